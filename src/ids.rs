@@ -1,0 +1,52 @@
+//! Identities: `u32` newtypes that index into columns. Names live only at the edges.
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// The position in a column.
+            #[inline]
+            pub fn index(self) -> usize {
+                self.0 as usize
+            }
+
+            /// The id of a position in a column.
+            ///
+            /// # Panics
+            /// When there are more than 2^32 - 1 entities.
+            #[inline]
+            pub fn from_index(index: usize) -> Self {
+                Self(u32::try_from(index).expect("more than 2^32 entities"))
+            }
+        }
+    };
+}
+
+id!(
+    /// A node that exists, existed or will be added by the script, in the order of the cluster's tie-break rank:
+    /// of two equally good nodes the lower id wins.
+    NodeId
+);
+id!(
+    /// A pod, in order of arrival.
+    PodId
+);
+id!(
+    /// A class of pods that the scheduler cannot tell apart: same requests, selector, tolerations and priority.
+    ClassId
+);
+id!(
+    /// A model of GPU, such as `T4`.
+    GpuModelId
+);
+id!(
+    /// A pool of like nodes.
+    PoolId
+);
+id!(
+    /// A zone: a domain of failure.
+    ZoneId
+);

@@ -1,0 +1,7 @@
+//! wavetank: a discrete-event simulator of Kubernetes-style clusters.
+
+pub mod ids;
+pub mod rng;
+pub mod units;
+
+pub mod results;

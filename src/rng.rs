@@ -1,0 +1,137 @@
+//! Named random streams: the only maker of generators.
+//!
+//! A stream is a function of (seed, replication, name, entity) and of nothing else, so adding a node, a policy or a
+//! mechanism never shifts the draws of another. The hash is FNV-1a finished by SplitMix64, both fixed here for good;
+//! the generator is xoshiro256++ (Blackman and Vigna 2019). Floating-point functions come from `libm`, so the same
+//! bytes leave every platform.
+
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// What distinguishes the random streams of one run from those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// The scenario's seed.
+    pub base: u64,
+    /// The replication within an experiment, from 0.
+    pub replication: u32,
+}
+
+impl Seed {
+    /// The stream `name` of entity `entity` (0 where there is one entity only).
+    pub fn stream(self, name: &str, entity: u64) -> Stream {
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let parts = [self.base.to_le_bytes(), u64::from(self.replication).to_le_bytes(), entity.to_le_bytes()];
+        for byte in parts.iter().flatten().chain(name.as_bytes()) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+        Stream { generator: Xoshiro256PlusPlus::seed_from_u64(split_mix(hash)) }
+    }
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads every input bit over the whole word.
+pub fn split_mix(value: u64) -> u64 {
+    let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// One stream of random numbers.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    generator: Xoshiro256PlusPlus,
+}
+
+impl Stream {
+    /// 64 random bits.
+    #[inline]
+    pub fn bits(&mut self) -> u64 {
+        self.generator.next_u64()
+    }
+
+    /// A uniform number in [0, 1), a multiple of 2^-53.
+    #[inline]
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// A uniform integer in `0..bound`, without bias (Lemire 2019).
+    ///
+    /// # Panics
+    /// When `bound` is 0.
+    #[inline]
+    pub fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "cannot draw from an empty range");
+        let threshold = bound.wrapping_neg() % bound;
+        loop {
+            let product = u128::from(self.bits()) * u128::from(bound);
+            if product as u64 >= threshold {
+                return (product >> 64) as u64;
+            }
+        }
+    }
+
+    /// An exponential number with mean 1, by inversion.
+    #[inline]
+    pub fn exponential(&mut self) -> f64 {
+        -libm::log(1.0 - self.unit())
+    }
+
+    /// A standard normal number (Box and Muller 1958; the second of each pair is not kept, so that every call draws
+    /// the same count of numbers).
+    pub fn normal(&mut self) -> f64 {
+        let radius = libm::sqrt(2.0 * self.exponential());
+        radius * libm::cos(std::f64::consts::TAU * self.unit())
+    }
+
+    /// Puts `items` into a uniformly random order (Fisher and Yates, from the end).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            let j = self.below(i as u64 + 1) as usize;
+            items.swap(i, j);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: Seed = Seed { base: 42, replication: 0 };
+
+    #[test]
+    fn streams_depend_on_each_part_of_their_name() {
+        let first = |seed: Seed, name: &str, entity| seed.stream(name, entity).bits();
+        let base = first(SEED, "arrival", 0);
+        assert_eq!(base, first(SEED, "arrival", 0));
+        assert_ne!(base, first(SEED, "service", 0));
+        assert_ne!(base, first(SEED, "arrival", 1));
+        assert_ne!(base, first(Seed { replication: 1, ..SEED }, "arrival", 0));
+        assert_ne!(base, first(Seed { base: 43, ..SEED }, "arrival", 0));
+    }
+
+    #[test]
+    fn draws_stay_in_range_and_have_their_mean() {
+        let mut stream = SEED.stream("test", 0);
+        let n = 100_000;
+        let mean = |draw: &mut dyn FnMut() -> f64| (0..n).map(|_| draw()).sum::<f64>() / f64::from(n);
+        // Standard errors: 0.289, 1 and 1 over sqrt(100 000); the bounds are five of them.
+        assert!((mean(&mut || stream.unit()) - 0.5).abs() < 0.005);
+        let mut stream = SEED.stream("test", 1);
+        assert!((mean(&mut || stream.exponential()) - 1.0).abs() < 0.016);
+        let mut stream = SEED.stream("test", 2);
+        assert!(mean(&mut || stream.normal()).abs() < 0.016);
+        let mut stream = SEED.stream("test", 3);
+        assert!((0..1000).all(|_| stream.below(7) < 7));
+    }
+
+    #[test]
+    fn shuffles_are_permutations() {
+        let mut items: Vec<u32> = (0..100).collect();
+        SEED.stream("shuffle", 0).shuffle(&mut items);
+        assert_ne!(items, (0..100).collect::<Vec<_>>());
+        items.sort_unstable();
+        assert_eq!(items, (0..100).collect::<Vec<_>>());
+    }
+}
