@@ -5,4 +5,6 @@ pub mod rng;
 pub mod units;
 
 pub mod model;
+pub mod policy;
 pub mod results;
+pub mod world;
