@@ -4,7 +4,10 @@ pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod engine;
 pub mod model;
+pub mod observe;
 pub mod policy;
 pub mod results;
+pub mod stats;
 pub mod world;
