@@ -4,4 +4,5 @@ pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod engine;
 pub mod results;
