@@ -7,4 +7,5 @@ pub mod units;
 pub mod model;
 pub mod policy;
 pub mod results;
+pub mod stats;
 pub mod world;
