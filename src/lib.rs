@@ -1,7 +1,9 @@
 //! wavetank: a discrete-event simulator of Kubernetes-style clusters.
 
+pub mod document;
 pub mod ids;
 pub mod rng;
 pub mod units;
 
 pub mod results;
+pub mod scenario;

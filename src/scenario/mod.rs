@@ -1,0 +1,3 @@
+//! File to validated model: parse, check, validate, build.
+
+pub use crate::document::{self, Code, Issue, Issues};
