@@ -114,7 +114,7 @@ impl fmt::Display for Issue {
 fn window(line: &str, column: usize) -> (String, usize) {
     const BEFORE: usize = 60;
     const SHOWN: usize = 100;
-    let start = if column > BEFORE { column - BEFORE } else { 0 };
+    let start = column.saturating_sub(BEFORE);
     let mut shown = String::new();
     if start > 0 {
         shown.push_str("...");
