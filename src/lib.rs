@@ -5,5 +5,6 @@ pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod model;
 pub mod results;
 pub mod scenario;
