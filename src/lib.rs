@@ -6,5 +6,7 @@ pub mod rng;
 pub mod units;
 
 pub mod model;
+pub mod policy;
 pub mod results;
 pub mod scenario;
+pub mod world;

@@ -126,6 +126,11 @@ impl<'s> Checker<'s> {
         if list.iter().any(|branch| branch.as_bool() == Some(true)) {
             return self.anything(node, path);
         }
+        if list.iter().any(|branch| types(branch).contains(&"integer"))
+            && let Some(whole) = whole_float(node)
+        {
+            node.value = Value::Int(whole);
+        }
         let fitting: Vec<&Json> = list.iter().copied().filter(|branch| has_type(node, branch)).collect();
         let choices: Vec<&str> = list.iter().filter_map(|branch| branch["const"].as_str()).collect();
         let keys: Vec<&str> = list.iter().filter_map(|branch| only_key(branch)).collect();
@@ -184,7 +189,7 @@ impl<'s> Checker<'s> {
             Value::Float(number) if !number.is_finite() => format!("{} is {number}, not a finite number", named(path)),
             _ => format!("{} must be {}, not {}", named(path), expected.join(" or "), node.type_name()),
         };
-        let wants_text = list.iter().any(|branch| types(branch).contains(&"string"));
+        let wants_text = list.iter().any(|branch| branch.get("format").is_none() && types(branch).contains(&"string"));
         let is_word = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
         let hint = (wants_text && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
         let code = if matches!(node.value, Value::Float(number) if !number.is_finite()) { Code::OutOfRange } else { Code::WrongType };
@@ -226,6 +231,7 @@ impl<'s> Checker<'s> {
         let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let mut sound = true;
         let mut seen_null = Vec::new();
+        let mut removed = Vec::new();
         entries.retain_mut(|entry| {
             if let Some(property) = properties.and_then(|properties| properties.get(&*entry.key)) {
                 if entry.value.is_null() {
@@ -233,10 +239,11 @@ impl<'s> Checker<'s> {
                     seen_null.push((entry.key.clone(), entry.span));
                     return false;
                 }
-                return self.value(&mut entry.value, property, &join(path, &entry.key)) || {
-                    sound &= !required.contains(&&*entry.key);
-                    false
-                };
+                let keep = self.value(&mut entry.value, property, &join(path, &entry.key));
+                if !keep {
+                    removed.push(entry.key.clone());
+                }
+                return keep;
             }
             match schema.get("additionalProperties") {
                 Some(Json::Bool(false)) => {
@@ -255,7 +262,9 @@ impl<'s> Checker<'s> {
             if let Some((_, span)) = empty {
                 self.report(Code::MissingKey, *span, format!("{} is empty", named(&join(path, key))), None);
                 sound = false;
-            } else if sound && !node.entries().iter().any(|entry| &*entry.key == key) {
+            } else if removed.iter().any(|name| &**name == key) {
+                sound = false;
+            } else if !node.entries().iter().any(|entry| &*entry.key == key) {
                 let hint = self.describe(schema, key);
                 self.report(Code::MissingKey, node.span, format!("the key `{key}` is missing{}", within(path)), hint);
                 sound = false;
