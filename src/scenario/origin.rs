@@ -41,6 +41,20 @@ impl Origins {
         &self.part(span).0.directory
     }
 
+    /// A value of the tree as its own source has it, and the place of what names it there.
+    pub(super) fn original(&self, span: Span, value: &Node) -> Original {
+        let (part, span) = self.part(span);
+        let mut value = value.clone();
+        let lines = self.part(value.span).0.lines_before;
+        move_with(&mut value, &|span: &mut Span| span.line = span.line.saturating_sub(lines));
+        Original { value, source: part.source.clone(), span }
+    }
+
+    /// The file that a place of the tree stands in.
+    pub(super) fn file(&self, span: Span) -> PathBuf {
+        PathBuf::from(&*self.part(span).0.source.file)
+    }
+
     /// The issues, with their source lines where they have none yet.
     pub(super) fn with_source_lines(&self, issues: Vec<Issue>) -> Vec<Issue> {
         let mut all = Issues::default();
@@ -56,6 +70,17 @@ impl Origins {
         let part = &self.parts[after.saturating_sub(1)];
         (part, Span { line: span.line.saturating_sub(part.lines_before), ..span })
     }
+}
+
+/// A value apart from its tree.
+#[derive(Clone, Debug)]
+pub(super) struct Original {
+    /// The value, with places in its own source.
+    pub(super) value: Node,
+    /// That source.
+    pub(super) source: Source,
+    /// The place of the key or path that the value belongs to.
+    pub(super) span: Span,
 }
 
 /// A number of lines that no place in the text exceeds.

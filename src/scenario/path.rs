@@ -3,7 +3,9 @@
 //! A word selects a key of a mapping, or the item of a list whose `name` it is; a number in brackets, or after a dot,
 //! selects an item of a list by position. Keys with dots are written in quotes: `allocatable."example.com/fpga"`.
 
-use super::origin::{Origins, moved};
+use std::path::{Path, PathBuf};
+
+use super::origin::{Original, Origins, moved};
 use super::schema::suggestion;
 use crate::document::{Code, Entry, Issue, Node, Source, Span, Value, parse_value};
 
@@ -55,6 +57,14 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
     Ok(list)
 }
 
+/// Whether a text is a path.
+///
+/// # Errors
+/// In words, when it is none.
+pub(super) fn check(path: &str) -> Result<(), String> {
+    steps(path).map(|_| ())
+}
+
 /// The item of a list that a step selects.
 fn item(items: &[Node], word: &str) -> Option<usize> {
     match word.parse::<usize>() {
@@ -84,10 +94,10 @@ pub(super) fn place(root: &Node, path: &str) -> Span {
 #[derive(Clone, Debug)]
 pub struct Override {
     path: String,
-    value: Node,
-    /// Where the override is written, for messages.
-    source: Source,
-    path_span: Span,
+    /// The value and where the override is written, for messages.
+    origin: Original,
+    /// What paths in the value are relative to; none: the scenario.
+    directory: Option<PathBuf>,
 }
 
 impl Override {
@@ -119,12 +129,13 @@ impl Override {
             issue
         })?;
         let value = moved(value, 0, columns);
-        Ok(Override { path: path.to_owned(), value, source, path_span: Span::new(1, 1) })
+        let origin = Original { value, source, span: Span::new(1, 1) };
+        Ok(Override { path: path.to_owned(), origin, directory: None })
     }
 
-    /// An override whose value stands in a document, such as an experiment; `span` is the place of its path there.
-    pub fn at(path: &str, value: Node, source: &Source, span: Span) -> Override {
-        Override { path: path.to_owned(), value, source: source.clone(), path_span: span }
+    /// An override whose value stands in a document, such as an experiment.
+    pub(super) fn at(path: &str, origin: Original, directory: &Path) -> Override {
+        Override { path: path.to_owned(), origin, directory: Some(directory.to_owned()) }
     }
 
     /// The path.
@@ -133,16 +144,13 @@ impl Override {
     }
 
     /// Puts the value into the tree.
-    pub(super) fn apply(
-        &self,
-        root: &mut Node,
-        origins: &mut Origins,
-        directory: &std::path::Path,
-    ) -> Result<(), Issue> {
-        let lines = origins.add(&self.source, directory);
-        let place = |step: &Step| Span::new(self.path_span.line + lines, self.path_span.column + step.column);
-        let steps = steps(&self.path)
-            .map_err(|message| origins.issue(Code::Override, place(&Step { word: String::new(), column: 0 }), message))?;
+    pub(super) fn apply(&self, root: &mut Node, origins: &mut Origins, directory: &Path) -> Result<(), Issue> {
+        let lines = origins.add(&self.origin.source, self.directory.as_deref().unwrap_or(directory));
+        let start = self.origin.span;
+        let place = |step: &Step| Span::new(start.line + lines, start.column + step.column);
+        let steps = steps(&self.path).map_err(|message| {
+            origins.issue(Code::Override, place(&Step { word: String::new(), column: 0 }), message)
+        })?;
         let mut node = root;
         for step in &steps {
             let refuse = |message: String, hint: Option<String>| {
@@ -178,10 +186,15 @@ impl Override {
                     });
                     &mut entries[index].value
                 }
-                _ => return refuse(format!("`{}`: there is {type_name} before `{}`, which has no keys", self.path, step.word), None),
+                _ => {
+                    return refuse(
+                        format!("`{}`: there is {type_name} before `{}`, which has no keys", self.path, step.word),
+                        None,
+                    );
+                }
             };
         }
-        *node = moved(self.value.clone(), lines, 0);
+        *node = moved(self.origin.value.clone(), lines, 0);
         Ok(())
     }
 }

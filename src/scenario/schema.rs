@@ -79,10 +79,16 @@ fn has_type(node: &Node, schema: &Json) -> bool {
             | ("string", Value::Text(_))
             | ("array", Value::List(_))
             | ("object", Value::Map(_)) => true,
-            // 2e3 is a whole number, written differently; 1e30 is none that fits.
-            ("integer", Value::Float(number)) => number.fract() == 0.0 && number.abs() < 9e15,
             _ => false,
         })
+}
+
+/// The whole number that a float such as 2e3 is; none where doubles skip whole numbers.
+fn whole_float(node: &Node) -> Option<i64> {
+    match node.value {
+        Value::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(number as i64),
+        _ => None,
+    }
 }
 
 /// What a schema takes, in words.
@@ -161,9 +167,9 @@ impl<'s> Checker<'s> {
                 false
             }
             Value::List(items) => items.iter_mut().fold(true, |sound, item| self.anything(item, path) && sound),
-            Value::Map(entries) => {
-                entries.iter_mut().fold(true, |sound, entry| self.anything(&mut entry.value, &join(path, &entry.key)) && sound)
-            }
+            Value::Map(entries) => entries
+                .iter_mut()
+                .fold(true, |sound, entry| self.anything(&mut entry.value, &join(path, &entry.key)) && sound),
             _ => true,
         }
     }
@@ -172,7 +178,8 @@ impl<'s> Checker<'s> {
         let mut expected: Vec<String> = Vec::new();
         let choices: Vec<String> =
             list.iter().filter_map(|branch| branch["const"].as_str()).map(|choice| format!("`{choice}`")).collect();
-        let keys: Vec<String> = list.iter().filter_map(|branch| only_key(branch)).map(|key| format!("`{key}`")).collect();
+        let keys: Vec<String> =
+            list.iter().filter_map(|branch| only_key(branch)).map(|key| format!("`{key}`")).collect();
         for branch in list {
             let words = if branch.get("const").is_some() {
                 format!("one of {}", choices.join(", "))
@@ -191,8 +198,13 @@ impl<'s> Checker<'s> {
         };
         let wants_text = list.iter().any(|branch| branch.get("format").is_none() && types(branch).contains(&"string"));
         let is_word = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
-        let hint = (wants_text && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
-        let code = if matches!(node.value, Value::Float(number) if !number.is_finite()) { Code::OutOfRange } else { Code::WrongType };
+        let hint =
+            (wants_text && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
+        let code = if matches!(node.value, Value::Float(number) if !number.is_finite()) {
+            Code::OutOfRange
+        } else {
+            Code::WrongType
+        };
         self.report(code, node.span, message, hint);
         false
     }
@@ -228,7 +240,8 @@ impl<'s> Checker<'s> {
     fn object(&mut self, node: &mut Node, schema: &'s Json, path: &str) -> bool {
         let Value::Map(entries) = &mut node.value else { return true };
         let properties = schema["properties"].as_object();
-        let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
         let mut sound = true;
         let mut seen_null = Vec::new();
         let mut removed = Vec::new();
@@ -247,7 +260,8 @@ impl<'s> Checker<'s> {
             }
             match schema.get("additionalProperties") {
                 Some(Json::Bool(false)) => {
-                    let keys: Vec<&str> = properties.into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
+                    let keys: Vec<&str> =
+                        properties.into_iter().flat_map(|map| map.keys()).map(String::as_str).collect();
                     let hint = Some(suggestion(&entry.key, &keys, "the keys here are"));
                     let message = format!("unknown key `{}`{}", entry.key, within(path));
                     self.report(Code::UnknownKey, entry.span, message, hint);
@@ -365,7 +379,9 @@ pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String 
     let plain = |word: &str| word.to_lowercase().replace(['_', '-'], "");
     let nearest = known.iter().min_by_key(|candidate| strsim::osa_distance(&plain(word), &plain(candidate)));
     match nearest {
-        Some(candidate) if strsim::osa_distance(&plain(word), &plain(candidate)) <= word.chars().count().div_ceil(3) => {
+        Some(candidate)
+            if strsim::osa_distance(&plain(word), &plain(candidate)) <= word.chars().count().div_ceil(3) =>
+        {
             format!("did you mean `{candidate}`?")
         }
         _ => format!("{list_them} {}", quoted(known)),

@@ -677,6 +677,13 @@ impl Default for OutputsSpec {
     }
 }
 
+impl std::fmt::Display for Duration {
+    /// Seconds with their unit.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}s", self.0)
+    }
+}
+
 /// A span of simulated time, such as `250ms`, `90s`, `1h30m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duration(pub SimDuration);
