@@ -13,7 +13,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | `units` `ids` `rng` |
-//! | 1 | `results` `stats` `model` |
+//! | 1 | `document` `results` `stats` `model` |
 //! | 2 | `world` `importers` |
 //! | 3 | `policy` |
 //! | 4 | `observe` |
@@ -34,6 +34,7 @@ pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod document;
 pub mod model;
 pub mod results;
 pub mod stats;
@@ -45,5 +46,6 @@ pub mod policy;
 pub mod observe;
 
 pub mod engine;
+pub mod scenario;
 
 pub mod report;

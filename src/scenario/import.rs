@@ -1,0 +1,39 @@
+//! Where scenarios name data in other formats: hands it to the importers.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::spec::{OpenbNodesSpec, OpenbPodsSpec, SyntheticNodesSpec, SyntheticPodsSpec};
+use crate::ids::ClassId;
+use crate::model::{Arrivals, Cluster, Dist, Workload};
+
+pub(super) fn node_manifests(_: &[String], _: &mut Cluster, _: &mut Context<'_>) {}
+pub(super) fn pod_manifests(
+    _: &[String],
+    _: &Cluster,
+    _: &mut Workload,
+    _: &mut BTreeMap<ClassId, f64>,
+    _: &mut Context<'_>,
+) {
+}
+pub(super) fn openb_nodes(_: &OpenbNodesSpec, _: u64, _: &mut Cluster, _: &mut Context<'_>) {}
+pub(super) fn synthetic_nodes(_: &SyntheticNodesSpec, _: u64, _: &mut Cluster) {}
+pub(super) fn openb_pods(
+    _: &OpenbPodsSpec,
+    _: u64,
+    _: &Cluster,
+    _: &mut Workload,
+    _: &mut BTreeMap<ClassId, f64>,
+    _: &mut Context<'_>,
+) {
+}
+pub(super) fn synthetic_pods(
+    _: &SyntheticPodsSpec,
+    _: u64,
+    _: Arrivals,
+    _: Option<Dist>,
+    _: &Cluster,
+    _: &mut Workload,
+    _: &mut BTreeMap<ClassId, f64>,
+) {
+}
