@@ -103,12 +103,17 @@ impl Experiment {
         self.set.iter().chain(own).cloned().collect()
     }
 
-    /// The model of a cell and its scenario as resolved.
+    /// The model of one replication of a cell, and its scenario as resolved.
     ///
     /// # Errors
     /// Everything that is wrong with the scenario under the changes of this cell.
-    pub fn load_cell(&self, cell: &Cell, environment: &Environment) -> Result<(Model, Json), ScenarioError> {
-        load_scenario(&self.scenario, &self.overrides(cell), environment)
+    pub fn load_cell(
+        &self,
+        cell: &Cell,
+        replication: u32,
+        environment: &Environment,
+    ) -> Result<(Model, Json), ScenarioError> {
+        load_scenario(&self.scenario, &self.overrides(cell), replication, environment)
     }
 }
 
