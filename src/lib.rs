@@ -4,6 +4,7 @@ pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod experiment;
 pub mod model;
 pub mod policy;
 pub mod results;
