@@ -47,6 +47,14 @@ pub(super) enum Clock {
 }
 
 impl Clock {
+    /// The last instant in seconds; zero for a run of one instant.
+    pub(super) fn seconds(self) -> f64 {
+        match self {
+            Clock::Seconds(end) => end,
+            Clock::Arrivals(_) => 0.0,
+        }
+    }
+
     /// The right end of the axis.
     pub(super) fn end(self) -> f64 {
         match self {

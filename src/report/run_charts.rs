@@ -16,8 +16,8 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
         charts.push(NamedChart::new("packing", Chart::Lines(packing_chart(traces, run.gpu_cluster))));
     }
     if let Some(traces) = &run.series {
-        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.end()))));
-        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.end()))));
+        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.seconds()))));
+        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.seconds()))));
     }
     if let Some(waits) = &run.waits {
         charts.push(NamedChart::new("wait", Chart::Lines(wait_chart(waits))));
@@ -38,7 +38,7 @@ fn curve(name: &str, color: usize, points: Vec<(f64, f64)>, stroke: Stroke) -> C
 
 fn time_axis(end_s: f64) -> (Axis, f64) {
     let (unit, length_s) = time_unit(end_s);
-    let range = Some((0.0, end_s / length_s));
+    let range = Some((0.0, if end_s > 0.0 { end_s / length_s } else { 1.0 }));
     let label = format!("Simulated time ({unit})");
     (Axis { label, spread: Spread::Linear, range, format: short_number }, length_s)
 }
@@ -133,7 +133,7 @@ fn pending_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
         y: Axis {
             label: "Pods".to_owned(),
             spread: Spread::Linear,
-            range: Some((0.0, highest.max(1.0))),
+            range: Some((0.0, highest.max(4.0))),
             format: short_number,
         },
         curves,
@@ -169,7 +169,9 @@ fn wait_chart(waits: &[Waits; 3]) -> LineChart {
         }
     }
     let mut remark = String::new();
-    if let (Some(median), Some(tail)) = (all.quantile(0.5), all.quantile(0.99)) {
+    if all.bound() > 0 && all.bound() == all.at_once {
+        remark = "Every pod that got a node got it at once.".to_owned();
+    } else if let (Some(median), Some(tail)) = (all.quantile(0.5), all.quantile(0.99)) {
         remark = format!("Half waited at most {}, 99 % at most {}.", short_duration(median), short_duration(tail));
     }
     let never = all.arrived - all.bound();
@@ -198,11 +200,14 @@ fn heat_chart(run: &Run) -> Option<HeatChart> {
             let (unit, length_s) = time_unit(end_s);
             (format!("Simulated time ({unit})"), end_s / length_s)
         }
-        Clock::Arrivals(pods) => ("Pods that have arrived (count)".to_owned(), pods),
+        Clock::Arrivals(pods) => ("Pods that have arrived (count)".to_owned(), pods.max(1.0)),
     };
     let nodes = if run.gpu_cluster { " with a GPU" } else { "" };
     Some(HeatChart {
-        title: format!("How full each node{nodes} was over time"),
+        title: match run.clock {
+            Clock::Seconds(_) => format!("How full each node{nodes} was over time"),
+            Clock::Arrivals(_) => format!("How full each node{nodes} became as pods arrived"),
+        },
         remark: format!("{}; blank where no node existed.", fullness.row_meaning),
         x_label,
         x_end,

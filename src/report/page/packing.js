@@ -158,8 +158,9 @@
     const alive = podsOf[node].filter((pod) => aliveAt(pod, time));
     box.pods = alive.length;
     const cpu = bar(box, alive, pods.cpu, nodes.cpu[node] ?? 0, "CPU", top + 26);
-    bar(box, alive, pods.memory, nodes.memory[node] ?? 0, "Mem", top + 41);
+    const memory = bar(box, alive, pods.memory, nodes.memory[node] ?? 0, "Mem", top + 41);
     const gpus = nodes.gpus[node] > 0 ? gpuCells(box, alive, nodes.gpus[node], top + 57) : 0;
+    box.used = { cpu, memory, gpus };
     return { pods: alive.length, cpu: cpu * (nodes.cpu[node] ?? 0), gpus };
   };
 
@@ -231,7 +232,14 @@
     lines.push(place.filter(Boolean).join(" · "));
     const parts = [`CPU ${number((nodes.cpu[node] ?? 0) / 1000)} cores`, `memory ${memoryText(nodes.memory[node] ?? 0)}`];
     if (nodes.gpus[node] > 0) parts.push(`${nodes.gpus[node]} GPU ${nodes.model[node]}`.trim());
-    lines.push(parts.join(" · "), `${box.pods ?? 0} pods now`);
+    lines.push(parts.join(" · "));
+    if (box.used) {
+      const now = [`CPU ${number(100 * box.used.cpu)} %`, `memory ${number(100 * box.used.memory)} %`];
+      if (nodes.gpus[node] > 0) now.push(`${number(box.used.gpus)} of ${nodes.gpus[node]} GPU`);
+      lines.push(`${box.pods} ${box.pods === 1 ? "pod" : "pods"} now: ${now.join(" · ")} allocated`);
+    } else {
+      lines.push("not in the cluster now");
+    }
     return lines.filter(Boolean).join("\n");
   };
 
@@ -288,9 +296,8 @@
   slider.addEventListener("input", () => { stop(); draw(); });
   for (const input of [filter, limit]) input.addEventListener("input", draw);
   window.addEventListener("resize", draw);
-  window.addEventListener("beforeprint", draw);
-  window.addEventListener("afterprint", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  // The picture is painted, not styled: it must be painted again when the page's colours change.
+  for (const media of ["print", "(prefers-color-scheme: dark)"]) matchMedia(media).addEventListener("change", draw);
 
   // A step of the slider is a thousandth of the run; rounding up keeps the busiest instant inside.
   slider.value = end > 0 ? Math.ceil((busiest() / end) * Number(slider.max)) : slider.max;
