@@ -1,0 +1,67 @@
+//! What one run is: cluster, workload, scheduling, script. Immutable once built, and free of any file format.
+
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod cluster;
+pub mod dist;
+pub mod resources;
+pub mod scheduling;
+pub mod script;
+pub mod workload;
+
+pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
+pub use dist::Dist;
+pub use resources::Resources;
+pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
+pub use script::{Action, ScriptedAction};
+pub use workload::{
+    ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, PodClass, Toleration,
+    TolerationOperator, Workload,
+};
+
+use crate::rng::Seed;
+use crate::units::{SimDuration, SimTime};
+
+/// One run, validated: everything that the engine needs to know, and nothing about where it came from.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Name of the scenario.
+    pub name: String,
+    /// What the scenario shows, in a sentence.
+    pub description: String,
+    /// Seed of all random streams.
+    pub seed: Seed,
+    /// When the run ends; none: when nothing is left to happen.
+    pub horizon: Option<SimTime>,
+    /// The machines.
+    pub cluster: Cluster,
+    /// The pods and when they arrive.
+    pub workload: Workload,
+    /// Who decides where pods go, and how long that takes.
+    pub scheduling: Scheduling,
+    /// Scripted changes to the cluster, in order of time.
+    pub script: Vec<ScriptedAction>,
+    /// What to record.
+    pub outputs: Outputs,
+}
+
+/// What a run records beside its summary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outputs {
+    /// Spacing of the time series; none: chosen so that a few hundred points cover the run.
+    pub sample_every: Option<SimDuration>,
+    /// Whether every decision is written to `decisions.csv`.
+    pub decisions: bool,
+    /// Whether the state after every arrival is written to `arrivals.csv`.
+    pub arrivals: bool,
+    /// Whether one row per pod is written to `pods.csv`.
+    pub pods: bool,
+    /// Whether charts and report are drawn.
+    pub charts: bool,
+}
+
+impl Default for Outputs {
+    fn default() -> Self {
+        Outputs { sample_every: None, decisions: false, arrivals: false, pods: true, charts: true }
+    }
+}

@@ -1,0 +1,98 @@
+//! Which node a pod goes to.
+//!
+//! Most policies are a [`Scorer`]: every node that passes the filters gets an integer score from its own state, the
+//! highest wins, and of equals the lowest [`NodeId`], which is the cluster's declared tie-break rank. [`Scored`] keeps
+//! those scores in a [`NodeIndex`], so a decision costs what changed since the class was last looked at, not what
+//! exists. The others ([`first_fit`], [`next_fit`], [`round_robin`], [`random`]) ask the same index for feasible nodes.
+
+use serde_json::Value;
+
+use super::parameters::{Parameter, ParameterError};
+use crate::ids::{ClassId, NodeId};
+use crate::model::Model;
+use crate::rng::Seed;
+use crate::world::{GpuMask, View};
+
+pub mod filter;
+pub mod gpus;
+pub mod index;
+pub mod scored;
+
+mod fgd;
+mod first_fit;
+mod least_allocated;
+
+pub use index::{NodeIndex, Score};
+pub use scored::{Scored, Scorer};
+
+/// Chooses a node for a pod.
+///
+/// Contract, held by the contract tests over every row of the table: the node passes [`filter::fits`] and the GPUs
+/// are free on it; nothing is refused that fits somewhere; the answer depends on the view, the class, the policy's
+/// earlier decisions and its own random stream alone.
+pub trait Scheduler: Send {
+    /// Where a pod of `class` goes now, or that it fits nowhere.
+    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision;
+}
+
+/// What a scheduler decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The pod goes to a node.
+    Place(Placement),
+    /// No node passes the filters.
+    Unschedulable,
+}
+
+/// Where a pod goes, and how clear the choice was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The node.
+    pub node: NodeId,
+    /// The devices it takes there.
+    pub gpus: GpuMask,
+    /// How many nodes passed the filters.
+    pub feasible: u32,
+    /// The highest score; -1 when there was nothing to score: one feasible node, or a policy without scores.
+    pub best: i64,
+    /// How many nodes had the highest score.
+    pub ties: u32,
+}
+
+/// One row of the table of schedulers.
+#[derive(Clone, Copy)]
+pub struct SchedulerRow {
+    /// Name as written in files.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// Where the rule comes from: paper, or upstream file and version.
+    pub source: &'static str,
+    /// Its parameters.
+    pub parameters: &'static [Parameter],
+    build: fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>,
+}
+
+impl std::fmt::Debug for SchedulerRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SchedulerRow").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl SchedulerRow {
+    /// The policy for one run, with these parameters.
+    ///
+    /// # Errors
+    /// When a parameter is wrong.
+    pub fn build(&self, parameters: &Value, model: &Model, seed: Seed) -> Result<Box<dyn Scheduler>, ParameterError> {
+        (self.build)(parameters, model, seed)
+    }
+}
+
+/// Every scheduler there is.
+pub const SCHEDULERS: &[SchedulerRow] = &[first_fit::ROW, least_allocated::ROW, fgd::ROW];
+
+/// The row with that name.
+pub fn find(name: &str) -> Option<&'static SchedulerRow> {
+    SCHEDULERS.iter().find(|row| row.name == name)
+}

@@ -1,0 +1,57 @@
+//! The scheduler made of a scorer: highest score wins, of equals the lowest node id.
+
+use super::index::{Best, NodeIndex, Score};
+use super::{Decision, Placement, Scheduler, gpus};
+use crate::ids::{ClassId, NodeId};
+use crate::world::{GpuMask, View};
+
+/// Scores nodes for a class from the node's own state.
+pub trait Scorer: Send {
+    /// Appends the score of each of `nodes`, which all passed the filters, to `scores`.
+    fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>);
+
+    /// The devices that a pod of `class` takes on `node`. The default is [`gpus::best_fit`].
+    fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
+        let request = view.class(class).gpu.as_ref();
+        request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)))
+    }
+
+    /// Whether scores are reported after min-max normalisation over the feasible nodes. It is monotone and maps only
+    /// the best to 100, so it never changes who wins.
+    fn normalised(&self) -> bool {
+        false
+    }
+}
+
+/// A scheduler that takes the node its scorer likes best.
+#[derive(Debug)]
+pub struct Scored<S> {
+    scorer: S,
+    index: NodeIndex,
+}
+
+impl<S: Scorer> Scored<S> {
+    /// A scheduler that follows `scorer`.
+    pub fn new(scorer: S) -> Scored<S> {
+        Scored { scorer, index: NodeIndex::default() }
+    }
+}
+
+impl<S: Scorer> Scheduler for Scored<S> {
+    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
+        let scorer = &mut self.scorer;
+        let candidates =
+            self.index.refresh(view, class, &mut |view, class, nodes, scores| scorer.score(view, class, nodes, scores));
+        let Some(Best { node, score, ties }) = candidates.best() else {
+            return Decision::Unschedulable;
+        };
+        let feasible = candidates.feasible();
+        let best = match feasible {
+            1 => -1,
+            _ if self.scorer.normalised() => 100 * i64::from(candidates.worst_score() != Some(score)),
+            _ => i64::from(score),
+        };
+        let gpus = self.scorer.choose_gpus(view, class, node);
+        Decision::Place(Placement { node, gpus, feasible, best, ties })
+    }
+}

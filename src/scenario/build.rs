@@ -1,0 +1,515 @@
+//! From a checked file to the model. What can only be known now, such as the names of nodes in manifests, is checked here.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::distribution::{distribution, mean_seconds};
+use super::import;
+use super::schema::suggestion;
+use super::spec::{
+    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, NodeSpec, OnEvictionSpec,
+    OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
+    TolerationSpec,
+};
+use super::validate::{NODES_MAX, PODS_MAX};
+use crate::document::Code;
+use crate::ids::{ClassId, NodeId, PoolId};
+use crate::model::cluster::ZONE_LABEL;
+use crate::model::{
+    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest, Label, Model, Node,
+    NodeShape, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling,
+    ScriptedAction, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+};
+use crate::policy::scheduler;
+use crate::rng::Seed;
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
+
+/// Pod slots of a node that says nothing: the kubelet's default (`--max-pods`).
+const PODS_PER_NODE: u64 = 110;
+
+/// Builds the model; none when that could not be done, for which the reasons are reported.
+pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
+    let seed = Seed { base: spec.seed, replication };
+    let mut cluster = cluster(spec, seed, context);
+    let script = script(spec, &cluster, context);
+    let workload = workload(spec, seed, &mut cluster, context);
+    let model = Model {
+        name: spec.metadata.name.clone(),
+        description: spec.metadata.description.clone(),
+        seed,
+        horizon: spec.horizon.map(instant),
+        cluster,
+        workload,
+        scheduling: scheduling(spec),
+        script,
+        outputs: Outputs {
+            sample_every: spec.outputs.sample_every.map(|every| every.0),
+            decisions: spec.outputs.decisions,
+            arrivals: spec.outputs.arrivals,
+            pods: spec.outputs.pods,
+            charts: spec.outputs.charts,
+        },
+    };
+    if !context.issues.is_empty() {
+        return None;
+    }
+    sizes(&model, context);
+    if context.issues.is_empty() && !spec.scheduler.parameters.is_empty() {
+        parameters(&model, context);
+    }
+    context.issues.is_empty().then_some(model)
+}
+
+fn instant(span: Duration) -> SimTime {
+    SimTime::ZERO.after(span.0)
+}
+
+fn dist(spec: &DistributionSpec) -> Dist {
+    distribution(spec).expect("distributions have been validated")
+}
+
+/// Lets the policy itself read its parameters.
+fn parameters(model: &Model, context: &mut Context<'_>) {
+    let choice = &model.scheduling.policy;
+    let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, model.seed));
+    if let Some(Err(error)) = built {
+        context.report("scheduler.parameters", Code::OutOfRange, format!("the policy `{}`: {error}", choice.name));
+    }
+}
+
+fn cluster(spec: &ScenarioSpec, seed: Seed, context: &mut Context<'_>) -> Cluster {
+    let mut cluster = Cluster::default();
+    import::node_manifests(&spec.cluster.manifests, &mut cluster, context);
+    spec.cluster.pools.iter().for_each(|pool| add_pool(pool, &mut cluster));
+    spec.cluster.nodes.iter().for_each(|node| add_node(node, &mut cluster));
+    if let Some(openb) = &spec.cluster.openb {
+        import::openb_nodes(openb, seed, &mut cluster, context);
+    }
+    if let Some(synthetic) = &spec.cluster.synthetic {
+        import::synthetic_nodes(synthetic, seed, &mut cluster);
+    }
+    let mut order: Vec<usize> = (0..cluster.nodes.len()).collect();
+    order.sort_by(|&a, &b| cluster.nodes[a].name.cmp(&cluster.nodes[b].name));
+    let mut reported = None;
+    for pair in order.windows(2) {
+        let name = &cluster.nodes[pair[0]].name;
+        if *name == cluster.nodes[pair[1]].name && reported != Some(name) {
+            reported = Some(name);
+            let message = format!("the sources of `cluster` have two nodes called `{name}`");
+            context.report("cluster", Code::DuplicateName, message);
+        }
+    }
+    cluster
+}
+
+fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
+    let pool = PoolId::from_index(cluster.pools.len());
+    let zones: Vec<Option<&String>> =
+        if spec.zones.is_empty() { vec![None] } else { spec.zones.iter().map(Some).collect() };
+    let shapes: Vec<ShapeId> = zones
+        .into_iter()
+        .map(|zone| {
+            let mut shape = shape(zone, &spec.labels, &spec.taints, &spec.allocatable, spec.gpu.as_ref(), cluster);
+            shape.pool = Some(pool);
+            shape.usd_per_hour = spec.usd_per_hour;
+            cluster.intern_shape(shape)
+        })
+        .collect();
+    for number in 0..spec.count as usize {
+        let name = format!("{}-{number}", spec.name);
+        cluster.nodes.push(Node { name, shape: shapes[number % shapes.len()], unschedulable: false });
+    }
+    cluster.pools.push(Pool { name: spec.name.clone(), shapes });
+}
+
+fn add_node(spec: &NodeSpec, cluster: &mut Cluster) {
+    let mut shape =
+        shape(spec.zone.as_ref(), &spec.labels, &spec.taints, &spec.allocatable, spec.gpu.as_ref(), cluster);
+    shape.usd_per_hour = spec.usd_per_hour;
+    let shape = cluster.intern_shape(shape);
+    cluster.nodes.push(Node { name: spec.name.clone(), shape, unschedulable: false });
+}
+
+/// The shape of nodes without pool and price.
+fn shape(
+    zone: Option<&String>,
+    labels: &BTreeMap<String, String>,
+    taints: &[TaintSpec],
+    allocatable: &BTreeMap<String, Quantity>,
+    gpu: Option<&GpuSpec>,
+    cluster: &mut Cluster,
+) -> NodeShape {
+    let mut labels = labels.clone();
+    if let Some(zone) = zone {
+        labels.insert(ZONE_LABEL.to_owned(), zone.clone());
+    }
+    NodeShape {
+        pool: None,
+        zone: labels.get(ZONE_LABEL).map(|zone| cluster.intern_zone(zone)),
+        labels: label_list(&labels),
+        taints: taints.iter().map(taint).collect(),
+        allocatable: resources(allocatable, PODS_PER_NODE, |name| Some(cluster.intern_extended_resource(name))),
+        gpu: gpu.map(|gpu| GpuDevices { model: cluster.intern_gpu_model(&gpu.model), count: gpu.count }),
+        usd_per_hour: 0.0,
+    }
+}
+
+fn label_list(labels: &BTreeMap<String, String>) -> Vec<Label> {
+    labels.iter().map(|(key, value)| Label { key: key.clone(), value: value.clone() }).collect()
+}
+
+fn taint(spec: &TaintSpec) -> Taint {
+    Taint { key: spec.key.clone(), value: spec.value.clone(), effect: effect(spec.effect) }
+}
+
+fn effect(spec: EffectSpec) -> TaintEffect {
+    match spec {
+        EffectSpec::NoSchedule => TaintEffect::NoSchedule,
+        EffectSpec::PreferNoSchedule => TaintEffect::PreferNoSchedule,
+        EffectSpec::NoExecute => TaintEffect::NoExecute,
+    }
+}
+
+/// Amounts of resources; `position` gives the place of an extended resource.
+fn resources(
+    amounts: &BTreeMap<String, Quantity>,
+    pods: u64,
+    mut position: impl FnMut(&str) -> Option<usize>,
+) -> Resources {
+    let mut resources = Resources { pods, ..Resources::default() };
+    for (name, Quantity(text)) in amounts {
+        let count = Bytes::parse(text).expect("quantities have been checked");
+        match name.as_str() {
+            "cpu" => resources.cpu = MilliCpu::parse(text).expect("quantities have been checked"),
+            "memory" => resources.memory = count,
+            "ephemeral-storage" => resources.ephemeral_storage = count,
+            "pods" => resources.pods = count.0,
+            _ => {
+                if let Some(position) = position(name) {
+                    if resources.extended.len() <= position {
+                        resources.extended.resize(position + 1, 0);
+                    }
+                    resources.extended[position] = count.0;
+                }
+            }
+        }
+    }
+    resources
+}
+
+fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mut Context<'_>) -> Workload {
+    let mut workload = Workload::default();
+    let mut popularity = BTreeMap::new();
+    import::pod_manifests(&spec.workload.manifests, cluster, &mut workload, &mut popularity, context);
+    if let Some(openb) = &spec.workload.openb {
+        import::openb_pods(openb, seed, cluster, &mut workload, &mut popularity, context);
+    }
+    if let Some(synthetic) = &spec.workload.synthetic {
+        let (arrivals, _) = arrivals(synthetic.arrivals.as_ref(), None);
+        let duration = synthetic.duration.as_ref().map(dist);
+        import::synthetic_pods(synthetic, seed, arrivals, duration, cluster, &mut workload, &mut popularity);
+    }
+    for (index, template) in spec.workload.templates.iter().enumerate() {
+        let class = pod_class(template, &format!("workload.templates[{index}]"), cluster, context);
+        let class = workload.intern_class(class);
+        let (arrivals, count) = arrivals(template.arrivals.as_ref(), template.count);
+        *popularity.entry(class).or_insert(0.0) += expected(&arrivals, count, spec.horizon);
+        let duration = template.duration.as_ref().map(dist);
+        workload.sources.push(ArrivalSource::Generated(GeneratedPods {
+            name: template.name.clone(),
+            classes: vec![(class, 1.0)],
+            count,
+            start: instant(template.start),
+            arrivals,
+            duration,
+        }));
+    }
+    workload.popularity = popularity.into_iter().collect();
+    workload
+}
+
+/// How many pods of a source are to be expected.
+fn expected(arrivals: &Arrivals, count: Option<u64>, horizon: Option<Duration>) -> f64 {
+    match (count, arrivals, horizon) {
+        (Some(count), _, _) => count as f64,
+        (None, Arrivals::Gaps(gap) | Arrivals::Renewal(gap), Some(horizon)) => {
+            horizon.0.as_seconds() / mean_seconds(gap)
+        }
+        (None, Arrivals::At(instants), _) => instants.len() as f64,
+        (None, _, None) => 1.0,
+    }
+}
+
+/// How arrivals follow each other, and how many there are.
+fn arrivals(spec: Option<&ArrivalsSpec>, count: Option<u64>) -> (Arrivals, Option<u64>) {
+    match spec {
+        None => (Arrivals::Gaps(Dist::ZERO), Some(count.unwrap_or(1))),
+        Some(ArrivalsSpec::Poisson(poisson)) => {
+            (Arrivals::Renewal(Dist::Exponential { mean: 1.0 / poisson.per_second }), count)
+        }
+        Some(ArrivalsSpec::Every(gap)) => (Arrivals::Gaps(Dist::Constant(gap.0)), count),
+        Some(ArrivalsSpec::At(instants)) => {
+            (Arrivals::At(instants.iter().map(|instant| instant.0).collect()), Some(instants.len() as u64))
+        }
+        Some(ArrivalsSpec::Distribution(gap)) => (Arrivals::Renewal(dist(gap)), count),
+    }
+}
+
+fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Context<'_>) -> PodClass {
+    // As in Kubernetes, a limit without a request is the request too.
+    let mut requests = spec.requests.clone();
+    for (name, limit) in &spec.limits {
+        requests.entry(name.clone()).or_insert_with(|| limit.clone());
+    }
+    let known: Vec<&str> = cluster.extended_resources.iter().map(String::as_str).collect();
+    let mut unknown = Vec::new();
+    let mut position = |name: &str| {
+        let found = known.iter().position(|other| *other == name);
+        if found.is_none() {
+            unknown.push(name.to_owned());
+        }
+        found
+    };
+    let amounts = resources(&requests, 1, &mut position);
+    let limits = (!spec.limits.is_empty()).then(|| resources(&spec.limits, 1, &mut position));
+    unknown.dedup();
+    for name in unknown.iter().filter(|name| requests.contains_key(*name)) {
+        let hint = suggestion(name, &known, "the extended resources of the nodes are");
+        let message = format!("no node has the resource `{name}`");
+        context.report_with_hint(&format!("{at}.requests.\"{name}\""), Code::UnknownReference, message, hint);
+    }
+    let gpu = spec.gpu.as_ref().map(|gpu| GpuRequest {
+        count: gpu.count,
+        milli: gpu.milli,
+        models: gpu
+            .models
+            .iter()
+            .enumerate()
+            .filter_map(|(index, model)| gpu_model(model, &format!("{at}.gpu.models[{index}]"), cluster, context))
+            .collect(),
+    });
+    PodClass {
+        template: spec.name.clone(),
+        requests: amounts,
+        limits,
+        gpu,
+        priority: spec.priority,
+        node_selector: label_list(&spec.node_selector),
+        tolerations: spec.tolerations.iter().map(toleration).collect(),
+    }
+}
+
+fn gpu_model(name: &str, at: &str, cluster: &Cluster, context: &mut Context<'_>) -> Option<crate::ids::GpuModelId> {
+    let position = cluster.gpu_models.iter().position(|model| model == name);
+    if position.is_none() {
+        let known: Vec<&str> = cluster.gpu_models.iter().map(String::as_str).collect();
+        let hint = suggestion(name, &known, "the models of the nodes are");
+        context.report_with_hint(at, Code::UnknownReference, format!("no node has a GPU of the model `{name}`"), hint);
+    }
+    position.map(crate::ids::GpuModelId::from_index)
+}
+
+fn toleration(spec: &TolerationSpec) -> Toleration {
+    Toleration {
+        key: spec.key.clone(),
+        operator: match spec.operator {
+            OperatorSpec::Equal => TolerationOperator::Equal,
+            OperatorSpec::Exists => TolerationOperator::Exists,
+        },
+        value: spec.value.clone(),
+        effect: spec.effect.map(effect),
+    }
+}
+
+fn scheduling(spec: &ScenarioSpec) -> Scheduling {
+    let DelaysSpec { scheduling, binding, start } = &spec.scheduler.delays;
+    let delay = |spec: &Option<DistributionSpec>| spec.as_ref().map_or(Dist::ZERO, dist);
+    Scheduling {
+        policy: PolicyChoice {
+            name: spec.scheduler.policy.clone(),
+            parameters: serde_json::Value::Object(spec.scheduler.parameters.clone()),
+        },
+        queue: PolicyChoice::named(&spec.scheduler.queue),
+        on_unschedulable: match spec.scheduler.on_unschedulable {
+            OnUnschedulableSpec::Wait => OnUnschedulable::Wait,
+            OnUnschedulableSpec::Drop => OnUnschedulable::Drop,
+        },
+        on_eviction: match spec.scheduler.on_eviction {
+            OnEvictionSpec::Requeue => OnEviction::Requeue,
+            OnEvictionSpec::End => OnEviction::End,
+        },
+        delays: Delays { scheduling: delay(scheduling), binding: delay(binding), start: delay(start) },
+    }
+}
+
+/// The script in order of time.
+fn script(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Vec<ScriptedAction> {
+    if spec.script.is_empty() {
+        return Vec::new();
+    }
+    let names = cluster.nodes.iter().enumerate();
+    let mut replay = ScriptReplay {
+        nodes: names.map(|(index, node)| (node.name.clone(), NodeId::from_index(index))).collect(),
+        pool_sizes: spec.cluster.pools.iter().map(|pool| pool.count).collect(),
+        gone: BTreeMap::new(),
+        next_node: cluster.nodes.len(),
+    };
+    let mut order: Vec<usize> = (0..spec.script.len()).collect();
+    order.sort_by_key(|&index| spec.script[index].at);
+    let mut actions = Vec::with_capacity(order.len());
+    for index in order {
+        if let Some(action) = replay.step(spec, index, context) {
+            actions.push(ScriptedAction { at: instant(spec.script[index].at), action });
+        }
+    }
+    actions
+}
+
+/// Follows which nodes are there while the script runs, so that no action can name a node that is not.
+struct ScriptReplay {
+    nodes: BTreeMap<String, NodeId>,
+    pool_sizes: Vec<u32>,
+    /// When nodes left.
+    gone: BTreeMap<NodeId, SimDuration>,
+    next_node: usize,
+}
+
+impl ScriptReplay {
+    fn step(&mut self, spec: &ScenarioSpec, index: usize, context: &mut Context<'_>) -> Option<Action> {
+        let ScriptSpec { at, cordon, uncordon, drain, remove, crash, add } = &spec.script[index];
+        if let Some(add) = add {
+            let pool = spec.cluster.pools.iter().position(|pool| pool.name == add.pool)?;
+            for _ in 0..add.count {
+                let name = format!("{}-{}", add.pool, self.pool_sizes[pool]);
+                self.pool_sizes[pool] = self.pool_sizes[pool].saturating_add(1);
+                if self.nodes.contains_key(&name) {
+                    let message = format!("there is a node `{name}` already, which this would add");
+                    context.report(&format!("script[{index}].add"), Code::DuplicateName, message);
+                    return None;
+                }
+                self.nodes.insert(name, NodeId::from_index(self.next_node));
+                self.next_node += 1;
+            }
+            return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
+        }
+        let verbs: [(&Option<String>, &str, fn(NodeId) -> Action); 5] = [
+            (cordon, "cordon", Action::Cordon),
+            (uncordon, "uncordon", Action::Uncordon),
+            (drain, "drain", Action::Drain),
+            (remove, "remove", Action::Remove),
+            (crash, "crash", Action::Crash),
+        ];
+        let (name, verb, action) =
+            verbs.into_iter().find_map(|(name, verb, action)| Some((name.as_ref()?, verb, action)))?;
+        let place = format!("script[{index}].{verb}");
+        let Some(&node) = self.nodes.get(name) else {
+            let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
+            unknown_node(name, &place, &known, context);
+            return None;
+        };
+        if let Some(since) = self.gone.get(&node) {
+            context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
+            return None;
+        }
+        if matches!(verb, "remove" | "crash") {
+            self.gone.insert(node, at.0);
+        }
+        Some(action(node))
+    }
+}
+
+fn unknown_node(name: &str, at: &str, known: &[&str], context: &mut Context<'_>) {
+    const SHOWN: usize = 10;
+    let nearest = suggestion(name, known, "");
+    let hint = if nearest.starts_with("did you mean") || known.len() <= SHOWN {
+        suggestion(name, known, "the nodes at that time are")
+    } else {
+        format!("there are {} nodes at that time, from `{}` to `{}`", known.len(), known[0], known[known.len() - 1])
+    };
+    context.report_with_hint(at, Code::UnknownReference, format!("there is no node `{name}`"), hint);
+}
+
+/// Refuses what is too large to be meant, or would overflow the counters of the simulation.
+fn sizes(model: &Model, context: &mut Context<'_>) {
+    let nodes = model.cluster.nodes.len() as u64;
+    if nodes > NODES_MAX {
+        context.report(
+            "cluster",
+            Code::AbsurdSize,
+            format!("`cluster` has {nodes} nodes; at most {NODES_MAX} are possible"),
+        );
+    }
+    let mut capacity = Sum::default();
+    for node in &model.cluster.nodes {
+        capacity.add(&model.cluster.shape(node.shape).allocatable, 1);
+    }
+    for action in &model.script {
+        if let Action::AddNodes { pool, count } = action.action {
+            for shape in &model.cluster.pools[pool.index()].shapes {
+                capacity.add(&model.cluster.shape(*shape).allocatable, u64::from(count));
+            }
+        }
+    }
+    if let Some(name) = capacity.overflow() {
+        context.report("cluster", Code::AbsurdSize, format!("the nodes together have more {name} than can be counted"));
+    }
+    let mut pods = 0u64;
+    let mut demand = Sum::default();
+    let mut add = |class: ClassId, count: u64| {
+        pods = pods.saturating_add(count);
+        demand.add(&model.workload.class(class).requests, count);
+    };
+    for source in &model.workload.sources {
+        match source {
+            ArrivalSource::Listed(listed) => listed.pods.iter().for_each(|pod| add(pod.class, 1)),
+            ArrivalSource::Generated(generated) => {
+                // An unbounded source has been estimated already; for its demand every pod possible is assumed.
+                let count = generated.count.unwrap_or(0);
+                generated.classes.iter().for_each(|&(class, _)| add(class, count));
+            }
+        }
+    }
+    if pods > PODS_MAX {
+        context.report("workload", Code::AbsurdSize, format!("{pods} pods arrive; at most {PODS_MAX} are possible"));
+    }
+    if let Some(name) = demand.overflow() {
+        context.report(
+            "workload",
+            Code::AbsurdSize,
+            format!("the pods together request more {name} than can be counted"),
+        );
+    }
+}
+
+/// Sums of resources that cannot overflow themselves.
+#[derive(Default)]
+struct Sum {
+    cpu: u128,
+    memory: u128,
+    ephemeral_storage: u128,
+    pods: u128,
+    extended: u128,
+}
+
+impl Sum {
+    fn add(&mut self, resources: &Resources, count: u64) {
+        let count = u128::from(count);
+        self.cpu += u128::from(resources.cpu.0) * count;
+        self.memory += u128::from(resources.memory.0) * count;
+        self.ephemeral_storage += u128::from(resources.ephemeral_storage.0) * count;
+        self.pods += u128::from(resources.pods) * count;
+        self.extended += resources.extended.iter().map(|&amount| u128::from(amount)).sum::<u128>() * count;
+    }
+
+    /// The resource of which there is more than 63 bits count.
+    fn overflow(&self) -> Option<&'static str> {
+        let sums = [
+            ("cpu", self.cpu),
+            ("memory", self.memory),
+            ("ephemeral storage", self.ephemeral_storage),
+            ("pod slots", self.pods),
+            ("of one extended resource", self.extended),
+        ];
+        sums.into_iter().find(|(_, sum)| *sum > i64::MAX as u128).map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,126 @@
+//! Distributions: from the file's parameters to those that are sampled.
+
+use super::spec::{DistributionSpec, Duration};
+use crate::model::Dist;
+
+/// The distribution that a file describes.
+///
+/// # Errors
+/// In words, when the parameters contradict each other.
+pub(super) fn distribution(spec: &DistributionSpec) -> Result<Dist, String> {
+    match spec {
+        DistributionSpec::Constant(span) => Ok(Dist::Constant(span.0)),
+        DistributionSpec::Exponential { mean } => Ok(Dist::Exponential { mean: positive("mean", mean)? }),
+        DistributionSpec::Uniform { min, max } if min > max => Err(format!("`min` is {min}, more than `max`, {max}")),
+        DistributionSpec::Uniform { min, max } => Ok(Dist::Uniform { min: seconds(min), max: seconds(max) }),
+        DistributionSpec::Normal { mean, sd } => Ok(Dist::Normal { mean: seconds(mean), sd: seconds(sd) }),
+        DistributionSpec::Lognormal { mean, sd, p99 } => {
+            let mean = positive("mean", mean)?;
+            match (sd, p99) {
+                (Some(sd), None) => Ok(Dist::lognormal_from_mean_sd(mean, positive("sd", sd)?)),
+                (None, Some(p99)) => Dist::lognormal_from_mean_p99(mean, positive("p99", p99)?)
+                    .ok_or_else(|| "`p99` must be between the mean and 14.97 times the mean".to_owned()),
+                _ => Err("a lognormal needs `mean` and either `sd` or `p99`".to_owned()),
+            }
+        }
+        DistributionSpec::Weibull { scale, shape } => {
+            Ok(Dist::Weibull { scale: positive("scale", scale)?, shape: *shape })
+        }
+        DistributionSpec::Pareto { min, shape, max } => {
+            let min_seconds = positive("min", min)?;
+            match max {
+                Some(max) if max < min => Err(format!("`min` is {min}, more than `max`, {max}")),
+                _ => Ok(Dist::Pareto {
+                    min: min_seconds,
+                    shape: *shape,
+                    max: max.map_or(f64::INFINITY, |max| seconds(&max)),
+                }),
+            }
+        }
+        DistributionSpec::Hyperexponential(branches) => {
+            let total: f64 = branches.iter().map(|branch| branch.weight).sum();
+            if branches.is_empty() || !total.is_finite() {
+                return Err("a hyperexponential needs branches with weights that can be summed".to_owned());
+            }
+            let branches = branches.iter().map(|branch| Ok((branch.weight / total, positive("mean", &branch.mean)?)));
+            Ok(Dist::Hyperexponential { branches: branches.collect::<Result<_, String>>()? })
+        }
+        DistributionSpec::Empirical(spans) if spans.is_empty() => Err("`empirical` lists no spans".to_owned()),
+        DistributionSpec::Empirical(spans) => Ok(Dist::Empirical(spans.iter().map(|span| span.0).collect())),
+    }
+}
+
+fn seconds(span: &Duration) -> f64 {
+    span.0.as_seconds()
+}
+
+fn positive(name: &str, span: &Duration) -> Result<f64, String> {
+    if span.0.0 == 0 { Err(format!("`{name}` must be more than 0")) } else { Ok(seconds(span)) }
+}
+
+/// The mean in seconds, for estimates of size; the cut of a normal at zero is left out.
+pub(super) fn mean_seconds(dist: &Dist) -> f64 {
+    match dist {
+        Dist::Constant(span) => span.as_seconds(),
+        Dist::Uniform { min, max } => (min + max) / 2.0,
+        Dist::Exponential { mean } | Dist::Normal { mean, .. } => *mean,
+        Dist::Lognormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0),
+        Dist::Weibull { scale, shape } => scale * libm::tgamma(1.0 + 1.0 / shape),
+        // Without an upper bound the mean of a Pareto is infinite for shapes up to 1; the shortest span bounds it below.
+        Dist::Pareto { min, shape, .. } if *shape > 1.0 => shape * min / (shape - 1.0),
+        Dist::Pareto { min, .. } => *min,
+        Dist::Hyperexponential { branches } => branches.iter().map(|(probability, mean)| probability * mean).sum(),
+        Dist::Empirical(spans) => spans.iter().map(|span| span.as_seconds()).sum::<f64>() / spans.len() as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::parse_value;
+
+    fn read(text: &str) -> Result<Dist, String> {
+        let node = parse_value(text, &"f".into()).unwrap();
+        distribution(&serde_json::from_value(node.to_json()).unwrap())
+    }
+
+    #[test]
+    fn distributions_are_read_with_their_means() {
+        for (text, mean) in [
+            ("5s", 5.0),
+            ("0", 0.0),
+            ("{exponential: {mean: 2m}}", 120.0),
+            ("{uniform: {min: 1s, max: 3s}}", 2.0),
+            ("{normal: {mean: 5s, sd: 1s}}", 5.0),
+            ("{lognormal: {mean: 4s, sd: 2s}}", 4.0),
+            ("{lognormal: {mean: 4s, p99: 20s}}", 4.0),
+            // scale * Gamma(1 + 1/1)
+            ("{weibull: {scale: 2s, shape: 1}}", 2.0),
+            // 3 * 1 / 2
+            ("{pareto: {min: 1s, shape: 3}}", 1.5),
+            // (3 * 1 + 1 * 5) / 4
+            ("{hyperexponential: [{weight: 3, mean: 1s}, {weight: 1, mean: 5s}]}", 2.0),
+            ("{empirical: [1s, 2s]}", 1.5),
+        ] {
+            let measured = mean_seconds(&read(text).unwrap());
+            assert!((measured - mean).abs() < 1e-9, "{text}: {measured}");
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for text in [
+            "{exponential: {mean: 0s}}",
+            "{uniform: {min: 3s, max: 1s}}",
+            "{lognormal: {mean: 4s}}",
+            "{lognormal: {mean: 4s, sd: 1s, p99: 9s}}",
+            "{lognormal: {mean: 4s, p99: 400s}}",
+            "{pareto: {min: 0s, shape: 3}}",
+            "{pareto: {min: 2s, shape: 3, max: 1s}}",
+            "{hyperexponential: []}",
+            "{empirical: []}",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! File to validated model: parse, check, validate, build.
+//!
+//! A file becomes a tree that knows its places ([`crate::document`]); overrides and the scenario it is based on are
+//! put into the tree; the tree is checked against the schema of the format; what the schema cannot say is validated;
+//! and only a tree without any issue is built into a [`Model`]. Every stage reports all it finds. Nothing after `build`
+//! sees the file format.
+//!
+//! Deliberately absent: the environment. What a scenario may see of it is passed in as [`Environment`].
+
+mod build;
+mod context;
+mod distribution;
+mod experiment;
+mod import;
+mod load;
+mod origin;
+mod path;
+mod schema;
+mod spec;
+mod validate;
+
+pub use context::Environment;
+pub use experiment::{Cell, Experiment, Factor, Level, load_experiment};
+pub use load::{ScenarioError, file_kind, load_scenario};
+pub use path::Override;
+pub use schema::{experiment_schema, scenario_schema};
+pub use spec::{ExperimentSpec, ScenarioSpec};
+pub use validate::{NODES_MAX, PODS_MAX, RUNS_MAX};

@@ -1,0 +1,778 @@
+//! The files as they are written: a mirror for serde and schemars, without logic.
+//!
+//! Doc comments here become the descriptions in the JSON Schema, so they speak to the person who writes the file. Every
+//! description says unit and default. What one field cannot say alone is checked in `validate`.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::Value as Json;
+
+use crate::units::SimDuration;
+
+/// A scenario: one cluster, one workload, one scheduler.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// Version of the format: `wavetank.dev/v1`.
+    pub api_version: ApiVersion,
+    /// `Scenario`.
+    pub kind: ScenarioKind,
+    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by key,
+    /// everything else is replaced. Default: none.
+    pub base: Option<String>,
+    /// What the scenario is called and shows.
+    pub metadata: Metadata,
+    /// Seed of all randomness. Default: 42.
+    #[serde(default = "defaults::seed")]
+    pub seed: u64,
+    /// When the run ends, such as `24h`. Default: when nothing is left to happen.
+    pub horizon: Option<Duration>,
+    /// The machines.
+    pub cluster: ClusterSpec,
+    /// The pods and when they arrive. Default: none.
+    #[serde(default)]
+    pub workload: WorkloadSpec,
+    /// Who decides where pods go.
+    #[serde(default)]
+    pub scheduler: SchedulerSpec,
+    /// What happens to the cluster during the run. Default: nothing.
+    #[serde(default)]
+    pub script: Vec<ScriptSpec>,
+    /// What is recorded.
+    #[serde(default)]
+    pub outputs: OutputsSpec,
+}
+
+/// An experiment: a scenario, what is varied in it, and how often each variant is run.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExperimentSpec {
+    /// Version of the format: `wavetank.dev/v1`.
+    pub api_version: ApiVersion,
+    /// `Experiment`.
+    pub kind: ExperimentKind,
+    /// What the experiment is called and shows.
+    pub metadata: Metadata,
+    /// Path of the scenario file, relative to this file.
+    #[schemars(length(min = 1))]
+    pub scenario: String,
+    /// Changes to the scenario in every cell: path to value, as with `--set`. Default: none.
+    #[serde(default)]
+    pub set: BTreeMap<String, Json>,
+    /// What is varied; every combination is a cell. Default: nothing, one cell.
+    #[serde(default)]
+    pub factors: Vec<FactorSpec>,
+    /// Runs of each cell, each with its own randomness. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub replications: u32,
+    /// The cells that others are compared with: factor name to the label of one of its values. Default: no comparison.
+    #[serde(default)]
+    pub baseline: BTreeMap<String, Scalar>,
+    /// Metrics of the summary to report. Default: all.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+}
+
+/// Something that is varied: either one path with values, or settings of several paths under labels.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FactorSpec {
+    /// Name of the factor, the heading of its column.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Path in the scenario, such as `scheduler.policy`. Needs `values`.
+    pub path: Option<String>,
+    /// Values that the path takes. Needs `path`.
+    #[serde(default)]
+    pub values: Vec<Json>,
+    /// Labelled settings, where one factor changes several paths at once. Excludes `path` and `values`.
+    #[serde(default)]
+    pub settings: Vec<SettingSpec>,
+}
+
+/// One labelled setting of a factor.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingSpec {
+    /// Name of the setting, as it stands in the tables.
+    pub label: Scalar,
+    /// Changes to the scenario: path to value, as with `--set`.
+    pub set: BTreeMap<String, Json>,
+}
+
+/// Version of the file formats.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The first version.
+    #[serde(rename = "wavetank.dev/v1")]
+    V1,
+}
+
+/// `kind` of a scenario.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum ScenarioKind {
+    /// A scenario.
+    Scenario,
+}
+
+/// `kind` of an experiment.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum ExperimentKind {
+    /// An experiment.
+    Experiment,
+}
+
+/// Name and description.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Name, a word or a few.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What this shows, in a sentence. Default: empty.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// The machines; all sources given are put together in the order of this list.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterSpec {
+    /// Files or directories with Kubernetes `Node` objects, YAML or JSON, gzip or not.
+    #[serde(default)]
+    pub manifests: Vec<String>,
+    /// Groups of like nodes.
+    #[serde(default)]
+    pub pools: Vec<PoolSpec>,
+    /// Single nodes.
+    #[serde(default)]
+    pub nodes: Vec<NodeSpec>,
+    /// The node list of the openb GPU trace, as CSV.
+    pub openb: Option<OpenbNodesSpec>,
+    /// Nodes drawn from the seed.
+    pub synthetic: Option<SyntheticNodesSpec>,
+}
+
+/// A group of like nodes, called `<name>-0`, `<name>-1` and so on.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolSpec {
+    /// Name of the pool, unique.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// How many nodes at the start; the script can add more. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    pub count: u32,
+    /// Zones that the nodes take in turn. Default: none.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// Labels. Default: none but the hostname.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints. Default: none.
+    #[serde(default)]
+    pub taints: Vec<TaintSpec>,
+    /// What pods can request on one node: `cpu`, `memory`, `ephemeral-storage`, `pods` (default: 110) and any extended
+    /// resource such as `example.com/fpga`, as Kubernetes quantities.
+    pub allocatable: BTreeMap<String, Quantity>,
+    /// GPUs of one node. Default: none.
+    pub gpu: Option<GpuSpec>,
+    /// Price of one node in US dollars per hour. Default: 0.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub usd_per_hour: f64,
+}
+
+/// One node.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeSpec {
+    /// Name of the node, unique.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Zone. Default: none.
+    pub zone: Option<String>,
+    /// Labels. Default: none but the hostname.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints. Default: none.
+    #[serde(default)]
+    pub taints: Vec<TaintSpec>,
+    /// What pods can request: see the pools.
+    pub allocatable: BTreeMap<String, Quantity>,
+    /// GPUs. Default: none.
+    pub gpu: Option<GpuSpec>,
+    /// Price in US dollars per hour. Default: 0.
+    #[serde(default)]
+    #[schemars(range(min = 0.0))]
+    pub usd_per_hour: f64,
+}
+
+/// GPUs of a node.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuSpec {
+    /// Model, such as `T4`.
+    #[schemars(length(min = 1))]
+    pub model: String,
+    /// How many devices, at most 32. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1, max = 32))]
+    pub count: u32,
+}
+
+/// A taint, as in Kubernetes.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaintSpec {
+    /// Key.
+    #[schemars(length(min = 1))]
+    pub key: String,
+    /// Value. Default: empty.
+    #[serde(default)]
+    pub value: String,
+    /// What happens to pods that do not tolerate the taint.
+    pub effect: EffectSpec,
+}
+
+/// Effect of a taint.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum EffectSpec {
+    /// New pods are kept away.
+    NoSchedule,
+    /// New pods are kept away if there is a choice; this release does not look at it.
+    PreferNoSchedule,
+    /// New pods are kept away.
+    NoExecute,
+}
+
+/// Nodes of the openb GPU trace.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenbNodesSpec {
+    /// Path of the node list, CSV with the columns of the trace.
+    pub nodes: String,
+    /// Every how many-th node is taken, beginning with the first. Default: 1, all.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1))]
+    pub stride: u32,
+    /// Which of two equally good nodes wins. Default: `nameOrder`.
+    #[serde(default)]
+    pub rank: RankSpec,
+}
+
+/// The order of nodes that settles ties.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum RankSpec {
+    /// By name.
+    #[default]
+    NameOrder,
+    /// Drawn from the seed.
+    Shuffled,
+    /// As listed in a CSV file with a node name in each row.
+    File(String),
+}
+
+/// Nodes drawn from the seed.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyntheticNodesSpec {
+    /// What the nodes resemble.
+    pub kind: SyntheticKind,
+    /// How many.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub nodes: u32,
+}
+
+/// What synthetic data resembles.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SyntheticKind {
+    /// The published marginals of the openb GPU trace.
+    Openb,
+}
+
+/// The pods; all sources given run side by side.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkloadSpec {
+    /// Files or directories with Kubernetes `Pod` objects, YAML or JSON, gzip or not. All arrive at the start and stay.
+    #[serde(default)]
+    pub manifests: Vec<String>,
+    /// The pod list of the openb GPU trace, as CSV.
+    pub openb: Option<OpenbPodsSpec>,
+    /// Pods drawn from the seed.
+    pub synthetic: Option<SyntheticPodsSpec>,
+    /// Like pods, arriving by a rule.
+    #[serde(default)]
+    pub templates: Vec<TemplateSpec>,
+}
+
+/// Pods of the openb GPU trace.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenbPodsSpec {
+    /// Path of the pod list, CSV with the columns of the trace.
+    pub pods: String,
+    /// Which rows of the file are taken. Default: all.
+    pub rows: Option<RowsSpec>,
+    /// In which order they arrive. Default: `fileOrder`.
+    #[serde(default)]
+    pub order: OrderSpec,
+    /// GPU demand to reach, as a share of the cluster's GPU capacity: pods drawn from the list are added until it is.
+    /// Default: nothing is added.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub inflate_to: Option<f64>,
+    /// When pods arrive and how long they stay. Default: `sequence`.
+    #[serde(default)]
+    pub times: TimesSpec,
+    /// Time between two arrivals of a sequence. Default: 1s.
+    pub interval: Option<Duration>,
+}
+
+/// A range of rows, counted from 0 without the heading.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RowsSpec {
+    /// First row. Default: 0.
+    #[serde(default)]
+    pub from: u64,
+    /// First row that is left out. Default: the end of the file.
+    pub to: Option<u64>,
+}
+
+/// An order of arrival.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum OrderSpec {
+    /// As in the pod list.
+    #[default]
+    FileOrder,
+    /// Drawn from the seed.
+    Shuffled,
+    /// As listed in a CSV file with a pod name in each row.
+    File(String),
+}
+
+/// Arrival times of a trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TimesSpec {
+    /// One after the other at a fixed interval; nothing departs.
+    #[default]
+    Sequence,
+    /// As recorded: creation and deletion times of the trace.
+    Trace,
+}
+
+/// Pods drawn from the seed.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SyntheticPodsSpec {
+    /// What the pods resemble.
+    pub kind: SyntheticKind,
+    /// How many.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub pods: u64,
+    /// How arrivals follow each other. Default: all at the start.
+    pub arrivals: Option<ArrivalsSpec>,
+    /// How long pods run. Default: for ever.
+    pub duration: Option<DistributionSpec>,
+}
+
+/// Like pods, called `<name>-0`, `<name>-1` and so on.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TemplateSpec {
+    /// Name of the template, unique.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What each pod requests: `cpu`, `memory`, `ephemeral-storage` and extended resources, as Kubernetes quantities.
+    /// Default: nothing.
+    #[serde(default)]
+    pub requests: BTreeMap<String, Quantity>,
+    /// What each pod may use at most; not below the requests. Default: no limits.
+    #[serde(default)]
+    pub limits: BTreeMap<String, Quantity>,
+    /// GPUs that each pod requests. Default: none.
+    pub gpu: Option<GpuRequestSpec>,
+    /// Priority; the larger goes first under the priority queue. Default: 0.
+    #[serde(default)]
+    pub priority: i32,
+    /// Labels that the node must carry. Default: none.
+    #[serde(default)]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pods tolerate. Default: none.
+    #[serde(default)]
+    pub tolerations: Vec<TolerationSpec>,
+    /// How many pods. Default: 1 without `arrivals`, else as many as arrive until the horizon.
+    pub count: Option<u64>,
+    /// How arrivals follow each other. Default: all at `start`.
+    pub arrivals: Option<ArrivalsSpec>,
+    /// When the first pod can arrive. Default: 0s.
+    #[serde(default)]
+    pub start: Duration,
+    /// How long pods run. Default: for ever.
+    pub duration: Option<DistributionSpec>,
+}
+
+/// GPUs that a pod requests.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuRequestSpec {
+    /// How many devices, at most 32. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1, max = 32))]
+    pub count: u32,
+    /// Share of each device in thousandths; below 1000 only with one device. Default: 1000.
+    #[serde(default = "defaults::whole_gpu")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub milli: u16,
+    /// Acceptable models. Default: any.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+/// A toleration, as in Kubernetes.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TolerationSpec {
+    /// Key of the taint. Default: empty, every key, which needs the operator `Exists`.
+    #[serde(default)]
+    pub key: String,
+    /// How the value is compared. Default: `Equal`.
+    #[serde(default)]
+    pub operator: OperatorSpec,
+    /// Value of the taint. Default: empty.
+    #[serde(default)]
+    pub value: String,
+    /// Effect of the taint. Default: every effect.
+    pub effect: Option<EffectSpec>,
+}
+
+/// How a toleration compares values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, JsonSchema)]
+pub enum OperatorSpec {
+    /// Key and value are equal.
+    #[default]
+    Equal,
+    /// The key is there, whatever its value.
+    Exists,
+}
+
+/// How arrivals follow each other.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ArrivalsSpec {
+    /// Independently of each other, at a mean rate.
+    Poisson(PoissonSpec),
+    /// The first at the start, then at equal distances.
+    Every(Duration),
+    /// At the listed instants after the start.
+    At(Vec<Duration>),
+    /// The gap before each arrival, the first included, is drawn.
+    Distribution(DistributionSpec),
+}
+
+/// A Poisson process.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoissonSpec {
+    /// Mean arrivals per second; more than 0.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub per_second: f64,
+}
+
+/// A distribution of spans of time; a plain duration is a constant.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum DistributionSpec {
+    /// Exponential.
+    Exponential {
+        /// Mean.
+        mean: Duration,
+    },
+    /// Uniform between two spans.
+    Uniform {
+        /// Shortest.
+        min: Duration,
+        /// Longest.
+        max: Duration,
+    },
+    /// Normal, cut at zero.
+    Normal {
+        /// Mean before the cut.
+        mean: Duration,
+        /// Standard deviation before the cut.
+        sd: Duration,
+    },
+    /// Lognormal, by its mean and either its standard deviation or its 99th percentile.
+    Lognormal {
+        /// Mean.
+        mean: Duration,
+        /// Standard deviation.
+        sd: Option<Duration>,
+        /// 99th percentile, between the mean and 14.97 times the mean.
+        p99: Option<Duration>,
+    },
+    /// Weibull.
+    Weibull {
+        /// Scale.
+        scale: Duration,
+        /// Shape; below 1 the hazard falls with age. More than 0.
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        shape: f64,
+    },
+    /// Pareto.
+    Pareto {
+        /// Shortest.
+        min: Duration,
+        /// Tail index; more than 0.
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        shape: f64,
+        /// Longest. Default: no bound.
+        max: Option<Duration>,
+    },
+    /// A mixture of exponentials.
+    Hyperexponential(Vec<BranchSpec>),
+    /// One of the listed spans, each equally likely.
+    Empirical(Vec<Duration>),
+    /// Always the same span.
+    #[serde(untagged)]
+    Constant(Duration),
+}
+
+/// A branch of a hyperexponential distribution.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BranchSpec {
+    /// Its share; shares are scaled so that they sum to 1. More than 0.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub weight: f64,
+    /// Its mean.
+    pub mean: Duration,
+}
+
+/// The scheduler.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SchedulerSpec {
+    /// The policy that chooses nodes: see `wavetank policies`. Default: `least-allocated`.
+    pub policy: String,
+    /// Parameters of the policy. Default: those of the policy.
+    pub parameters: serde_json::Map<String, Json>,
+    /// The order of waiting pods: `fifo`, `priority`, `shortest-first`, `largest-first`. Default: `fifo`.
+    pub queue: String,
+    /// What becomes of a pod that fits nowhere. Default: `wait`.
+    pub on_unschedulable: OnUnschedulableSpec,
+    /// What becomes of a pod that loses its node. Default: `requeue`.
+    pub on_eviction: OnEvictionSpec,
+    /// How long each step takes. Default: no time.
+    pub delays: DelaysSpec,
+}
+
+impl Default for SchedulerSpec {
+    fn default() -> Self {
+        SchedulerSpec {
+            policy: "least-allocated".to_owned(),
+            parameters: serde_json::Map::new(),
+            queue: "fifo".to_owned(),
+            on_unschedulable: OnUnschedulableSpec::default(),
+            on_eviction: OnEvictionSpec::default(),
+            delays: DelaysSpec::default(),
+        }
+    }
+}
+
+/// What becomes of a pod that fits nowhere.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnUnschedulableSpec {
+    /// It waits and is tried again when something changed that can help it.
+    #[default]
+    Wait,
+    /// It is deleted at once.
+    Drop,
+}
+
+/// What becomes of a pod that loses its node.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnEvictionSpec {
+    /// It waits for a place again and starts its work anew.
+    #[default]
+    Requeue,
+    /// It ends.
+    End,
+}
+
+/// How long each step of a pod's way takes.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct DelaysSpec {
+    /// How long the scheduler is busy with one pod; it takes one at a time. Default: no time.
+    pub scheduling: Option<DistributionSpec>,
+    /// From the decision until the pod is bound. Default: no time.
+    pub binding: Option<DistributionSpec>,
+    /// From bound until the pod runs. Default: no time.
+    pub start: Option<DistributionSpec>,
+}
+
+/// One change to the cluster: `at` and exactly one of the others.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScriptSpec {
+    /// When, from the start.
+    pub at: Duration,
+    /// Name of a node that takes no new pods from now on.
+    pub cordon: Option<String>,
+    /// Name of a node that takes pods again.
+    pub uncordon: Option<String>,
+    /// Name of a node that is cordoned and whose pods are evicted.
+    pub drain: Option<String>,
+    /// Name of a node that leaves the cluster.
+    pub remove: Option<String>,
+    /// Name of a node that fails for good.
+    pub crash: Option<String>,
+    /// Nodes that join.
+    pub add: Option<AddSpec>,
+}
+
+/// Nodes that join.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddSpec {
+    /// Name of the pool.
+    pub pool: String,
+    /// How many. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1))]
+    pub count: u32,
+}
+
+/// What a run records beside its summary.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct OutputsSpec {
+    /// Spacing of the time series. Default: chosen so that a few hundred points cover the run.
+    pub sample_every: Option<Duration>,
+    /// Whether every decision is written to `decisions.csv`. Default: false.
+    pub decisions: bool,
+    /// Whether the state after every arrival is written to `arrivals.csv`. Default: false.
+    pub arrivals: bool,
+    /// Whether one row per pod is written to `pods.csv`. Default: true.
+    pub pods: bool,
+    /// Whether charts and report are drawn. Default: true.
+    pub charts: bool,
+}
+
+impl Default for OutputsSpec {
+    fn default() -> Self {
+        OutputsSpec { sample_every: None, decisions: false, arrivals: false, pods: true, charts: true }
+    }
+}
+
+impl std::fmt::Display for Duration {
+    /// Seconds with their unit.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}s", self.0)
+    }
+}
+
+/// A span of simulated time, such as `250ms`, `90s`, `1h30m`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(pub SimDuration);
+
+impl JsonSchema for Duration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // A bare 0 is a duration; every other number lacks its unit, which the format's parser says.
+        json_schema!({ "type": ["string", "integer"], "format": "duration" })
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Scalar(text) = Scalar::deserialize(deserializer)?;
+        SimDuration::parse(&text).map(Duration).map_err(D::Error::custom)
+    }
+}
+
+/// A Kubernetes quantity as text, such as `500m`, `2`, `1Gi`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity(pub String);
+
+impl JsonSchema for Quantity {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"], "format": "quantity" })
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Scalar::deserialize(deserializer).map(|Scalar(text)| Quantity(text))
+    }
+}
+
+/// A text, number or truth value, as text: the label of something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Scalar(pub String);
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::String(text) => Ok(Scalar(text)),
+            Json::Number(number) => Ok(Scalar(number.to_string())),
+            Json::Bool(truth) => Ok(Scalar(truth.to_string())),
+            _ => Err(D::Error::custom("a text or number is expected")),
+        }
+    }
+}
+
+mod defaults {
+    pub(super) fn seed() -> u64 {
+        42
+    }
+
+    pub(super) fn one_u32() -> u32 {
+        1
+    }
+
+    pub(super) fn whole_gpu() -> u16 {
+        1000
+    }
+}

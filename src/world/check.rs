@@ -1,0 +1,108 @@
+//! Invariants, recomputed from scratch. Slow on purpose: it shares no arithmetic with the incremental counters.
+
+use super::{Phase, World};
+use crate::ids::{NodeId, PodId};
+use crate::model::Model;
+use crate::world::nodes::{gpu_kind, mask_devices, scoring_request};
+
+impl World {
+    /// Recomputes every counter from the pods and compares.
+    ///
+    /// # Errors
+    /// The first violated invariant, by its number in `DESIGN.md`.
+    pub fn check(&self, model: &Model) -> Result<(), String> {
+        self.check_phases()?;
+        let mut up = super::Totals::default();
+        for index in 0..self.nodes.len() {
+            self.check_node(model, NodeId::from_index(index), &mut up)?;
+        }
+        if up != self.totals {
+            return Err(format!("I2: totals are {:?}, but the nodes sum to {up:?}", self.totals));
+        }
+        Ok(())
+    }
+
+    /// I1: every pod is in one phase, and holds a node exactly when its phase says so.
+    fn check_phases(&self) -> Result<(), String> {
+        let mut counts = [0; Phase::COUNT];
+        for index in 0..self.pods.len() {
+            let phase = self.pods.phase[index];
+            counts[phase as usize] += 1;
+            if phase.holds_node() != self.pods.node(PodId::from_index(index)).is_some() {
+                return Err(format!("I1: pod {index} is {} but its node disagrees", phase.name()));
+            }
+            if self.pods.arrival[index] > self.time {
+                return Err(format!("I3: pod {index} arrived in the future"));
+            }
+        }
+        if counts != self.pods_by_phase {
+            return Err(format!("I1: phases count {:?}, but the pods sum to {counts:?}", self.pods_by_phase));
+        }
+        Ok(())
+    }
+
+    /// I2: what a node has left is what it offers less what its pods request.
+    fn check_node(&self, model: &Model, node: NodeId, up: &mut super::Totals) -> Result<(), String> {
+        let i = node.index();
+        let shape = model.cluster.shape(self.nodes.shape[i]);
+        let fail = |what: &str| Err(format!("I2: node {}: {what} is off", self.nodes.name(node)));
+        let mut free = shape.allocatable.clone();
+        free.extended.resize(model.cluster.extended_resources.len(), 0);
+        let mut gpu_left = vec![1000u16; self.nodes.gpu_count(node) as usize];
+        let (mut scoring_cpu, mut scoring_memory, mut pods) = (0, 0, 0);
+        let mut kinds = [0; super::nodes::GPU_KINDS];
+        for pod in self.nodes.pods(&self.pods, node) {
+            if self.pods.node(pod) != Some(node) {
+                return fail("its list of pods");
+            }
+            let class = model.workload.class(self.pods.class[pod.index()]);
+            pods += 1;
+            free.cpu -= class.requests.cpu;
+            free.memory -= class.requests.memory;
+            free.ephemeral_storage -= class.requests.ephemeral_storage;
+            free.pods = free.pods.checked_sub(class.requests.pods).ok_or("I2: pod slots")?;
+            for (left, amount) in free.extended.iter_mut().zip(&class.requests.extended) {
+                *left = left.checked_sub(*amount).ok_or("I2: an extended resource")?;
+            }
+            let (cpu, memory) = scoring_request(class);
+            scoring_cpu += cpu;
+            scoring_memory += memory;
+            if let Some(request) = &class.gpu {
+                kinds[gpu_kind(request)] += 1;
+                for device in mask_devices(self.pods.gpus[pod.index()]) {
+                    gpu_left[device] = gpu_left[device].checked_sub(request.milli).ok_or("I2: a GPU")?;
+                }
+            }
+        }
+        let nodes = &self.nodes;
+        let extended_agree = nodes.free_extended.iter().zip(&free.extended).all(|(column, left)| column[i] == *left);
+        for (what, agrees) in [
+            ("free cpu", nodes.free_cpu[i] == free.cpu.0),
+            ("free memory", nodes.free_memory[i] == free.memory.0),
+            ("free ephemeral storage", nodes.free_ephemeral_storage[i] == free.ephemeral_storage.0),
+            ("free pod slots", nodes.free_pods[i] == free.pods),
+            ("free extended resources", extended_agree),
+            ("GPU left", nodes.gpu_left(node) == gpu_left),
+            ("GPU left in all", nodes.gpu_left_total[i] == gpu_left.iter().map(|&left| u32::from(left)).sum::<u32>()),
+            ("GPU kinds", nodes.gpu_kind_pods[i] == kinds),
+            ("cpu for scoring", nodes.scoring_cpu[i] == scoring_cpu),
+            ("memory for scoring", nodes.scoring_memory[i] == scoring_memory),
+            ("pod count", nodes.pod_count[i] == pods),
+            ("pods on a node that is down", pods == 0 || nodes.state[i].is_up()),
+        ] {
+            if !agrees {
+                return fail(what);
+            }
+        }
+        if nodes.state[i].is_up() {
+            up.nodes_up += 1;
+            up.cpu_allocatable += nodes.cpu[i];
+            up.cpu_allocated += nodes.cpu[i] - free.cpu.0;
+            up.memory_allocatable += nodes.memory[i];
+            up.memory_allocated += nodes.memory[i] - free.memory.0;
+            up.gpu_allocatable += 1000 * gpu_left.len() as u64;
+            up.gpu_allocated += gpu_left.iter().map(|&left| 1000 - u64::from(left)).sum::<u64>();
+        }
+        Ok(())
+    }
+}

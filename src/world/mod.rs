@@ -1,0 +1,172 @@
+//! What is true now: columns of nodes and pods, and the log of what changed.
+//!
+//! One writer: only `engine::apply` calls the methods that change the world; everybody else holds a [`View`]. Counters
+//! are kept incrementally and [`World::check`] recomputes them all from scratch.
+//!
+//! Cost: placing or releasing a pod touches one node's row and one pod's row, O(resource kinds + GPUs of the node).
+
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod changes;
+pub mod check;
+pub mod constraints;
+pub mod fragment;
+pub mod nodes;
+pub mod pods;
+pub mod view;
+
+pub use changes::ChangeLog;
+pub use constraints::Constraints;
+pub use nodes::{GpuMask, NodeState, Nodes};
+pub use pods::{Phase, Pods};
+pub use view::View;
+
+use crate::ids::{NodeId, PodId};
+use crate::model::{Model, PodClass, ShapeId};
+use crate::units::SimTime;
+
+/// The state of one run at one instant.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The present instant.
+    pub time: SimTime,
+    /// The machines.
+    pub nodes: Nodes,
+    /// The pods that have arrived.
+    pub pods: Pods,
+    /// Which nodes changed, in order.
+    pub changes: ChangeLog,
+    /// Which class may go to which shape of node.
+    pub constraints: Constraints,
+    /// How many pods are in each phase, by [`Phase`].
+    pub pods_by_phase: [u64; Phase::COUNT],
+    /// What all schedulable or cordoned nodes offer and what is taken of it.
+    pub totals: Totals,
+}
+
+/// Sums over the nodes that are up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Nodes that are up, cordoned ones included.
+    pub nodes_up: u64,
+    /// Milli-cores offered.
+    pub cpu_allocatable: u64,
+    /// Milli-cores taken.
+    pub cpu_allocated: u64,
+    /// Bytes of memory offered.
+    pub memory_allocatable: u64,
+    /// Bytes of memory taken.
+    pub memory_allocated: u64,
+    /// Milli-GPU offered.
+    pub gpu_allocatable: u64,
+    /// Milli-GPU taken.
+    pub gpu_allocated: u64,
+}
+
+impl World {
+    /// The world of `model` before anything happened: its nodes, and no pods.
+    pub fn new(model: &Model) -> World {
+        let mut world = World {
+            time: SimTime::ZERO,
+            nodes: Nodes::new(model.cluster.extended_resources.len()),
+            pods: Pods::default(),
+            changes: ChangeLog::new(model.cluster.nodes.len()),
+            constraints: Constraints::new(&model.cluster, &model.workload.classes),
+            pods_by_phase: [0; Phase::COUNT],
+            totals: Totals::default(),
+        };
+        for node in &model.cluster.nodes {
+            let id = world.add_node(model, &node.name, node.shape);
+            if node.unschedulable {
+                world.set_node_state(id, NodeState::Cordoned);
+            }
+        }
+        world
+    }
+
+    /// Adds an empty node that is ready.
+    pub fn add_node(&mut self, model: &Model, name: &str, shape: ShapeId) -> NodeId {
+        let id = self.nodes.push(name, shape, model.cluster.shape(shape), self.time);
+        self.count_node(id, true);
+        self.changes.record(id);
+        id
+    }
+
+    /// Makes a node ready, cordoned, removed or crashed. The pods of a node that goes down must have left it.
+    ///
+    /// # Panics
+    /// When a node that is down changes again, or goes down with pods on it.
+    pub fn set_node_state(&mut self, node: NodeId, state: NodeState) {
+        let i = node.index();
+        assert!(self.nodes.state[i].is_up(), "a node that is down stays down");
+        if !state.is_up() {
+            assert_eq!(self.nodes.pod_count[i], 0, "a node goes down with pods on it");
+            self.count_node(node, false);
+            self.nodes.removed[i] = self.time;
+        }
+        self.nodes.state[i] = state;
+        self.changes.record(node);
+    }
+
+    /// Adds the node to the totals, or takes it out again.
+    fn count_node(&mut self, node: NodeId, up: bool) {
+        let i = node.index();
+        let gpu = u64::from(self.nodes.gpu_count(node)) * 1000;
+        let totals = &mut self.totals;
+        if up {
+            totals.nodes_up += 1;
+            totals.cpu_allocatable += self.nodes.cpu[i];
+            totals.memory_allocatable += self.nodes.memory[i];
+            totals.gpu_allocatable += gpu;
+        } else {
+            totals.nodes_up -= 1;
+            totals.cpu_allocatable -= self.nodes.cpu[i];
+            totals.memory_allocatable -= self.nodes.memory[i];
+            totals.gpu_allocatable -= gpu;
+        }
+    }
+
+    /// Moves a pod into another phase and counts it there.
+    pub fn set_phase(&mut self, pod: PodId, phase: Phase) {
+        let old = std::mem::replace(&mut self.pods.phase[pod.index()], phase);
+        self.pods_by_phase[old as usize] -= 1;
+        self.pods_by_phase[phase as usize] += 1;
+    }
+
+    /// Reserves what `pod` requests on `node`.
+    ///
+    /// # Panics
+    /// When the pod holds a node already, or the node has not that much left (invariant I2).
+    pub fn place(&mut self, class: &PodClass, pod: PodId, node: NodeId, gpus: GpuMask) {
+        assert!(self.pods.node(pod).is_none(), "a pod is placed twice");
+        self.nodes.take(class, node, gpus);
+        self.pods.link(&mut self.nodes, pod, node, gpus);
+        self.totals.cpu_allocated += class.requests.cpu.0;
+        self.totals.memory_allocated += class.requests.memory.0;
+        self.totals.gpu_allocated += class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
+        self.changes.record(node);
+    }
+
+    /// Gives back what `pod` holds, and returns the node it held.
+    ///
+    /// # Panics
+    /// When the pod holds no node.
+    pub fn release(&mut self, class: &PodClass, pod: PodId) -> NodeId {
+        let node = self.pods.node(pod).expect("a pod without a node is released");
+        self.nodes.give_back(class, node, self.pods.gpus[pod.index()]);
+        self.pods.unlink(&mut self.nodes, pod);
+        self.totals.cpu_allocated -= class.requests.cpu.0;
+        self.totals.memory_allocated -= class.requests.memory.0;
+        self.totals.gpu_allocated -= class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
+        self.changes.record(node);
+        node
+    }
+}
+
+impl World {
+    /// Adds a pod that arrives now and waits.
+    pub fn arrive(&mut self, origin: (u16, u32), class: crate::ids::ClassId, duration_ns: u64) -> PodId {
+        self.pods_by_phase[Phase::Pending as usize] += 1;
+        self.pods.push(origin, class, self.time, duration_ns)
+    }
+}

@@ -1,0 +1,223 @@
+//! The pods that have arrived, in columns. About 90 bytes a pod.
+
+use super::nodes::{GpuMask, NO_POD, Nodes};
+use crate::ids::{ClassId, NodeId, PodId};
+use crate::units::SimTime;
+
+/// Where a pod is on its way (invariant I1: in exactly one phase).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Arrived, and has no node.
+    Pending,
+    /// A node is chosen and reserved, the binding is under way.
+    Bound,
+    /// Bound; the node is starting it.
+    Starting,
+    /// Works.
+    Running,
+    /// Ended its work.
+    Succeeded,
+    /// Ended by a failure.
+    Failed,
+    /// Ended by a drain.
+    Evicted,
+    /// Ended by deletion.
+    Deleted,
+}
+
+impl Phase {
+    /// How many phases there are.
+    pub const COUNT: usize = 8;
+    /// All phases.
+    pub const ALL: [Phase; Phase::COUNT] = [
+        Phase::Pending,
+        Phase::Bound,
+        Phase::Starting,
+        Phase::Running,
+        Phase::Succeeded,
+        Phase::Failed,
+        Phase::Evicted,
+        Phase::Deleted,
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Pending => "pending",
+            Phase::Bound => "bound",
+            Phase::Starting => "starting",
+            Phase::Running => "running",
+            Phase::Succeeded => "succeeded",
+            Phase::Failed => "failed",
+            Phase::Evicted => "evicted",
+            Phase::Deleted => "deleted",
+        }
+    }
+
+    /// Whether a pod in this phase holds a node's resources.
+    pub fn holds_node(self) -> bool {
+        matches!(self, Phase::Bound | Phase::Starting | Phase::Running)
+    }
+}
+
+/// Why a pod ended or waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// Nothing to say.
+    None,
+    /// No node fits.
+    Unschedulable,
+    /// Its node was drained.
+    NodeDrained,
+    /// Its node left the cluster.
+    NodeRemoved,
+    /// Its node crashed.
+    NodeCrashed,
+    /// It came bound to a node that could not take it.
+    OutOfResources,
+}
+
+impl Reason {
+    /// All reasons, in order of their numbers.
+    pub const ALL: [Reason; 6] = [
+        Reason::None,
+        Reason::Unschedulable,
+        Reason::NodeDrained,
+        Reason::NodeRemoved,
+        Reason::NodeCrashed,
+        Reason::OutOfResources,
+    ];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::None => "",
+            Reason::Unschedulable => "Unschedulable",
+            Reason::NodeDrained => "NodeDrained",
+            Reason::NodeRemoved => "NodeRemoved",
+            Reason::NodeCrashed => "NodeCrashed",
+            Reason::OutOfResources => "OutOfResources",
+        }
+    }
+}
+
+const NO_NODE: u32 = u32::MAX;
+
+/// Columns of pods by [`PodId`].
+#[derive(Clone, Debug, Default)]
+pub struct Pods {
+    /// Which source it came from, and its number there: the key to its name.
+    pub origin: Vec<(u16, u32)>,
+    /// Its class.
+    pub class: Vec<ClassId>,
+    /// Where it is on its way.
+    pub phase: Vec<Phase>,
+    /// Why it ended or waits.
+    pub reason: Vec<Reason>,
+    /// How often it lost its node; events of earlier lives are stale.
+    pub generation: Vec<u16>,
+    /// How often the scheduler tried to place it.
+    pub attempts: Vec<u32>,
+    /// How long it runs, in ns; `u64::MAX`: for ever.
+    pub duration_ns: Vec<u64>,
+    /// When it arrived.
+    pub arrival: Vec<SimTime>,
+    /// When it was first bound.
+    pub bound: Vec<SimTime>,
+    /// When it last began to run.
+    pub running: Vec<SimTime>,
+    /// When it ended.
+    pub finished: Vec<SimTime>,
+    /// The GPUs it holds, or held last.
+    pub gpus: Vec<GpuMask>,
+    /// The node it holds, or held last.
+    last_node: Vec<u32>,
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    on_node: Vec<bool>,
+}
+
+impl Pods {
+    /// How many pods have arrived.
+    pub fn len(&self) -> usize {
+        self.class.len()
+    }
+
+    /// Whether no pod has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.class.is_empty()
+    }
+
+    /// Adds a pending pod that arrives now.
+    pub fn push(&mut self, origin: (u16, u32), class: ClassId, now: SimTime, duration_ns: u64) -> PodId {
+        let id = PodId::from_index(self.len());
+        self.origin.push(origin);
+        self.class.push(class);
+        self.phase.push(Phase::Pending);
+        self.reason.push(Reason::None);
+        self.generation.push(0);
+        self.attempts.push(0);
+        self.duration_ns.push(duration_ns);
+        self.arrival.push(now);
+        self.bound.push(SimTime::NEVER);
+        self.running.push(SimTime::NEVER);
+        self.finished.push(SimTime::NEVER);
+        self.gpus.push(0);
+        self.last_node.push(NO_NODE);
+        self.next.push(NO_POD);
+        self.previous.push(NO_POD);
+        self.on_node.push(false);
+        id
+    }
+
+    /// The node the pod holds now.
+    #[inline]
+    pub fn node(&self, pod: PodId) -> Option<NodeId> {
+        self.on_node[pod.index()].then(|| NodeId(self.last_node[pod.index()]))
+    }
+
+    /// The node the pod holds now or held last.
+    pub fn last_node(&self, pod: PodId) -> Option<NodeId> {
+        let node = self.last_node[pod.index()];
+        (node != NO_NODE).then_some(NodeId(node))
+    }
+
+    pub(super) fn next_on_node(&self, pod: PodId) -> Option<PodId> {
+        let next = self.next[pod.index()];
+        (next != NO_POD).then_some(PodId(next))
+    }
+
+    /// Puts the pod at the head of the node's list.
+    pub(super) fn link(&mut self, nodes: &mut Nodes, pod: PodId, node: NodeId, gpus: GpuMask) {
+        let (i, n) = (pod.index(), node.index());
+        let head = std::mem::replace(&mut nodes.first_pod[n], pod.0);
+        if head != NO_POD {
+            self.previous[head as usize] = pod.0;
+        }
+        self.next[i] = head;
+        self.previous[i] = NO_POD;
+        self.last_node[i] = node.0;
+        self.on_node[i] = true;
+        self.gpus[i] = gpus;
+        nodes.pod_count[n] += 1;
+    }
+
+    /// Takes the pod out of its node's list.
+    pub(super) fn unlink(&mut self, nodes: &mut Nodes, pod: PodId) {
+        let i = pod.index();
+        let node = self.last_node[i] as usize;
+        let (next, previous) = (self.next[i], self.previous[i]);
+        if previous == NO_POD {
+            nodes.first_pod[node] = next;
+        } else {
+            self.next[previous as usize] = next;
+        }
+        if next != NO_POD {
+            self.previous[next as usize] = previous;
+        }
+        self.on_node[i] = false;
+        nodes.pod_count[node] -= 1;
+    }
+}

@@ -1,0 +1,28 @@
+//! What policies and observers see: the model and the world, read only.
+
+use super::World;
+use crate::ids::{ClassId, PodId};
+use crate::model::{Model, PodClass};
+
+/// A read-only look at the present instant. It shows neither future arrivals nor pending events (invariant I9).
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What the run is.
+    pub model: &'a Model,
+    /// What is true now.
+    pub world: &'a World,
+}
+
+impl<'a> View<'a> {
+    /// The class with that id.
+    #[inline]
+    pub fn class(&self, class: ClassId) -> &'a PodClass {
+        &self.model.workload.classes[class.index()]
+    }
+
+    /// The class of a pod.
+    #[inline]
+    pub fn class_of(&self, pod: PodId) -> &'a PodClass {
+        self.class(self.world.pods.class[pod.index()])
+    }
+}
