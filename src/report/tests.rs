@@ -55,9 +55,10 @@ fn a_run_becomes_charts_and_a_page() {
         "How much of the cluster was allocated over time",
         "Pods waiting for a node over time",
         "How long pods waited for a node",
-        "How full each node with a GPU was over time",
+        "CPU allocated on each node over time",
+        "GPU allocated on each node over time",
     ];
-    for (name, title) in ["packing", "utilisation", "pending", "wait", "nodes"].into_iter().zip(titles) {
+    for (name, title) in ["packing", "utilisation", "pending", "wait", "nodes", "nodes_gpu"].into_iter().zip(titles) {
         let svg = read(directory.path(), &format!("charts/{name}.svg"));
         assert!(svg.contains(title), "{name} says {title}");
     }

@@ -173,9 +173,13 @@
     const width = canvas.parentElement.clientWidth;
     const columns = Math.max(1, Math.floor((width + 10) / 200));
     const boxWidth = (width + 10) / columns - 10;
-    const anyGpu = shown.some((node) => nodes.gpus[node] > 0);
-    const boxHeight = anyGpu ? 90 : 62;
-    const height = Math.max(1, Math.ceil(shown.length / columns)) * (boxHeight + 10);
+    // A row is as high as its highest box: only nodes with a GPU need room for its cells.
+    const tops = [0];
+    for (let first = 0; first < shown.length; first += columns) {
+      const anyGpu = shown.slice(first, first + columns).some((node) => nodes.gpus[node] > 0);
+      tops.push(tops[tops.length - 1] + (anyGpu ? 100 : 72));
+    }
+    const height = Math.max(20, tops[tops.length - 1]);
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = height + "px";
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -189,8 +193,8 @@
     const total = { pods: 0, cpu: 0, gpus: 0, cpuThere: 0, gpusThere: 0 };
     shown.forEach((node, place) => {
       const left = (place % columns) * (boxWidth + 10);
-      const top = Math.floor(place / columns) * (boxHeight + 10);
-      const used = drawNode(node, time, left, top, boxWidth, boxHeight);
+      const row = Math.floor(place / columns);
+      const used = drawNode(node, time, left, tops[row], boxWidth, tops[row + 1] - tops[row] - 10);
       for (const key of ["pods", "cpu", "gpus"]) total[key] += used[key];
       if (thereAt(node, time)) {
         total.cpuThere += nodes.cpu[node] ?? 0;
