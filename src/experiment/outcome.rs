@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::single::RunRecord;
+use crate::observe::summary::Better;
 use crate::stats::Direction;
 
 /// What one run measured.
@@ -54,6 +56,35 @@ impl Curve {
     }
 }
 
+impl RunOutcome {
+    /// The outcome with these metrics only, in its own order; no names at all keep everything. Curves stay.
+    #[must_use]
+    pub fn restricted_to(mut self, names: &[String]) -> RunOutcome {
+        self.metrics.retain(|metric| names.is_empty() || names.contains(&metric.name));
+        self
+    }
+}
+
+impl From<&RunRecord> for RunOutcome {
+    /// The key figures, and allocation and fragmentation over arrived demand in whole percent.
+    fn from(record: &RunRecord) -> RunOutcome {
+        let metrics = record.metrics.iter().map(|metric| Metric {
+            name: metric.name.clone(),
+            unit: metric.unit.to_owned(),
+            value: metric.value,
+            better: match metric.better {
+                Better::Higher => Direction::Higher,
+                Better::Lower => Direction::Lower,
+                Better::Neither => Direction::Neutral,
+            },
+        });
+        let curve = |position: usize, name| Curve::new(name, record.packing.iter().map(|at| (at[0], at[position])));
+        let names = ["allocated_pct", "frag_ratio_pct", "frag_amount_pct"];
+        let curves = names.into_iter().enumerate().map(|(position, name)| curve(position + 1, name));
+        RunOutcome { metrics: metrics.collect(), curves: curves.collect() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -67,6 +98,50 @@ mod tests {
     fn outcome(value: f64) -> RunOutcome {
         let metric = Metric { name: "m".into(), unit: "u".into(), value, better: Direction::Lower };
         RunOutcome { metrics: vec![metric], curves: vec![Curve::new("c", [(0.1, value)])] }
+    }
+
+    #[test]
+    fn a_record_gives_figures_and_curves() {
+        let figure =
+            |name: &str, better| crate::observe::summary::Metric { name: name.into(), unit: "ms", value: 2.0, better };
+        let record = RunRecord {
+            metrics: vec![figure("a", Better::Higher), figure("b", Better::Lower), figure("c", Better::Neither)],
+            tables: Vec::new(),
+            packing: vec![[0.0, 1.0, 2.0, 3.0], [1.0, 4.0, 5.0, 6.0]],
+            events: 9,
+        };
+        let outcome = RunOutcome::from(&record);
+        let figures: Vec<(&str, &str, f64, Direction)> =
+            outcome.metrics.iter().map(|m| (&*m.name, &*m.unit, m.value, m.better)).collect();
+        assert_eq!(
+            figures,
+            [
+                ("a", "ms", 2.0, Direction::Higher),
+                ("b", "ms", 2.0, Direction::Lower),
+                ("c", "ms", 2.0, Direction::Neutral)
+            ]
+        );
+        assert_eq!(
+            outcome.curves,
+            [
+                Curve::new("allocated_pct", [(0.0, 1.0), (1.0, 4.0)]),
+                Curve::new("frag_ratio_pct", [(0.0, 2.0), (1.0, 5.0)]),
+                Curve::new("frag_amount_pct", [(0.0, 3.0), (1.0, 6.0)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn metrics_may_be_restricted() {
+        let names = |keep: &[&str]| {
+            let figure =
+                |name: &str| Metric { name: name.into(), unit: "u".into(), value: 1.0, better: Direction::Lower };
+            let outcome = RunOutcome { metrics: vec![figure("a"), figure("b"), figure("c")], curves: vec![] };
+            let keep: Vec<String> = keep.iter().map(|&name| name.into()).collect();
+            outcome.restricted_to(&keep).metrics.into_iter().map(|metric| metric.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["c", "a", "x"]), ["a", "c"]);
+        assert_eq!(names(&[]), ["a", "b", "c"]);
     }
 
     #[test]
