@@ -7,6 +7,7 @@
 //! Every run is stored at once, and tables are made from the stored runs alone, in the order of the design: so the
 //! number of threads, an interruption or a split over machines cannot change a byte.
 
+pub mod compare;
 pub mod design;
 pub mod outcome;
 pub mod replicate;
@@ -16,6 +17,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use compare::{CompareError, Comparison, ComparisonRow, Gate, GateResult, compare};
 pub use design::{Cell, Design, DesignError, Factor, parse_cells};
 pub use outcome::{Curve, Metric, RunOutcome};
 pub use replicate::{Progress, Sweep, SweepError, SweepReport, run_sweep};

@@ -127,8 +127,11 @@ pub fn run_sweep(sweep: &Sweep<'_>) -> Result<SweepReport, SweepError> {
     Ok(SweepReport { done: pending.len(), failed: failed.into_inner(), kept, tables })
 }
 
+/// A run that is to be done.
+type Pending<'a> = (&'a Cell, u32);
+
 /// The runs to do, and how many are kept.
-fn pending_runs<'a>(sweep: &Sweep<'a>) -> Result<(Vec<(&'a Cell, u32)>, usize), SweepError> {
+fn pending_runs<'a>(sweep: &Sweep<'a>) -> Result<(Vec<Pending<'a>>, usize), SweepError> {
     let all = sweep.design.cells();
     let Range { start, end } = sweep.cells.clone().unwrap_or(0..all.len());
     let cells = all.get(start..end).filter(|cells| !cells.is_empty());
