@@ -29,6 +29,10 @@ pub fn parse(source: &Source, issues: &mut Issues) -> Vec<Node> {
         found.extend(piece.faults.into_iter().map(|fault| fault.into_issue(&source.file)));
     }
     if !found.is_empty() {
+        // What is missing at the end of the text is shown at the end of its last line.
+        let (count, last) = lines(&source.text).fold((0, ""), |(count, _), line| (count + 1, line));
+        let end = Span::new(count, last.chars().count() as u32 + 1);
+        found.clamp(end);
         found.attach_source(&source.file, &source.text);
         issues.extend(found.into_sorted());
     }
@@ -380,7 +384,7 @@ impl<'t> Builder<'t> {
         let span = self.place(*error.marker());
         let line = lines(self.piece.text).nth(error.marker().line().saturating_sub(1)).unwrap_or("");
         if error.info().contains("anchor") {
-            return Fault::new(Code::Alias, span, format!("not valid YAML: {}", error.info()));
+            return Fault::new(Code::Alias, span, "there is no anchor of that name before this alias");
         }
         if error.info().contains("recursion limit") {
             return too_deep(span);

@@ -392,15 +392,9 @@ impl ScriptReplay {
             }
             return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
         }
-        let verbs: [(&Option<String>, &str, fn(NodeId) -> Action); 5] = [
-            (cordon, "cordon", Action::Cordon),
-            (uncordon, "uncordon", Action::Uncordon),
-            (drain, "drain", Action::Drain),
-            (remove, "remove", Action::Remove),
-            (crash, "crash", Action::Crash),
-        ];
-        let (name, verb, action) =
-            verbs.into_iter().find_map(|(name, verb, action)| Some((name.as_ref()?, verb, action)))?;
+        let verbs =
+            [(cordon, "cordon"), (uncordon, "uncordon"), (drain, "drain"), (remove, "remove"), (crash, "crash")];
+        let (name, verb) = verbs.into_iter().find_map(|(name, verb)| Some((name.as_ref()?, verb)))?;
         let place = format!("script[{index}].{verb}");
         let Some(&node) = self.nodes.get(name) else {
             let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
@@ -414,7 +408,13 @@ impl ScriptReplay {
         if matches!(verb, "remove" | "crash") {
             self.gone.insert(node, at.0);
         }
-        Some(action(node))
+        Some(match verb {
+            "cordon" => Action::Cordon(node),
+            "uncordon" => Action::Uncordon(node),
+            "drain" => Action::Drain(node),
+            "remove" => Action::Remove(node),
+            _ => Action::Crash(node),
+        })
     }
 }
 

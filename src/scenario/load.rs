@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -135,14 +136,14 @@ struct Loader<'e> {
     kind: &'e str,
     environment: &'e Environment,
     origins: Origins,
-    /// The files that are being read, each because of the one before it.
-    stack: Vec<PathBuf>,
+    /// The files that are being read, each because of the one before it: without links, and as named.
+    stack: Vec<(PathBuf, String)>,
 }
 
 impl Loader<'_> {
     /// Reads one file and what it is based on.
     fn read(&mut self, path: &Path) -> Result<Node, Vec<Issue>> {
-        let file = path.to_string_lossy().into();
+        let file: Arc<str> = path.to_string_lossy().into();
         let source = read_text(path, &file).map_err(|issue| vec![issue])?;
         if source.text.len() > SCENARIO_BYTES_MAX {
             let message = format!("holds more than {} MiB", SCENARIO_BYTES_MAX >> 20);
@@ -172,7 +173,7 @@ impl Loader<'_> {
             }
             _ => None,
         };
-        self.stack.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        self.stack.push((path.canonicalize().unwrap_or_else(|_| path.to_owned()), file.to_string()));
         let merged = match base {
             Some(base) => self.base(&base).map(|base| merge(base, root)),
             None => Ok(root),
@@ -221,9 +222,12 @@ impl Loader<'_> {
                 let hint = "paths are relative to the file they stand in";
                 Err(vec![self.origins.issue(Code::FileUnreadable, span, message).with_hint(hint)])
             }
-            Ok(canonical) if self.stack.contains(&canonical) => {
-                let message = format!("`base` leads back to this file, through {} others", self.stack.len() - 1);
-                let message = if self.stack.len() == 1 { "`base` is the file itself".to_owned() } else { message };
+            Ok(canonical) if self.stack.iter().any(|(open, _)| *open == canonical) => {
+                let files: Vec<&str> = self.stack.iter().map(|(_, file)| file.as_str()).collect();
+                let message = match files[..] {
+                    [_] => "`base` is the file itself".to_owned(),
+                    _ => format!("`base` leads in a circle: {} and back", files.join(", then ")),
+                };
                 Err(vec![self.origins.issue(Code::CyclicReference, span, message)])
             }
             Ok(_) => self.read(&path),

@@ -71,15 +71,17 @@ fn types(schema: &Json) -> Vec<&str> {
 fn has_type(node: &Node, schema: &Json) -> bool {
     let types = types(schema);
     types.is_empty()
-        || types.iter().any(|name| match (*name, &node.value) {
-            ("null", Value::Null)
-            | ("boolean", Value::Bool(_))
-            | ("integer", Value::Int(_))
-            | ("number", Value::Int(_) | Value::Float(_))
-            | ("string", Value::Text(_))
-            | ("array", Value::List(_))
-            | ("object", Value::Map(_)) => true,
-            _ => false,
+        || types.iter().any(|name| {
+            matches!(
+                (*name, &node.value),
+                ("null", Value::Null)
+                    | ("boolean", Value::Bool(_))
+                    | ("integer", Value::Int(_))
+                    | ("number", Value::Int(_) | Value::Float(_))
+                    | ("string", Value::Text(_))
+                    | ("array", Value::List(_))
+                    | ("object", Value::Map(_))
+            )
         })
 }
 
@@ -166,10 +168,17 @@ impl<'s> Checker<'s> {
                 self.report(Code::OutOfRange, node.span, message, None);
                 false
             }
-            Value::List(items) => items.iter_mut().fold(true, |sound, item| self.anything(item, path) && sound),
-            Value::Map(entries) => entries
-                .iter_mut()
-                .fold(true, |sound, entry| self.anything(&mut entry.value, &join(path, &entry.key)) && sound),
+            Value::List(items) => {
+                let wrong = items.iter_mut().filter_map(|item| (!self.anything(item, path)).then_some(())).count();
+                wrong == 0
+            }
+            Value::Map(entries) => {
+                let wrong = entries
+                    .iter_mut()
+                    .filter_map(|entry| (!self.anything(&mut entry.value, &join(path, &entry.key))).then_some(()))
+                    .count();
+                wrong == 0
+            }
             _ => true,
         }
     }
@@ -192,19 +201,24 @@ impl<'s> Checker<'s> {
                 expected.push(words);
             }
         }
-        let message = match &node.value {
-            Value::Float(number) if !number.is_finite() => format!("{} is {number}, not a finite number", named(path)),
-            _ => format!("{} must be {}, not {}", named(path), expected.join(" or "), node.type_name()),
-        };
-        let wants_text = list.iter().any(|branch| branch.get("format").is_none() && types(branch).contains(&"string"));
         let is_word = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
-        let hint =
-            (wants_text && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
-        let code = if matches!(node.value, Value::Float(number) if !number.is_finite()) {
-            Code::OutOfRange
-        } else {
-            Code::WrongType
+        let wants = |name| {
+            list.iter().any(|branch| branch.get("format") != Some(&"duration".into()) && types(branch).contains(&name))
         };
+        let (code, message) = match node.value {
+            Value::Float(number) if !number.is_finite() => {
+                (Code::OutOfRange, format!("{} is {number}, not a finite number", named(path)))
+            }
+            Value::Float(number) if number.fract() == 0.0 && wants("integer") => {
+                (Code::OutOfRange, format!("{} is {number}, more than can be counted", named(path)))
+            }
+            _ => {
+                let expected = expected.join(" or ");
+                (Code::WrongType, format!("{} must be {expected}, not {}", named(path), node.type_name()))
+            }
+        };
+        let hint =
+            (wants("string") && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
         self.report(code, node.span, message, hint);
         false
     }
@@ -376,13 +390,20 @@ fn quoted(words: &[&str]) -> String {
 
 /// The hint for a word that is not among those known: the nearest one, or all of them.
 pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String {
+    if known.is_empty() {
+        return "there are none".to_owned();
+    }
     let plain = |word: &str| word.to_lowercase().replace(['_', '-'], "");
-    let nearest = known.iter().min_by_key(|candidate| strsim::osa_distance(&plain(word), &plain(candidate)));
-    match nearest {
-        Some(candidate)
-            if strsim::osa_distance(&plain(word), &plain(candidate)) <= word.chars().count().div_ceil(3) =>
-        {
-            format!("did you mean `{candidate}`?")
+    if word.len() >= 3
+        && let Some(longer) = known.iter().find(|candidate| plain(candidate).starts_with(&plain(word)))
+    {
+        return format!("did you mean `{longer}`?");
+    }
+    let distance = |candidate: &&&str| strsim::osa_distance(&plain(word), &plain(candidate));
+    let length = word.chars().count();
+    match known.iter().min_by_key(distance) {
+        Some(nearest) if distance(&nearest) <= length.div_ceil(3) && distance(&nearest) < length => {
+            format!("did you mean `{nearest}`?")
         }
         _ => format!("{list_them} {}", quoted(known)),
     }

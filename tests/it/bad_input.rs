@@ -103,15 +103,28 @@ fn files_that_are_no_text_get_their_exact_messages() {
         (&b""[..], "file.yaml: error[W0010]: the file is empty".to_owned()),
         (b"# nothing\n", "file.yaml: error[W0010]: the file is empty".to_owned()),
         (b"\x89PNG\r\n\x1a\n", format!("file.yaml:1:1: error[W0003]: byte 0x89 is not UTF-8 text{text_hint}")),
-        (b"\x7fELF\x02\x01\x01", format!("file.yaml:1:5: error[W0003]: control character 0x02: the file is binary{text_hint}")),
+        (
+            b"\x7fELF\x02\x01\x01",
+            format!("file.yaml:1:5: error[W0003]: control character 0x02: the file is binary{text_hint}"),
+        ),
         (&with_zero, format!("file.yaml:5:7: error[W0003]: control character 0x00: the file is binary{text_hint}")),
         (
             &utf16,
-            "file.yaml:1:1: error[W0003]: byte 0xff is not UTF-8 text\n  hint: save the file as UTF-8, not UTF-16".to_owned(),
+            "file.yaml:1:1: error[W0003]: byte 0xff is not UTF-8 text\n  hint: save the file as UTF-8, not UTF-16"
+                .to_owned(),
         ),
-        (truncated, format!("file.yaml:5:1: error[W0002]: the gzip data ends too early, after 133 bytes of text{gzip_hint}")),
-        (&damaged, format!("file.yaml:5:1: error[W0002]: the gzip data is damaged, after 133 bytes of text{gzip_hint}")),
-        (&compressed[..6], format!("file.yaml:1:1: error[W0002]: the gzip data ends too early, after 0 bytes of text{gzip_hint}")),
+        (
+            truncated,
+            format!("file.yaml:5:1: error[W0002]: the gzip data ends too early, after 133 bytes of text{gzip_hint}"),
+        ),
+        (
+            &damaged,
+            format!("file.yaml:5:1: error[W0002]: the gzip data is damaged, after 133 bytes of text{gzip_hint}"),
+        ),
+        (
+            &compressed[..6],
+            format!("file.yaml:1:1: error[W0002]: the gzip data ends too early, after 0 bytes of text{gzip_hint}"),
+        ),
     ] {
         assert_eq!(messages_of(bytes).as_deref(), Some(expected.as_str()));
     }
