@@ -1,12 +1,51 @@
-//! wavetank: a discrete-event simulator of Kubernetes-style clusters.
+//! wavetank: a discrete-event simulator of Kubernetes-style clusters, and a harness to compare policies on it.
+//!
+//! Data flows through the modules in this order:
+//!
+//! ```text
+//! files -> scenario -> model -> engine -> observe -> results -> report
+//!          importers    |       world                  |
+//!                       |       policy             experiment (many runs)
+//! ```
+//!
+//! Dependencies point down this ladder only; the tidy test holds the table against the `use crate::` lines:
+//!
+//! | layer | modules |
+//! |---|---|
+//! | 0 | `units` `ids` `rng` |
+//! | 1 | `document` `results` `stats` `model` |
+//! | 2 | `world` `importers` |
+//! | 3 | `policy` |
+//! | 4 | `observe` |
+//! | 5 | `engine` `scenario` |
+//! | 6 | `experiment` |
+//! | 7 | `report` |
+//! | 8 | `cli` |
+//!
+//! To add
+//! - **a policy**: one file in its folder under `policy/`, one row in the folder's table. Listings, checks, docs and
+//!   contract tests follow.
+//! - **a mechanism**: `model` (what it is), `scenario/spec.rs` and `scenario/build.rs` (how it is written), `world` (its
+//!   state, and its invariant in `world/check.rs`), `engine/event.rs` (its events), `engine/handlers/` (what they do),
+//!   `engine/apply.rs` (what they change), `observe` (what is seen of it).
+//! - **an importer**: one file in `importers/`, one row in its table.
 
-pub mod document;
 pub mod ids;
 pub mod rng;
 pub mod units;
 
+pub mod document;
 pub mod model;
-pub mod policy;
 pub mod results;
-pub mod scenario;
+pub mod stats;
+
 pub mod world;
+
+pub mod policy;
+
+pub mod observe;
+
+pub mod engine;
+pub mod scenario;
+
+pub mod report;

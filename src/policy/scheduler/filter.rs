@@ -61,11 +61,29 @@ pub fn fits(view: &View<'_>, class: ClassId, node: NodeId) -> bool {
 #[inline]
 pub fn refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal> {
     let nodes = &view.world.nodes;
-    let i = node.index();
-    let wanted = &view.class(class).requests;
-    if nodes.state[i] != NodeState::Ready {
+    if nodes.state[node.index()] != NodeState::Ready {
         return Some(Refusal::NodeUnschedulable);
     }
+    if let Some(refusal) = resource_refusal(view, class, node) {
+        return Some(refusal);
+    }
+    match view.world.constraints.verdict_on_node(class, nodes, node) {
+        Verdict::Allowed => {}
+        Verdict::SelectorMismatch => return Some(Refusal::SelectorMismatch),
+        Verdict::UntoleratedTaint => return Some(Refusal::UntoleratedTaint),
+        Verdict::GpuModelMismatch => return Some(Refusal::GpuModelMismatch),
+    }
+    match &view.class(class).gpu {
+        Some(request) if !gpus_fit(request, nodes.gpu_left(node)) => Some(Refusal::InsufficientGpu),
+        _ => None,
+    }
+}
+
+/// Which resource, GPUs aside, `node` has too little of for a pod of `class`: the first in order of the tests.
+#[inline]
+pub fn resource_refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal> {
+    let (nodes, i) = (&view.world.nodes, node.index());
+    let wanted = &view.class(class).requests;
     if wanted.cpu.0 > nodes.free_cpu[i] {
         return Some(Refusal::InsufficientCpu);
     }
@@ -81,16 +99,7 @@ pub fn refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal>
     if nodes.free_extended.iter().zip(&wanted.extended).any(|(free, &amount)| amount > free[i]) {
         return Some(Refusal::InsufficientExtendedResource);
     }
-    match view.world.constraints.verdict_on_node(class, nodes, node) {
-        Verdict::Allowed => {}
-        Verdict::SelectorMismatch => return Some(Refusal::SelectorMismatch),
-        Verdict::UntoleratedTaint => return Some(Refusal::UntoleratedTaint),
-        Verdict::GpuModelMismatch => return Some(Refusal::GpuModelMismatch),
-    }
-    match &view.class(class).gpu {
-        Some(request) if !gpus_fit(request, nodes.gpu_left(node)) => Some(Refusal::InsufficientGpu),
-        _ => None,
-    }
+    None
 }
 
 /// Whether enough devices have enough left.

@@ -1,0 +1,120 @@
+//! Decisions become changes: the only writer of the world.
+
+use super::Step;
+use super::run::Simulation;
+use crate::ids::{NodeId, PodId};
+use crate::model::{OnEviction, ShapeId};
+use crate::observe::Observer;
+use crate::policy::scheduler::Placement;
+use crate::units::{SimDuration, SimTime};
+use crate::world::pods::Reason;
+use crate::world::{NodeState, Phase, View};
+
+impl<O: Observer> Simulation<'_, O> {
+    /// Reserves the node for the pod and begins the binding.
+    pub(super) fn apply_placement(&mut self, pod: PodId, placement: &Placement) {
+        self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
+        let class = self.model.workload.class(self.world.pods.class[pod.index()]);
+        self.world.place(class, pod, placement.node, placement.gpus);
+        self.world.set_phase(pod, Phase::Bound);
+        self.world.pods.reason[pod.index()] = Reason::None;
+        let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
+        if delay.0 == 0 {
+            self.apply_binding(pod);
+        } else {
+            self.schedule_step(pod, delay, Step::Bind);
+        }
+    }
+
+    /// The pod is bound and begins to start.
+    pub(super) fn apply_binding(&mut self, pod: PodId) {
+        let bound = &mut self.world.pods.bound[pod.index()];
+        if *bound == SimTime::NEVER {
+            *bound = self.world.time;
+        }
+        self.world.set_phase(pod, Phase::Starting);
+        let delay = self.delay("delay/start", |delays| &delays.start, pod);
+        if delay.0 == 0 {
+            self.apply_start(pod);
+        } else {
+            self.schedule_step(pod, delay, Step::Start);
+        }
+    }
+
+    /// The pod runs.
+    pub(super) fn apply_start(&mut self, pod: PodId) {
+        self.world.set_phase(pod, Phase::Running);
+        self.world.pods.running[pod.index()] = self.world.time;
+        let duration_ns = self.world.pods.duration_ns[pod.index()];
+        if duration_ns != u64::MAX {
+            self.schedule_step(pod, SimDuration(duration_ns), Step::Finish);
+        }
+    }
+
+    /// The pod ends, and gives back what it held.
+    pub(super) fn apply_end(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        if self.world.pods.node(pod).is_some() {
+            self.apply_release(pod);
+        }
+        self.world.set_phase(pod, phase);
+        self.world.pods.reason[pod.index()] = reason;
+        self.world.pods.finished[pod.index()] = self.world.time;
+    }
+
+    /// The pod loses its node: it ends in `phase`, or waits for a place again, as the model says.
+    pub(super) fn apply_eviction(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
+        let generation = &mut self.world.pods.generation[pod.index()];
+        *generation = generation.wrapping_add(1);
+        match self.model.scheduling.on_eviction {
+            OnEviction::End => self.apply_end(pod, phase, reason),
+            OnEviction::Requeue => {
+                self.apply_release(pod);
+                self.world.set_phase(pod, Phase::Pending);
+                self.world.pods.reason[pod.index()] = reason;
+                self.enqueue(pod);
+            }
+        }
+    }
+
+    fn apply_release(&mut self, pod: PodId) {
+        let node = self.world.pods.node(pod).expect("a pod without a node is released");
+        self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        let class = self.model.workload.class(self.world.pods.class[pod.index()]);
+        self.world.release(class, pod);
+        self.note_room(node);
+    }
+
+    /// A new node joins.
+    pub(super) fn apply_new_node(&mut self, name: &str, shape: ShapeId) {
+        let node = self.world.add_node(self.model, name, shape);
+        self.is_freed.push(false);
+        self.observer.node_added(&View { model: self.model, world: &self.world }, node);
+        self.note_room(node);
+    }
+
+    /// The node changes its state.
+    pub(super) fn apply_node_state(&mut self, node: NodeId, state: NodeState) {
+        self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        self.world.set_node_state(node, state);
+        if state == NodeState::Ready {
+            self.note_room(node);
+        }
+    }
+
+    /// Notes that a node has more room than before, which may help a waiting pod.
+    fn note_room(&mut self, node: NodeId) {
+        if self.waiting.any_blocked() && !std::mem::replace(&mut self.is_freed[node.index()], true) {
+            self.freed.push(node);
+            self.request_scheduling();
+        }
+    }
+
+    /// Makes sure that the scheduler looks at the waiting pods at this instant.
+    pub(super) fn request_scheduling(&mut self) {
+        if !self.schedule_due && !self.scheduler_busy {
+            self.schedule_due = true;
+            self.schedule(self.world.time, super::Event::Schedule);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The glossary of the simulation: everything that can happen, and in which order at one instant.
+
+use crate::ids::PodId;
+
+/// What comes first at one instant: ends before changes of nodes before arrivals before decisions, so that a decision
+/// sees everything that its instant brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Phase {
+    /// Pods end, and give back what they held.
+    Completion,
+    /// Pods get on: bound, started.
+    Progress,
+    /// The script changes nodes.
+    Script,
+    /// Pods arrive.
+    Arrival,
+    /// The scheduler decides.
+    Scheduling,
+}
+
+/// What a pod does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Step {
+    /// The scheduler has finished thinking about the pod. Scheduled by [`Event::Schedule`], handled in
+    /// `handlers::scheduling`: decides for it.
+    Decide,
+    /// The binding is done. Scheduled by the decision, handled in `handlers::pod`: the pod begins to start.
+    Bind,
+    /// The pod has started. Scheduled by the binding, handled in `handlers::pod`: the pod runs.
+    Start,
+    /// The pod's work is done. Scheduled by its start, handled in `handlers::pod`: gives back what it held.
+    Finish,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The next pod of a source arrives. Scheduled by the source's previous arrival (one pending event a source),
+    /// handled in `handlers::arrival`: adds a pending pod.
+    Arrive {
+        /// Position in the workload's sources.
+        source: u16,
+    },
+    /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
+    /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
+    Schedule,
+    /// A pod takes its next step.
+    Pod {
+        /// The step.
+        step: Step,
+        /// How often the pod had lost its node when the event was scheduled: when it lost its node in between, the
+        /// event belongs to an earlier life, is stale, and is ignored.
+        generation: u16,
+        /// The pod.
+        pod: PodId,
+    },
+    /// A scripted action is due. Scheduled at the start of the run, handled in `handlers::node`.
+    Script {
+        /// Position in the model's script.
+        index: u32,
+    },
+}
+
+// Millions of events are moved in and out of the queue: they stay as small as a pointer.
+const _: () = assert!(size_of::<Event>() <= 8);
+
+impl Event {
+    /// Its place among the events of one instant.
+    pub fn phase(self) -> Phase {
+        match self {
+            Event::Pod { step: Step::Finish, .. } => Phase::Completion,
+            Event::Pod { step: Step::Bind | Step::Start, .. } => Phase::Progress,
+            Event::Script { .. } => Phase::Script,
+            Event::Arrive { .. } => Phase::Arrival,
+            Event::Schedule | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Pods arrive.
+
+use crate::engine::Event;
+use crate::engine::run::Simulation;
+use crate::ids::{NodeId, PodId};
+use crate::observe::Observer;
+use crate::policy::scheduler::{Placement, filter, gpus};
+use crate::world::pods::Reason;
+use crate::world::{Phase, View};
+
+impl<O: Observer> Simulation<'_, O> {
+    pub(in crate::engine) fn on_arrive(&mut self, source: u16) {
+        let workload = &self.model.workload;
+        let arriving = self.sources.take(workload, source.into(), self.world.time);
+        let duration_ns = arriving.duration.map_or(u64::MAX, |duration| duration.0);
+        let pod = self.world.arrive((source, arriving.number), arriving.class, duration_ns);
+        if let Some(next) = self.sources.next_arrival(workload, source.into()) {
+            self.schedule(next, Event::Arrive { source });
+        }
+        self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
+        match arriving.node {
+            Some(node) => self.admit(pod, node),
+            None => self.enqueue(pod),
+        }
+    }
+
+    /// A pod that came bound to a node: the node takes it or refuses it, as a kubelet would. The scheduler is not
+    /// asked, and neither are selectors, taints and cordons.
+    fn admit(&mut self, pod: PodId, node: NodeId) {
+        let view = View { model: self.model, world: &self.world };
+        let up = self.world.nodes.state[node.index()].is_up();
+        let resources_fit = filter::resource_refusal(&view, self.world.pods.class[pod.index()], node).is_none();
+        let request = view.class_of(pod).gpu.as_ref();
+        let left = self.world.nodes.gpu_left(node);
+        if up && resources_fit && request.is_none_or(|request| filter::gpus_fit(request, left)) {
+            let gpus = request.map_or(0, |request| gpus::best_fit(request, left));
+            self.apply_placement(pod, &Placement { node, gpus, feasible: 1, best: -1, ties: 1 });
+        } else {
+            self.apply_end(pod, Phase::Failed, Reason::OutOfResources);
+        }
+    }
+
+    /// Puts a pending pod into the queue.
+    pub(in crate::engine) fn enqueue(&mut self, pod: PodId) {
+        let view = View { model: self.model, world: &self.world };
+        let class = self.world.pods.class[pod.index()];
+        let rank = self.queue_order.rank(&view, pod);
+        let blocked = self.waiting.is_blocked(class);
+        self.waiting.push(class, rank, pod);
+        if blocked {
+            self.note_unschedulable(pod);
+        } else {
+            self.request_scheduling();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The script changes nodes. An action on a node that is down already changes nothing.
+
+use crate::engine::run::Simulation;
+use crate::ids::{NodeId, PodId, PoolId};
+use crate::model::Action;
+use crate::observe::Observer;
+use crate::world::pods::Reason;
+use crate::world::{NodeState, Phase};
+
+impl<O: Observer> Simulation<'_, O> {
+    pub(in crate::engine) fn on_script(&mut self, action: Action) {
+        match action {
+            Action::AddNodes { pool, count } => self.add_nodes(pool, count),
+            Action::Cordon(node) => self.change_state(node, NodeState::Cordoned),
+            Action::Uncordon(node) => self.change_state(node, NodeState::Ready),
+            Action::Drain(node) => {
+                self.change_state(node, NodeState::Cordoned);
+                self.evict_all(node, Phase::Evicted, Reason::NodeDrained);
+            }
+            Action::Remove(node) => self.take_down(node, NodeState::Removed, Phase::Deleted, Reason::NodeRemoved),
+            Action::Crash(node) => self.take_down(node, NodeState::Crashed, Phase::Failed, Reason::NodeCrashed),
+        }
+    }
+
+    fn add_nodes(&mut self, pool: PoolId, count: u32) {
+        let kind = &self.model.cluster.pools[pool.index()];
+        for _ in 0..count {
+            let number = self.pool_sizes[pool.index()];
+            self.pool_sizes[pool.index()] += 1;
+            let shape = kind.shapes[number as usize % kind.shapes.len()];
+            self.apply_new_node(&format!("{}-{number}", kind.name), shape);
+        }
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        self.world.nodes.state.get(node.index()).is_some_and(|state| state.is_up())
+    }
+
+    fn change_state(&mut self, node: NodeId, state: NodeState) {
+        if self.is_up(node) {
+            self.apply_node_state(node, state);
+        }
+    }
+
+    fn take_down(&mut self, node: NodeId, state: NodeState, phase: Phase, reason: Reason) {
+        if self.is_up(node) {
+            // Cordoned first: a pod that is requeued must not come back to a node that is going down.
+            self.apply_node_state(node, NodeState::Cordoned);
+            self.evict_all(node, phase, reason);
+            self.apply_node_state(node, state);
+        }
+    }
+
+    fn evict_all(&mut self, node: NodeId, phase: Phase, reason: Reason) {
+        if !self.is_up(node) {
+            return;
+        }
+        let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();
+        pods.sort_unstable();
+        for pod in pods {
+            self.apply_eviction(pod, phase, reason);
+        }
+    }
+}

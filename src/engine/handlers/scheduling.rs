@@ -1,0 +1,81 @@
+//! The scheduler decides.
+
+use crate::engine::Step;
+use crate::engine::run::Simulation;
+use crate::ids::PodId;
+use crate::model::OnUnschedulable;
+use crate::observe::Observer;
+use crate::policy::scheduler::{Decision, filter};
+use crate::world::pods::Reason;
+use crate::world::{Phase, View};
+
+impl<O: Observer> Simulation<'_, O> {
+    pub(in crate::engine) fn on_schedule(&mut self) {
+        self.schedule_due = false;
+        self.unblock_helped_classes();
+        while !self.scheduler_busy
+            && let Some(pod) = self.waiting.pop()
+        {
+            let delay = self.delay("delay/scheduling", |delays| &delays.scheduling, pod);
+            if delay.0 == 0 {
+                self.decide(pod);
+            } else {
+                self.scheduler_busy = true;
+                self.schedule_step(pod, delay, Step::Decide);
+            }
+        }
+    }
+
+    pub(in crate::engine) fn on_decide(&mut self, pod: PodId) {
+        self.scheduler_busy = false;
+        self.decide(pod);
+        if self.waiting.may_pop() || !self.freed.is_empty() {
+            self.request_scheduling();
+        }
+    }
+
+    /// Asks the policy and carries out what it says. The policy sees the world as it is when it has finished thinking.
+    fn decide(&mut self, pod: PodId) {
+        let view = View { model: self.model, world: &self.world };
+        let class = self.world.pods.class[pod.index()];
+        let decision = self.scheduler.decide(&view, class);
+        match &decision {
+            Decision::Place(placement) => {
+                self.world.pods.attempts[pod.index()] += 1;
+                self.apply_placement(pod, placement);
+                self.observer.decided(&View { model: self.model, world: &self.world }, pod, &decision);
+            }
+            Decision::Unschedulable => match self.model.scheduling.on_unschedulable {
+                OnUnschedulable::Drop => {
+                    self.apply_end(pod, Phase::Deleted, Reason::Unschedulable);
+                    self.note_unschedulable(pod);
+                }
+                OnUnschedulable::Wait => {
+                    self.waiting.block(class, view.class(class).requests.cpu.0);
+                    let rank = self.queue_order.rank(&view, pod);
+                    self.waiting.push(class, rank, pod);
+                    self.note_unschedulable(pod);
+                }
+            },
+        }
+    }
+
+    /// Notes an attempt that found no place.
+    pub(in crate::engine) fn note_unschedulable(&mut self, pod: PodId) {
+        self.world.pods.attempts[pod.index()] += 1;
+        self.world.pods.reason[pod.index()] = Reason::Unschedulable;
+        self.observer.decided(&View { model: self.model, world: &self.world }, pod, &Decision::Unschedulable);
+    }
+
+    /// Lets blocked classes take turns again that fit a node which got room.
+    fn unblock_helped_classes(&mut self) {
+        let mut freed = std::mem::take(&mut self.freed);
+        let view = View { model: self.model, world: &self.world };
+        for node in freed.drain(..) {
+            self.is_freed[node.index()] = false;
+            let cpu = self.world.nodes.free_cpu[node.index()];
+            self.waiting.unblock(cpu, |class| filter::fits(&view, class, node));
+        }
+        self.freed = freed;
+    }
+}

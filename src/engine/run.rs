@@ -1,0 +1,201 @@
+//! The loop.
+
+use super::event::{Event, Step};
+use super::queue::EventQueue;
+use super::sources::Sources;
+use super::waiting::WaitingPods;
+use crate::ids::{NodeId, PodId};
+use crate::model::{Delays, Model};
+use crate::observe::Observer;
+use crate::policy::ParameterError;
+use crate::policy::queue::{self, QueueOrder};
+use crate::policy::scheduler::{self, Scheduler};
+use crate::rng::Seed;
+use crate::units::{SimDuration, SimTime};
+use crate::world::{View, World};
+
+/// Why a run could not begin. Validated scenarios never meet these.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// There is no policy of that name.
+    #[error("there is no {kind} policy called `{name}`")]
+    UnknownPolicy {
+        /// Kind of policy.
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// A policy refused its parameters.
+    #[error("policy `{name}`: {error}")]
+    Parameter {
+        /// The policy.
+        name: String,
+        /// What is wrong.
+        error: ParameterError,
+    },
+}
+
+/// A run in progress, generic over who watches.
+pub struct Simulation<'m, O> {
+    pub(super) model: &'m Model,
+    pub(super) seed: Seed,
+    pub(super) world: World,
+    pub(super) observer: O,
+    pub(super) events: EventQueue<Event>,
+    pub(super) sources: Sources,
+    pub(super) scheduler: Box<dyn Scheduler>,
+    pub(super) queue_order: Box<dyn QueueOrder>,
+    pub(super) waiting: WaitingPods,
+    /// Nodes that got room since the scheduler last looked, each once.
+    pub(super) freed: Vec<NodeId>,
+    pub(super) is_freed: Vec<bool>,
+    /// Whether an [`Event::Schedule`] is pending for this instant.
+    pub(super) schedule_due: bool,
+    /// Whether the scheduler is thinking about a pod.
+    pub(super) scheduler_busy: bool,
+    /// How many nodes each pool has had, for the names of new ones.
+    pub(super) pool_sizes: Vec<u32>,
+    events_handled: u64,
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct Finished<O> {
+    /// The world at the end.
+    pub world: World,
+    /// Who watched.
+    pub observer: O,
+    /// How many events were handled.
+    pub events: u64,
+}
+
+impl<'m, O: Observer> Simulation<'m, O> {
+    /// A run of `model` that is ready to begin.
+    ///
+    /// # Errors
+    /// When the model names a policy that does not exist, or gives it wrong parameters.
+    pub fn new(model: &'m Model, replication: u32, observer: O) -> Result<Simulation<'m, O>, RunError> {
+        let seed = Seed { base: model.seed, replication };
+        let (scheduler, queue_order) = build_policies(model, seed)?;
+        let world = World::new(model);
+        let mut pool_sizes = vec![0; model.cluster.pools.len()];
+        for node in &model.cluster.nodes {
+            if let Some(pool) = model.cluster.shape(node.shape).pool {
+                pool_sizes[pool.index()] += 1;
+            }
+        }
+        let mut simulation = Simulation {
+            model,
+            seed,
+            is_freed: vec![false; world.nodes.len()],
+            world,
+            observer,
+            events: EventQueue::new(),
+            sources: Sources::new(&model.workload, seed),
+            scheduler,
+            queue_order,
+            waiting: WaitingPods::new(model.workload.classes.len()),
+            freed: Vec::new(),
+            schedule_due: false,
+            scheduler_busy: false,
+            pool_sizes,
+            events_handled: 0,
+        };
+        simulation.schedule_first_events();
+        Ok(simulation)
+    }
+
+    fn schedule_first_events(&mut self) {
+        for index in 0..self.model.script.len() {
+            self.schedule(self.model.script[index].at, Event::Script { index: index as u32 });
+        }
+        for source in 0..self.model.workload.sources.len() {
+            if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
+                self.schedule(first, Event::Arrive { source: source as u16 });
+            }
+        }
+    }
+
+    /// Runs until nothing is left to happen or the horizon is reached.
+    pub fn run(mut self) -> Finished<O> {
+        let horizon = self.model.horizon.unwrap_or(SimTime::NEVER);
+        self.observer.begin(&View { model: self.model, world: &self.world });
+        while let Some((key, event)) = self.events.pop() {
+            if key.time > horizon {
+                break;
+            }
+            self.advance(key.time);
+            self.handle(event);
+            self.events_handled += 1;
+            self.observer.event_handled(&View { model: self.model, world: &self.world });
+        }
+        if self.model.horizon.is_some() {
+            self.advance(horizon);
+        }
+        self.observer.end(&View { model: self.model, world: &self.world });
+        Finished { world: self.world, observer: self.observer, events: self.events_handled }
+    }
+
+    /// Moves time on.
+    fn advance(&mut self, to: SimTime) {
+        assert!(to >= self.world.time, "I3: time would move back");
+        if to > self.world.time {
+            self.observer.time_advances(&View { model: self.model, world: &self.world }, to);
+            self.world.time = to;
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrive { source } => self.on_arrive(source),
+            Event::Schedule => self.on_schedule(),
+            Event::Pod { step, generation, pod } => {
+                if generation == self.world.pods.generation[pod.index()] {
+                    self.on_step(pod, step);
+                }
+            }
+            Event::Script { index } => self.on_script(self.model.script[index as usize].action),
+        }
+    }
+
+    /// Puts an event into the queue.
+    pub(super) fn schedule(&mut self, at: SimTime, event: Event) {
+        self.events.push(at, event.phase() as u8, event);
+    }
+
+    /// Puts a pod's next step into the queue, `delay` from now.
+    pub(super) fn schedule_step(&mut self, pod: PodId, delay: SimDuration, step: Step) {
+        let generation = self.world.pods.generation[pod.index()];
+        self.schedule(self.world.time.after(delay), Event::Pod { step, generation, pod });
+    }
+
+    /// How long a step takes for this pod in its present life: the same in every run that differs in policies only.
+    pub(super) fn delay(&self, stream: &str, which: fn(&Delays) -> &crate::model::Dist, pod: PodId) -> SimDuration {
+        let dist = which(&self.model.scheduling.delays);
+        if dist.is_zero() {
+            return SimDuration::ZERO;
+        }
+        let life = u64::from(self.world.pods.generation[pod.index()]);
+        dist.sample(&mut self.seed.stream(stream, u64::from(pod.0) | life << 32))
+    }
+}
+
+type Policies = (Box<dyn Scheduler>, Box<dyn QueueOrder>);
+
+fn build_policies(model: &Model, seed: Seed) -> Result<Policies, RunError> {
+    let choice = &model.scheduling.policy;
+    let unknown = |kind, name: &str| RunError::UnknownPolicy { kind, name: name.to_owned() };
+    let refused = |name: &str, error| RunError::Parameter { name: name.to_owned(), error };
+    let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
+    let scheduler = row.build(&choice.parameters, model, seed).map_err(|error| refused(&choice.name, error))?;
+    let choice = &model.scheduling.queue;
+    let row = queue::find(&choice.name).ok_or_else(|| unknown("queue", &choice.name))?;
+    let order = row.build(&choice.parameters).map_err(|error| refused(&choice.name, error))?;
+    Ok((scheduler, order))
+}
+
+impl<O> std::fmt::Debug for Simulation<'_, O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").field("time", &self.world.time).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! Waiting pods, by class.
+//!
+//! All pods of a class fit or do not fit alike. So a class that found no place is blocked as a whole, with all its
+//! pods, until a node gets room that fits the class; the others take turns in queue order. A release thus costs the
+//! blocked *classes* that might fit, not the waiting pods.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use crate::ids::{ClassId, PodId};
+
+/// The place of a pod in the queue: its rank, then its order of arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    rank: i64,
+    pod: PodId,
+}
+
+/// The queue of one class.
+#[derive(Clone, Debug, Default)]
+struct ClassQueue {
+    pods: BinaryHeap<Reverse<Place>>,
+    blocked: bool,
+}
+
+/// Pods that wait for a node.
+#[derive(Debug)]
+pub(super) struct WaitingPods {
+    classes: Vec<ClassQueue>,
+    /// Heads of the classes that are not blocked; entries that are no longer heads are skipped.
+    heads: BinaryHeap<Reverse<(Place, ClassId)>>,
+    /// Blocked classes that have pods, by the cpu they request.
+    blocked: BTreeMap<(u64, ClassId), ()>,
+}
+
+impl WaitingPods {
+    pub(super) fn new(classes: usize) -> WaitingPods {
+        WaitingPods {
+            classes: vec![ClassQueue::default(); classes],
+            heads: BinaryHeap::new(),
+            blocked: BTreeMap::new(),
+        }
+    }
+
+    /// Whether pods of this class are known to find no place.
+    pub(super) fn is_blocked(&self, class: ClassId) -> bool {
+        self.classes[class.index()].blocked
+    }
+
+    /// Adds a pod.
+    pub(super) fn push(&mut self, class: ClassId, rank: i64, pod: PodId) {
+        let place = Place { rank, pod };
+        let queue = &mut self.classes[class.index()];
+        let is_head = queue.pods.peek().is_none_or(|Reverse(head)| place < *head);
+        queue.pods.push(Reverse(place));
+        if is_head && !queue.blocked {
+            self.heads.push(Reverse((place, class)));
+        }
+    }
+
+    /// Takes the next pod whose class is not blocked.
+    pub(super) fn pop(&mut self) -> Option<PodId> {
+        while let Some(Reverse((place, class))) = self.heads.pop() {
+            let queue = &mut self.classes[class.index()];
+            if queue.blocked || queue.pods.peek() != Some(&Reverse(place)) {
+                continue;
+            }
+            queue.pods.pop();
+            if let Some(&Reverse(next)) = queue.pods.peek() {
+                self.heads.push(Reverse((next, class)));
+            }
+            return Some(place.pod);
+        }
+        None
+    }
+
+    /// Whether [`pop`](Self::pop) may find a pod.
+    pub(super) fn may_pop(&self) -> bool {
+        !self.heads.is_empty()
+    }
+
+    /// Whether any class is blocked.
+    pub(super) fn any_blocked(&self) -> bool {
+        !self.blocked.is_empty()
+    }
+
+    /// Notes that the class, which requests `cpu` milli-cores, finds no place.
+    pub(super) fn block(&mut self, class: ClassId, cpu: u64) {
+        self.classes[class.index()].blocked = true;
+        self.blocked.insert((cpu, class), ());
+    }
+
+    /// Lets those blocked classes take turns again that request at most `cpu` milli-cores and for which `fits` holds.
+    pub(super) fn unblock(&mut self, cpu: u64, fits: impl Fn(ClassId) -> bool) {
+        let last = (cpu, ClassId(u32::MAX));
+        let ready: Vec<_> =
+            self.blocked.range(..=last).map(|(key, ())| *key).filter(|(_, class)| fits(*class)).collect();
+        for (cpu, class) in ready {
+            self.blocked.remove(&(cpu, class));
+            let queue = &mut self.classes[class.index()];
+            queue.blocked = false;
+            if let Some(&Reverse(head)) = queue.pods.peek() {
+                self.heads.push(Reverse((head, class)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocked_classes_wait_and_the_others_take_turns() {
+        let (a, b) = (ClassId(0), ClassId(1));
+        let mut waiting = WaitingPods::new(2);
+        for (class, rank, pod) in [(a, 0, 0), (b, 0, 1), (a, 0, 2), (b, -1, 3)] {
+            waiting.push(class, rank, PodId(pod));
+        }
+        assert_eq!(waiting.pop(), Some(PodId(3))); // the smaller rank
+        assert_eq!(waiting.pop(), Some(PodId(0)));
+        waiting.block(a, 500);
+        waiting.push(a, 0, PodId(0));
+        assert_eq!(waiting.pop(), Some(PodId(1)));
+        assert_eq!(waiting.pop(), None);
+        waiting.unblock(499, |_| true); // too little cpu for the class
+        assert_eq!(waiting.pop(), None);
+        waiting.unblock(500, |class| class == b);
+        assert_eq!(waiting.pop(), None);
+        waiting.unblock(500, |class| class == a);
+        assert!(!waiting.any_blocked());
+        assert_eq!(waiting.pop(), Some(PodId(0)));
+        assert_eq!(waiting.pop(), Some(PodId(2)));
+        assert_eq!(waiting.pop(), None);
+    }
+}

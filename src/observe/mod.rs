@@ -1,0 +1,80 @@
+//! What leaves the engine: the observer trait, and the collectors that fill the result tables.
+//!
+//! Observers see everything and change nothing. Methods have empty defaults, tuples compose, and `()` costs nothing.
+
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod decisions;
+pub mod fragments;
+pub mod node_usage;
+pub mod packing;
+pub mod recorder;
+pub mod series;
+pub mod summary;
+pub mod tables;
+
+pub use recorder::Recorder;
+
+use crate::ids::{NodeId, PodId};
+use crate::policy::scheduler::Decision;
+use crate::units::SimTime;
+use crate::world::View;
+
+/// Watches a run.
+pub trait Observer {
+    /// The run begins.
+    fn begin(&mut self, _view: &View<'_>) {}
+    /// Time is about to move to `to`; until then everything stays as it is.
+    fn time_advances(&mut self, _view: &View<'_>, _to: SimTime) {}
+    /// A pod has arrived.
+    fn pod_arrived(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// The scheduler has tried to place a pod, and the decision is carried out.
+    fn decided(&mut self, _view: &View<'_>, _pod: PodId, _decision: &Decision) {}
+    /// A pod is about to lose its node by drain, removal or crash.
+    fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// What a node holds, or its state, is about to change.
+    fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// A node has joined.
+    fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// An event has been handled.
+    fn event_handled(&mut self, _view: &View<'_>) {}
+    /// The run is over.
+    fn end(&mut self, _view: &View<'_>) {}
+}
+
+impl Observer for () {}
+
+macro_rules! forward {
+    ($($method:ident($($name:ident: $type:ty),*);)*) => {
+        $(fn $method(&mut self, view: &View<'_>, $($name: $type),*) {
+            self.0.$method(view, $($name),*);
+            self.1.$method(view, $($name),*);
+        })*
+    };
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    forward! {
+        begin();
+        time_advances(to: SimTime);
+        pod_arrived(pod: PodId);
+        decided(pod: PodId, decision: &Decision);
+        pod_evicted(pod: PodId);
+        node_changes(node: NodeId);
+        node_added(node: NodeId);
+        event_handled();
+        end();
+    }
+}
+
+/// Checks every invariant after every event, and panics when one is broken. Slow: for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckEveryEvent;
+
+impl Observer for CheckEveryEvent {
+    fn event_handled(&mut self, view: &View<'_>) {
+        if let Err(violation) = view.world.check(view.model) {
+            panic!("after an event at {} s: {violation}", view.world.time);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The collectors of a normal run, together.
+
+use super::Observer;
+use super::decisions::{ArrivalLog, DecisionLog};
+use super::fragments::Fragments;
+use super::node_usage::NodeUsage;
+use super::packing::{Packing, PackingState};
+use super::series::Series;
+use crate::ids::{NodeId, PodId};
+use crate::model::Model;
+use crate::policy::scheduler::Decision;
+use crate::units::SimTime;
+use crate::world::View;
+
+/// Records what the outputs of a model ask for.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Allocation and fragmentation over arrivals.
+    pub packing: Packing,
+    /// The time series.
+    pub series: Series,
+    /// Use of nodes.
+    pub usage: NodeUsage,
+    /// Every decision, if asked for.
+    pub decisions: Option<DecisionLog>,
+    /// The state after every arrival, if asked for.
+    pub arrivals: Option<ArrivalLog>,
+    /// How often the scheduler was asked.
+    pub decisions_total: u64,
+    /// How often it found no place.
+    pub unschedulable_total: u64,
+    /// How often a pod lost its node.
+    pub evictions_total: u64,
+    /// The cluster's fragment at the end, in milli-GPU; NaN without GPUs.
+    pub fragmented_gpu_milli: f64,
+    fragments: Option<Fragments>,
+    arrived: u64,
+}
+
+impl Recorder {
+    /// A recorder for one run of `model`.
+    pub fn new(model: &Model) -> Recorder {
+        Recorder {
+            packing: Packing::default(),
+            series: Series::new(model.outputs.sample_every),
+            usage: NodeUsage::default(),
+            decisions: model.outputs.decisions.then(DecisionLog::default),
+            arrivals: model.outputs.arrivals.then(ArrivalLog::default),
+            decisions_total: 0,
+            unschedulable_total: 0,
+            evictions_total: 0,
+            fragmented_gpu_milli: f64::NAN,
+            fragments: None,
+            arrived: 0,
+        }
+    }
+
+    fn fragmented(&mut self, view: &View<'_>) -> Option<f64> {
+        self.fragments.as_mut().map(|fragments| fragments.total(view))
+    }
+
+    /// Records the state of the packing after a pod was first tried.
+    fn record_packing(&mut self, view: &View<'_>, pod: PodId, decision: &Decision) {
+        let (class, totals) = (view.class_of(pod), &view.world.totals);
+        let by_gpu = totals.gpu_allocatable > 0;
+        self.arrived += match by_gpu {
+            true => class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli()),
+            false => class.requests.cpu.0,
+        };
+        let state = PackingState {
+            arrived: self.arrived,
+            allocated: if by_gpu { totals.gpu_allocated } else { totals.cpu_allocated },
+            capacity: if by_gpu { totals.gpu_allocatable } else { totals.cpu_allocatable },
+            fragmented: self.fragmented(view),
+        };
+        self.packing.record(state);
+        if let Some(arrivals) = &mut self.arrivals {
+            arrivals.record(pod, decision, &state);
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn begin(&mut self, view: &View<'_>) {
+        if view.world.totals.gpu_allocatable > 0 {
+            self.fragments = Some(Fragments::new(view));
+        }
+    }
+
+    fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
+        if self.series.is_due(to) {
+            let fragmented = self.fragmented(view);
+            self.series.record_until(view, to, fragmented);
+        }
+    }
+
+    fn decided(&mut self, view: &View<'_>, pod: PodId, decision: &Decision) {
+        self.decisions_total += 1;
+        self.unschedulable_total += u64::from(*decision == Decision::Unschedulable);
+        if let Some(decisions) = &mut self.decisions {
+            decisions.record(view, pod, decision);
+        }
+        if view.world.pods.attempts[pod.index()] == 1 {
+            self.record_packing(view, pod, decision);
+        }
+    }
+
+    fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
+        self.evictions_total += 1;
+    }
+
+    fn node_changes(&mut self, view: &View<'_>, node: NodeId) {
+        self.usage.settle(view, node);
+        if let Some(fragments) = &mut self.fragments {
+            fragments.note(node);
+        }
+    }
+
+    fn node_added(&mut self, view: &View<'_>, node: NodeId) {
+        match &mut self.fragments {
+            Some(fragments) => fragments.note(node),
+            None if view.world.nodes.gpu_count(node) > 0 => self.fragments = Some(Fragments::new(view)),
+            None => {}
+        }
+    }
+
+    fn end(&mut self, view: &View<'_>) {
+        for i in 0..view.world.nodes.len() {
+            let node = NodeId::from_index(i);
+            if view.world.nodes.state[i].is_up() {
+                self.usage.settle(view, node);
+            }
+        }
+        let fragmented = self.fragmented(view);
+        self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);
+        self.series.record_end(view, fragmented);
+    }
+}

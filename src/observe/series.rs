@@ -1,0 +1,102 @@
+//! Time series on simulated time.
+//!
+//! Between events nothing changes, so points are read off when time moves on, and cost nothing in the event queue.
+//! Without a given spacing the series starts at one second and doubles its spacing whenever it has grown too long, so
+//! that it always covers the run with some hundreds of points.
+
+use crate::results::{Column, Table};
+use crate::units::{SimDuration, SimTime};
+use crate::world::{Phase, View};
+
+/// A series of automatic spacing never has more points than this.
+const POINTS_MAX: usize = 1024;
+
+/// Samples of the cluster's state.
+#[derive(Clone, Debug)]
+pub struct Series {
+    spacing: SimDuration,
+    automatic: bool,
+    points: Vec<Point>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    time: SimTime,
+    phases: [u64; Phase::COUNT],
+    totals: crate::world::Totals,
+    fragmented: f64,
+}
+
+impl Series {
+    /// A series with the given spacing, or an automatic one.
+    pub fn new(spacing: Option<SimDuration>) -> Series {
+        Series {
+            spacing: spacing.unwrap_or(SimDuration(1_000_000_000)),
+            automatic: spacing.is_none(),
+            points: Vec::new(),
+        }
+    }
+
+    fn next_time(&self) -> SimTime {
+        SimTime((self.points.len() as u64).saturating_mul(self.spacing.0))
+    }
+
+    /// Whether a point falls before `to`.
+    pub fn is_due(&self, to: SimTime) -> bool {
+        self.next_time() < to
+    }
+
+    /// Takes all points before `to`; the state is what holds until then.
+    pub fn record_until(&mut self, view: &View<'_>, to: SimTime, fragmented: Option<f64>) {
+        while self.next_time() < to {
+            self.push(view, self.next_time(), fragmented);
+            if self.automatic && self.points.len() >= POINTS_MAX {
+                // Every other point, from the first: the others fall off the doubled grid.
+                self.points = self.points.iter().copied().step_by(2).collect();
+                self.spacing = SimDuration(self.spacing.0 * 2);
+            }
+        }
+    }
+
+    /// Takes the last point, at the end of the run.
+    pub fn record_end(&mut self, view: &View<'_>, fragmented: Option<f64>) {
+        self.push(view, view.world.time, fragmented);
+    }
+
+    fn push(&mut self, view: &View<'_>, time: SimTime, fragmented: Option<f64>) {
+        let world = view.world;
+        let fragmented = fragmented.unwrap_or(f64::NAN);
+        self.points.push(Point { time, phases: world.pods_by_phase, totals: world.totals, fragmented });
+    }
+
+    /// The series as a table.
+    pub fn table(&self) -> Table {
+        let count = |phase: Phase| Column::Count(self.points.iter().map(|p| p.phases[phase as usize]).collect());
+        let percent = |of: fn(&Point) -> (f64, u64)| {
+            let values = self.points.iter().map(|point| {
+                let (part, whole) = of(point);
+                if whole == 0 { f64::NAN } else { 100.0 * part / whole as f64 }
+            });
+            Column::Fixed(3, values.collect())
+        };
+        Table::new()
+            .with("time_s", Column::Seconds(self.points.iter().map(|point| point.time).collect()))
+            .with("pods_pending", count(Phase::Pending))
+            .with("pods_bound", count(Phase::Bound))
+            .with("pods_starting", count(Phase::Starting))
+            .with("pods_running", count(Phase::Running))
+            .with("pods_succeeded", count(Phase::Succeeded))
+            .with("pods_failed", count(Phase::Failed))
+            .with("pods_evicted", count(Phase::Evicted))
+            .with("pods_deleted", count(Phase::Deleted))
+            .with("nodes_ready", Column::Count(self.points.iter().map(|point| point.totals.nodes_up).collect()))
+            .with(
+                "cpu_allocatable_milli",
+                Column::Count(self.points.iter().map(|p| p.totals.cpu_allocatable).collect()),
+            )
+            .with("cpu_allocated_pct", percent(|p| (p.totals.cpu_allocated as f64, p.totals.cpu_allocatable)))
+            .with("memory_allocated_pct", percent(|p| (p.totals.memory_allocated as f64, p.totals.memory_allocatable)))
+            .with("gpu_allocated_pct", percent(|p| (p.totals.gpu_allocated as f64, p.totals.gpu_allocatable)))
+            .with("gpu_fragmented_pct", percent(|p| (p.fragmented, p.totals.gpu_allocatable)))
+    }
+}

@@ -1,0 +1,352 @@
+//! What a single run left behind, read into bounded summaries.
+//!
+//! Tables are streamed: pods and samples are counted, merged or thinned while they pass, and only the node table is
+//! held (about 200 bytes a node). Cost: about 0.5 microseconds a pod.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::chart::trace::Trace;
+use super::files::{Rows, read_manifest};
+use super::occupancy::{COLUMNS, Occupancy};
+use super::packing::{Packing, Placement};
+use super::waits::Waits;
+use super::{ReportError, ReportOptions};
+
+/// A row of `nodes.csv`, as far as pictures need it. Numbers are NaN where the table has none.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) pool: String,
+    pub(super) zone: String,
+    pub(super) gpu_model: String,
+    pub(super) gpu_count: f64,
+    pub(super) cpu_milli: f64,
+    pub(super) memory_bytes: f64,
+    pub(super) added_s: f64,
+    pub(super) removed_s: f64,
+    pub(super) pods_bound: f64,
+}
+
+impl Node {
+    /// Whether the node has a GPU.
+    pub(super) fn has_gpu(&self) -> bool {
+        self.gpu_count > 0.0
+    }
+}
+
+/// What the time axis of placements counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Clock {
+    /// Simulated seconds, to this end.
+    Seconds(f64),
+    /// Pods in order of arrival, to this count: for runs where all happens at one instant.
+    Arrivals(f64),
+}
+
+impl Clock {
+    /// The right end of the axis.
+    pub(super) fn end(self) -> f64 {
+        match self {
+            Clock::Seconds(end) | Clock::Arrivals(end) => end,
+        }
+    }
+}
+
+/// How full rows of nodes were over time.
+pub(super) struct Fullness {
+    pub(super) row_meaning: String,
+    pub(super) rows: Vec<String>,
+    pub(super) cells: Vec<Vec<f64>>,
+}
+
+/// Columns of `timeseries.csv` that charts show.
+pub(super) const SERIES: [&str; 6] = [
+    "pods_pending",
+    "pods_starting",
+    "cpu_allocated_pct",
+    "memory_allocated_pct",
+    "gpu_allocated_pct",
+    "gpu_fragmented_pct",
+];
+
+/// Columns of `packing.csv` over `arrived_pct`.
+pub(super) const PACKING: [&str; 3] = ["allocated_pct", "frag_ratio_pct", "frag_amount_pct"];
+
+/// All that the report of a run shows.
+pub(super) struct Run {
+    pub(super) manifest: Value,
+    /// Metric, unit, value.
+    pub(super) summary: Vec<[String; 3]>,
+    /// One curve for each of [`SERIES`]; `None` without the table.
+    pub(super) series: Option<[Trace; SERIES.len()]>,
+    /// One curve for each of [`PACKING`]; `None` without the table.
+    pub(super) packing: Option<[Trace; PACKING.len()]>,
+    pub(super) clock: Clock,
+    /// All pods, pods with a GPU, pods without; `None` without the table.
+    pub(super) waits: Option<[Waits; 3]>,
+    pub(super) gpu_cluster: bool,
+    pub(super) fullness: Option<Fullness>,
+    pub(super) placements: Option<Packing>,
+}
+
+impl Run {
+    /// Reads a run's directory.
+    pub(super) fn read(directory: &Path, options: &ReportOptions) -> Result<Run, ReportError> {
+        let manifest = read_manifest(directory)?;
+        let summary = read_summary(directory)?;
+        let (series, last_sample_s) = read_series(directory)?;
+        let packing = read_packing(directory)?;
+        let nodes = read_nodes(directory)?;
+        let clock = read_clock(directory, last_sample_s)?;
+        let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
+        let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
+        let has_pods = pass.read(directory)?;
+        let PodPass { waits, occupancy, placements, heat_rows, .. } = pass;
+        let sampled = read_node_samples(directory, &heat_rows, gpu_cluster, clock)?;
+        let fullness = nodes.as_ref().map(|_| sampled.unwrap_or_else(|| placed_fullness(occupancy)));
+        let placements = nodes.is_some().then(|| placements.finish());
+        let waits = has_pods.then_some(waits);
+        Ok(Run { manifest, summary, series, packing, clock, waits, gpu_cluster, fullness, placements })
+    }
+}
+
+fn placed_fullness(occupancy: Occupancy) -> Fullness {
+    let row_meaning = occupancy.row_meaning();
+    let (rows, cells) = occupancy.finish();
+    Fullness { row_meaning, rows, cells }
+}
+
+fn read_summary(directory: &Path) -> Result<Vec<[String; 3]>, ReportError> {
+    let mut summary = Vec::new();
+    if let Some(mut rows) = Rows::open(directory, "summary.csv", &["metric", "unit", "value"])? {
+        while rows.advance()? {
+            summary.push([0, 1, 2].map(|pick| rows.text(pick).into_owned()));
+        }
+    }
+    Ok(summary)
+}
+
+/// Curves of the time series, and the time of the last sample.
+fn read_series(directory: &Path) -> Result<(Option<[Trace; SERIES.len()]>, f64), ReportError> {
+    let mut picks = vec!["time_s"];
+    picks.extend(SERIES);
+    let Some(mut rows) = Rows::open(directory, "timeseries.csv", &picks)? else {
+        return Ok((None, 0.0));
+    };
+    let mut traces: [Trace; SERIES.len()] = Default::default();
+    let mut last_s: f64 = 0.0;
+    while rows.advance()? {
+        let time_s = rows.number(0)?;
+        last_s = last_s.max(time_s);
+        for (index, trace) in traces.iter_mut().enumerate() {
+            if rows.has(index + 1) {
+                trace.push(time_s, rows.number(index + 1)?);
+            }
+        }
+    }
+    Ok((Some(traces), if last_s.is_finite() { last_s } else { 0.0 }))
+}
+
+fn read_packing(directory: &Path) -> Result<Option<[Trace; PACKING.len()]>, ReportError> {
+    let mut picks = vec!["arrived_pct"];
+    picks.extend(PACKING);
+    let Some(mut rows) = Rows::open(directory, "packing.csv", &picks)? else {
+        return Ok(None);
+    };
+    let mut traces: [Trace; PACKING.len()] = Default::default();
+    while rows.advance()? {
+        let arrived = rows.number(0)?;
+        for (index, trace) in traces.iter_mut().enumerate() {
+            trace.push(arrived, rows.number(index + 1)?);
+        }
+    }
+    Ok(Some(traces))
+}
+
+fn read_nodes(directory: &Path) -> Result<Option<Vec<Node>>, ReportError> {
+    let picks = [
+        "node",
+        "pool",
+        "zone",
+        "gpu_model",
+        "gpu_count",
+        "cpu_milli",
+        "memory_bytes",
+        "added_s",
+        "removed_s",
+        "pods_bound",
+    ];
+    let Some(mut rows) = Rows::open(directory, "nodes.csv", &picks)? else {
+        return Ok(None);
+    };
+    let mut nodes = Vec::new();
+    while rows.advance()? {
+        nodes.push(Node {
+            name: rows.text(0).into_owned(),
+            pool: rows.text(1).into_owned(),
+            zone: rows.text(2).into_owned(),
+            gpu_model: rows.text(3).into_owned(),
+            gpu_count: rows.number(4)?,
+            cpu_milli: rows.number(5)?,
+            memory_bytes: rows.number(6)?,
+            added_s: rows.number(7)?,
+            removed_s: rows.number(8)?,
+            pods_bound: rows.number(9)?,
+        });
+    }
+    Ok(Some(nodes))
+}
+
+/// The clock of a run: the time series tells its end; without one, the pod table is read once more for it.
+fn read_clock(directory: &Path, last_sample_s: f64) -> Result<Clock, ReportError> {
+    if last_sample_s > 0.0 {
+        return Ok(Clock::Seconds(last_sample_s));
+    }
+    let (mut end_s, mut pods) = (0.0f64, 0.0);
+    if let Some(mut rows) = Rows::open(directory, "pods.csv", &["arrival_s", "bound_s", "finished_s"])? {
+        while rows.advance()? {
+            pods += 1.0;
+            for pick in 0..3 {
+                let time_s = rows.number(pick)?;
+                end_s = if time_s.is_finite() { end_s.max(time_s) } else { end_s };
+            }
+        }
+    }
+    Ok(if end_s > 0.0 { Clock::Seconds(end_s) } else { Clock::Arrivals(pods) })
+}
+
+/// One pass over `pods.csv`, and what it fills.
+struct PodPass<'a> {
+    nodes: &'a [Node],
+    node_indices: BTreeMap<&'a str, usize>,
+    /// The row of the heat map for each node that has one.
+    heat_rows: BTreeMap<&'a str, usize>,
+    gpu_cluster: bool,
+    clock: Clock,
+    waits: [Waits; 3],
+    occupancy: Occupancy,
+    placements: Placement<'a>,
+}
+
+impl<'a> PodPass<'a> {
+    fn new(nodes: &'a [Node], gpu_cluster: bool, clock: Clock, options: &ReportOptions) -> PodPass<'a> {
+        let shown: Vec<&Node> = nodes.iter().filter(|node| node.has_gpu() || !gpu_cluster).collect();
+        let mut occupancy = Occupancy::new(shown.iter().map(|node| node.name.as_str()), clock.end());
+        for (row, node) in shown.iter().enumerate() {
+            let capacity = if gpu_cluster { 1000.0 * node.gpu_count } else { node.cpu_milli };
+            let (from, to) = match clock {
+                Clock::Seconds(_) => (present(node.added_s, 0.0), present(node.removed_s, f64::INFINITY)),
+                Clock::Arrivals(_) => (0.0, f64::INFINITY),
+            };
+            occupancy.exist(row, from, to, present(capacity, 0.0));
+        }
+        PodPass {
+            nodes,
+            node_indices: nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index)).collect(),
+            heat_rows: shown.iter().enumerate().map(|(row, node)| (node.name.as_str(), row)).collect(),
+            gpu_cluster,
+            clock,
+            waits: Default::default(),
+            occupancy,
+            placements: Placement::new(nodes, clock, options),
+        }
+    }
+
+    /// Reads the table; gives whether there is one.
+    fn read(&mut self, directory: &Path) -> Result<bool, ReportError> {
+        let picks = [
+            "node",
+            "bound_s",
+            "finished_s",
+            "wait_ms",
+            "gpu_count",
+            "gpu_milli",
+            "cpu_milli",
+            "memory_bytes",
+            "pod",
+            "template",
+            "gpus",
+        ];
+        let Some(mut rows) = Rows::open(directory, "pods.csv", &picks)? else {
+            return Ok(false);
+        };
+        let mut arrivals = 0.0;
+        while rows.advance()? {
+            let [bound_s, finished_s, wait_ms, gpu_count, gpu_milli] = [
+                rows.number(1)?,
+                rows.number(2)?,
+                rows.number(3)?,
+                present(rows.number(4)?, 0.0),
+                present(rows.number(5)?, 1000.0),
+            ];
+            let placed = self.node_indices.get(&*rows.text(0)).copied().filter(|_| bound_s.is_finite());
+            let wait_ms = if bound_s.is_finite() { present(wait_ms, 0.0) } else { f64::NAN };
+            self.waits[0].push(wait_ms);
+            self.waits[if gpu_count > 0.0 { 1 } else { 2 }].push(wait_ms);
+            if let Some(node) = placed {
+                let (from, to) = match self.clock {
+                    Clock::Seconds(_) => (bound_s, present(finished_s, f64::INFINITY)),
+                    Clock::Arrivals(_) => (arrivals, f64::INFINITY),
+                };
+                let amount = if self.gpu_cluster { gpu_count * gpu_milli } else { present(rows.number(6)?, 0.0) };
+                if let Some(&row) = self.heat_rows.get(self.nodes[node].name.as_str()).filter(|_| amount > 0.0) {
+                    self.occupancy.hold(row, from, to, amount);
+                }
+                self.placements.place(&rows, node, (from, to), gpu_milli)?;
+            }
+            arrivals += 1.0;
+        }
+        Ok(true)
+    }
+}
+
+/// The number, or another where it is missing.
+fn present(number: f64, otherwise: f64) -> f64 {
+    if number.is_nan() { otherwise } else { number }
+}
+
+/// The heat map from sampled use, when the run wrote such samples.
+fn read_node_samples(
+    directory: &Path,
+    heat_rows: &BTreeMap<&str, usize>,
+    gpu_cluster: bool,
+    clock: Clock,
+) -> Result<Option<Fullness>, ReportError> {
+    let share = if gpu_cluster { "gpu_pct" } else { "cpu_pct" };
+    let Some(mut rows) = Rows::open(directory, "node_series.csv", &["time_s", "node", share])? else {
+        return Ok(None);
+    };
+    let mut names = vec![""; heat_rows.len()];
+    for (name, &row) in heat_rows {
+        names[row] = name;
+    }
+    let grid = Occupancy::new(names.into_iter(), clock.end());
+    let row_meaning = grid.row_meaning();
+    let (row_names, mut cells) = grid.finish();
+    let nodes_per_row = heat_rows.len().div_ceil(row_names.len().max(1)).max(1);
+    let mut counts = vec![[0u32; COLUMNS]; row_names.len()];
+    let mut any = false;
+    while rows.advance()? {
+        let (time_s, percent) = (rows.number(0)?, rows.number(2)?);
+        let Some(&node) = heat_rows.get(&*rows.text(1)).filter(|_| time_s.is_finite() && percent.is_finite()) else {
+            continue;
+        };
+        let place = (time_s / clock.end().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0) * COLUMNS as f64;
+        let (row, column) = (node / nodes_per_row, (place as usize).min(COLUMNS - 1));
+        let (cell, count) = (&mut cells[row][column], &mut counts[row][column]);
+        *count += 1;
+        *cell = present(*cell, 0.0);
+        *cell += (percent - *cell) / f64::from(*count);
+        any = true;
+    }
+    // A sample holds until the next one.
+    for row in &mut cells {
+        for column in 1..row.len() {
+            row[column] = present(row[column], row[column - 1]);
+        }
+    }
+    Ok(any.then_some(Fullness { row_meaning, rows: row_names, cells }))
+}

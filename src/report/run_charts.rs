@@ -1,0 +1,214 @@
+//! The charts of a single run, each from one table.
+
+use super::NamedChart;
+use super::chart::heat::HeatChart;
+use super::chart::lines::{Axis, Curve, LineChart, Stroke};
+use super::chart::scale::{Spread, short_duration, short_number, time_unit};
+use super::chart::trace::Trace;
+use super::chart::{Chart, SERIES as COLORS};
+use super::run::{Clock, PACKING, Run, SERIES};
+use super::waits::Waits;
+
+/// All charts that the run has data for, in the order in which a reader wants them.
+pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
+    let mut charts = Vec::new();
+    if let Some(traces) = &run.packing {
+        charts.push(NamedChart::new("packing", Chart::Lines(packing_chart(traces, run.gpu_cluster))));
+    }
+    if let Some(traces) = &run.series {
+        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.end()))));
+        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.end()))));
+    }
+    if let Some(waits) = &run.waits {
+        charts.push(NamedChart::new("wait", Chart::Lines(wait_chart(waits))));
+    }
+    if let Some(chart) = heat_chart(run) {
+        charts.push(NamedChart::new("nodes", Chart::Heat(chart)));
+    }
+    charts
+}
+
+fn percent_axis(label: &str) -> Axis {
+    Axis { label: label.to_owned(), spread: Spread::Linear, range: Some((0.0, 100.0)), format: short_number }
+}
+
+fn curve(name: &str, color: usize, points: Vec<(f64, f64)>, stroke: Stroke) -> Curve {
+    Curve { name: name.to_owned(), color: COLORS[color], points, band: Vec::new(), stroke }
+}
+
+fn time_axis(end_s: f64) -> (Axis, f64) {
+    let (unit, length_s) = time_unit(end_s);
+    let range = Some((0.0, end_s / length_s));
+    let label = format!("Simulated time ({unit})");
+    (Axis { label, spread: Spread::Linear, range, format: short_number }, length_s)
+}
+
+fn packing_chart(traces: &[Trace; PACKING.len()], gpu_cluster: bool) -> LineChart {
+    let resource = if gpu_cluster { "GPU" } else { "CPU" };
+    let [allocated, frag_ratio, frag_amount] = traces;
+    let arrived_end = allocated.last().map_or(100.0, |point| point.0.max(1.0));
+    let bound =
+        vec![(0.0, 0.0), (arrived_end.min(100.0), arrived_end.min(100.0)), (arrived_end, arrived_end.min(100.0))];
+    let mut curves = Vec::new();
+    if allocated.len() > 0 {
+        curves.push(curve("All that arrived, as far as it fits", 7, bound, Stroke::Straight));
+        curves.push(curve("Allocated", 0, allocated.points(), Stroke::Straight));
+    }
+    let names = ["Fragmented share of what is idle", "Fragmented share of all"];
+    for (index, trace) in [frag_ratio, frag_amount].into_iter().enumerate() {
+        if trace.len() > 0 {
+            curves.push(curve(names[index], index + 1, trace.points(), Stroke::Straight));
+        }
+    }
+    let mut remark = String::new();
+    if let Some((arrived, share)) = allocated.last() {
+        remark = format!("When {arrived:.0} % of capacity had been asked for, {share:.1} % was allocated");
+        if let Some((_, lost)) = frag_amount.last() {
+            remark.push_str(&format!(" and {lost:.1} % lay idle in pieces that pods cannot use"));
+        }
+        remark.push('.');
+    }
+    LineChart {
+        title: format!("{resource} allocation and fragmentation as pods arrive"),
+        remark,
+        x: Axis {
+            label: format!("{resource} asked for by all pods so far (% of the cluster's {resource} capacity)"),
+            spread: Spread::Linear,
+            range: Some((0.0, arrived_end)),
+            format: short_number,
+        },
+        y: percent_axis(&format!("Share of {resource} capacity (%)")),
+        curves,
+    }
+}
+
+fn utilisation_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
+    let (x, length_s) = time_axis(end_s);
+    let shown = [("CPU", 2), ("Memory", 3), ("GPU", 4), ("GPU idle but fragmented", 5)];
+    let mut curves = Vec::new();
+    let mut peaks = Vec::new();
+    for (color, (name, index)) in shown.into_iter().enumerate() {
+        let Some((_, peak)) = traces[index].peak() else { continue };
+        let points = traces[index].points().into_iter().map(|(time_s, value)| (time_s / length_s, value)).collect();
+        curves.push(curve(name, color, points, Stroke::Steps));
+        peaks.push(format!("{name} {peak:.1} %"));
+    }
+    let remark = if peaks.is_empty() { String::new() } else { format!("Highest: {}.", peaks.join(", ")) };
+    LineChart {
+        title: "How much of the cluster was allocated over time".to_owned(),
+        remark,
+        x,
+        y: percent_axis("Share of what nodes offer to pods (%)"),
+        curves,
+    }
+}
+
+fn pending_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
+    let (x, length_s) = time_axis(end_s);
+    let rows = [("Waiting for a node", 0, Stroke::Area), ("Bound, not yet running", 1, Stroke::Steps)];
+    let mut curves = Vec::new();
+    let mut highest = 0.0f64;
+    for (color, (name, index, stroke)) in rows.into_iter().enumerate() {
+        let peak = traces[index].peak().map_or(0.0, |point| point.1);
+        if traces[index].len() > 0 && (index == 0 || peak > 0.0) {
+            let points = traces[index].points().into_iter().map(|(time_s, value)| (time_s / length_s, value)).collect();
+            curves.push(curve(name, color, points, stroke));
+            highest = highest.max(peak);
+        }
+    }
+    let remark = match (traces[0].peak(), traces[0].last()) {
+        (Some((_, 0.0)), _) => "No pod was waiting at any sample.".to_owned(),
+        (Some((time_s, most)), Some((_, last))) => format!(
+            "At most {} at {}; {} at the end.",
+            short_number(most),
+            short_duration(1000.0 * time_s),
+            short_number(last)
+        ),
+        _ => String::new(),
+    };
+    LineChart {
+        title: "Pods waiting for a node over time".to_owned(),
+        remark,
+        x,
+        y: Axis {
+            label: "Pods".to_owned(),
+            spread: Spread::Linear,
+            range: Some((0.0, highest.max(1.0))),
+            format: short_number,
+        },
+        curves,
+    }
+}
+
+/// The curve of a distribution from the left edge of the axis to its right edge.
+fn distribution(waits: &Waits, (low, high): (f64, f64)) -> Vec<(f64, f64)> {
+    if waits.arrived == 0 {
+        return Vec::new();
+    }
+    let mut points = vec![(low, 100.0 * waits.at_once as f64 / waits.arrived as f64)];
+    points.extend(waits.curve());
+    let reached = points[points.len() - 1].1;
+    points.push((high, reached));
+    points
+}
+
+fn wait_chart(waits: &[Waits; 3]) -> LineChart {
+    let all = &waits[0];
+    let curve_of_all = all.curve();
+    // Without any wait there is no scale to take from the data: a millisecond to a second stands in.
+    let longest = curve_of_all.last().map_or(1000.0, |point| point.0);
+    let shortest = curve_of_all.first().map_or(1.0, |point| point.0);
+    let range = (10f64.powf((shortest * 0.999).log10().floor()), 10f64.powf((longest * 1.001).log10().ceil()));
+    let mut curves = Vec::new();
+    let names = ["All pods", "Pods with a GPU", "Pods without a GPU"];
+    let split = waits[1].arrived > 0 && waits[2].arrived > 0;
+    for (index, name) in names.into_iter().enumerate() {
+        let points = distribution(&waits[index], range);
+        if (index == 0 || split) && !points.is_empty() {
+            curves.push(curve(name, index, points, Stroke::Steps));
+        }
+    }
+    let mut remark = String::new();
+    if let (Some(median), Some(tail)) = (all.quantile(0.5), all.quantile(0.99)) {
+        remark = format!("Half waited at most {}, 99 % at most {}.", short_duration(median), short_duration(tail));
+    }
+    let never = all.arrived - all.bound();
+    if never > 0 {
+        remark.push_str(&format!(" {never} of {} pods never got a node: the curve ends below 100 %.", all.arrived));
+    }
+    LineChart {
+        title: "How long pods waited for a node".to_owned(),
+        remark: remark.trim_start().to_owned(),
+        x: Axis {
+            label: "Time from arrival to binding (logarithmic; pods that did not wait count at the left edge)"
+                .to_owned(),
+            spread: Spread::Logarithmic,
+            range: Some(range),
+            format: short_duration,
+        },
+        y: percent_axis("Share of all pods that waited at most so long (%)"),
+        curves,
+    }
+}
+
+fn heat_chart(run: &Run) -> Option<HeatChart> {
+    let fullness = run.fullness.as_ref()?;
+    let resource = if run.gpu_cluster { "GPU" } else { "CPU" };
+    let (x_label, x_end) = match run.clock {
+        Clock::Seconds(end_s) => {
+            let (unit, length_s) = time_unit(end_s);
+            (format!("Simulated time ({unit})"), end_s / length_s)
+        }
+        Clock::Arrivals(pods) => ("Pods that have arrived (count)".to_owned(), pods),
+    };
+    let nodes = if run.gpu_cluster { " with a GPU" } else { "" };
+    Some(HeatChart {
+        title: format!("How full each node{nodes} was over time"),
+        remark: format!("{}; blank where no node existed.", fullness.row_meaning),
+        x_label,
+        x_end,
+        shade_label: format!("{resource} allocated"),
+        rows: fullness.rows.clone(),
+        cells: fullness.cells.clone(),
+    })
+}

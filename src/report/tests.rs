@@ -1,0 +1,159 @@
+//! Whole reports from made-up result directories.
+
+use std::path::Path;
+
+use super::fixture::{Fixture, write_sweep};
+use super::*;
+
+const PLAIN: Fixture = Fixture { nodes: 40, pods: 300, end_s: 7200.0, suffix: "" };
+
+fn read(directory: &Path, name: &str) -> String {
+    std::fs::read_to_string(directory.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Renders, and checks what every report must hold. With `WAVETANK_KEEP` set the directory is kept to look at.
+fn rendered(name: &str, fill: impl FnOnce(&Path)) -> (tempfile::TempDir, String) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fill(directory.path());
+    let written = render(directory.path(), &ReportOptions::default()).expect(name);
+    let page = read(directory.path(), "report.html");
+    let mut charts = 0;
+    for path in &written {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if ending == Some("svg") {
+            let svg = std::fs::read_to_string(path).expect("a chart");
+            assert!(svg.starts_with("<svg width=\"960\""), "{}", &svg[..80]);
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}: {path:?} holds a number that is none");
+            assert!(page.contains(svg.trim()), "the page holds {path:?}");
+            charts += 1;
+        } else if ending == Some("png") {
+            let decoder = png::Decoder::new(std::io::Cursor::new(std::fs::read(path).expect("an image")));
+            assert_eq!(decoder.read_info().expect("a PNG").info().width, 1920);
+        }
+    }
+    assert_eq!(written.len(), 2 * charts + 1);
+    let outside = page.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    assert!(!outside.contains("http://") && !outside.contains("https://"), "{name}: the page asks the network");
+    assert!(!page.contains("secret-host") && !page.contains("0.0123"), "{name}: the page tells of the machine");
+    if let Some(keep) = std::env::var_os("WAVETANK_KEEP") {
+        let place = Path::new(&keep).join(name);
+        std::fs::create_dir_all(place.join("charts")).expect("a place to keep");
+        for path in &written {
+            let inside = path.strip_prefix(directory.path()).expect("inside");
+            std::fs::copy(path, place.join(inside)).expect("a copy");
+        }
+    }
+    (directory, page)
+}
+
+#[test]
+fn a_run_becomes_charts_and_a_page() {
+    let (directory, page) = rendered("run", |directory| PLAIN.write_run(directory));
+    let titles = [
+        "GPU allocation and fragmentation as pods arrive",
+        "How much of the cluster was allocated over time",
+        "Pods waiting for a node over time",
+        "How long pods waited for a node",
+        "How full each node with a GPU was over time",
+    ];
+    for (name, title) in ["packing", "utilisation", "pending", "wait", "nodes"].into_iter().zip(titles) {
+        let svg = read(directory.path(), &format!("charts/{name}.svg"));
+        assert!(svg.contains(title), "{name} says {title}");
+    }
+    // 241 samples; each curve of the utilisation is drawn as steps through all that differ.
+    let svg = read(directory.path(), "charts/utilisation.svg");
+    let longest =
+        svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or("").split(' ').count()).max();
+    assert!(longest.is_some_and(|corners| (241..=500).contains(&corners)), "{longest:?} corners");
+    for text in ["quickstart", "Pods arrived", "$1,234.50", "93 s", "gpu_allocated_pct", "wavetank.dev/v1"] {
+        assert!(page.contains(text), "the page says {text}");
+    }
+    let leftovers: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").flatten().collect();
+    assert!(leftovers.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".report")), "{leftovers:?}");
+}
+
+#[test]
+fn the_same_tables_give_the_same_bytes() {
+    let (first, _) = rendered("twin", |directory| PLAIN.write_run(directory));
+    let (second, _) = rendered("twin", |directory| PLAIN.write_run(directory));
+    for name in ["report.html", "charts/nodes.svg", "charts/nodes.png", "charts/wait.png"] {
+        let bytes = |directory: &Path| std::fs::read(directory.join(name)).expect(name);
+        assert!(bytes(first.path()) == bytes(second.path()), "{name} differs");
+    }
+}
+
+#[test]
+fn small_and_strange_runs_are_drawn() {
+    let hostile = "</script><img src=x onerror=alert(1)>'\"&é漢字";
+    let rows = [
+        ("empty", Fixture { nodes: 0, pods: 0, end_s: 0.0, suffix: "" }),
+        ("one-node", Fixture { nodes: 1, pods: 3, end_s: 60.0, suffix: "" }),
+        ("no-pods", Fixture { nodes: 4, pods: 0, end_s: 60.0, suffix: "" }),
+        ("no-nodes", Fixture { nodes: 0, pods: 20, end_s: 60.0, suffix: "" }),
+        ("one-instant", Fixture { nodes: 12, pods: 200, end_s: 0.0, suffix: "" }),
+        ("hostile", Fixture { nodes: 6, pods: 40, end_s: 5000.0, suffix: hostile }),
+        ("wide", Fixture { nodes: 700, pods: 20_000, end_s: 1e6, suffix: "" }),
+    ];
+    for (name, fixture) in rows {
+        let (_directory, page) = rendered(name, |directory| fixture.write_run(directory));
+        assert!(!page.contains("<img"), "{name}: a name became markup");
+        // Two scripts and the data.
+        assert_eq!(page.matches("</script>").count(), 3, "{name}");
+        assert_eq!(page.contains("of 700 nodes, taken at even steps"), name == "wide");
+    }
+}
+
+#[test]
+fn a_directory_with_a_manifest_alone_gives_a_page_without_charts() {
+    let (_directory, page) = rendered("manifest-alone", |directory| {
+        std::fs::write(directory.join("manifest.json"), "{\"name\": \"bare\"}").expect("a file");
+    });
+    assert!(page.contains("<h1>bare</h1>") && !page.contains("<figure"));
+}
+
+#[test]
+fn a_sweep_becomes_a_comparison() {
+    let (directory, page) = rendered("sweep", |directory| {
+        write_sweep(directory, &["random", "best_fit", "worst_fit", "dot_product", "gpu_packing", "fgd"], &["0.8"]);
+    });
+    let svg = read(directory.path(), "charts/comparison.svg");
+    // Five policies are compared and one is the baseline; a metric that is the same everywhere gets no panel.
+    assert!(svg.contains(">\ngpu_allocated_pct\n<") && svg.contains(">\nfgd\n<") && !svg.contains(">\nnodes\n<"));
+    assert_eq!(svg.matches("<circle").count(), 12, "a dot for each of six cells in two panels");
+    for text in ["is better than", "is worse than", "higher by", "95 % interval", "Six policies", "curves.csv"] {
+        assert_eq!(page.contains(text), text != "curves.csv", "{text}");
+    }
+    assert!(read(directory.path(), "charts/curves_allocated_pct.svg").contains("allocated_pct as pods arrive"));
+}
+
+#[test]
+fn a_large_sweep_is_cut_to_a_page() {
+    let loads: Vec<String> = (0..17).map(|load| format!("load-{load}")).collect();
+    let loads: Vec<&str> = loads.iter().map(String::as_str).collect();
+    let (directory, _) = rendered("large-sweep", |directory| {
+        write_sweep(directory, &["random", "best_fit", "worst_fit", "dot_product", "gpu_packing", "fgd"], &loads);
+    });
+    assert!(read(directory.path(), "charts/comparison.svg").contains("The first 60 of 102 cells."));
+}
+
+#[test]
+fn wrong_input_is_an_error_and_writes_nothing() {
+    let rows: [(&str, &str, &str); 5] = [
+        ("other.txt", "", "is no result directory"),
+        ("summary.csv", "metric,unit,value\na,b\n", "cannot read the table"),
+        ("manifest.json", "{", "cannot read the manifest"),
+        ("pods.csv", "pod,wait_ms\na,soon\n", "pods.csv:2: column wait_ms should be a number, not \"soon\""),
+        ("cells.csv", "cell,metric,mean\na,b,x\n", "cells.csv:2: column mean should be a number, not \"x\""),
+    ];
+    for (name, content, message) in rows {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join(name), content).expect("a file");
+        if name == "pods.csv" {
+            std::fs::write(directory.path().join("summary.csv"), "metric,unit,value\n").expect("a file");
+        }
+        let before = std::fs::read_dir(directory.path()).expect("a directory").count();
+        let error = render(directory.path(), &ReportOptions::default()).expect_err(name).to_string();
+        assert!(error.contains(message), "{error}");
+        assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), before, "{name}");
+    }
+}
