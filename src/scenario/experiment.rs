@@ -224,3 +224,52 @@ fn label(node: Option<&Node>) -> String {
         None => String::new(),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+mod tests {
+    use super::*;
+
+    const SCENARIO: &str = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: s}\ncluster: {pools: [{name: p, \
+                            allocatable: {cpu: 4, memory: 8Gi}}]}\n";
+    const EXPERIMENT: &str = "apiVersion: wavetank.dev/v1
+kind: Experiment
+metadata: {name: e, description: d}
+scenario: s.yaml
+set: {cluster.pools.p.count: 3}
+factors:
+  - {name: policy, path: scheduler.policy, values: [fgd, first-fit]}
+  - name: load
+    settings:
+      - {label: low, set: {seed: 1}}
+      - {label: high, set: {seed: 2, horizon: 1h}}
+      - {label: 3, set: {seed: 3}}
+replications: 10
+baseline: {policy: first-fit}
+metrics: [wait_ms_p99]
+";
+
+    #[test]
+    fn cells_are_the_combinations() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("s.yaml"), SCENARIO).unwrap();
+        let path = directory.path().join("e.yaml");
+        std::fs::write(&path, EXPERIMENT).unwrap();
+        let environment = Environment::default();
+        let experiment = load_experiment(&path, &[], &environment).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((experiment.replications, experiment.metrics.len()), (10, 1));
+        let cells = experiment.cells();
+        let labels: Vec<String> = cells.iter().map(|cell| experiment.labels(cell).join("/")).collect();
+        assert_eq!(labels, ["fgd/low", "fgd/high", "fgd/3", "first-fit/low", "first-fit/high", "first-fit/3"]);
+        let baseline: Vec<usize> =
+            cells.iter().filter(|cell| experiment.is_baseline(cell)).map(|cell| cell.index).collect();
+        assert_eq!(baseline, [3, 4, 5]);
+        let (model, resolved) = experiment.load_cell(&cells[4], &environment).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((model.seed, model.cluster.nodes.len()), (2, 3));
+        assert_eq!(model.scheduling.policy.name, "first-fit");
+        assert_eq!(resolved["horizon"], "1h");
+        assert_eq!(resolved["cluster"]["pools"][0]["count"], 3);
+        let changed = Override::parse("replications=2", "--set").unwrap();
+        assert_eq!(load_experiment(&path, &[changed], &environment).unwrap().replications, 2);
+    }
+}
