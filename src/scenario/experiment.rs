@@ -10,7 +10,7 @@ use super::path::{Override, place};
 use super::schema::experiment_schema;
 use super::spec::{ExperimentSpec, FactorSpec};
 use super::validate;
-use crate::document::{Code, Node, Span};
+use crate::document::{Code, Node, Span, read_text};
 use crate::model::Model;
 
 /// A checked experiment.
@@ -122,7 +122,8 @@ pub fn load_experiment(
     overrides: &[Override],
     environment: &Environment,
 ) -> Result<Experiment, ScenarioError> {
-    let tree = Tree::load(path, "Experiment", overrides, environment)?;
+    let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
+    let tree = Tree::load(&source, "Experiment", overrides, environment)?;
     let resolved = tree.root.to_json();
     let (spec, tree) =
         tree.checked::<ExperimentSpec>(&experiment_schema(), environment, |spec: &ExperimentSpec, context| {
