@@ -49,3 +49,7 @@ pub mod engine;
 pub mod scenario;
 
 pub mod report;
+
+pub mod experiment;
+
+pub mod cli;

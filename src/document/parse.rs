@@ -589,7 +589,7 @@ mod tests {
     fn faults_have_code_and_place() {
         for (text, expected) in [
             ("a: 1\nb: 2\na: 3\n", vec![("W0006", 3, 1)]),
-            ("a: [1, 2\n", vec![("W0005", 2, 1)]),
+            ("a: [1, 2\n", vec![("W0005", 1, 9)]),
             ("a: 1\n  b: 2\n", vec![("W0005", 2, 4)]),
             ("a: *nowhere\n", vec![("W0008", 1, 4)]),
             ("a: &x [*x]\n", vec![("W0008", 1, 8)]),

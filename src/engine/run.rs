@@ -10,7 +10,6 @@ use crate::observe::Observer;
 use crate::policy::ParameterError;
 use crate::policy::queue::{self, QueueOrder};
 use crate::policy::scheduler::{self, Scheduler};
-use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 use crate::world::{View, World};
 
@@ -38,7 +37,6 @@ pub enum RunError {
 /// A run in progress, generic over who watches.
 pub struct Simulation<'m, O> {
     pub(super) model: &'m Model,
-    pub(super) seed: Seed,
     pub(super) world: World,
     pub(super) observer: O,
     pub(super) events: EventQueue<Event>,
@@ -74,9 +72,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     ///
     /// # Errors
     /// When the model names a policy that does not exist, or gives it wrong parameters.
-    pub fn new(model: &'m Model, replication: u32, observer: O) -> Result<Simulation<'m, O>, RunError> {
-        let seed = Seed { base: model.seed, replication };
-        let (scheduler, queue_order) = build_policies(model, seed)?;
+    pub fn new(model: &'m Model, observer: O) -> Result<Simulation<'m, O>, RunError> {
+        let (scheduler, queue_order) = build_policies(model)?;
         let world = World::new(model);
         let mut pool_sizes = vec![0; model.cluster.pools.len()];
         for node in &model.cluster.nodes {
@@ -86,12 +83,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         let mut simulation = Simulation {
             model,
-            seed,
             is_freed: vec![false; world.nodes.len()],
             world,
             observer,
             events: EventQueue::new(),
-            sources: Sources::new(&model.workload, seed),
+            sources: Sources::new(&model.workload, model.seed),
             scheduler,
             queue_order,
             waiting: WaitingPods::new(model.workload.classes.len()),
@@ -176,18 +172,18 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return SimDuration::ZERO;
         }
         let life = u64::from(self.world.pods.generation[pod.index()]);
-        dist.sample(&mut self.seed.stream(stream, u64::from(pod.0) | life << 32))
+        dist.sample(&mut self.model.seed.stream(stream, u64::from(pod.0) | life << 32))
     }
 }
 
 type Policies = (Box<dyn Scheduler>, Box<dyn QueueOrder>);
 
-fn build_policies(model: &Model, seed: Seed) -> Result<Policies, RunError> {
+fn build_policies(model: &Model) -> Result<Policies, RunError> {
     let choice = &model.scheduling.policy;
     let unknown = |kind, name: &str| RunError::UnknownPolicy { kind, name: name.to_owned() };
     let refused = |name: &str, error| RunError::Parameter { name: name.to_owned(), error };
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
-    let scheduler = row.build(&choice.parameters, model, seed).map_err(|error| refused(&choice.name, error))?;
+    let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;
     let row = queue::find(&choice.name).ok_or_else(|| unknown("queue", &choice.name))?;
     let order = row.build(&choice.parameters).map_err(|error| refused(&choice.name, error))?;

@@ -19,6 +19,7 @@ pub use workload::{
     TolerationOperator, Workload,
 };
 
+use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
 /// One run, validated: everything that the engine needs to know, and nothing about where it came from.
@@ -28,8 +29,8 @@ pub struct Model {
     pub name: String,
     /// What the scenario shows, in a sentence.
     pub description: String,
-    /// Base seed of all random streams.
-    pub seed: u64,
+    /// Seed of all random streams.
+    pub seed: Seed,
     /// When the run ends; none: when nothing is left to happen.
     pub horizon: Option<SimTime>,
     /// The machines.

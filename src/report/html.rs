@@ -2,9 +2,13 @@
 //!
 //! Every text that comes from the user passes [`escaped`] or [`embedded`] on its way in.
 
+use std::collections::BTreeMap;
+
+use plotters::style::RGBColor;
 use serde_json::Value;
 
 use super::DrawnChart;
+use super::chart::heat::dark_shades;
 use super::chart::scale::{short_duration, short_number};
 use super::packing::Packing;
 use super::run::Run;
@@ -111,14 +115,23 @@ fn entry(manifest: &Value, key: &str) -> String {
     }
 }
 
+/// Style rules that turn the heat map's shades round in dark mode.
+fn dark_heat_style() -> String {
+    let hex = |color: RGBColor| format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2);
+    let rules = dark_shades()
+        .map(|(shade, dark)| format!("  figure svg rect[fill=\"{}\"] {{ fill: {}; }}\n", hex(shade), hex(dark)));
+    format!("@media screen and (prefers-color-scheme: dark) {{\n{}}}\n", rules.collect::<String>())
+}
+
 fn page(title: &str, body: &str, scripts: &[&str]) -> String {
     let scripts: String = scripts.iter().map(|script| format!("<script>\n{script}</script>\n")).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}{heat_style}</style>\n</head>\n\
          <body>\n<main>\n{body}</main>\n{scripts}</body>\n</html>\n",
         title = escaped(title),
+        heat_style = dark_heat_style(),
     )
 }
 
@@ -303,19 +316,35 @@ pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     page(&format!("{name} · wavetank"), &body, &[TABLES_SCRIPT, PACKING_SCRIPT])
 }
 
-/// What a comparison says, in plain words.
-fn verdict(comparison: &Comparison, unit: &str) -> String {
-    let Comparison { metric, baseline, cell, n, difference, better } = comparison;
-    let amount = |value: f64| format!("{} {unit}", short_number(value)).trim_end().to_owned();
-    let interval = format!("95 % interval {} to {}", amount(difference.low), amount(difference.high));
+/// What a comparison says, in plain words. The cells are given by the names that charts use.
+fn verdict(comparison: &Comparison, cell: &str, baseline: &str, unit: &str) -> String {
+    let Comparison { metric, n, difference, better, .. } = comparison;
+    let percent = metric.ends_with("_pct") || matches!(unit, "%" | "pct" | "percent");
+    let amount = |value: f64| match unit {
+        _ if !value.is_finite() => "unknown".to_owned(),
+        "ms" => short_duration(value),
+        _ if percent || unit == "count" => short_number(value),
+        _ => format!("{} {unit}", short_number(value)).trim_end().to_owned(),
+    };
     let pairs = if n.is_finite() { format!(", {} paired runs", short_number(*n)) } else { String::new() };
+    let reason = format!("(95 % interval {} to {}{pairs})", amount(difference.low), amount(difference.high));
+    let points = if percent { " percentage points" } else { "" };
     let direction = if difference.mean >= 0.0 { "higher" } else { "lower" };
-    let by = amount(difference.mean.abs());
+    let by = format!("{metric} is {direction} by {}{points} {reason}.", amount(difference.mean.abs()));
     match better.as_str() {
-        "yes" => format!("{cell} is better than {baseline}: {metric} is {direction} by {by} ({interval}{pairs})."),
-        "no" => format!("{cell} is worse than {baseline}: {metric} is {direction} by {by} ({interval}{pairs})."),
-        _ => format!("No difference between {cell} and {baseline} is shown for {metric} ({interval}{pairs})."),
+        "yes" => format!("{cell} is better than {baseline}: {by}"),
+        "no" => format!("{cell} is worse than {baseline}: {by}"),
+        _ => format!("No difference between {cell} and {baseline} is shown for {metric} {reason}."),
     }
+}
+
+/// A mean and half of its interval, with two digits of the half that count.
+fn with_half(mean: f64, half: f64) -> String {
+    if !half.is_finite() || half <= 0.0 {
+        return short_number(mean);
+    }
+    let decimals = (1.0 - half.log10().floor()).clamp(0.0, 9.0) as usize;
+    format!("{} ± {}", grouped(&format!("{mean:.decimals$}")), grouped(&format!("{half:.decimals$}")))
 }
 
 fn cells_table(sweep: &Sweep) -> String {
@@ -334,8 +363,7 @@ fn cells_table(sweep: &Sweep) -> String {
             row.extend(metrics.iter().map(|metric| match sweep.row(index, metric) {
                 Some(cell) if cell.estimate.mean.is_finite() => {
                     let half = (cell.estimate.high - cell.estimate.low) / 2.0;
-                    let spread = if half.is_finite() { format!(" ± {}", short_number(half)) } else { String::new() };
-                    Cell::number(short_number(cell.estimate.mean) + &spread, cell.estimate.mean)
+                    Cell::number(with_half(cell.estimate.mean, half), cell.estimate.mean)
                 }
                 _ => Cell::number("–".to_owned(), f64::NAN),
             }));
@@ -366,14 +394,17 @@ fn shown(value: f64) -> String {
 }
 
 fn comparisons_table(sweep: &Sweep) -> String {
-    let columns = ["Verdict", "Metric", "Baseline", "Cell", "Pairs", "Difference", "95 % from", "95 % to", "In words"];
+    let columns = ["Verdict", "In words", "Metric", "Cell", "Baseline", "Pairs", "Difference", "95 % from", "95 % to"];
+    let units: BTreeMap<&str, &str> = sweep.rows.iter().map(|row| (row.metric.as_str(), row.unit.as_str())).collect();
+    let labels: BTreeMap<&str, String> =
+        sweep.cells.iter().enumerate().map(|(index, cell)| (cell.0.as_str(), sweep.label(index))).collect();
     let rows: Vec<Vec<Cell>> = sweep
         .comparisons
         .iter()
         .map(|comparison| {
-            let unit =
-                sweep.rows.iter().find(|row| row.metric == comparison.metric).map_or("", |row| row.unit.as_str());
-            let unit = if unit == "count" { "" } else { unit };
+            let unit = units.get(comparison.metric.as_str()).copied().unwrap_or_default();
+            let [cell, baseline] = [&comparison.cell, &comparison.baseline]
+                .map(|name| labels.get(name.as_str()).cloned().unwrap_or_else(|| name.clone()));
             let (word, class) = match comparison.better.as_str() {
                 "yes" => ("better", "better"),
                 "no" => ("worse", "worse"),
@@ -381,10 +412,13 @@ fn comparisons_table(sweep: &Sweep) -> String {
             };
             let difference = comparison.difference;
             let numbers = [comparison.n, difference.mean, difference.low, difference.high];
-            let mut cells = vec![Cell { text: word.to_owned(), sort: None, class }];
-            cells.extend([&comparison.metric, &comparison.baseline, &comparison.cell].map(|text| Cell::text(text)));
+            let words = verdict(comparison, &cell, &baseline, unit);
+            let mut cells = vec![
+                Cell { text: word.to_owned(), sort: None, class },
+                Cell { text: words, sort: None, class: "words" },
+            ];
+            cells.extend([&comparison.metric, &cell, &baseline].map(|text| Cell::text(text)));
             cells.extend(numbers.map(|value| Cell::number(shown(value), value)));
-            cells.push(Cell { text: verdict(comparison, unit), sort: None, class: "words" });
             cells
         })
         .collect();
@@ -407,9 +441,9 @@ pub(super) fn sweep_page(sweep: &Sweep, charts: &[DrawnChart]) -> String {
         ("Runs".to_owned(), grouped(&sweep.runs.to_string())),
     ];
     if !sweep.comparisons.is_empty() {
-        figures.push(("Comparisons better than the baseline".to_owned(), count("yes")));
-        figures.push(("Comparisons worse".to_owned(), count("no")));
-        figures.push(("Comparisons undecided".to_owned(), count("undecided")));
+        figures.push(("Better than the baseline".to_owned(), count("yes")));
+        figures.push(("Worse than the baseline".to_owned(), count("no")));
+        figures.push(("Undecided".to_owned(), count("undecided")));
     }
     body.push_str(&cards(&figures));
     body.push_str(&chart_section(charts));
@@ -442,6 +476,20 @@ mod tests {
         let text = embedded(&data);
         assert!(!text.contains('<') && !text.contains('\u{2028}'), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).expect("still JSON"), data);
+    }
+
+    #[test]
+    fn intervals_keep_two_digits_that_count() {
+        let rows = [
+            (86.5312, 0.6391, "86.53 ± 0.64"),
+            (40_112.4, 208.0, "40,112 ± 208"),
+            (5.0, 0.0, "5"),
+            (5.0, f64::NAN, "5"),
+            (0.5, 0.000_21, "0.50000 ± 0.00021"),
+        ];
+        for (mean, half, text) in rows {
+            assert_eq!(with_half(mean, half), text);
+        }
     }
 
     #[test]

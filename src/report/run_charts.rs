@@ -3,7 +3,7 @@
 use super::NamedChart;
 use super::chart::heat::HeatChart;
 use super::chart::lines::{Axis, Curve, LineChart, Stroke};
-use super::chart::scale::{Spread, short_duration, short_number, time_unit};
+use super::chart::scale::{Spread, duration_range, duration_tick, short_duration, short_number, time_unit};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
 use super::run::{Clock, PACKING, Run, SERIES};
@@ -158,7 +158,7 @@ fn wait_chart(waits: &[Waits; 3]) -> LineChart {
     // Without any wait there is no scale to take from the data: a millisecond to a second stands in.
     let longest = curve_of_all.last().map_or(1000.0, |point| point.0);
     let shortest = curve_of_all.first().map_or(1.0, |point| point.0);
-    let range = (10f64.powf((shortest * 0.999).log10().floor()), 10f64.powf((longest * 1.001).log10().ceil()));
+    let range = duration_range(shortest, longest);
     let mut curves = Vec::new();
     let names = ["All pods", "Pods with a GPU", "Pods without a GPU"];
     let split = waits[1].arrived > 0 && waits[2].arrived > 0;
@@ -180,11 +180,10 @@ fn wait_chart(waits: &[Waits; 3]) -> LineChart {
         title: "How long pods waited for a node".to_owned(),
         remark: remark.trim_start().to_owned(),
         x: Axis {
-            label: "Time from arrival to binding (logarithmic; pods that did not wait count at the left edge)"
-                .to_owned(),
-            spread: Spread::Logarithmic,
+            label: "Time from arrival to binding (logarithmic; no wait at the left edge)".to_owned(),
+            spread: Spread::Durations,
             range: Some(range),
-            format: short_duration,
+            format: duration_tick,
         },
         y: percent_axis("Share of all pods that waited at most so long (%)"),
         curves,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::chart::dots::{DotChart, Estimate, Panel};
 use super::chart::lines::{Axis, Curve, LineChart, Stroke};
-use super::chart::scale::{Spread, short_number};
+use super::chart::scale::{Spread, round_step, short_number};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
 use super::files::{Rows, read_manifest};
@@ -198,8 +198,12 @@ impl Sweep {
             let color = if few { COLORS[curves.len() % COLORS.len()] } else { colors[cell] };
             curves.push(Curve { name, color, points: mean.points(), band, stroke: Stroke::Straight });
         }
-        let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(0.0, f64::max);
-        let percent = metric.ends_with("_pct") && highest <= 100.0 && highest > 50.0;
+        let tops = curves.iter().flat_map(|curve| curve.band.iter().map(|edge| edge.2));
+        let means = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
+        let highest = tops.chain(means).fold(0.0, f64::max);
+        let bottom = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(0.0, f64::min);
+        let step = round_step((highest - bottom).max(1e-9), 5);
+        let range = (bottom, (highest / step).ceil() * step);
         let remark = if few {
             "Line: mean over replications. Band: from the lowest to the highest run."
         } else {
@@ -217,7 +221,7 @@ impl Sweep {
             y: Axis {
                 label: if metric.ends_with("_pct") { "Share (%)".to_owned() } else { metric.to_owned() },
                 spread: Spread::Linear,
-                range: percent.then_some((0.0, 100.0)),
+                range: Some(range),
                 format: short_number,
             },
             curves,

@@ -28,14 +28,15 @@ use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 const PODS_PER_NODE: u64 = 110;
 
 /// Builds the model; none when that could not be done, for which the reasons are reported.
-pub(super) fn model(spec: &ScenarioSpec, context: &mut Context<'_>) -> Option<Model> {
-    let cluster = cluster(spec, context);
+pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
+    let seed = Seed { base: spec.seed, replication };
+    let mut cluster = cluster(spec, seed, context);
     let script = script(spec, &cluster, context);
-    let workload = workload(spec, &cluster, context);
+    let workload = workload(spec, seed, &mut cluster, context);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
-        seed: spec.seed,
+        seed,
         horizon: spec.horizon.map(instant),
         cluster,
         workload,
@@ -70,23 +71,22 @@ fn dist(spec: &DistributionSpec) -> Dist {
 /// Lets the policy itself read its parameters.
 fn parameters(model: &Model, context: &mut Context<'_>) {
     let choice = &model.scheduling.policy;
-    let seed = Seed { base: model.seed, replication: 0 };
-    let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, seed));
+    let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, model.seed));
     if let Some(Err(error)) = built {
         context.report("scheduler.parameters", Code::OutOfRange, format!("the policy `{}`: {error}", choice.name));
     }
 }
 
-fn cluster(spec: &ScenarioSpec, context: &mut Context<'_>) -> Cluster {
+fn cluster(spec: &ScenarioSpec, seed: Seed, context: &mut Context<'_>) -> Cluster {
     let mut cluster = Cluster::default();
     import::node_manifests(&spec.cluster.manifests, &mut cluster, context);
     spec.cluster.pools.iter().for_each(|pool| add_pool(pool, &mut cluster));
     spec.cluster.nodes.iter().for_each(|node| add_node(node, &mut cluster));
     if let Some(openb) = &spec.cluster.openb {
-        import::openb_nodes(openb, spec.seed, &mut cluster, context);
+        import::openb_nodes(openb, seed, &mut cluster, context);
     }
     if let Some(synthetic) = &spec.cluster.synthetic {
-        import::synthetic_nodes(synthetic, spec.seed, &mut cluster);
+        import::synthetic_nodes(synthetic, seed, &mut cluster);
     }
     let mut order: Vec<usize> = (0..cluster.nodes.len()).collect();
     order.sort_by(|&a, &b| cluster.nodes[a].name.cmp(&cluster.nodes[b].name));
@@ -197,17 +197,17 @@ fn resources(
     resources
 }
 
-fn workload(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Workload {
+fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mut Context<'_>) -> Workload {
     let mut workload = Workload::default();
     let mut popularity = BTreeMap::new();
     import::pod_manifests(&spec.workload.manifests, cluster, &mut workload, &mut popularity, context);
     if let Some(openb) = &spec.workload.openb {
-        import::openb_pods(openb, spec.seed, cluster, &mut workload, &mut popularity, context);
+        import::openb_pods(openb, seed, cluster, &mut workload, &mut popularity, context);
     }
     if let Some(synthetic) = &spec.workload.synthetic {
         let (arrivals, _) = arrivals(synthetic.arrivals.as_ref(), None);
         let duration = synthetic.duration.as_ref().map(dist);
-        import::synthetic_pods(synthetic, spec.seed, arrivals, duration, cluster, &mut workload, &mut popularity);
+        import::synthetic_pods(synthetic, seed, arrivals, duration, cluster, &mut workload, &mut popularity);
     }
     for (index, template) in spec.workload.templates.iter().enumerate() {
         let class = pod_class(template, &format!("workload.templates[{index}]"), cluster, context);
@@ -532,7 +532,7 @@ mod tests {
         let without = ["cluster.openb=", "cluster.synthetic=", "workload.openb=", "workload.synthetic="];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
-        match load_scenario(&path, &changes, &Environment::default()) {
+        match load_scenario(&path, &changes, 0, &Environment::default()) {
             Ok((model, _)) => model,
             Err(error) => panic!("{error}"),
         }
@@ -624,7 +624,7 @@ mod tests {
     #[test]
     fn the_rest_is_taken_over() {
         let model = model(&["seed=8", "scheduler.policy=fgd"]);
-        assert_eq!((model.seed, model.scheduling.policy.name.as_str()), (8, "fgd"));
+        assert_eq!((model.seed.base, model.scheduling.policy.name.as_str()), (8, "fgd"));
         assert_eq!(model.horizon, Some(SimTime(86_400_000_000_000)));
         assert_eq!(model.scheduling.on_unschedulable, OnUnschedulable::Drop);
         assert_eq!(model.scheduling.on_eviction, OnEviction::End);

@@ -103,12 +103,17 @@ impl Experiment {
         self.set.iter().chain(own).cloned().collect()
     }
 
-    /// The model of a cell and its scenario as resolved.
+    /// The model of one replication of a cell, and its scenario as resolved.
     ///
     /// # Errors
     /// Everything that is wrong with the scenario under the changes of this cell.
-    pub fn load_cell(&self, cell: &Cell, environment: &Environment) -> Result<(Model, Json), ScenarioError> {
-        load_scenario(&self.scenario, &self.overrides(cell), environment)
+    pub fn load_cell(
+        &self,
+        cell: &Cell,
+        replication: u32,
+        environment: &Environment,
+    ) -> Result<(Model, Json), ScenarioError> {
+        load_scenario(&self.scenario, &self.overrides(cell), replication, environment)
     }
 }
 
@@ -265,8 +270,9 @@ metrics: [wait_ms_p99]
         let baseline: Vec<usize> =
             cells.iter().filter(|cell| experiment.is_baseline(cell)).map(|cell| cell.index).collect();
         assert_eq!(baseline, [3, 4, 5]);
-        let (model, resolved) = experiment.load_cell(&cells[4], &environment).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((model.seed, model.cluster.nodes.len()), (2, 3));
+        let (model, resolved) =
+            experiment.load_cell(&cells[4], 7, &environment).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((model.seed.base, model.seed.replication, model.cluster.nodes.len()), (2, 7, 3));
         assert_eq!(model.scheduling.policy.name, "first-fit");
         assert_eq!(resolved["horizon"], "1h");
         assert_eq!(resolved["cluster"]["pools"][0]["count"], 3);

@@ -6,22 +6,23 @@ use super::context::Context;
 use super::spec::{OpenbNodesSpec, OpenbPodsSpec, SyntheticNodesSpec, SyntheticPodsSpec};
 use crate::ids::ClassId;
 use crate::model::{Arrivals, Cluster, Dist, Workload};
+use crate::rng::Seed;
 
 pub(super) fn node_manifests(_: &[String], _: &mut Cluster, _: &mut Context<'_>) {}
 pub(super) fn pod_manifests(
     _: &[String],
-    _: &Cluster,
+    _: &mut Cluster,
     _: &mut Workload,
     _: &mut BTreeMap<ClassId, f64>,
     _: &mut Context<'_>,
 ) {
 }
-pub(super) fn openb_nodes(_: &OpenbNodesSpec, _: u64, _: &mut Cluster, _: &mut Context<'_>) {}
-pub(super) fn synthetic_nodes(_: &SyntheticNodesSpec, _: u64, _: &mut Cluster) {}
+pub(super) fn openb_nodes(_: &OpenbNodesSpec, _: Seed, _: &mut Cluster, _: &mut Context<'_>) {}
+pub(super) fn synthetic_nodes(_: &SyntheticNodesSpec, _: Seed, _: &mut Cluster) {}
 pub(super) fn openb_pods(
     _: &OpenbPodsSpec,
-    _: u64,
-    _: &Cluster,
+    _: Seed,
+    _: &mut Cluster,
     _: &mut Workload,
     _: &mut BTreeMap<ClassId, f64>,
     _: &mut Context<'_>,
@@ -29,10 +30,10 @@ pub(super) fn openb_pods(
 }
 pub(super) fn synthetic_pods(
     _: &SyntheticPodsSpec,
-    _: u64,
+    _: Seed,
     _: Arrivals,
     _: Option<Dist>,
-    _: &Cluster,
+    _: &mut Cluster,
     _: &mut Workload,
     _: &mut BTreeMap<ClassId, f64>,
 ) {

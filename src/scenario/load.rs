@@ -33,17 +33,18 @@ impl fmt::Display for ScenarioError {
 }
 
 /// Reads, checks and builds a scenario. Gives the model, and the scenario as it was resolved: based on others,
-/// overridden, as JSON.
+/// overridden, as JSON. `replication` (from 0) tells runs apart that differ in their random streams only.
 ///
 /// # Errors
 /// Everything that is wrong with the file, the files it names, or the overrides.
 pub fn load_scenario(
     path: &Path,
     overrides: &[Override],
+    replication: u32,
     environment: &Environment,
 ) -> Result<(Model, Json), ScenarioError> {
     let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
-    load_scenario_text(&source, overrides, environment)
+    load_scenario_text(&source, overrides, replication, environment)
 }
 
 /// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves for
@@ -54,16 +55,25 @@ pub fn load_scenario(
 pub fn load_scenario_text(
     source: &Source,
     overrides: &[Override],
+    replication: u32,
     environment: &Environment,
 ) -> Result<(Model, Json), ScenarioError> {
     let tree = Tree::load(source, "Scenario", overrides, environment)?;
     let resolved = tree.root.to_json();
     let (spec, tree) = tree.checked::<ScenarioSpec>(&schema::scenario_schema(), environment, validate::scenario)?;
     let mut context = tree.context(environment);
-    match build::model(&spec, &mut context) {
+    match build::model(&spec, replication, &mut context) {
         Some(model) if context.issues.is_empty() => Ok((model, resolved)),
         _ => Err(tree.error(context.issues)),
     }
+}
+
+/// What a file says it is (its `kind`); none when it cannot be read.
+pub fn file_kind(path: &Path) -> Option<String> {
+    let file = path.display().to_string().into();
+    let source = read_text(path, &file).ok()?;
+    let documents = parse(&source, &mut Issues::default());
+    Some(documents.first()?.get("kind")?.as_text()?.to_owned())
 }
 
 /// A file with everything put in, not yet checked.

@@ -4,8 +4,9 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
 use super::scale::{Scale, Spread, short_number};
-use super::{GRID, Hold, INK, MUTED, Painted, Painter, Picture, WIDTH, shortened, text_width};
+use super::{GRID, Hold, INK, MUTED, Painted, Painter, Picture, remark_extra_height, shortened, text_width};
 
+const WIDTH: f64 = 960.0;
 const LABEL_SIZE: f64 = 12.0;
 const PANEL_HEADING_HEIGHT: f64 = 34.0;
 const PANEL_FOOT_HEIGHT: f64 = 44.0;
@@ -76,7 +77,7 @@ impl DotChart {
         let margin = if high > low { (high - low) * 0.06 } else { 0.0 };
         let scale = Scale::new(Spread::Linear, (low - margin, high + margin), (left, right));
         let mut taken_to = 0.0;
-        for tick in scale.ticks(4) {
+        for tick in scale.ticks(5) {
             let (place, text) = (scale.place(tick), short_number(tick));
             painter.line(&[(place, rows_top), (place, rows_bottom)], GRID, 1.0)?;
             let half = text_width(&text, LABEL_SIZE, false) / 2.0;
@@ -120,8 +121,13 @@ fn paint_estimate<DB: DrawingBackend>(
 }
 
 impl Picture for DotChart {
+    fn width(&self) -> f64 {
+        WIDTH
+    }
+
     fn height(&self) -> f64 {
-        88.0 + self.panel_height() * self.panels.len().div_ceil(self.columns()).max(1) as f64
+        88.0 + remark_extra_height(&self.remark, WIDTH)
+            + self.panel_height() * self.panels.len().div_ceil(self.columns()).max(1) as f64
     }
 
     fn paint<DB: DrawingBackend>(&self, painter: &Painter<'_, DB>) -> Painted {

@@ -4,15 +4,16 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
 use super::scale::{Scale, Spread, short_number};
-use super::{GRID, Hold, MUTED, Painted, Painter, Picture, WIDTH, shortened, text_width};
+use super::{GRID, Hold, MUTED, Painted, Painter, Picture, remark_extra_height, shortened, text_width};
 
+const WIDTH: f64 = 960.0;
 const LABEL_SIZE: f64 = 13.0;
 const SMALL_SIZE: f64 = 11.0;
 /// Shades between empty and full; fewer shades make longer runs of equal cells and smaller files.
 const SHADES: usize = 20;
 /// From empty to full: light yellow over green to dark blue; grows darker evenly, so it also reads in grey.
 const ANCHORS: [(f64, f64, f64); 5] =
-    [(252.0, 249.0, 208.0), (180.0, 222.0, 180.0), (80.0, 180.0, 192.0), (38.0, 110.0, 170.0), (12.0, 36.0, 98.0)];
+    [(250.0, 247.0, 222.0), (180.0, 222.0, 180.0), (80.0, 180.0, 192.0), (38.0, 110.0, 170.0), (12.0, 36.0, 98.0)];
 
 /// A chart of rows over time.
 pub(in crate::report) struct HeatChart {
@@ -38,6 +39,11 @@ fn shade_color(level: usize) -> RGBColor {
     RGBColor(mix(from.0, to.0), mix(from.1, to.1), mix(from.2, to.2))
 }
 
+/// For each shade the one to put in its place on dark paper, so that empty is near the paper there too.
+pub(in crate::report) fn dark_shades() -> impl Iterator<Item = (RGBColor, RGBColor)> {
+    (0..SHADES).map(|level| (shade_color(level), shade_color(SHADES - 1 - level)))
+}
+
 fn level_of(percent: f64) -> Option<usize> {
     percent.is_finite().then(|| ((percent / 100.0).clamp(0.0, 1.0) * (SHADES - 1) as f64).round() as usize)
 }
@@ -59,7 +65,7 @@ impl HeatChart {
         painter.text("0 %", (left, middle), Hold::Left, LABEL_SIZE, false, MUTED)?;
         left += text_width("0 %", LABEL_SIZE, false) + 8.0;
         for level in 0..SHADES {
-            painter.block((left, middle - 7.0), (left + 10.0, middle + 7.0), shade_color(level))?;
+            painter.block((left, middle - 7.0), (left + 10.5, middle + 7.0), shade_color(level))?;
             left += 10.0;
         }
         painter.text("100 %", (left + 8.0, middle), Hold::Left, LABEL_SIZE, false, MUTED)
@@ -78,7 +84,10 @@ impl HeatChart {
             let level = level_of(cells[start]);
             let alike = cells[start..].iter().take_while(|&&cell| level_of(cell) == level).count();
             if let Some(level) = level {
-                painter.block((edge(start), top), (edge(start + alike), bottom), shade_color(level))?;
+                // The next block covers the overlap; without it viewers show a seam where smoothed edges meet.
+                let followed = cells.get(start + alike).is_some_and(|cell| cell.is_finite());
+                let overlap = if followed { 0.5 } else { 0.0 };
+                painter.block((edge(start), top), (edge(start + alike) + overlap, bottom), shade_color(level))?;
             }
             start += alike;
         }
@@ -103,17 +112,21 @@ impl HeatChart {
 }
 
 impl Picture for HeatChart {
+    fn width(&self) -> f64 {
+        WIDTH
+    }
+
     fn height(&self) -> f64 {
-        72.0 + 34.0 + self.rows_height() + 62.0
+        106.0 + remark_extra_height(&self.remark, WIDTH) + self.rows_height() + 62.0
     }
 
     fn paint<DB: DrawingBackend>(&self, painter: &Painter<'_, DB>) -> Painted {
-        painter.heading(&self.title, &self.remark)?;
-        self.paint_shades(painter, 72.0)?;
+        let below_heading = painter.heading(&self.title, &self.remark)?;
+        self.paint_shades(painter, below_heading)?;
         let names: Vec<String> = self.rows.iter().map(|name| shortened(name, SMALL_SIZE, false, 170.0)).collect();
         let widest = names.iter().map(|name| text_width(name, SMALL_SIZE, false)).fold(24.0, f64::max);
-        let (left, right, top) = (24.0 + widest + 10.0, WIDTH - 32.0, 106.0);
-        let (height, bottom) = (self.row_height(), 106.0 + self.rows_height());
+        let (left, right, top) = (24.0 + widest + 10.0, WIDTH - 32.0, below_heading + 34.0);
+        let (height, bottom) = (self.row_height(), top + self.rows_height());
         // Rows lower than a line of text are named every few rows.
         let stride = (14.0 / height).ceil().max(1.0) as usize;
         let gap = if height > 9.0 { 1.0 } else { 0.0 };
@@ -146,7 +159,7 @@ mod tests {
         for (percent, level) in rows {
             assert_eq!(level_of(percent), level, "{percent}");
         }
-        assert_eq!(shade_color(0), RGBColor(252, 249, 208));
+        assert_eq!(shade_color(0), RGBColor(250, 247, 222));
         assert_eq!(shade_color(SHADES - 1), RGBColor(12, 36, 98));
     }
 }

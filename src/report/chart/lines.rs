@@ -4,9 +4,11 @@ use plotters::prelude::DrawingBackend;
 use plotters::style::RGBColor;
 
 use super::scale::{Scale, Spread};
-use super::{GRID, Hold, INK, MUTED, PAPER, Painted, Painter, Picture, WIDTH, shortened, text_width};
+use super::{GRID, Hold, INK, MUTED, PAPER, Painted, Painter, Picture, remark_extra_height, shortened, text_width};
 
-const HEIGHT: f64 = 520.0;
+/// Two of these stand side by side in the report.
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 440.0;
 const LABEL_SIZE: f64 = 13.0;
 const LEGEND_ROW_HEIGHT: f64 = 22.0;
 const LEGEND_LIMIT: f64 = 360.0;
@@ -115,7 +117,7 @@ impl LineChart {
             painter.text(&(self.y.format)(tick), (plot.left - 10.0, height), Hold::Right, LABEL_SIZE, false, MUTED)?;
         }
         let mut taken_to = 0.0;
-        for tick in x.ticks(8) {
+        for tick in x.ticks(7) {
             let (place, text) = (x.place(tick), (self.x.format)(tick));
             painter.line(&[(place, plot.bottom), (place, plot.bottom + 5.0)], MUTED, 1.0)?;
             let half = text_width(&text, LABEL_SIZE, false) / 2.0;
@@ -163,8 +165,13 @@ impl LineChart {
 }
 
 impl Picture for LineChart {
+    fn width(&self) -> f64 {
+        WIDTH
+    }
+
     fn height(&self) -> f64 {
-        HEIGHT + LEGEND_ROW_HEIGHT * self.legend_rows().len().saturating_sub(1) as f64
+        let legend = LEGEND_ROW_HEIGHT * self.legend_rows().len().saturating_sub(1) as f64;
+        HEIGHT + legend + remark_extra_height(&self.remark, WIDTH)
     }
 
     fn paint<DB: DrawingBackend>(&self, painter: &Painter<'_, DB>) -> Painted {

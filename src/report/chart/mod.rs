@@ -1,8 +1,8 @@
 //! Charts: what to draw (`lines`, `heat`, `dots`) and how (one painter over two surfaces, SVG and PNG).
 //!
 //! A chart lays itself out with its own measured text, so that labels never overlap, and draws through plotters on
-//! either surface with the same code. Coordinates are in points of a page 960 wide; the surfaces work at
-//! [`UNITS_PER_POINT`] whole units a point, so that curves are smooth. Invariant: whatever the data holds (no point,
+//! either surface with the same code. Coordinates are in points; the surfaces work at [`UNITS_PER_POINT`] whole units a
+//! point, so that curves are smooth. Invariant: whatever the data holds (no point,
 //! one point, constants, NaN), a chart is drawn and no coordinate is NaN.
 
 mod canvas;
@@ -19,10 +19,10 @@ use tiny_skia::Pixmap;
 
 use canvas::{Canvas, SIZE_PER_EM, width_in_ems};
 
-/// Width of every chart in points.
-pub(super) const WIDTH: f64 = 960.0;
 const UNITS_PER_POINT: f64 = 4.0;
 const PIXELS_PER_POINT: f64 = 2.0;
+const REMARK_SIZE: f64 = 13.0;
+const REMARK_LINE_HEIGHT: f64 = 19.0;
 const FONT_FAMILY: &str = "Noto Sans, Segoe UI, Helvetica Neue, Arial, sans-serif";
 /// A viewer of SVG may lack the font; common substitutes are up to this much wider.
 const SUBSTITUTE_FONT_WIDTH: f64 = 1.12;
@@ -54,7 +54,10 @@ pub(super) type Painted = Result<(), String>;
 
 /// A chart that can be drawn on any surface.
 pub(super) trait Picture {
-    /// Height in points; the width is [`WIDTH`].
+    /// Width in points.
+    fn width(&self) -> f64;
+
+    /// Height in points.
     fn height(&self) -> f64;
 
     /// Draws the chart.
@@ -72,6 +75,14 @@ pub(super) enum Chart {
 }
 
 impl Picture for Chart {
+    fn width(&self) -> f64 {
+        match self {
+            Chart::Lines(chart) => chart.width(),
+            Chart::Heat(chart) => chart.width(),
+            Chart::Dots(chart) => chart.width(),
+        }
+    }
+
     fn height(&self) -> f64 {
         match self {
             Chart::Lines(chart) => chart.height(),
@@ -100,6 +111,8 @@ pub(super) enum Hold {
 /// A pen over one surface, in points.
 pub(super) struct Painter<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
+    /// Width of the page in points.
+    width: f64,
 }
 
 fn units(points: f64) -> i32 {
@@ -168,14 +181,36 @@ impl<DB: DrawingBackend> Painter<'_, DB> {
         self.area.draw_text(&clean, &style, (units(at.0), units(at.1 + 0.08 * size))).map_err(refused)
     }
 
-    /// Writes the title and the remark below it, shortened to the page; gives the height where the rest may begin.
+    /// Writes the title and the remark below it, on two lines if need be; gives the height where the rest may begin.
     pub(super) fn heading(&self, title: &str, remark: &str) -> Result<f64, String> {
-        self.text(&shortened(title, 18.0, true, WIDTH - 48.0), (24.0, 30.0), Hold::Left, 18.0, true, INK)?;
-        if remark.is_empty() {
-            return Ok(50.0);
+        let limit = self.width - 48.0;
+        self.text(&shortened(title, 18.0, true, limit), (24.0, 30.0), Hold::Left, 18.0, true, INK)?;
+        let mut middle = 54.0;
+        for line in remark_lines(remark, limit) {
+            self.text(&line, (24.0, middle), Hold::Left, REMARK_SIZE, false, MUTED)?;
+            middle += REMARK_LINE_HEIGHT;
         }
-        self.text(&shortened(remark, 13.0, false, WIDTH - 48.0), (24.0, 54.0), Hold::Left, 13.0, false, MUTED)?;
-        Ok(72.0)
+        Ok(middle - 1.0)
+    }
+}
+
+/// How much higher a chart becomes by the lines of a remark after its first.
+pub(super) fn remark_extra_height(remark: &str, width: f64) -> f64 {
+    REMARK_LINE_HEIGHT * remark_lines(remark, width - 48.0).len().saturating_sub(1) as f64
+}
+
+/// The remark in at most two lines, broken between words; what is still too long is cut.
+fn remark_lines(remark: &str, limit: f64) -> Vec<String> {
+    if remark.is_empty() {
+        return Vec::new();
+    }
+    let breaks = remark.match_indices(' ').map(|(at, _)| at).filter(|&at| at > 0);
+    let fits = |text: &str| text_width(text, REMARK_SIZE, false) <= limit;
+    match breaks.rev().find(|&at| fits(&remark[..at])) {
+        Some(at) if !fits(remark) => {
+            vec![remark[..at].to_owned(), shortened(&remark[at + 1..], REMARK_SIZE, false, limit)]
+        }
+        _ => vec![shortened(remark, REMARK_SIZE, false, limit)],
     }
 }
 
@@ -205,30 +240,30 @@ pub(super) fn shortened(text: &str, size: f64, bold: bool, limit: f64) -> String
 
 /// Draws a chart as SVG text.
 pub(super) fn to_svg(picture: &impl Picture) -> Result<String, String> {
-    let size = (units(WIDTH) as u32, units(picture.height()) as u32);
+    let size = (units(picture.width()) as u32, units(picture.height()) as u32);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&PAPER).map_err(refused)?;
-        picture.paint(&Painter { area: &area })?;
+        picture.paint(&Painter { area: &area, width: picture.width() })?;
         area.present().map_err(refused)?;
     }
     // The surface works in fine units; the picture shall open at its size in points.
     let fine = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-    Ok(svg.replacen(&fine, &format!("width=\"{WIDTH}\" height=\"{}\"", picture.height()), 1))
+    Ok(svg.replacen(&fine, &format!("width=\"{}\" height=\"{}\"", picture.width(), picture.height()), 1))
 }
 
 /// Draws a chart as a PNG image with [`PIXELS_PER_POINT`] pixels a point.
 pub(super) fn to_png(picture: &impl Picture) -> Result<Vec<u8>, String> {
     let pixels = |points: f64| (points * PIXELS_PER_POINT).round() as u32;
-    let (width, height) = (pixels(WIDTH), pixels(picture.height()));
+    let (width, height) = (pixels(picture.width()), pixels(picture.height()));
     let mut pixmap = Pixmap::new(width, height).ok_or("the image is too large")?;
     {
-        let size = (units(WIDTH) as u32, units(picture.height()) as u32);
+        let size = (units(picture.width()) as u32, units(picture.height()) as u32);
         let pixels_per_unit = (PIXELS_PER_POINT / UNITS_PER_POINT) as f32;
         let area = Canvas { pixmap: &mut pixmap, size, pixels_per_unit }.into_drawing_area();
         area.fill(&PAPER).map_err(refused)?;
-        picture.paint(&Painter { area: &area })?;
+        picture.paint(&Painter { area: &area, width: picture.width() })?;
     }
     let colors: Vec<u8> = pixmap.data().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
     let mut image = Vec::new();

@@ -5,8 +5,49 @@
 pub(in crate::report) enum Spread {
     /// Equal steps of value.
     Linear,
-    /// Equal factors of value; only values above zero can be placed.
-    Logarithmic,
+    /// Equal factors of value, of milliseconds, with ticks at the steps of everyday time; zero lies at the low end.
+    Durations,
+}
+
+/// Milliseconds at which an axis of durations has its ticks: from a nanosecond to a thousand years.
+const DURATION_TICKS: [f64; 22] = [
+    1e-6,
+    1e-5,
+    1e-4,
+    1e-3,
+    1e-2,
+    0.1,
+    1.0,
+    10.0,
+    100.0,
+    1e3,
+    10e3,
+    60e3,
+    600e3,
+    3_600e3,
+    36_000e3,
+    86_400e3,
+    864_000e3,
+    8_640_000e3,
+    86_400_000e3,
+    864_000_000e3,
+    8_640_000_000e3,
+    31_536_000_000e3,
+];
+
+/// The narrowest span of duration ticks around values in milliseconds, at least three ticks long.
+pub(in crate::report) fn duration_range(shortest: f64, longest: f64) -> (f64, f64) {
+    let last = DURATION_TICKS.len() - 1;
+    let from = DURATION_TICKS.iter().rposition(|&tick| tick <= shortest).unwrap_or(0).min(last - 2);
+    let to = DURATION_TICKS.iter().position(|&tick| tick >= longest).unwrap_or(last).max(from + 2);
+    (DURATION_TICKS[from], DURATION_TICKS[to])
+}
+
+/// A tick of an axis of durations, in its own unit.
+pub(in crate::report) fn duration_tick(milliseconds: f64) -> String {
+    let units = [(86_400e3, "d"), (3_600e3, "h"), (60e3, "min"), (1e3, "s"), (1.0, "ms"), (1e-3, "µs")];
+    let (length, unit) = units.into_iter().find(|unit| unit.0 <= milliseconds * 1.001).unwrap_or((1e-6, "ns"));
+    format!("{} {unit}", short_number(milliseconds / length))
 }
 
 /// A span of values laid over a span of the page.
@@ -23,7 +64,7 @@ impl Scale {
     /// Lays `low..=high` over `from..=to`. A span without width is widened, so that a constant gets a place.
     pub(in crate::report) fn new(spread: Spread, (low, high): (f64, f64), (from, to): (f64, f64)) -> Scale {
         let (mut low, mut high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
-        if spread == Spread::Logarithmic {
+        if spread != Spread::Linear {
             low = low.max(f64::MIN_POSITIVE);
             high = high.max(low);
             if high / low < 1.0 + 1e-9 {
@@ -40,7 +81,7 @@ impl Scale {
     pub(in crate::report) fn place(&self, value: f64) -> f64 {
         let share = match self.spread {
             Spread::Linear => (value - self.low) / (self.high - self.low),
-            Spread::Logarithmic => (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
+            Spread::Durations => (value.max(self.low).ln() - self.low.ln()) / (self.high.ln() - self.low.ln()),
         };
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
     }
@@ -49,7 +90,9 @@ impl Scale {
     pub(in crate::report) fn ticks(&self, wanted: usize) -> Vec<f64> {
         match self.spread {
             Spread::Linear => linear_ticks(self.low, self.high, wanted),
-            Spread::Logarithmic => logarithmic_ticks(self.low, self.high, wanted),
+            Spread::Durations => {
+                DURATION_TICKS.into_iter().filter(|tick| (self.low..=self.high).contains(tick)).collect()
+            }
         }
     }
 }
@@ -58,8 +101,13 @@ impl Scale {
 pub(in crate::report) fn round_step(span: f64, wanted: usize) -> f64 {
     let rough = span / wanted.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= rough * 0.999);
-    factor.unwrap_or(10.0) * power
+    let factor = match rough / power {
+        share if share < 1.5 => 1.0,
+        share if share < 3.5 => 2.0,
+        share if share < 7.5 => 5.0,
+        _ => 10.0,
+    };
+    factor * power
 }
 
 fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
@@ -67,15 +115,6 @@ fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
     let first = (low / step - 1e-6).ceil() as i64;
     let last = (high / step + 1e-6).floor() as i64;
     (first..=last).take(4 * wanted + 4).map(|index| index as f64 * step).collect()
-}
-
-fn logarithmic_ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
-    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-    let factors: &[f64] = if high / low < 100.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-    let stride = ((last - first) as usize / wanted.max(1) + 1).max(1);
-    let powers = (first..=last).step_by(stride);
-    let values = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
-    values.filter(|&value| value >= low * 0.999 && value <= high * 1.001).collect()
 }
 
 /// A number for a tick or a label: short, with k, M, G for large ones, and no more decimals than needed.
@@ -160,16 +199,30 @@ mod tests {
         let linear = |low, high, wanted| Scale::new(Spread::Linear, (low, high), (0.0, 1.0)).ticks(wanted);
         assert_eq!(linear(0.0, 100.0, 5), [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]);
         assert_eq!(linear(3.0, 7.5, 5), [3.0, 4.0, 5.0, 6.0, 7.0]);
-        let logarithmic = |low, high| Scale::new(Spread::Logarithmic, (low, high), (0.0, 1.0)).ticks(6);
-        assert_eq!(logarithmic(1.0, 1000.0), [1.0, 10.0, 100.0, 1000.0]);
-        // 5..=40 spans less than two decades, so that 5, 10 and 20 stand.
-        assert_eq!(logarithmic(5.0, 40.0), [5.0, 10.0, 20.0]);
+    }
+
+    #[test]
+    fn duration_axes_end_at_everyday_steps() {
+        let rows = [
+            ((120.0, 800.0), (100.0, 1e3 * 10.0)),
+            ((700.0, 5e5), (100.0, 600e3)),
+            ((0.0, 0.0), (1e-6, 1e-4)),
+            ((1e20, 1e20), (864_000_000e3, 31_536_000_000e3)),
+        ];
+        for ((shortest, longest), range) in rows {
+            assert_eq!(duration_range(shortest, longest), range, "{shortest} to {longest}");
+        }
+        for (milliseconds, text) in
+            [(1e-3, "1 µs"), (100.0, "100 ms"), (60e3, "1 min"), (36_000e3, "10 h"), (864_000e3, "10 d")]
+        {
+            assert_eq!(duration_tick(milliseconds), text);
+        }
     }
 
     #[test]
     fn every_span_places_values_on_the_page() {
         let spans = [(0.0, 0.0), (5.0, 5.0), (f64::NAN, 1.0), (3.0, -3.0), (-1e300, 1e300), (1e-300, 1e300)];
-        for spread in [Spread::Linear, Spread::Logarithmic] {
+        for spread in [Spread::Linear, Spread::Durations] {
             for span in spans {
                 let scale = Scale::new(spread, span, (10.0, 20.0));
                 for value in [0.0, 5.0, -1e9, 1e9] {

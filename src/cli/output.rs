@@ -1,0 +1,168 @@
+//! Result directories that appear whole, and summaries for the terminal.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Failure;
+use crate::experiment::single::RunRecord;
+use crate::model::Model;
+use crate::results::ResultWriter;
+
+/// A result directory in the making: it stands beside its place under a hidden name until it is published, so a run
+/// that fails or is killed leaves what was there before.
+#[derive(Debug)]
+pub(super) struct OutputDirectory {
+    target: PathBuf,
+    staging: TempDir,
+    writer: ResultWriter,
+}
+
+impl OutputDirectory {
+    /// Begins a directory that will replace `target`.
+    ///
+    /// Fails when `target` is something else than an earlier result, or its place cannot be written.
+    pub(super) fn create(target: &Path) -> Result<OutputDirectory, Failure> {
+        if target.exists() && !is_replaceable(target) {
+            let message = format!(
+                "error: {} exists and is not a result directory of wavetank\nhint: choose another place with --out",
+                target.display()
+            );
+            return Err(Failure::Input(message));
+        }
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let refuse =
+            |error: std::io::Error| Failure::Run(format!("error: cannot write to {}: {error}", parent.display()));
+        fs::create_dir_all(parent).map_err(refuse)?;
+        let staging = tempfile::Builder::new().prefix(".wavetank-").tempdir_in(parent).map_err(refuse)?;
+        let writer = ResultWriter::create(staging.path())?;
+        Ok(OutputDirectory { target: target.to_owned(), staging, writer })
+    }
+
+    /// Where files go for now.
+    pub(super) fn path(&self) -> &Path {
+        self.staging.path()
+    }
+
+    /// Writes files into the directory.
+    pub(super) fn writer(&self) -> &ResultWriter {
+        &self.writer
+    }
+
+    /// Puts the directory into its place.
+    pub(super) fn publish(self) -> Result<(), Failure> {
+        let refuse = |error: std::io::Error| {
+            Failure::Run(format!("error: cannot put the results into {}: {error}", self.target.display()))
+        };
+        if self.target.exists() {
+            fs::remove_dir_all(&self.target).map_err(refuse)?;
+        }
+        let staging = self.staging.keep();
+        make_readable(&staging).map_err(refuse)?;
+        fs::rename(&staging, &self.target).map_err(|error| {
+            // The staging directory no longer removes itself.
+            let _ = fs::remove_dir_all(&staging);
+            refuse(error)
+        })
+    }
+}
+
+/// Temporary directories are private to the user; results are as readable as other files.
+#[cfg(unix)]
+fn make_readable(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// An earlier result, or an empty directory.
+fn is_replaceable(target: &Path) -> bool {
+    target.join("manifest.json").is_file() || fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// The summary as a table for people: what was run, then its figures.
+pub(super) fn summary_text(model: &Model, record: &RunRecord) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", model.name);
+    if !model.description.is_empty() {
+        let _ = writeln!(text, "{}", model.description);
+    }
+    let scheduling = &model.scheduling;
+    let _ = writeln!(
+        text,
+        "{} nodes, policy {}, queue {}, seed {}\n",
+        model.cluster.nodes.len(),
+        scheduling.policy.name,
+        scheduling.queue.name,
+        model.seed.base
+    );
+    let shown = || record.metrics.iter().filter(|metric| !metric.value.is_nan());
+    let width = shown().map(|metric| metric.name.len()).max().unwrap_or(0);
+    for metric in shown() {
+        let unit = if metric.unit == "count" { "" } else { metric.unit };
+        let line = format!("  {:width$}  {:>14}  {unit}", metric.name, figure(metric.value));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// The summary as JSON for programs.
+pub(super) fn summary_json(model: &Model, record: &RunRecord) -> String {
+    let metrics: serde_json::Map<String, serde_json::Value> =
+        record.metrics.iter().map(|metric| (metric.name.clone(), metric.value.into())).collect();
+    let summary = serde_json::json!({
+        "name": model.name,
+        "policy": model.scheduling.policy.name,
+        "queue": model.scheduling.queue.name,
+        "seed": model.seed.base,
+        "replication": model.seed.replication,
+        "metrics": metrics,
+    });
+    format!("{summary:#}\n")
+}
+
+/// A figure for people: whole numbers whole, others with two decimals, thousands apart.
+pub(super) fn figure(value: f64) -> String {
+    let text = if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") };
+    let (whole, decimals) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    match decimals {
+        Some(decimals) => format!("{sign}{grouped}.{decimals}"),
+        None => format!("{sign}{grouped}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figure;
+
+    #[test]
+    fn figures_are_readable() {
+        for (value, text) in [
+            (0.0, "0"),
+            (999.0, "999"),
+            (1000.0, "1 000"),
+            (-1_234_567.0, "-1 234 567"),
+            (1234.567, "1 234.57"),
+            (0.004, "0.00"),
+        ] {
+            assert_eq!(figure(value), text);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `wavetank run`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+
+use super::output::{self, OutputDirectory};
+use super::{Failure, environment, overrides, print, say};
+use crate::experiment::single::{Detail, RunRecord, run_model};
+use crate::model::Model;
+use crate::report::{self, ReportOptions};
+use crate::results::Manifest;
+use crate::scenario::load_scenario;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The scenario file
+    scenario: PathBuf,
+    /// Where results go [default: out/<name of the scenario>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed of all random streams; overrides the file's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Which replication of the scenario to run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    replication: u32,
+    /// Changes a value of the file, such as scheduler.policy=fgd; can be given several times
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// How the summary is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table for people
+    Table,
+    /// JSON for programs
+    Json,
+}
+
+pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
+    let begin = Instant::now();
+    let overrides = overrides(&arguments.set, arguments.seed)?;
+    let (model, resolved) = load_scenario(&arguments.scenario, &overrides, arguments.replication, &environment())?;
+    let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&model.name));
+    let directory = OutputDirectory::create(&target)?;
+    let loaded = begin.elapsed();
+    let record = run_model(&model, Detail::Tables).map_err(|error| Failure::Input(format!("error: {error}")))?;
+    let simulated = begin.elapsed();
+    for (name, table) in &record.tables {
+        directory.writer().table(&format!("{name}.csv"), table)?;
+    }
+    let seed = model.seed;
+    let manifest = Manifest::new(resolved, seed.base, seed.replication, record.events, begin.elapsed().as_secs_f64());
+    directory.writer().json("manifest.json", &manifest)?;
+    if model.outputs.charts {
+        report::render(directory.path(), &ReportOptions::default())?;
+    }
+    directory.publish()?;
+    match arguments.format {
+        Format::Table => print(&output::summary_text(&model, &record))?,
+        Format::Json => print(&output::summary_json(&model, &record))?,
+    }
+    say(&closing_words(&model, &record, &target, [loaded, simulated, begin.elapsed()]));
+    Ok(())
+}
+
+fn closing_words(model: &Model, record: &RunRecord, target: &std::path::Path, at: [std::time::Duration; 3]) -> String {
+    let [loaded, simulated, written] = at.map(|at| at.as_secs_f64());
+    let place = if model.outputs.charts { target.join("report.html") } else { target.to_owned() };
+    format!(
+        "loaded in {loaded:.2} s, simulated {} events in {:.2} s, written in {:.2} s: {}",
+        record.events,
+        simulated - loaded,
+        written - simulated,
+        place.display()
+    )
+}

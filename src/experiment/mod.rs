@@ -1,0 +1,3 @@
+//! Many runs: factors, cells, replications.
+
+pub mod single;

@@ -1,0 +1,61 @@
+//! One run, from model to tables.
+
+use crate::engine::{RunError, Simulation};
+use crate::model::Model;
+use crate::observe::summary::{self, Metric};
+use crate::observe::{Recorder, tables};
+use crate::results::Table;
+use crate::world::View;
+
+/// What a run leaves behind, before anything is written.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// The key figures.
+    pub metrics: Vec<Metric>,
+    /// Tables by file name, without ending; the summary is among them.
+    pub tables: Vec<(&'static str, Table)>,
+    /// Allocation and fragmentation over arrivals: arrived, allocated, fragmented share of the idle part and of the
+    /// whole, in percent.
+    pub packing: Vec<[f64; 4]>,
+    /// How many events were handled.
+    pub events: u64,
+}
+
+/// Which tables a run makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Figures and curves only, as sweeps need them.
+    Figures,
+    /// All tables that the model asks for.
+    Tables,
+}
+
+/// Runs a model to its end.
+///
+/// # Errors
+/// When the model names a policy that does not exist, or gives it wrong parameters.
+pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
+    let finished = Simulation::new(model, Recorder::new(model))?.run();
+    let view = View { model, world: &finished.world };
+    let recorder = &finished.observer;
+    let metrics = summary::summary(&view, recorder, finished.events);
+    let mut record =
+        RunRecord { tables: Vec::new(), packing: recorder.packing.points(), events: finished.events, metrics };
+    if detail == Detail::Tables {
+        let mut add = |name, table| record.tables.push((name, table));
+        add("summary", summary::table(&record.metrics));
+        add("timeseries", recorder.series.table());
+        add("packing", recorder.packing.table());
+        add("nodes", tables::nodes(&view, recorder));
+        if model.outputs.pods {
+            add("pods", tables::pods(&view));
+        }
+        if let Some(decisions) = &recorder.decisions {
+            add("decisions", decisions.table(&view));
+        }
+        if let Some(arrivals) = &recorder.arrivals {
+            add("arrivals", arrivals.table(&view));
+        }
+    }
+    Ok(record)
+}

@@ -1,0 +1,7 @@
+//! The `wavetank` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wavetank::cli::main()
+}
