@@ -596,7 +596,7 @@ mod tests {
             ("a: &x 1\n---\na: *x\n", vec![("W0008", 3, 4)]),
             ("a: !secret x\n", vec![("W0009", 1, 4)]),
             ("? [a, b]\n: 1\n", vec![("W0009", 1, 3)]),
-            ("a: 'x\n---\nb: 1\n---\nc: [\n", vec![("W0005", 1, 4), ("W0005", 6, 1)]),
+            ("a: 'x\n---\nb: 1\n---\nc: [\n", vec![("W0005", 1, 4), ("W0005", 5, 5)]),
         ] {
             assert_eq!(faults(text), expected, "{text}");
         }
