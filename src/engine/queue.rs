@@ -4,9 +4,20 @@
 //! came; no event may be pushed before the time of the last one popped.
 
 mod heap;
+mod run;
+mod wheel;
 
 use crate::units::SimTime;
 use heap::Heap;
+use run::Run;
+use wheel::{SHIFT_MAX, Wheel};
+
+/// Up to this many events a heap is as fast as anything else.
+const HEAP_MAX: usize = 256;
+/// The wheel closes when it holds no more than this many events.
+const WHEEL_MIN: usize = 32;
+/// Times looked at to choose a width.
+const SAMPLE: usize = 1024;
 
 /// Bits of the order word below the phase; 2^56 events are two years of simulation at a thousand million a second.
 const SEQUENCE_BITS: u32 = 56;
@@ -47,11 +58,31 @@ impl<E: Copy> Entry<E> {
 }
 
 /// A priority queue of events of type `E`.
+///
+/// Three places hold the pending events, and every key in the first two is smaller than every time in the third:
+/// `run`, the current bucket in order; `late`, a heap of what was pushed into the current bucket after it was sorted;
+/// `wheel`, unsorted buckets of everything behind it. While few events are pending the wheel is closed and the heap
+/// holds them all.
 #[derive(Debug, Clone)]
 pub struct EventQueue<E: Copy> {
-    heap: Heap<E>,
+    run: Run<E>,
+    late: Heap<E>,
+    wheel: Wheel<E>,
+    /// Length of `late` that calls for another bucket width.
+    late_limit: usize,
     pushes: u64,
     now: SimTime,
+    /// State at the last measurement of the rate of events.
+    mark: Mark,
+    /// `pushes` at the last change of the width.
+    pushes_at_resize: u64,
+}
+
+/// How far the queue had come at some moment.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    time: SimTime,
+    pops: u64,
 }
 
 impl<E: Copy> Default for EventQueue<E> {
@@ -63,7 +94,16 @@ impl<E: Copy> Default for EventQueue<E> {
 impl<E: Copy> EventQueue<E> {
     /// An empty queue at [`SimTime::ZERO`].
     pub fn new() -> Self {
-        EventQueue { heap: Heap::new(), pushes: 0, now: SimTime::ZERO }
+        EventQueue {
+            run: Run::new(),
+            late: Heap::new(),
+            wheel: Wheel::new(),
+            late_limit: HEAP_MAX,
+            pushes: 0,
+            now: SimTime::ZERO,
+            mark: Mark { time: SimTime::ZERO, pops: 0 },
+            pushes_at_resize: 0,
+        }
     }
 
     /// Adds an event. At one instant smaller phases leave first, and within a phase the order of the pushes decides.
@@ -76,30 +116,163 @@ impl<E: Copy> EventQueue<E> {
         assert!(time >= self.now, "an event at {time} s was pushed after the clock had reached {} s", self.now);
         let order = u64::from(phase) << SEQUENCE_BITS | self.pushes;
         self.pushes += 1;
-        self.heap.push(Entry { key: EventKey { time, order }, event });
+        let entry = Entry { key: EventKey { time, order }, event };
+        if self.wheel.takes(time.0) {
+            self.wheel.insert(entry);
+        } else {
+            self.late.push(entry);
+            if self.late.len() > self.late_limit {
+                self.relieve_late();
+            }
+        }
     }
 
     /// Removes and returns the pending event with the smallest key.
     pub fn pop(&mut self) -> Option<(EventKey, E)> {
-        let entry = self.heap.pop()?;
+        let entry = loop {
+            match (self.run.peek(), self.late.peek()) {
+                (Some(next), Some(late)) if late.rank() < next.rank() => break self.late.pop()?,
+                (Some(&next), _) => {
+                    self.run.skip();
+                    break next;
+                }
+                (None, Some(_)) if self.late.len() <= HEAP_MAX => break self.late.pop()?,
+                _ => self.refill()?,
+            }
+        };
         self.now = entry.key.time;
         Some((entry.key, entry.event))
     }
 
     /// The time of the event that [`EventQueue::pop`] would return.
     pub fn peek_time(&mut self) -> Option<SimTime> {
-        self.heap.peek().map(|entry| entry.key.time)
+        loop {
+            match (self.run.peek(), self.late.peek()) {
+                (Some(next), Some(late)) => return Some(next.key.time.min(late.key.time)),
+                (Some(entry), None) | (None, Some(entry)) => return Some(entry.key.time),
+                (None, None) => self.refill()?,
+            }
+        }
     }
 
     /// How many events are pending.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.run.len() + self.late.len() + self.wheel.len()
     }
 
     /// Whether no event is pending.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Brings the next events into `run` or `late` once `run` is used up; `None` if nothing is pending.
+    fn refill(&mut self) -> Option<()> {
+        if self.late.len() > 0 {
+            // Reading a sorted array costs less than taking the same entries from the heap one by one.
+            self.run.sort_from(self.late.entries());
+            self.late.clear();
+            return Some(());
+        }
+        self.run.clear();
+        if self.wheel.len() <= WHEEL_MIN {
+            self.wheel.close(|entry| self.late.push(entry));
+            self.late_limit = HEAP_MAX;
+            return self.late.peek().map(|_| ());
+        }
+        if let Some(shift) = self.shift_by_rate() {
+            self.resize(shift);
+            return Some(());
+        }
+        let bucket = self.wheel.take_next()?;
+        self.run.fill(bucket, &mut self.wheel);
+        if let Some(shift) = self.shift_by_bucket() {
+            self.resize(shift);
+        }
+        Some(())
+    }
+
+    /// Another width, if the events popped since the last measurement say that the present one is far off. The
+    /// measurement spans a good part of the content, so that the resizing it may cause is paid for.
+    fn shift_by_rate(&mut self) -> Option<u32> {
+        let pending = self.len();
+        let pops = self.pushes - pending as u64;
+        let events = pops - self.mark.pops;
+        if events < (pending as u64 / 4).max(4096) {
+            return None;
+        }
+        let span_ns = self.now.0 - self.mark.time.0;
+        self.mark = Mark { time: self.now, pops };
+        let shift = ideal_shift(events, span_ns, pending)?;
+        (shift.abs_diff(self.wheel.shift()) >= 2).then_some(shift)
+    }
+
+    /// Another width, if the current bucket is far too full and much was pushed since the width was chosen.
+    fn shift_by_bucket(&self) -> Option<u32> {
+        let pending = self.len();
+        let rest = self.run.rest();
+        if rest.len() < 16 * bucket_target(pending) || self.pushes - self.pushes_at_resize < pending as u64 / 2 {
+            return None;
+        }
+        let half = rest.len() / 2;
+        let span_ns = rest[half].key.time.0 - rest[0].key.time.0;
+        let shift = ideal_shift(half as u64, span_ns, pending)?;
+        (shift + 2 <= self.wheel.shift()).then_some(shift)
+    }
+
+    /// Chooses the width anew from the times in `late`, which has grown beyond its limit: the wheel is closed, or its
+    /// buckets are too wide, or a look ahead has moved the cursor far beyond the clock.
+    #[cold]
+    fn relieve_late(&mut self) {
+        let pending = self.len();
+        self.late_limit *= 2;
+        if self.wheel.is_open() && self.pushes - self.pushes_at_resize < pending as u64 / 4 {
+            return;
+        }
+        let stride = self.late.len().div_ceil(SAMPLE);
+        let mut times: Vec<u64> = self.late.entries().iter().step_by(stride).map(|entry| entry.key.time.0).collect();
+        times.sort_unstable();
+        // The front of the content decides; times that are all equal there say nothing about the width.
+        let mut near = times.len() / 8;
+        while near < times.len() - 1 && times[near] == times[0] {
+            near = (near * 2).min(times.len() - 1);
+        }
+        let Some(shift) = ideal_shift((near * stride) as u64, times[near] - times[0], pending) else {
+            return;
+        };
+        let median = times[times.len() / 2];
+        if median >> shift > self.now.0 >> shift {
+            self.resize(shift);
+        }
+    }
+
+    /// Sorts everything into buckets of `2^shift` ns from the clock on.
+    fn resize(&mut self, shift: u32) {
+        let late = self.late.take();
+        self.wheel.open(shift, self.now.0, |entry| self.late.push(entry));
+        for &entry in late.iter().chain(self.run.rest()) {
+            if self.wheel.takes(entry.key.time.0) {
+                self.wheel.insert(entry);
+            } else {
+                self.late.push(entry);
+            }
+        }
+        self.run.clear();
+        self.late_limit = HEAP_MAX.max(2 * self.late.len());
+        self.pushes_at_resize = self.pushes;
+        self.mark = Mark { time: self.now, pops: self.pushes - self.len() as u64 };
+    }
+}
+
+/// How many events a bucket should hold: few enough to sort in the cache, enough that the ends of the buckets in use,
+/// where the pushes write, stay in the cache too.
+fn bucket_target(pending: usize) -> usize {
+    (pending / 1024).clamp(32, 4096)
+}
+
+/// The binary logarithm of the bucket width for `events` in `span_ns`; `None` if they are all at one instant.
+fn ideal_shift(events: u64, span_ns: u64, pending: usize) -> Option<u32> {
+    let width_ns = u128::from(span_ns) * bucket_target(pending) as u128 / u128::from(events.max(1));
+    (span_ns > 0).then(|| width_ns.max(1).ilog2().min(SHIFT_MAX))
 }
 
 #[cfg(test)]
@@ -130,7 +303,7 @@ mod tests {
         }
 
         fn pop(&mut self) -> bool {
-            let expected = self.oracle.pop_first().map(|(key, event)| (key, event));
+            let expected = self.oracle.pop_first();
             let found = self.queue.pop().map(|(key, event)| ((key.time, key.phase_bits(), key.sequence()), event));
             assert_eq!(found, expected);
             assert_eq!(self.queue.len(), self.oracle.len());

@@ -23,6 +23,20 @@ impl<E: Copy> Heap<E> {
         self.entries.len()
     }
 
+    /// All entries, in no useful order.
+    pub(super) fn entries(&self) -> &[Entry<E>] {
+        &self.entries
+    }
+
+    /// Empties the heap and returns what it held.
+    pub(super) fn take(&mut self) -> Vec<Entry<E>> {
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     pub(super) fn peek(&self) -> Option<&Entry<E>> {
         self.entries.first()
     }
