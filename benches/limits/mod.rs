@@ -133,12 +133,11 @@ impl TunedBuckets {
     /// For `pending` events with exponential delays of mean `mean_ns`.
     pub fn new(pending: usize, mean_ns: u64) -> Self {
         let events_per_bucket = match pending {
-            0..=9_999 => 64,
-            10_000..=299_999 => 256,
+            0..=9_999 => 32,
+            10_000..=299_999 => 512,
             300_000..=2_999_999 => 1024,
             _ => 4096,
         };
-        let events_per_bucket = std::env::var("EPB").map(|v| v.parse().unwrap()).unwrap_or(events_per_bucket);
         let ring_length = (pending * 10 / events_per_bucket).next_power_of_two();
         TunedBuckets {
             ring: vec![Vec::new(); ring_length],

@@ -165,6 +165,12 @@ impl<E: Copy> EventQueue<E> {
         self.len() == 0
     }
 
+    /// Bytes reserved for pending events, the rings apart.
+    #[cfg(test)]
+    fn reserved_bytes(&self) -> usize {
+        self.run.reserved_bytes() + self.late.reserved_bytes() + self.wheel.reserved_bytes()
+    }
+
     /// Brings the next events into `run` or `late` once `run` is used up; `None` if nothing is pending.
     fn refill(&mut self) -> Option<()> {
         if self.late.len() > 0 {
@@ -279,6 +285,8 @@ fn ideal_shift(events: u64, span_ns: u64, pending: usize) -> Option<u32> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand_core::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
     use std::collections::BTreeMap;
 
     /// The queue and the slow obvious version beside it; every answer is compared.
@@ -364,9 +372,102 @@ mod tests {
         queue.push(SimTime(4), 0, ());
     }
 
+    /// What a delay looks like; the mixtures below reach every part of the queue.
+    #[derive(Debug, Clone, Copy)]
+    enum Delay {
+        None,
+        Ticks,
+        Near,
+        Uniform,
+        HeavyTail,
+        TwoScales,
+        AnyTime,
+    }
+
+    const DELAYS: [Delay; 7] =
+        [Delay::None, Delay::Ticks, Delay::Near, Delay::Uniform, Delay::HeavyTail, Delay::TwoScales, Delay::AnyTime];
+
+    impl Delay {
+        fn draw(self, random: &mut Xoshiro256PlusPlus) -> u64 {
+            let bits = random.next_u64();
+            match self {
+                Delay::None => 0,
+                Delay::Ticks => (bits % 4) * 1_000_000_000,
+                Delay::Near => bits % 64,
+                Delay::Uniform => bits % 1_000_000,
+                // The number of leading bits dropped is geometric, so every power of two is as likely as the next.
+                Delay::HeavyTail => bits >> (bits % 64),
+                Delay::TwoScales if bits.is_multiple_of(2) => bits % 1_000,
+                Delay::TwoScales => 10_000_000_000 + bits % 1_000_000_000,
+                Delay::AnyTime => bits,
+            }
+        }
+    }
+
+    /// One stretch of operations of the same kind.
+    #[derive(Debug, Clone, Copy)]
+    enum Stretch {
+        Push(usize, usize),
+        Pop(usize),
+        /// Pop and push in turn.
+        Hold(usize, usize),
+        /// Look ahead, then push before what was seen.
+        PeekAndPush(usize, usize),
+        /// Pop one, push two at the same instant, of any phase.
+        SameInstant(usize),
+    }
+
+    fn stretch() -> impl Strategy<Value = Stretch> {
+        let delay = 0..DELAYS.len();
+        prop_oneof![
+            (delay.clone(), 1..2_000usize).prop_map(|(delay, count)| Stretch::Push(delay, count)),
+            (1..2_000usize).prop_map(Stretch::Pop),
+            (delay.clone(), 1..6_000usize).prop_map(|(delay, count)| Stretch::Hold(delay, count)),
+            (delay, 1..200usize).prop_map(|(delay, count)| Stretch::PeekAndPush(delay, count)),
+            (1..300usize).prop_map(Stretch::SameInstant),
+        ]
+    }
+
+    impl Twin {
+        fn push_drawn(&mut self, delay: usize, random: &mut Xoshiro256PlusPlus) {
+            let delay_ns = DELAYS[delay].draw(random);
+            self.push_after(delay_ns, (random.next_u64() % 3) as u8);
+        }
+
+        fn run(&mut self, stretch: Stretch, random: &mut Xoshiro256PlusPlus) {
+            match stretch {
+                Stretch::Push(delay, count) => (0..count).for_each(|_| self.push_drawn(delay, random)),
+                Stretch::Pop(count) => (0..count).for_each(|_| {
+                    self.pop();
+                }),
+                Stretch::Hold(delay, count) => {
+                    for _ in 0..count {
+                        self.pop();
+                        self.push_drawn(delay, random);
+                    }
+                }
+                Stretch::PeekAndPush(delay, count) => {
+                    for _ in 0..count {
+                        self.peek();
+                        self.push_drawn(delay, random);
+                    }
+                }
+                Stretch::SameInstant(count) => {
+                    for _ in 0..count {
+                        self.pop();
+                        self.push_after(0, (random.next_u64() % 5) as u8);
+                        self.push_after(0, 2);
+                    }
+                }
+            }
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
         #[test]
-        fn any_sequence_of_operations_agrees_with_the_oracle(
+        fn a_small_queue_agrees_with_the_oracle_on_any_operations(
             operations in prop::collection::vec((0..3u8, 0..50u64, 0..4u8), 0..400)
         ) {
             let mut twin = Twin::default();
@@ -379,5 +480,76 @@ mod tests {
             }
             twin.drain();
         }
+
+        #[test]
+        fn a_large_queue_agrees_with_the_oracle_on_any_mixture_of_loads(
+            stretches in prop::collection::vec(stretch(), 1..12), seed in any::<u64>()
+        ) {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+            let mut twin = Twin::default();
+            for stretch in stretches {
+                twin.run(stretch, &mut random);
+            }
+            twin.drain();
+        }
+    }
+
+    #[test]
+    fn a_steady_load_agrees_with_the_oracle_through_many_turnovers() {
+        for delay in 0..DELAYS.len() {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
+            let mut twin = Twin::default();
+            twin.run(Stretch::Push(delay, 20_000), &mut random);
+            twin.run(Stretch::Hold(delay, 60_000), &mut random);
+            twin.drain();
+        }
+    }
+
+    #[test]
+    fn the_width_follows_the_load_and_a_drained_queue_falls_back_to_the_heap() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut twin = Twin::default();
+        // 20,000 pending with a mean delay of 0.5 ms are 40 events a microsecond: 32 to a bucket takes 800 ns, 2^9.
+        let uniform = 3;
+        twin.run(Stretch::Push(uniform, 20_000), &mut random);
+        twin.run(Stretch::Hold(uniform, 40_000), &mut random);
+        let narrow = twin.queue.wheel.shift();
+        assert!((8..=12).contains(&narrow), "2^{narrow} ns");
+        // A mean delay of 5 s is 4 events a millisecond: 32 to a bucket takes 8 ms, 2^22, on the way there it is less.
+        let two_scales = 5;
+        twin.run(Stretch::Hold(two_scales, 60_000), &mut random);
+        let wide = twin.queue.wheel.shift();
+        assert!(wide >= narrow + 8, "2^{wide} ns");
+        assert!(twin.queue.wheel.is_open());
+        twin.drain();
+        assert!(!twin.queue.wheel.is_open());
+    }
+
+    #[test]
+    fn memory_follows_the_number_pending_and_not_the_number_passed() {
+        let mut queue = EventQueue::<[u32; 3]>::new();
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let pending = 200_000;
+        for _ in 0..pending {
+            queue.push(SimTime(random.next_u64() % 1_000_000_000), 0, [0; 3]);
+        }
+        for _ in 0..5 * pending {
+            let (key, event) = queue.pop().expect("never empty");
+            queue.push(SimTime(key.time.0 + random.next_u64() % 1_000_000_000), 0, event);
+        }
+        let bytes_per_event = queue.reserved_bytes() / pending;
+        assert!(bytes_per_event <= 64, "{bytes_per_event} B");
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_time() {
+        let mut twin = Twin::default();
+        for count in 0..2_000 {
+            twin.push(SimTime(u64::MAX - count % 3), 0);
+            twin.push(SimTime(count), 0);
+        }
+        twin.drain();
+        twin.push(SimTime::NEVER, 0);
+        twin.drain();
     }
 }

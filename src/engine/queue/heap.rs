@@ -19,6 +19,12 @@ impl<E: Copy> Heap<E> {
         Heap { entries: Vec::new() }
     }
 
+    /// Bytes reserved for entries.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<E>>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

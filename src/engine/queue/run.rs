@@ -26,6 +26,12 @@ impl<E: Copy> Run<E> {
         Run { entries: Vec::new(), position: 0, slices: Vec::new() }
     }
 
+    /// Bytes reserved for entries.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<E>>() + self.slices.capacity() * size_of::<u32>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len() - self.position
     }

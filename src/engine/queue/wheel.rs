@@ -189,6 +189,12 @@ impl<E: Copy> Wheel<E> {
         }
     }
 
+    /// Bytes reserved for entries.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.pool.entries.capacity() * size_of::<Entry<E>>() + self.pool.next.capacity() * size_of::<u32>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.len
     }
