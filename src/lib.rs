@@ -13,14 +13,16 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | `units` `ids` `rng` |
-//! | 1 | `document` `results` `stats` `model` |
-//! | 2 | `world` `importers` |
-//! | 3 | `policy` |
-//! | 4 | `observe` |
-//! | 5 | `engine` `scenario` |
-//! | 6 | `experiment` |
-//! | 7 | `report` |
-//! | 8 | `cli` |
+//! | 1 | `document` `stats` |
+//! | 2 | `results` |
+//! | 3 | `model` |
+//! | 4 | `world` `importers` |
+//! | 5 | `policy` |
+//! | 6 | `observe` |
+//! | 7 | `engine` `scenario` |
+//! | 8 | `experiment` |
+//! | 9 | `report` |
+//! | 10 | `cli` |
 //!
 //! To add
 //! - **a policy**: one file in its folder under `policy/`, one row in the folder's table. Listings, checks, docs and
@@ -48,8 +50,8 @@ pub mod observe;
 pub mod engine;
 pub mod scenario;
 
-pub mod report;
-
 pub mod experiment;
+
+pub mod report;
 
 pub mod cli;

@@ -9,6 +9,7 @@ mod policies;
 mod report;
 mod run;
 mod schema;
+mod sweep;
 mod validate;
 
 use std::io::Write;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Command {
     /// Run one scenario: a table on the terminal; CSV files, charts and a report in a directory
     Run(run::RunArguments),
+    /// Run an experiment: every combination of its factors, several times, in parallel
+    Sweep(sweep::SweepArguments),
     /// Draw charts and report of a result directory again
     Report(report::ReportArguments),
     /// Check files, and say everything that is wrong with them
@@ -82,6 +85,7 @@ impl From<std::io::Error> for Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),

@@ -10,6 +10,7 @@ use super::Failure;
 use crate::experiment::single::RunRecord;
 use crate::model::Model;
 use crate::results::ResultWriter;
+use crate::scenario::Experiment;
 
 /// A result directory in the making: it stands beside its place under a hidden name until it is published, so a run
 /// that fails or is killed leaves what was there before.
@@ -108,7 +109,7 @@ pub(super) fn summary_text(model: &Model, record: &RunRecord) -> String {
     let shown = || record.metrics.iter().filter(|metric| !metric.value.is_nan());
     let width = shown().map(|metric| metric.name.len()).max().unwrap_or(0);
     for metric in shown() {
-        let unit = if metric.unit == "count" { "" } else { metric.unit };
+        let unit = if metric.unit == "count" { "" } else { &metric.unit };
         let line = format!("  {:width$}  {:>14}  {unit}", metric.name, figure(metric.value));
         let _ = writeln!(text, "{}", line.trim_end());
     }
@@ -128,6 +129,41 @@ pub(super) fn summary_json(model: &Model, record: &RunRecord) -> String {
         "metrics": metrics,
     });
     format!("{summary:#}\n")
+}
+
+/// The cells of a sweep as a table for people: mean and half-width of the 95 % interval of each key metric.
+pub(super) fn cells_text(directory: &Path, experiment: &Experiment) -> Result<String, Failure> {
+    const SHOWN: [&str; 6] =
+        ["pods_placed", "wait_ms_mean", "wait_ms_p99", "cpu_allocated_mean_pct", "gpu_allocated_pct", "cost_usd_total"];
+    let path = directory.join("cells.csv");
+    let unreadable = |error: csv::Error| Failure::Run(format!("error: {}: {error}", path.display()));
+    let mut reader = csv::Reader::from_path(&path).map_err(unreadable)?;
+    let headers = reader.headers().map_err(unreadable)?.clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).unwrap_or(usize::MAX);
+    let [cell, metric, mean, low] = ["cell", "metric", "mean", "ci95_low"].map(column);
+    let shown = |name: &str| match experiment.metrics.is_empty() {
+        true => SHOWN.contains(&name),
+        false => experiment.metrics.iter().any(|metric| metric == name),
+    };
+    let mut text = format!("{}\n{}\n", experiment.name, experiment.description);
+    let mut before = String::new();
+    for record in reader.records() {
+        let record = record.map_err(unreadable)?;
+        let get = |position: usize| record.get(position).unwrap_or("");
+        let number = |position: usize| get(position).parse::<f64>().ok();
+        if !shown(get(metric)) {
+            continue;
+        }
+        if before != get(cell) {
+            before = get(cell).to_owned();
+            let _ = writeln!(text, "\n{before}");
+        }
+        if let Some(value) = number(mean) {
+            let interval = number(low).map_or(String::new(), |low| format!(" +- {}", figure(value - low)));
+            let _ = writeln!(text, "  {:26}{:>14}{interval}", get(metric), figure(value));
+        }
+    }
+    Ok(text)
 }
 
 /// A figure for people: whole numbers whole, others with two decimals, thousands apart.

@@ -54,8 +54,15 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     for (name, table) in &record.tables {
         directory.writer().table(&format!("{name}.csv"), table)?;
     }
-    let seed = model.seed;
-    let manifest = Manifest::new(resolved, seed.base, seed.replication, record.events, begin.elapsed().as_secs_f64());
+    let manifest = Manifest {
+        policy: Some(model.scheduling.policy.name.clone()),
+        queue: Some(model.scheduling.queue.name.clone()),
+        seed: model.seed.base,
+        replication: model.seed.replication,
+        events: record.events,
+        wall_seconds: begin.elapsed().as_secs_f64(),
+        ..Manifest::new(&model.name, &model.description, resolved)
+    };
     directory.writer().json("manifest.json", &manifest)?;
     if model.outputs.charts {
         report::render(directory.path(), &ReportOptions::default())?;

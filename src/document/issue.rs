@@ -55,6 +55,7 @@ codes! {
     Contradiction = "W0205", "keys that exclude or need each other";
     RequestAboveLimit = "W0206", "a request exceeds its limit";
     Variable = "W0207", "a variable in a path is unknown";
+    UnknownPolicy = "W0208", "there is no policy of that name";
     Override = "W0301", "an override cannot be applied";
     Manifest = "W0401", "a Kubernetes object cannot be used";
     Trace = "W0402", "a row of a trace cannot be used";
@@ -149,6 +150,13 @@ impl Issues {
     /// Adds many issues.
     pub fn extend(&mut self, issues: impl IntoIterator<Item = Issue>) {
         issues.into_iter().for_each(|issue| self.push(issue));
+    }
+
+    /// Moves issues that point beyond the end of their text to that end.
+    pub(super) fn clamp(&mut self, end: Span) {
+        for issue in self.list.iter_mut().filter(|issue| issue.span > end) {
+            issue.span = end;
+        }
     }
 
     /// Whether nothing is wrong so far.

@@ -29,6 +29,10 @@ pub fn parse(source: &Source, issues: &mut Issues) -> Vec<Node> {
         found.extend(piece.faults.into_iter().map(|fault| fault.into_issue(&source.file)));
     }
     if !found.is_empty() {
+        // What is missing at the end of the text is shown at the end of its last line.
+        let (count, last) = lines(&source.text).fold((0, ""), |(count, _), line| (count + 1, line));
+        let end = Span::new(count, last.chars().count() as u32 + 1);
+        found.clamp(end);
         found.attach_source(&source.file, &source.text);
         issues.extend(found.into_sorted());
     }
@@ -380,7 +384,7 @@ impl<'t> Builder<'t> {
         let span = self.place(*error.marker());
         let line = lines(self.piece.text).nth(error.marker().line().saturating_sub(1)).unwrap_or("");
         if error.info().contains("anchor") {
-            return Fault::new(Code::Alias, span, format!("not valid YAML: {}", error.info()));
+            return Fault::new(Code::Alias, span, "there is no anchor of that name before this alias");
         }
         if error.info().contains("recursion limit") {
             return too_deep(span);
@@ -585,14 +589,14 @@ mod tests {
     fn faults_have_code_and_place() {
         for (text, expected) in [
             ("a: 1\nb: 2\na: 3\n", vec![("W0006", 3, 1)]),
-            ("a: [1, 2\n", vec![("W0005", 2, 1)]),
+            ("a: [1, 2\n", vec![("W0005", 1, 9)]),
             ("a: 1\n  b: 2\n", vec![("W0005", 2, 4)]),
             ("a: *nowhere\n", vec![("W0008", 1, 4)]),
             ("a: &x [*x]\n", vec![("W0008", 1, 8)]),
             ("a: &x 1\n---\na: *x\n", vec![("W0008", 3, 4)]),
             ("a: !secret x\n", vec![("W0009", 1, 4)]),
             ("? [a, b]\n: 1\n", vec![("W0009", 1, 3)]),
-            ("a: 'x\n---\nb: 1\n---\nc: [\n", vec![("W0005", 1, 4), ("W0005", 6, 1)]),
+            ("a: 'x\n---\nb: 1\n---\nc: [\n", vec![("W0005", 1, 4), ("W0005", 5, 5)]),
         ] {
             assert_eq!(faults(text), expected, "{text}");
         }

@@ -1,10 +1,10 @@
 //! What an experiment keeps of a run.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::single::RunRecord;
-use crate::observe::summary::Better;
-use crate::stats::Direction;
+pub use crate::results::Metric;
+use crate::results::metric::number_or_nan;
 
 /// What one run measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,20 +13,6 @@ pub struct RunOutcome {
     pub metrics: Vec<Metric>,
     /// Numbers along an axis; each metric at most once.
     pub curves: Vec<Curve>,
-}
-
-/// One number that a run measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
-    /// Name with its unit last, such as `wait_ms_p99`.
-    pub name: String,
-    /// Unit, such as `ms`.
-    pub unit: String,
-    /// The number; NaN where there is none. What is not finite is stored as missing.
-    #[serde(deserialize_with = "number_or_nan")]
-    pub value: f64,
-    /// Which way it is better.
-    pub better: Direction,
 }
 
 /// A metric along an axis that all runs share, such as arrived demand in percent.
@@ -44,11 +30,6 @@ pub struct Curve {
 #[serde(transparent)]
 pub struct Number(#[serde(deserialize_with = "number_or_nan")] pub f64);
 
-/// JSON has no NaN; it is written as null.
-fn number_or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
 impl Curve {
     /// A curve through `points`.
     pub fn new(metric: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Curve {
@@ -65,29 +46,21 @@ impl RunOutcome {
     }
 }
 
-impl From<&RunRecord> for RunOutcome {
+impl From<RunRecord> for RunOutcome {
     /// The key figures, and allocation and fragmentation over arrived demand in whole percent.
-    fn from(record: &RunRecord) -> RunOutcome {
-        let metrics = record.metrics.iter().map(|metric| Metric {
-            name: metric.name.clone(),
-            unit: metric.unit.to_owned(),
-            value: metric.value,
-            better: match metric.better {
-                Better::Higher => Direction::Higher,
-                Better::Lower => Direction::Lower,
-                Better::Neither => Direction::Neutral,
-            },
-        });
+    fn from(record: RunRecord) -> RunOutcome {
         let curve = |position: usize, name| Curve::new(name, record.packing.iter().map(|at| (at[0], at[position])));
         let names = ["allocated_pct", "frag_ratio_pct", "frag_amount_pct"];
-        let curves = names.into_iter().enumerate().map(|(position, name)| curve(position + 1, name));
-        RunOutcome { metrics: metrics.collect(), curves: curves.collect() }
+        let curves = names.into_iter().enumerate().map(|(position, name)| curve(position + 1, name)).collect();
+        RunOutcome { metrics: record.metrics, curves }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use crate::stats::Direction;
 
     use super::*;
 
@@ -98,37 +71,6 @@ mod tests {
     fn outcome(value: f64) -> RunOutcome {
         let metric = Metric { name: "m".into(), unit: "u".into(), value, better: Direction::Lower };
         RunOutcome { metrics: vec![metric], curves: vec![Curve::new("c", [(0.1, value)])] }
-    }
-
-    #[test]
-    fn a_record_gives_figures_and_curves() {
-        let figure =
-            |name: &str, better| crate::observe::summary::Metric { name: name.into(), unit: "ms", value: 2.0, better };
-        let record = RunRecord {
-            metrics: vec![figure("a", Better::Higher), figure("b", Better::Lower), figure("c", Better::Neither)],
-            tables: Vec::new(),
-            packing: vec![[0.0, 1.0, 2.0, 3.0], [1.0, 4.0, 5.0, 6.0]],
-            events: 9,
-        };
-        let outcome = RunOutcome::from(&record);
-        let figures: Vec<(&str, &str, f64, Direction)> =
-            outcome.metrics.iter().map(|m| (&*m.name, &*m.unit, m.value, m.better)).collect();
-        assert_eq!(
-            figures,
-            [
-                ("a", "ms", 2.0, Direction::Higher),
-                ("b", "ms", 2.0, Direction::Lower),
-                ("c", "ms", 2.0, Direction::Neutral)
-            ]
-        );
-        assert_eq!(
-            outcome.curves,
-            [
-                Curve::new("allocated_pct", [(0.0, 1.0), (1.0, 4.0)]),
-                Curve::new("frag_ratio_pct", [(0.0, 2.0), (1.0, 5.0)]),
-                Curve::new("frag_amount_pct", [(0.0, 3.0), (1.0, 6.0)]),
-            ]
-        );
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use crate::engine::{RunError, Simulation};
 use crate::model::Model;
-use crate::observe::summary::{self, Metric};
-use crate::observe::{Recorder, tables};
-use crate::results::Table;
+use crate::observe::{Recorder, summary, tables};
+use crate::results::{Metric, Table};
 use crate::world::View;
 
 /// What a run leaves behind, before anything is written.

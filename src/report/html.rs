@@ -24,28 +24,26 @@ const TABLE_ROWS_MAX: usize = 2000;
 const SCENARIO_CHARACTERS_MAX: usize = 100_000;
 const CARDS_MAX: usize = 8;
 
-/// Figures that a reader wants first, with their titles.
-const CARDS: [(&str, &str); 20] = [
+/// Figures that a reader wants first, with their titles; those after the eighth stand in for missing ones.
+const CARDS: [(&str, &str); 18] = [
     ("pods_arrived", "Pods arrived"),
-    ("pods_bound", "Pods bound"),
-    ("pods_scheduled", "Pods scheduled"),
-    ("pods_succeeded", "Pods succeeded"),
-    ("pods_unscheduled", "Pods never placed"),
-    ("pods_pending", "Pods still waiting"),
-    ("pods_failed", "Pods failed"),
-    ("gpu_allocated_pct", "GPU allocated"),
-    ("gpu_fragmented_pct", "GPU fragmented"),
-    ("cpu_allocated_pct", "CPU allocated"),
-    ("memory_allocated_pct", "Memory allocated"),
-    ("wait_ms_p50", "Wait, half of pods"),
-    ("wait_ms_p99", "Wait, 99 % of pods"),
-    ("wait_ms_mean", "Wait, mean"),
+    ("pods_unplaced", "Pods never placed"),
+    ("cpu_allocated_mean_pct", "CPU allocated, mean"),
+    ("gpu_allocated_mean_pct", "GPU allocated, mean"),
+    ("gpu_allocated_pct", "GPU allocated at the end"),
+    ("gpu_fragmented_pct", "GPU fragmented at the end"),
+    ("wait_ms_p99", "99 % waited at most"),
     ("cost_usd_total", "Cost"),
-    ("makespan_s", "Makespan"),
-    ("nodes", "Nodes"),
-    ("nodes_total", "Nodes"),
-    ("pods_evicted", "Pods evicted"),
-    ("pods_running", "Pods running"),
+    ("cpu_allocated_pct", "CPU allocated at the end"),
+    ("memory_allocated_mean_pct", "Memory allocated, mean"),
+    ("pods_placed", "Pods placed"),
+    ("wait_ms_p50", "Half waited at most"),
+    ("wait_ms_mean", "Mean wait"),
+    ("nodes_used", "Nodes used"),
+    ("pods_succeeded", "Pods succeeded"),
+    ("pods_running", "Pods running at the end"),
+    ("pods_failed", "Pods failed"),
+    ("events_total", "Events"),
 ];
 
 /// A text made safe for HTML, between tags or in a quoted attribute.
@@ -123,6 +121,20 @@ fn dark_heat_style() -> String {
     format!("@media screen and (prefers-color-scheme: dark) {{\n{}}}\n", rules.collect::<String>())
 }
 
+/// The run's name, policy and so on: the manifest's own entry, else the scenario's.
+fn entry_or(manifest: &Value, key: &str, in_scenario: &str) -> String {
+    let own = entry(manifest, key);
+    if !own.is_empty() {
+        return own;
+    }
+    let inside = ["scenario", "experiment"].iter().find_map(|kind| manifest[*kind].pointer(in_scenario));
+    match inside {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
 fn page(title: &str, body: &str, scripts: &[&str]) -> String {
     let scripts: String = scripts.iter().map(|script| format!("<script>\n{script}</script>\n")).collect();
     format!(
@@ -136,11 +148,11 @@ fn page(title: &str, body: &str, scripts: &[&str]) -> String {
 }
 
 fn header(kind: &str, manifest: &Value, facts: &[(&str, String)]) -> (String, String) {
-    let name = entry(manifest, "name");
+    let name = entry_or(manifest, "name", "/metadata/name");
     let name = if name.is_empty() { kind.to_owned() } else { name };
     let mut out =
         format!("<header>\n<p class=\"kind\">wavetank · {}</p>\n<h1>{}</h1>\n", escaped(kind), escaped(&name));
-    let description = entry(manifest, "description");
+    let description = entry_or(manifest, "description", "/metadata/description");
     if !description.is_empty() {
         out.push_str(&format!("<p class=\"description\">{}</p>\n", escaped(&description)));
     }
@@ -269,10 +281,11 @@ fn packing_section(packing: &Packing) -> String {
 
 fn run_cards(run: &Run) -> Vec<(String, String)> {
     let mut chosen: Vec<(String, String)> = Vec::new();
-    let known = CARDS.iter().filter_map(|(metric, title)| {
-        let row = run.summary.iter().find(|row| row[0] == *metric)?;
-        Some(((*title).to_owned(), readable(&row[0], &row[1], &row[2])))
-    });
+    let known =
+        CARDS.iter().filter(|card| run.gpu_cluster || !card.0.starts_with("gpu_")).filter_map(|(metric, title)| {
+            let row = run.summary.iter().find(|row| row[0] == *metric)?;
+            Some(((*title).to_owned(), readable(&row[0], &row[1], &row[2])))
+        });
     for card in known.filter(|card| !card.1.is_empty()) {
         if chosen.len() < CARDS_MAX && !chosen.iter().any(|other| other.0 == card.0) {
             chosen.push(card);
@@ -285,8 +298,8 @@ fn run_cards(run: &Run) -> Vec<(String, String)> {
 pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     let manifest = &run.manifest;
     let facts = [
-        ("Policy", entry(manifest, "policy")),
-        ("Queue", entry(manifest, "queue")),
+        ("Policy", entry_or(manifest, "policy", "/scheduler/policy")),
+        ("Queue", entry_or(manifest, "queue", "/scheduler/queue")),
         ("Seed", entry(manifest, "seed")),
         ("Replication", entry(manifest, "replication")),
         ("Events", readable("events", "count", &entry(manifest, "events"))),

@@ -111,6 +111,11 @@ impl Occupancy {
         }
     }
 
+    /// Names of rows from top to bottom.
+    pub(super) fn row_names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Names of rows, and percent in use by row and column; NaN where no node existed.
     pub(super) fn finish(self) -> (Vec<String>, Vec<Vec<f64>>) {
         let percent = |(used, capacity): (f64, f64)| {

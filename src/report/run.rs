@@ -47,6 +47,14 @@ pub(super) enum Clock {
 }
 
 impl Clock {
+    /// The last instant in seconds; zero for a run of one instant.
+    pub(super) fn seconds(self) -> f64 {
+        match self {
+            Clock::Seconds(end) => end,
+            Clock::Arrivals(_) => 0.0,
+        }
+    }
+
     /// The right end of the axis.
     pub(super) fn end(self) -> f64 {
         match self {
@@ -57,6 +65,8 @@ impl Clock {
 
 /// How full rows of nodes were over time.
 pub(super) struct Fullness {
+    /// Whether it is the GPUs of nodes that have some, or the CPU of all nodes.
+    pub(super) gpu: bool,
     pub(super) row_meaning: String,
     pub(super) rows: Vec<String>,
     pub(super) cells: Vec<Vec<f64>>,
@@ -88,7 +98,7 @@ pub(super) struct Run {
     /// All pods, pods with a GPU, pods without; `None` without the table.
     pub(super) waits: Option<[Waits; 3]>,
     pub(super) gpu_cluster: bool,
-    pub(super) fullness: Option<Fullness>,
+    pub(super) fullness: Vec<Fullness>,
     pub(super) placements: Option<Packing>,
 }
 
@@ -104,19 +114,54 @@ impl Run {
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
         let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
         let has_pods = pass.read(directory)?;
-        let PodPass { waits, occupancy, placements, heat_rows, .. } = pass;
-        let sampled = read_node_samples(directory, &heat_rows, gpu_cluster, clock)?;
-        let fullness = nodes.as_ref().map(|_| sampled.unwrap_or_else(|| placed_fullness(occupancy)));
+        let PodPass { waits, heats, placements, .. } = pass;
+        let mut fullness = Vec::new();
+        for heat in heats.into_iter().filter(|_| nodes.is_some()) {
+            let sampled = read_node_samples(directory, nodes.as_deref().unwrap_or_default(), &heat, clock)?;
+            fullness.push(sampled.unwrap_or_else(|| heat.finish()));
+        }
         let placements = nodes.is_some().then(|| placements.finish());
         let waits = has_pods.then_some(waits);
         Ok(Run { manifest, summary, series, packing, clock, waits, gpu_cluster, fullness, placements })
     }
 }
 
-fn placed_fullness(occupancy: Occupancy) -> Fullness {
-    let row_meaning = occupancy.row_meaning();
-    let (rows, cells) = occupancy.finish();
-    Fullness { row_meaning, rows, cells }
+/// A heat map under construction: one resource of the nodes that have it.
+struct Heat {
+    gpu: bool,
+    /// The node's place among the nodes of the map, by place in the node table.
+    places: Vec<Option<usize>>,
+    nodes: usize,
+    occupancy: Occupancy,
+}
+
+impl Heat {
+    fn new(nodes: &[Node], gpu: bool, clock: Clock) -> Heat {
+        let shown: Vec<&Node> = nodes.iter().filter(|node| node.has_gpu() || !gpu).collect();
+        let mut occupancy = Occupancy::new(shown.iter().map(|node| node.name.as_str()), clock.end());
+        for (place, node) in shown.iter().enumerate() {
+            let capacity = if gpu { 1000.0 * node.gpu_count } else { node.cpu_milli };
+            let (from, to) = match clock {
+                Clock::Seconds(_) => (present(node.added_s, 0.0), present(node.removed_s, f64::INFINITY)),
+                Clock::Arrivals(_) => (0.0, f64::INFINITY),
+            };
+            occupancy.exist(place, from, to, present(capacity, 0.0));
+        }
+        let mut count = 0;
+        let places = nodes.iter().map(|node| {
+            (node.has_gpu() || !gpu).then(|| {
+                count += 1;
+                count - 1
+            })
+        });
+        Heat { gpu, places: places.collect(), nodes: shown.len(), occupancy }
+    }
+
+    fn finish(self) -> Fullness {
+        let row_meaning = self.occupancy.row_meaning();
+        let (rows, cells) = self.occupancy.finish();
+        Fullness { gpu: self.gpu, row_meaning, rows, cells }
+    }
 }
 
 fn read_summary(directory: &Path) -> Result<Vec<[String; 3]>, ReportError> {
@@ -220,37 +265,21 @@ fn read_clock(directory: &Path, last_sample_s: f64) -> Result<Clock, ReportError
 
 /// One pass over `pods.csv`, and what it fills.
 struct PodPass<'a> {
-    nodes: &'a [Node],
     node_indices: BTreeMap<&'a str, usize>,
-    /// The row of the heat map for each node that has one.
-    heat_rows: BTreeMap<&'a str, usize>,
-    gpu_cluster: bool,
     clock: Clock,
     waits: [Waits; 3],
-    occupancy: Occupancy,
+    heats: Vec<Heat>,
     placements: Placement<'a>,
 }
 
 impl<'a> PodPass<'a> {
     fn new(nodes: &'a [Node], gpu_cluster: bool, clock: Clock, options: &ReportOptions) -> PodPass<'a> {
-        let shown: Vec<&Node> = nodes.iter().filter(|node| node.has_gpu() || !gpu_cluster).collect();
-        let mut occupancy = Occupancy::new(shown.iter().map(|node| node.name.as_str()), clock.end());
-        for (row, node) in shown.iter().enumerate() {
-            let capacity = if gpu_cluster { 1000.0 * node.gpu_count } else { node.cpu_milli };
-            let (from, to) = match clock {
-                Clock::Seconds(_) => (present(node.added_s, 0.0), present(node.removed_s, f64::INFINITY)),
-                Clock::Arrivals(_) => (0.0, f64::INFINITY),
-            };
-            occupancy.exist(row, from, to, present(capacity, 0.0));
-        }
+        let kinds: &[bool] = if gpu_cluster { &[false, true] } else { &[false] };
         PodPass {
-            nodes,
             node_indices: nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), index)).collect(),
-            heat_rows: shown.iter().enumerate().map(|(row, node)| (node.name.as_str(), row)).collect(),
-            gpu_cluster,
             clock,
             waits: Default::default(),
-            occupancy,
+            heats: kinds.iter().map(|&gpu| Heat::new(nodes, gpu, clock)).collect(),
             placements: Placement::new(nodes, clock, options),
         }
     }
@@ -291,9 +320,12 @@ impl<'a> PodPass<'a> {
                     Clock::Seconds(_) => (bound_s, present(finished_s, f64::INFINITY)),
                     Clock::Arrivals(_) => (arrivals, f64::INFINITY),
                 };
-                let amount = if self.gpu_cluster { gpu_count * gpu_milli } else { present(rows.number(6)?, 0.0) };
-                if let Some(&row) = self.heat_rows.get(self.nodes[node].name.as_str()).filter(|_| amount > 0.0) {
-                    self.occupancy.hold(row, from, to, amount);
+                let cpu_milli = present(rows.number(6)?, 0.0);
+                for heat in &mut self.heats {
+                    let amount = if heat.gpu { gpu_count * gpu_milli } else { cpu_milli };
+                    if let Some(place) = heat.places[node].filter(|_| amount > 0.0) {
+                        heat.occupancy.hold(place, from, to, amount);
+                    }
                 }
                 self.placements.place(&rows, node, (from, to), gpu_milli)?;
             }
@@ -311,31 +343,28 @@ fn present(number: f64, otherwise: f64) -> f64 {
 /// The heat map from sampled use, when the run wrote such samples.
 fn read_node_samples(
     directory: &Path,
-    heat_rows: &BTreeMap<&str, usize>,
-    gpu_cluster: bool,
+    nodes: &[Node],
+    heat: &Heat,
     clock: Clock,
 ) -> Result<Option<Fullness>, ReportError> {
-    let share = if gpu_cluster { "gpu_pct" } else { "cpu_pct" };
+    let share = if heat.gpu { "gpu_pct" } else { "cpu_pct" };
     let Some(mut rows) = Rows::open(directory, "node_series.csv", &["time_s", "node", share])? else {
         return Ok(None);
     };
-    let mut names = vec![""; heat_rows.len()];
-    for (name, &row) in heat_rows {
-        names[row] = name;
-    }
-    let grid = Occupancy::new(names.into_iter(), clock.end());
-    let row_meaning = grid.row_meaning();
-    let (row_names, mut cells) = grid.finish();
-    let nodes_per_row = heat_rows.len().div_ceil(row_names.len().max(1)).max(1);
+    let shown = nodes.iter().zip(&heat.places).filter_map(|(node, place)| Some((node.name.as_str(), (*place)?)));
+    let places: BTreeMap<&str, usize> = shown.collect();
+    let row_names = heat.occupancy.row_names().to_vec();
+    let nodes_per_row = heat.nodes.div_ceil(row_names.len().max(1)).max(1);
+    let mut cells = vec![vec![f64::NAN; COLUMNS]; row_names.len()];
     let mut counts = vec![[0u32; COLUMNS]; row_names.len()];
     let mut any = false;
     while rows.advance()? {
         let (time_s, percent) = (rows.number(0)?, rows.number(2)?);
-        let Some(&node) = heat_rows.get(&*rows.text(1)).filter(|_| time_s.is_finite() && percent.is_finite()) else {
+        let Some(&node) = places.get(&*rows.text(1)).filter(|_| time_s.is_finite() && percent.is_finite()) else {
             continue;
         };
-        let place = (time_s / clock.end().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0) * COLUMNS as f64;
-        let (row, column) = (node / nodes_per_row, (place as usize).min(COLUMNS - 1));
+        let along = (time_s / clock.end().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0) * COLUMNS as f64;
+        let (row, column) = (node / nodes_per_row, (along as usize).min(COLUMNS - 1));
         let (cell, count) = (&mut cells[row][column], &mut counts[row][column]);
         *count += 1;
         *cell = present(*cell, 0.0);
@@ -348,5 +377,6 @@ fn read_node_samples(
             row[column] = present(row[column], row[column - 1]);
         }
     }
-    Ok(any.then_some(Fullness { row_meaning, rows: row_names, cells }))
+    let row_meaning = heat.occupancy.row_meaning();
+    Ok(any.then_some(Fullness { gpu: heat.gpu, row_meaning, rows: row_names, cells }))
 }

@@ -6,7 +6,7 @@ use super::chart::lines::{Axis, Curve, LineChart, Stroke};
 use super::chart::scale::{Spread, duration_range, duration_tick, short_duration, short_number, time_unit};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
-use super::run::{Clock, PACKING, Run, SERIES};
+use super::run::{Clock, Fullness, PACKING, Run, SERIES};
 use super::waits::Waits;
 
 /// All charts that the run has data for, in the order in which a reader wants them.
@@ -16,14 +16,15 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
         charts.push(NamedChart::new("packing", Chart::Lines(packing_chart(traces, run.gpu_cluster))));
     }
     if let Some(traces) = &run.series {
-        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.end()))));
-        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.end()))));
+        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.seconds()))));
+        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.seconds()))));
     }
     if let Some(waits) = &run.waits {
         charts.push(NamedChart::new("wait", Chart::Lines(wait_chart(waits))));
     }
-    if let Some(chart) = heat_chart(run) {
-        charts.push(NamedChart::new("nodes", Chart::Heat(chart)));
+    for fullness in &run.fullness {
+        let name = if fullness.gpu { "nodes_gpu" } else { "nodes" };
+        charts.push(NamedChart::new(name, Chart::Heat(heat_chart(fullness, run.clock))));
     }
     charts
 }
@@ -38,7 +39,7 @@ fn curve(name: &str, color: usize, points: Vec<(f64, f64)>, stroke: Stroke) -> C
 
 fn time_axis(end_s: f64) -> (Axis, f64) {
     let (unit, length_s) = time_unit(end_s);
-    let range = Some((0.0, end_s / length_s));
+    let range = Some((0.0, if end_s > 0.0 { end_s / length_s } else { 1.0 }));
     let label = format!("Simulated time ({unit})");
     (Axis { label, spread: Spread::Linear, range, format: short_number }, length_s)
 }
@@ -51,7 +52,10 @@ fn packing_chart(traces: &[Trace; PACKING.len()], gpu_cluster: bool) -> LineChar
         vec![(0.0, 0.0), (arrived_end.min(100.0), arrived_end.min(100.0)), (arrived_end, arrived_end.min(100.0))];
     let mut curves = Vec::new();
     if allocated.len() > 0 {
-        curves.push(curve("All that arrived, as far as it fits", 7, bound, Stroke::Straight));
+        // Where pods leave again, what arrived so far bounds nothing.
+        if allocated.points().is_sorted_by(|left, right| left.1 <= right.1 + 0.5) {
+            curves.push(curve("All that arrived, as far as it fits", 7, bound, Stroke::Straight));
+        }
         curves.push(curve("Allocated", 0, allocated.points(), Stroke::Straight));
     }
     let names = ["Fragmented share of what is idle", "Fragmented share of all"];
@@ -133,7 +137,7 @@ fn pending_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
         y: Axis {
             label: "Pods".to_owned(),
             spread: Spread::Linear,
-            range: Some((0.0, highest.max(1.0))),
+            range: Some((0.0, highest.max(4.0))),
             format: short_number,
         },
         curves,
@@ -168,9 +172,18 @@ fn wait_chart(waits: &[Waits; 3]) -> LineChart {
             curves.push(curve(name, index, points, Stroke::Steps));
         }
     }
+    let lowest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(100.0, f64::min);
+    // Where hardly any pod waits, all of the curve lies in the upper part: that part is shown.
+    let lowest = if lowest > 60.0 && lowest < 100.0 { (lowest / 10.0).floor() * 10.0 } else { 0.0 };
     let mut remark = String::new();
-    if let (Some(median), Some(tail)) = (all.quantile(0.5), all.quantile(0.99)) {
-        remark = format!("Half waited at most {}, 99 % at most {}.", short_duration(median), short_duration(tail));
+    if all.bound() > 0 && all.bound() == all.at_once {
+        remark = "Every pod that got a node got it at once.".to_owned();
+    } else if let (Some(median), Some(tail)) = (all.quantile(0.5), all.quantile(0.99)) {
+        remark = match 100.0 * all.at_once as f64 / all.bound() as f64 {
+            share if median == 0.0 => format!("{share:.1} % of placed pods did not wait"),
+            _ => format!("Half waited at most {}", short_duration(median)),
+        };
+        remark.push_str(&format!("; 99 % waited at most {}.", short_duration(tail)));
     }
     let never = all.arrived - all.bound();
     if never > 0 {
@@ -185,29 +198,30 @@ fn wait_chart(waits: &[Waits; 3]) -> LineChart {
             range: Some(range),
             format: duration_tick,
         },
-        y: percent_axis("Share of all pods that waited at most so long (%)"),
+        y: Axis { range: Some((lowest, 100.0)), ..percent_axis("Share of all pods that waited at most so long (%)") },
         curves,
     }
 }
 
-fn heat_chart(run: &Run) -> Option<HeatChart> {
-    let fullness = run.fullness.as_ref()?;
-    let resource = if run.gpu_cluster { "GPU" } else { "CPU" };
-    let (x_label, x_end) = match run.clock {
+fn heat_chart(fullness: &Fullness, clock: Clock) -> HeatChart {
+    let resource = if fullness.gpu { "GPU" } else { "CPU" };
+    let (x_label, x_end) = match clock {
         Clock::Seconds(end_s) => {
             let (unit, length_s) = time_unit(end_s);
             (format!("Simulated time ({unit})"), end_s / length_s)
         }
-        Clock::Arrivals(pods) => ("Pods that have arrived (count)".to_owned(), pods),
+        Clock::Arrivals(pods) => ("Pods that have arrived (count)".to_owned(), pods.max(1.0)),
     };
-    let nodes = if run.gpu_cluster { " with a GPU" } else { "" };
-    Some(HeatChart {
-        title: format!("How full each node{nodes} was over time"),
+    HeatChart {
+        title: match clock {
+            Clock::Seconds(_) => format!("{resource} allocated on each node over time"),
+            Clock::Arrivals(_) => format!("{resource} allocated on each node as pods arrived"),
+        },
         remark: format!("{}; blank where no node existed.", fullness.row_meaning),
         x_label,
         x_end,
         shade_label: format!("{resource} allocated"),
         rows: fullness.rows.clone(),
         cells: fullness.cells.clone(),
-    })
+    }
 }

@@ -15,7 +15,7 @@ use super::files::{Rows, read_manifest};
 use super::{NamedChart, ReportError};
 
 /// Rows that a chart shows at most; more would not fit a page.
-const CELLS_CHARTED_MAX: usize = 60;
+const CELLS_CHARTED_MAX: usize = 120;
 /// Panels that a chart shows at most.
 const PANELS_MAX: usize = 8;
 /// Metrics that a reader wants first, when the sweep has them.

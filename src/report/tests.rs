@@ -55,9 +55,10 @@ fn a_run_becomes_charts_and_a_page() {
         "How much of the cluster was allocated over time",
         "Pods waiting for a node over time",
         "How long pods waited for a node",
-        "How full each node with a GPU was over time",
+        "CPU allocated on each node over time",
+        "GPU allocated on each node over time",
     ];
-    for (name, title) in ["packing", "utilisation", "pending", "wait", "nodes"].into_iter().zip(titles) {
+    for (name, title) in ["packing", "utilisation", "pending", "wait", "nodes", "nodes_gpu"].into_iter().zip(titles) {
         let svg = read(directory.path(), &format!("charts/{name}.svg"));
         assert!(svg.contains(title), "{name} says {title}");
     }
@@ -105,6 +106,46 @@ fn small_and_strange_runs_are_drawn() {
 }
 
 #[test]
+fn tables_may_lack_columns_and_node_samples_win_over_placements() {
+    let (directory, page) = rendered("few-columns", |directory| {
+        let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("a file");
+        write("summary.csv", "metric,unit,value\n");
+        write("nodes.csv", "node,cpu_milli\na,1000\nb,1000\n");
+        write("pods.csv", "pod,node,cpu_milli,bound_s\np,a,1000,0\nq,,500,\n");
+        write("timeseries.csv", "time_s,pods_pending\n0,1\n120,0\n");
+        // Node b is at 50 % from half time on; nothing is known before, and nothing at all of a.
+        write("node_series.csv", "time_s,node,cpu_pct\n60,b,40\n60.5,b,60\n90,gone,10\n");
+    });
+    let heat = read(directory.path(), "charts/nodes.svg");
+    // 50 % is shade 9.5 of 19, rounded up to 10: 10 / 19 x 4 = 2.105, so a tenth of the way from the third anchor
+    // (80, 180, 192) to the fourth (38, 110, 170): (76, 173, 190).
+    let shade = "#4CADBE";
+    assert_eq!(heat.matches(shade).count(), 2, "the legend and one block of node b");
+    assert!(
+        !read(directory.path(), "charts/utilisation.svg")
+            .contains("polyline fill=\"none\" opacity=\"1\" stroke=\"#0072B2\"")
+    );
+    assert!(page.contains("\"gpus\":[\"\"]"), "the pod on node a is in the packing picture");
+}
+
+#[test]
+fn the_packing_picture_keeps_its_limits_and_says_so() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    Fixture { nodes: 40, pods: 4000, end_s: 7200.0, suffix: "" }.write_run(directory.path());
+    let options = ReportOptions { png: false, nodes_shown_max: 30, pods_shown_max: 100 };
+    render(directory.path(), &options).expect("a report");
+    let page = read(directory.path(), "report.html");
+    // 100 pods a node on average: as few nodes as are worth a picture, and of the pods on them every sixteenth.
+    assert!(page.contains("Shows 12 of 40 nodes, taken at even steps."), "nodes are sampled");
+    assert!(page.contains("every 16th is drawn"), "pods are thinned");
+    let data = page.split("id=\"packing-data\">").nth(1).and_then(|rest| rest.split("</script>").next()).expect("data");
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    let pods = data["pods"]["name"].as_array().map_or(0, Vec::len);
+    assert!((50..=100).contains(&pods), "{pods} pods");
+    assert!(!directory.path().join("charts/wait.png").exists());
+}
+
+#[test]
 fn a_directory_with_a_manifest_alone_gives_a_page_without_charts() {
     let (_directory, page) = rendered("manifest-alone", |directory| {
         std::fs::write(directory.join("manifest.json"), "{\"name\": \"bare\"}").expect("a file");
@@ -129,12 +170,12 @@ fn a_sweep_becomes_a_comparison() {
 
 #[test]
 fn a_large_sweep_is_cut_to_a_page() {
-    let loads: Vec<String> = (0..17).map(|load| format!("load-{load}")).collect();
+    let loads: Vec<String> = (0..30).map(|load| format!("load-{load}")).collect();
     let loads: Vec<&str> = loads.iter().map(String::as_str).collect();
     let (directory, _) = rendered("large-sweep", |directory| {
         write_sweep(directory, &["random", "best_fit", "worst_fit", "dot_product", "gpu_packing", "fgd"], &loads);
     });
-    assert!(read(directory.path(), "charts/comparison.svg").contains("The first 60 of 102 cells."));
+    assert!(read(directory.path(), "charts/comparison.svg").contains("The first 120 of 180 cells."));
 }
 
 #[test]

@@ -7,6 +7,16 @@ use serde::{Deserialize, Serialize};
 /// `manifest.json` of a result directory. It holds all that is needed to make the result again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// Name of the scenario or experiment.
+    pub name: String,
+    /// What it shows, in a sentence.
+    pub description: String,
+    /// The scheduler policy of a run; a sweep has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The queue order of a run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// The version of wavetank that made the result.
     pub version: String,
     /// The commit it was built from, where the build said so.
@@ -45,15 +55,19 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const COMMIT: Option<&str> = option_env!("WAVETANK_COMMIT");
 
 impl Manifest {
-    /// The manifest of a run that ends now, on this machine, in this process.
-    pub fn new(scenario: serde_json::Value, seed: u64, replication: u32, events: u64, wall_seconds: f64) -> Manifest {
+    /// The manifest of what ends now, on this machine, in this process; `scenario` is as it was resolved.
+    pub fn new(name: &str, description: &str, scenario: serde_json::Value) -> Manifest {
         Manifest {
+            name: name.to_owned(),
+            description: description.to_owned(),
+            policy: None,
+            queue: None,
             version: VERSION.to_owned(),
             commit: COMMIT.map(str::to_owned),
-            seed,
-            replication,
-            events,
-            wall_seconds,
+            seed: 0,
+            replication: 0,
+            events: 0,
+            wall_seconds: 0.0,
             peak_memory_bytes: peak_memory_bytes(),
             host: Host::current(),
             scenario,
@@ -101,7 +115,7 @@ mod tests {
     #[test]
     fn a_manifest_survives_writing_and_reading() {
         let scenario = serde_json::json!({ "kind": "Scenario", "b": 1, "a": [u64::MAX] });
-        let manifest = Manifest::new(scenario, u64::MAX, 3, 1_000, 0.25);
+        let manifest = Manifest { seed: u64::MAX, ..Manifest::new("name", "words", scenario) };
         let text = serde_json::to_string_pretty(&manifest).expect("it is plain data");
         assert_eq!(serde_json::from_str::<Manifest>(&text).expect("it reads back"), manifest);
         assert!(text.contains("\"seed\": 18446744073709551615,"));

@@ -392,15 +392,9 @@ impl ScriptReplay {
             }
             return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
         }
-        let verbs: [(&Option<String>, &str, fn(NodeId) -> Action); 5] = [
-            (cordon, "cordon", Action::Cordon),
-            (uncordon, "uncordon", Action::Uncordon),
-            (drain, "drain", Action::Drain),
-            (remove, "remove", Action::Remove),
-            (crash, "crash", Action::Crash),
-        ];
-        let (name, verb, action) =
-            verbs.into_iter().find_map(|(name, verb, action)| Some((name.as_ref()?, verb, action)))?;
+        let verbs =
+            [(cordon, "cordon"), (uncordon, "uncordon"), (drain, "drain"), (remove, "remove"), (crash, "crash")];
+        let (name, verb) = verbs.into_iter().find_map(|(name, verb)| Some((name.as_ref()?, verb)))?;
         let place = format!("script[{index}].{verb}");
         let Some(&node) = self.nodes.get(name) else {
             let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
@@ -414,7 +408,13 @@ impl ScriptReplay {
         if matches!(verb, "remove" | "crash") {
             self.gone.insert(node, at.0);
         }
-        Some(action(node))
+        Some(match verb {
+            "cordon" => Action::Cordon(node),
+            "uncordon" => Action::Uncordon(node),
+            "drain" => Action::Drain(node),
+            "remove" => Action::Remove(node),
+            _ => Action::Crash(node),
+        })
     }
 }
 
@@ -511,5 +511,131 @@ impl Sum {
             ("of one extended resource", self.extended),
         ];
         sums.into_iter().find(|(_, sum)| *sum > i64::MAX as u128).map(|(name, _)| name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+mod tests {
+    use super::*;
+    use crate::scenario::{Environment, Override, load_scenario};
+
+    /// The model of `full.yaml` without what needs other files.
+    fn model(changes: &[&str]) -> Model {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("full.yaml");
+        let text: String = include_str!("full.yaml")
+            .lines()
+            .filter(|line| !line.starts_with("base:"))
+            .fold(String::new(), |all, line| all + line + "\n");
+        std::fs::write(&path, text).unwrap();
+        let without = ["cluster.openb=", "cluster.synthetic=", "workload.openb=", "workload.synthetic="];
+        let changes: Vec<Override> =
+            without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
+        match load_scenario(&path, &changes, 0, &Environment::default()) {
+            Ok((model, _)) => model,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn pools_and_nodes_become_shapes() {
+        let cluster = model(&[]).cluster;
+        let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["gpu-0", "gpu-1", "gpu-2", "gpu-3", "n1"]);
+        assert_eq!(cluster.zones, ["a", "b", "c"]);
+        assert_eq!(cluster.shapes.len(), 3);
+        let zones: Vec<Option<u32>> =
+            (0..5).map(|node| cluster.shape_of(NodeId(node)).zone.map(|zone| zone.0)).collect();
+        assert_eq!(zones, [Some(0), Some(1), Some(0), Some(1), Some(2)]);
+        let first = cluster.shape_of(NodeId(0));
+        assert_eq!(first.allocatable.cpu, MilliCpu(64_000));
+        assert_eq!(first.allocatable.memory, Bytes(256 << 30));
+        assert_eq!(first.allocatable.pods, 50);
+        assert_eq!(first.allocatable.extended, [2]);
+        assert_eq!(cluster.shape_of(NodeId(4)).allocatable.pods, PODS_PER_NODE);
+        assert_eq!(cluster.shape_of(NodeId(4)).allocatable.memory, Bytes(3 << 29));
+        let labels: Vec<String> = first.labels.iter().map(|label| format!("{}={}", label.key, label.value)).collect();
+        assert_eq!(labels, ["disktype=ssd", "topology.kubernetes.io/zone=a"]);
+        assert_eq!(first.gpu.map(|gpu| (gpu.model.0, gpu.count)), Some((0, 2)));
+        assert_eq!(cluster.gpu_models, ["T4", "V100"]);
+    }
+
+    #[test]
+    fn templates_become_sources() {
+        let workload = model(&[]).workload;
+        let generated: Vec<&GeneratedPods> = workload
+            .sources
+            .iter()
+            .map(|source| match source {
+                ArrivalSource::Generated(generated) => generated,
+                ArrivalSource::Listed(_) => panic!("nothing is listed"),
+            })
+            .collect();
+        assert_eq!(generated[0].count, Some(100));
+        assert_eq!(generated[0].start, SimTime(10_000_000_000));
+        assert_eq!(generated[0].arrivals, Arrivals::Renewal(Dist::Exponential { mean: 0.5 }));
+        assert_eq!(generated[1].arrivals, Arrivals::Gaps(Dist::Constant(SimDuration(5_000_000_000))));
+        assert_eq!(generated[2].arrivals, Arrivals::At(vec![SimDuration(0), SimDuration(5_000_000_000)]));
+        assert_eq!(generated[4].arrivals, Arrivals::Gaps(Dist::ZERO));
+        assert_eq!(generated[4].count, Some(1));
+        assert_eq!(generated[6].duration, Some(Dist::Constant(SimDuration(5_000_000_000))));
+        let class = workload.class(generated[0].classes[0].0);
+        assert_eq!((class.requests.cpu, class.requests.pods), (MilliCpu(500), 1));
+        assert_eq!(class.limits.as_ref().map(|limits| limits.cpu), Some(MilliCpu(1000)));
+        assert_eq!(class.gpu.as_ref().map(GpuRequest::total_milli), Some(500));
+        assert_eq!(workload.popularity[0], (ClassId(0), 100.0));
+    }
+
+    /// As in Kubernetes, a limit without a request is the request too.
+    #[test]
+    fn limits_stand_in_for_requests() {
+        let workload = model(&["workload.templates=[{name: t, limits: {cpu: 2}, requests: {memory: 1Ki}}]"]).workload;
+        assert_eq!(workload.classes[0].requests.cpu, MilliCpu(2000));
+        assert_eq!(workload.classes[0].requests.memory, Bytes(1024));
+    }
+
+    /// Without count the popularity is what the rate makes of the horizon: 24 h of 2 a second are 172 800.
+    #[test]
+    fn popularity_is_expected() {
+        let workload = model(&["workload.templates=[{name: t, arrivals: {poisson: {perSecond: 2}}}]"]).workload;
+        assert_eq!(workload.popularity, [(ClassId(0), 172_800.0)]);
+    }
+
+    #[test]
+    fn the_script_is_ordered_and_knows_added_nodes() {
+        let minute = 60_000_000_000;
+        let script: Vec<(u64, Action)> =
+            model(&[]).script.iter().map(|step| (step.at.0 / minute, step.action)).collect();
+        assert_eq!(
+            script,
+            [
+                (5, Action::AddNodes { pool: PoolId(0), count: 2 }),
+                (10, Action::Cordon(NodeId(0))),
+                (11, Action::Uncordon(NodeId(0))),
+                // gpu-4 and gpu-5 are the fifth and sixth of the pool, after the five nodes of the start.
+                (12, Action::Drain(NodeId(5))),
+                (13, Action::Remove(NodeId(6))),
+                (14, Action::Crash(NodeId(4))),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_rest_is_taken_over() {
+        let model = model(&["seed=8", "scheduler.policy=fgd"]);
+        assert_eq!((model.seed.base, model.scheduling.policy.name.as_str()), (8, "fgd"));
+        assert_eq!(model.horizon, Some(SimTime(86_400_000_000_000)));
+        assert_eq!(model.scheduling.on_unschedulable, OnUnschedulable::Drop);
+        assert_eq!(model.scheduling.on_eviction, OnEviction::End);
+        assert_eq!(model.scheduling.delays.start, Dist::Constant(SimDuration(2_000_000_000)));
+        let outputs = Outputs {
+            sample_every: Some(SimDuration(60_000_000_000)),
+            decisions: true,
+            arrivals: true,
+            pods: false,
+            charts: false,
+        };
+        assert_eq!(model.outputs, outputs);
     }
 }

@@ -10,7 +10,7 @@ use super::path::{Override, place};
 use super::schema::experiment_schema;
 use super::spec::{ExperimentSpec, FactorSpec};
 use super::validate;
-use crate::document::{Code, Node, Span};
+use crate::document::{Code, Node, Span, read_text};
 use crate::model::Model;
 
 /// A checked experiment.
@@ -127,7 +127,8 @@ pub fn load_experiment(
     overrides: &[Override],
     environment: &Environment,
 ) -> Result<Experiment, ScenarioError> {
-    let tree = Tree::load(path, "Experiment", overrides, environment)?;
+    let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
+    let tree = Tree::load(&source, "Experiment", overrides, environment)?;
     let resolved = tree.root.to_json();
     let (spec, tree) =
         tree.checked::<ExperimentSpec>(&experiment_schema(), environment, |spec: &ExperimentSpec, context| {
@@ -227,5 +228,55 @@ fn label(node: Option<&Node>) -> String {
         Some(Json::String(text)) => text,
         Some(other) => other.to_string(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+mod tests {
+    use super::*;
+
+    const SCENARIO: &str = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: s}\ncluster: {pools: [{name: p, \
+                            allocatable: {cpu: 4, memory: 8Gi}}]}\n";
+    const EXPERIMENT: &str = "apiVersion: wavetank.dev/v1
+kind: Experiment
+metadata: {name: e, description: d}
+scenario: s.yaml
+set: {cluster.pools.p.count: 3}
+factors:
+  - {name: policy, path: scheduler.policy, values: [fgd, first-fit]}
+  - name: load
+    settings:
+      - {label: low, set: {seed: 1}}
+      - {label: high, set: {seed: 2, horizon: 1h}}
+      - {label: 3, set: {seed: 3}}
+replications: 10
+baseline: {policy: first-fit}
+metrics: [wait_ms_p99]
+";
+
+    #[test]
+    fn cells_are_the_combinations() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("s.yaml"), SCENARIO).unwrap();
+        let path = directory.path().join("e.yaml");
+        std::fs::write(&path, EXPERIMENT).unwrap();
+        let environment = Environment::default();
+        let experiment = load_experiment(&path, &[], &environment).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((experiment.replications, experiment.metrics.len()), (10, 1));
+        let cells = experiment.cells();
+        let labels: Vec<String> = cells.iter().map(|cell| experiment.labels(cell).join("/")).collect();
+        assert_eq!(labels, ["fgd/low", "fgd/high", "fgd/3", "first-fit/low", "first-fit/high", "first-fit/3"]);
+        let baseline: Vec<usize> =
+            cells.iter().filter(|cell| experiment.is_baseline(cell)).map(|cell| cell.index).collect();
+        assert_eq!(baseline, [3, 4, 5]);
+        let (model, resolved) =
+            experiment.load_cell(&cells[4], 7, &environment).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((model.seed.base, model.seed.replication, model.cluster.nodes.len()), (2, 7, 3));
+        assert_eq!(model.scheduling.policy.name, "first-fit");
+        assert_eq!(resolved["horizon"], "1h");
+        assert_eq!(resolved["cluster"]["pools"][0]["count"], 3);
+        let changed = Override::parse("replications=2", "--set").unwrap();
+        assert_eq!(load_experiment(&path, &[changed], &environment).unwrap().replications, 2);
     }
 }

@@ -11,7 +11,7 @@ use super::origin::{Origins, moved};
 use super::path::Override;
 use super::spec::ScenarioSpec;
 use super::{build, schema, validate};
-use crate::document::{Code, Entry, Issue, Issues, Node, Span, Value, parse, read_text};
+use crate::document::{Code, Entry, Issue, Issues, Node, Source, Span, Value, parse, read_text};
 use crate::model::Model;
 
 /// Largest scenario or experiment file in bytes. Data has files of its own.
@@ -43,7 +43,22 @@ pub fn load_scenario(
     replication: u32,
     environment: &Environment,
 ) -> Result<(Model, Json), ScenarioError> {
-    let tree = Tree::load(path, "Scenario", overrides, environment)?;
+    let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
+    load_scenario_text(&source, overrides, replication, environment)
+}
+
+/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves for
+/// messages and for paths that are relative to it.
+///
+/// # Errors
+/// See [`load_scenario`].
+pub fn load_scenario_text(
+    source: &Source,
+    overrides: &[Override],
+    replication: u32,
+    environment: &Environment,
+) -> Result<(Model, Json), ScenarioError> {
+    let tree = Tree::load(source, "Scenario", overrides, environment)?;
     let resolved = tree.root.to_json();
     let (spec, tree) = tree.checked::<ScenarioSpec>(&schema::scenario_schema(), environment, validate::scenario)?;
     let mut context = tree.context(environment);
@@ -69,17 +84,17 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Reads a file of the given kind, the files it is based on, and puts the overrides in.
+    /// Reads a source of the given kind, the files it is based on, and puts the overrides in.
     pub(super) fn load(
-        path: &Path,
+        source: &Source,
         kind: &str,
         overrides: &[Override],
         environment: &Environment,
     ) -> Result<Tree, ScenarioError> {
         let mut loader = Loader { kind, environment, origins: Origins::default(), stack: Vec::new() };
-        let mut root = loader.read(path).map_err(ScenarioError)?;
+        let mut root = loader.read(source).map_err(ScenarioError)?;
         let mut origins = loader.origins;
-        let directory = directory_of(path);
+        let directory = directory_of(Path::new(&*source.file));
         let refused: Vec<Issue> =
             overrides.iter().filter_map(|change| change.apply(&mut root, &mut origins, directory).err()).collect();
         let tree = Tree { root, origins };
@@ -144,29 +159,29 @@ struct Loader<'e> {
     kind: &'e str,
     environment: &'e Environment,
     origins: Origins,
-    /// The files that are being read, each because of the one before it.
-    stack: Vec<PathBuf>,
+    /// The files that are being read, each because of the one before it: without links, and as named.
+    stack: Vec<(PathBuf, String)>,
 }
 
 impl Loader<'_> {
-    /// Reads one file and what it is based on.
-    fn read(&mut self, path: &Path) -> Result<Node, Vec<Issue>> {
-        let file = path.to_string_lossy().into();
-        let source = read_text(path, &file).map_err(|issue| vec![issue])?;
+    /// Reads one source and what it is based on.
+    fn read(&mut self, source: &Source) -> Result<Node, Vec<Issue>> {
+        let file = &source.file;
+        let path = Path::new(&**file);
         if source.text.len() > SCENARIO_BYTES_MAX {
             let message = format!("holds more than {} MiB", SCENARIO_BYTES_MAX >> 20);
-            return Err(vec![Issue::new(Code::TooLarge, &file, Span::default(), message)]);
+            return Err(vec![Issue::new(Code::TooLarge, file, Span::default(), message)]);
         }
         let mut issues = Issues::default();
-        let documents = parse(&source, &mut issues);
+        let documents = parse(source, &mut issues);
         if !issues.is_empty() {
             return Err(issues.into_sorted());
         }
-        let lines = self.origins.add(&source, directory_of(path));
+        let lines = self.origins.add(source, directory_of(path));
         let refuse = |origins: &Origins, code, span, message: String| vec![origins.issue(code, span, message)];
         let mut documents = documents.into_iter().map(|document| moved(document, lines, 0));
         let Some(mut root) = documents.next() else {
-            return Err(vec![Issue::new(Code::WrongKind, &file, Span::default(), "the file is empty")]);
+            return Err(vec![Issue::new(Code::WrongKind, file, Span::default(), "the file is empty")]);
         };
         if let Some(second) = documents.next() {
             let message = format!("one {} is expected in a file, and here begins another document", self.kind);
@@ -181,7 +196,7 @@ impl Loader<'_> {
             }
             _ => None,
         };
-        self.stack.push(path.canonicalize().unwrap_or_else(|_| path.to_owned()));
+        self.stack.push((path.canonicalize().unwrap_or_else(|_| path.to_owned()), file.to_string()));
         let merged = match base {
             Some(base) => self.base(&base).map(|base| merge(base, root)),
             None => Ok(root),
@@ -230,12 +245,18 @@ impl Loader<'_> {
                 let hint = "paths are relative to the file they stand in";
                 Err(vec![self.origins.issue(Code::FileUnreadable, span, message).with_hint(hint)])
             }
-            Ok(canonical) if self.stack.contains(&canonical) => {
-                let message = format!("`base` leads back to this file, through {} others", self.stack.len() - 1);
-                let message = if self.stack.len() == 1 { "`base` is the file itself".to_owned() } else { message };
+            Ok(canonical) if self.stack.iter().any(|(open, _)| *open == canonical) => {
+                let files: Vec<&str> = self.stack.iter().map(|(_, file)| file.as_str()).collect();
+                let message = match files[..] {
+                    [_] => "`base` is the file itself".to_owned(),
+                    _ => format!("`base` leads in a circle: {} and back", files.join(", then ")),
+                };
                 Err(vec![self.origins.issue(Code::CyclicReference, span, message)])
             }
-            Ok(_) => self.read(&path),
+            Ok(_) => {
+                let source = read_text(&path, &path.to_string_lossy().into()).map_err(|issue| vec![issue])?;
+                self.read(&source)
+            }
         }
     }
 }

@@ -73,17 +73,20 @@ fn item(items: &[Node], word: &str) -> Option<usize> {
     }
 }
 
-/// The place of a path, or of the nearest part of it that is there.
+/// The place of a path, or of the nearest part of it that is there. A list or mapping is best shown by its key.
 pub(super) fn place(root: &Node, path: &str) -> Span {
     let mut node = root;
     let mut span = root.span;
     for step in steps(path).unwrap_or_default() {
         let next = match &node.value {
-            Value::List(items) => item(items, &step.word).map(|index| &items[index]),
-            _ => node.get(&step.word),
+            Value::List(items) => item(items, &step.word).map(|index| (&items[index], items[index].span)),
+            _ => node.entries().iter().find(|entry| *entry.key == *step.word).map(|entry| {
+                let is_scalar = !matches!(entry.value.value, Value::List(_) | Value::Map(_));
+                (&entry.value, if is_scalar { entry.value.span } else { entry.span })
+            }),
         };
         match next {
-            Some(next) => (node, span) = (next, next.span),
+            Some(next) => (node, span) = next,
             None => break,
         }
     }
@@ -172,7 +175,9 @@ impl Override {
                         let names: Vec<&str> = items.iter().filter_map(|item| item.get("name")?.as_text()).collect();
                         let hint = match items.len() {
                             0 => "the list is empty".to_owned(),
-                            _ if !names.is_empty() => suggestion(&step.word, &names, "its items are"),
+                            _ if !names.is_empty() && step.word.parse::<usize>().is_err() => {
+                                suggestion(&step.word, &names, "its items are")
+                            }
                             length => format!("its items are 0 to {}", length - 1),
                         };
                         return refuse(message, Some(hint));

@@ -71,15 +71,17 @@ fn types(schema: &Json) -> Vec<&str> {
 fn has_type(node: &Node, schema: &Json) -> bool {
     let types = types(schema);
     types.is_empty()
-        || types.iter().any(|name| match (*name, &node.value) {
-            ("null", Value::Null)
-            | ("boolean", Value::Bool(_))
-            | ("integer", Value::Int(_))
-            | ("number", Value::Int(_) | Value::Float(_))
-            | ("string", Value::Text(_))
-            | ("array", Value::List(_))
-            | ("object", Value::Map(_)) => true,
-            _ => false,
+        || types.iter().any(|name| {
+            matches!(
+                (*name, &node.value),
+                ("null", Value::Null)
+                    | ("boolean", Value::Bool(_))
+                    | ("integer", Value::Int(_))
+                    | ("number", Value::Int(_) | Value::Float(_))
+                    | ("string", Value::Text(_))
+                    | ("array", Value::List(_))
+                    | ("object", Value::Map(_))
+            )
         })
 }
 
@@ -166,10 +168,20 @@ impl<'s> Checker<'s> {
                 self.report(Code::OutOfRange, node.span, message, None);
                 false
             }
-            Value::List(items) => items.iter_mut().fold(true, |sound, item| self.anything(item, path) && sound),
-            Value::Map(entries) => entries
-                .iter_mut()
-                .fold(true, |sound, entry| self.anything(&mut entry.value, &join(path, &entry.key)) && sound),
+            Value::List(items) => {
+                let mut sound = true;
+                for item in items {
+                    sound &= self.anything(item, path);
+                }
+                sound
+            }
+            Value::Map(entries) => {
+                let mut sound = true;
+                for entry in entries {
+                    sound &= self.anything(&mut entry.value, &join(path, &entry.key));
+                }
+                sound
+            }
             _ => true,
         }
     }
@@ -192,19 +204,24 @@ impl<'s> Checker<'s> {
                 expected.push(words);
             }
         }
-        let message = match &node.value {
-            Value::Float(number) if !number.is_finite() => format!("{} is {number}, not a finite number", named(path)),
-            _ => format!("{} must be {}, not {}", named(path), expected.join(" or "), node.type_name()),
-        };
-        let wants_text = list.iter().any(|branch| branch.get("format").is_none() && types(branch).contains(&"string"));
         let is_word = matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_));
-        let hint =
-            (wants_text && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
-        let code = if matches!(node.value, Value::Float(number) if !number.is_finite()) {
-            Code::OutOfRange
-        } else {
-            Code::WrongType
+        let wants = |name| {
+            list.iter().any(|branch| branch.get("format") != Some(&"duration".into()) && types(branch).contains(&name))
         };
+        let (code, message) = match node.value {
+            Value::Float(number) if !number.is_finite() => {
+                (Code::OutOfRange, format!("{} is {number}, not a finite number", named(path)))
+            }
+            Value::Float(number) if number.fract() == 0.0 && wants("integer") => {
+                (Code::OutOfRange, format!("{} is {number}, more than can be counted", named(path)))
+            }
+            _ => {
+                let expected = expected.join(" or ");
+                (Code::WrongType, format!("{} must be {expected}, not {}", named(path), node.type_name()))
+            }
+        };
+        let hint =
+            (wants("string") && is_word && choices.is_empty()).then(|| "write it in quotes to make it text".to_owned());
         self.report(code, node.span, message, hint);
         false
     }
@@ -376,14 +393,143 @@ fn quoted(words: &[&str]) -> String {
 
 /// The hint for a word that is not among those known: the nearest one, or all of them.
 pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String {
+    if known.is_empty() {
+        return "there are none".to_owned();
+    }
     let plain = |word: &str| word.to_lowercase().replace(['_', '-'], "");
-    let nearest = known.iter().min_by_key(|candidate| strsim::osa_distance(&plain(word), &plain(candidate)));
-    match nearest {
-        Some(candidate)
-            if strsim::osa_distance(&plain(word), &plain(candidate)) <= word.chars().count().div_ceil(3) =>
-        {
-            format!("did you mean `{candidate}`?")
+    if word.len() >= 3
+        && let Some(longer) = known.iter().find(|candidate| plain(candidate).starts_with(&plain(word)))
+    {
+        return format!("did you mean `{longer}`?");
+    }
+    let distance = |candidate: &&&str| strsim::osa_distance(&plain(word), &plain(candidate));
+    let length = word.chars().count();
+    match known.iter().min_by_key(distance) {
+        Some(nearest) if distance(&nearest) <= length.div_ceil(3) && distance(&nearest) < length => {
+            format!("did you mean `{nearest}`?")
         }
         _ => format!("{list_them} {}", quoted(known)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::parse_value;
+
+    /// A scenario with every key of the format.
+    const FULL: &str = include_str!("full.yaml");
+
+    fn full() -> Node {
+        parse_value(FULL, &"full.yaml".into()).unwrap()
+    }
+
+    #[test]
+    fn a_scenario_with_every_key_is_sound() {
+        let mut document = full();
+        assert_eq!(check(&mut document, &scenario_schema()), []);
+        assert_eq!(document, full(), "nothing may be taken out of a sound document");
+        serde_json::from_value::<spec::ScenarioSpec>(document.to_json()).unwrap();
+    }
+
+    /// `full.yaml` really has every key, so that the tests above and below miss nothing.
+    #[test]
+    fn the_full_scenario_has_every_key() {
+        fn keys(schema: &Json, found: &mut Vec<String>) {
+            for (key, value) in schema.as_object().into_iter().flatten() {
+                if key == "properties" {
+                    found.extend(value.as_object().into_iter().flat_map(|map| map.keys().cloned()));
+                }
+                keys(value, found);
+            }
+            schema.as_array().into_iter().flatten().for_each(|item| keys(item, found));
+        }
+        let mut found = Vec::new();
+        keys(&scenario_schema(), &mut found);
+        assert!(found.len() > 90, "{}", found.len());
+        for key in found {
+            assert!(FULL.contains(&format!("{key}:")), "full.yaml lacks `{key}`");
+        }
+    }
+
+    #[test]
+    fn schemas_describe_every_property() {
+        fn visit(schema: &Json, path: &str) {
+            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+                let is_choice = schema["properties"].as_object().is_some_and(|map| map.len() == 1);
+                assert!(is_choice || property.get("description").is_some(), "{path}.{name} has no description");
+            }
+            for (key, value) in schema.as_object().into_iter().flatten() {
+                visit(value, &format!("{path}.{key}"));
+            }
+        }
+        visit(&scenario_schema(), "");
+        visit(&experiment_schema(), "");
+    }
+
+    #[test]
+    fn words_are_suggested_when_they_are_near() {
+        let known = ["count", "name", "allocatable"];
+        for (word, hint) in [
+            ("coutn", "did you mean `count`?"),
+            ("Count", "did you mean `count`?"),
+            ("alloc", "did you mean `allocatable`?"),
+            ("x", "known: `count`, `name`, `allocatable`"),
+            ("price", "known: `count`, `name`, `allocatable`"),
+        ] {
+            assert_eq!(suggestion(word, &known, "known:"), hint, "{word}");
+        }
+        assert_eq!(suggestion("x", &[], "known:"), "there are none");
+    }
+
+    /// Every place of the tree, as the positions of children from the root.
+    fn places(node: &Node, here: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
+        all.push(here.clone());
+        let children: Vec<&Node> = match &node.value {
+            Value::List(items) => items.iter().collect(),
+            Value::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
+            _ => Vec::new(),
+        };
+        for (index, child) in children.into_iter().enumerate() {
+            here.push(index);
+            places(child, here, all);
+            here.pop();
+        }
+    }
+
+    fn at<'n>(node: &'n mut Node, place: &[usize]) -> &'n mut Node {
+        place.iter().fold(node, |node, &index| match &mut node.value {
+            Value::List(items) => &mut items[index],
+            Value::Map(entries) => &mut entries[index].value,
+            _ => unreachable!("the place is in the tree"),
+        })
+    }
+
+    /// Whatever stands wherever: what the check lets pass, serde reads; what it does not, is reported.
+    #[test]
+    fn what_passes_the_check_can_be_read() {
+        let schema = scenario_schema();
+        let wrong = [
+            "~", "true", "-1", "0", "3", "1.5", "1e300", ".nan", "''", "text", "5s", "-5s", "1Gi", "[]", "[1]", "{}",
+            "{x: 1}",
+        ];
+        let mut all = Vec::new();
+        places(&full(), &mut Vec::new(), &mut all);
+        let (mut passed, mut refused) = (0, 0);
+        for place in &all {
+            for text in wrong {
+                let mut document = full();
+                at(&mut document, place).value = parse_value(text, &"wrong".into()).unwrap().value;
+                let problems = check(&mut document, &schema);
+                let read = serde_json::from_value::<spec::ScenarioSpec>(document.to_json());
+                if problems.is_empty() {
+                    passed += 1;
+                    assert!(read.is_ok(), "{text} at {place:?}: {}", read.unwrap_err());
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+        assert!(passed > 100 && refused > 1000, "{passed} {refused}");
     }
 }

@@ -141,8 +141,10 @@ fn resources(amounts: &BTreeMap<String, Quantity>, at: &str, context: &mut Conte
     for (name, Quantity(text)) in amounts {
         let at_amount = join(at, name);
         if !NATIVE.contains(&name.as_str()) && !name.contains('/') {
-            let hint =
-                suggestion(name, NATIVE, "extended resources have a domain, such as example.com/fpga; others are");
+            let hint = match name.as_str() {
+                "gpu" => "GPUs stand under `gpu`, beside the resources".to_owned(),
+                _ => suggestion(name, NATIVE, "extended resources have a domain, such as example.com/fpga; others are"),
+            };
             context.report_with_hint(
                 &at_amount,
                 Code::UnknownKey,
@@ -385,7 +387,7 @@ fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) {
 
 fn unknown_policy(at: &str, name: &str, names: &[&str], context: &mut Context<'_>) {
     let hint = suggestion(name, names, "those known are");
-    context.report_with_hint(at, Code::UnknownReference, format!("`{at}`: there is no policy `{name}`"), hint);
+    context.report_with_hint(at, Code::UnknownPolicy, format!("`{at}`: there is no policy `{name}`"), hint);
 }
 
 fn parameters(policy: &str, known: &[Parameter], spec: &ScenarioSpec, context: &mut Context<'_>) {

@@ -25,13 +25,16 @@ fn messages(path: &Path) -> Option<String> {
         Err(issue) => return Some(issue.to_string()),
     };
     if !text.contains("kind: Experiment") {
-        return load_scenario(path, &overrides, &environment).err().map(|error| error.to_string());
+        return load_scenario(path, &overrides, 0, &environment).err().map(|error| error.to_string());
     }
     match load_experiment(path, &overrides, &environment) {
         Err(error) => Some(error.to_string()),
         Ok(experiment) => {
             let cells = experiment.cells();
-            cells.iter().find_map(|cell| experiment.load_cell(cell, &environment).err()).map(|error| error.to_string())
+            cells
+                .iter()
+                .find_map(|cell| experiment.load_cell(cell, 0, &environment).err())
+                .map(|error| error.to_string())
         }
     }
 }

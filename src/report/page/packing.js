@@ -158,8 +158,9 @@
     const alive = podsOf[node].filter((pod) => aliveAt(pod, time));
     box.pods = alive.length;
     const cpu = bar(box, alive, pods.cpu, nodes.cpu[node] ?? 0, "CPU", top + 26);
-    bar(box, alive, pods.memory, nodes.memory[node] ?? 0, "Mem", top + 41);
+    const memory = bar(box, alive, pods.memory, nodes.memory[node] ?? 0, "Mem", top + 41);
     const gpus = nodes.gpus[node] > 0 ? gpuCells(box, alive, nodes.gpus[node], top + 57) : 0;
+    box.used = { cpu, memory, gpus };
     return { pods: alive.length, cpu: cpu * (nodes.cpu[node] ?? 0), gpus };
   };
 
@@ -172,9 +173,13 @@
     const width = canvas.parentElement.clientWidth;
     const columns = Math.max(1, Math.floor((width + 10) / 200));
     const boxWidth = (width + 10) / columns - 10;
-    const anyGpu = shown.some((node) => nodes.gpus[node] > 0);
-    const boxHeight = anyGpu ? 90 : 62;
-    const height = Math.max(1, Math.ceil(shown.length / columns)) * (boxHeight + 10);
+    // A row is as high as its highest box: only nodes with a GPU need room for its cells.
+    const tops = [0];
+    for (let first = 0; first < shown.length; first += columns) {
+      const anyGpu = shown.slice(first, first + columns).some((node) => nodes.gpus[node] > 0);
+      tops.push(tops[tops.length - 1] + (anyGpu ? 100 : 72));
+    }
+    const height = Math.max(20, tops[tops.length - 1]);
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = height + "px";
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
@@ -188,8 +193,8 @@
     const total = { pods: 0, cpu: 0, gpus: 0, cpuThere: 0, gpusThere: 0 };
     shown.forEach((node, place) => {
       const left = (place % columns) * (boxWidth + 10);
-      const top = Math.floor(place / columns) * (boxHeight + 10);
-      const used = drawNode(node, time, left, top, boxWidth, boxHeight);
+      const row = Math.floor(place / columns);
+      const used = drawNode(node, time, left, tops[row], boxWidth, tops[row + 1] - tops[row] - 10);
       for (const key of ["pods", "cpu", "gpus"]) total[key] += used[key];
       if (thereAt(node, time)) {
         total.cpuThere += nodes.cpu[node] ?? 0;
@@ -231,7 +236,14 @@
     lines.push(place.filter(Boolean).join(" · "));
     const parts = [`CPU ${number((nodes.cpu[node] ?? 0) / 1000)} cores`, `memory ${memoryText(nodes.memory[node] ?? 0)}`];
     if (nodes.gpus[node] > 0) parts.push(`${nodes.gpus[node]} GPU ${nodes.model[node]}`.trim());
-    lines.push(parts.join(" · "), `${box.pods ?? 0} pods now`);
+    lines.push(parts.join(" · "));
+    if (box.used) {
+      const now = [`CPU ${number(100 * box.used.cpu)} %`, `memory ${number(100 * box.used.memory)} %`];
+      if (nodes.gpus[node] > 0) now.push(`${number(box.used.gpus)} of ${nodes.gpus[node]} GPU`);
+      lines.push(`${box.pods} ${box.pods === 1 ? "pod" : "pods"} now: ${now.join(" · ")} allocated`);
+    } else {
+      lines.push("not in the cluster now");
+    }
     return lines.filter(Boolean).join("\n");
   };
 
@@ -288,9 +300,8 @@
   slider.addEventListener("input", () => { stop(); draw(); });
   for (const input of [filter, limit]) input.addEventListener("input", draw);
   window.addEventListener("resize", draw);
-  window.addEventListener("beforeprint", draw);
-  window.addEventListener("afterprint", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  // The picture is painted, not styled: it must be painted again when the page's colours change.
+  for (const media of ["print", "(prefers-color-scheme: dark)"]) matchMedia(media).addEventListener("change", draw);
 
   // A step of the slider is a thousandth of the run; rounding up keeps the busiest instant inside.
   slider.value = end > 0 ? Math.ceil((busiest() / end) * Number(slider.max)) : slider.max;

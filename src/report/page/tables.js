@@ -7,6 +7,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const falling = heading.getAttribute("aria-sort") === "ascending";
       table.querySelectorAll("th").forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", falling ? "descending" : "ascending");
+      const turn = falling ? -1 : 1;
       const key = (row) => {
         const cell = row.cells[column];
         return "sort" in cell.dataset ? Number(cell.dataset.sort) : cell.textContent;
@@ -14,11 +15,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const compare = (left, right) => {
         const [a, b] = [key(left), key(right)];
         if (typeof a === "number" && typeof b === "number") return a - b;
-        // Missing numbers go last.
-        if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+        // Missing numbers go last, whatever the order.
+        if (typeof a !== typeof b) return (typeof a === "number" ? -1 : 1) * turn;
         return a.localeCompare(b, "en", { numeric: true });
       };
-      const rows = [...body.rows].sort((left, right) => (falling ? -1 : 1) * compare(left, right));
+      const rows = [...body.rows].sort((left, right) => turn * compare(left, right));
       body.append(...rows);
     });
   });
