@@ -1,7 +1,7 @@
 //! Experiments: factors make cells, cells times replications make runs, runs make tables with intervals.
 //!
 //! ```text
-//! Design (factors x replications) -> Cell -> run in parallel -> Store (one file a run) -> runs, cells, comparisons, curves
+//! Design (factors x replications) -> Cell -> runs in parallel -> Store (one file a run) -> tables
 //! ```
 //! What a run is stays with the caller, who hands in a function from a cell and a replication to a [`RunOutcome`].
 //! Every run is stored at once, and tables are made from the stored runs alone, in the order of the design: so the

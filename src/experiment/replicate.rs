@@ -34,7 +34,8 @@ pub struct Sweep<'a> {
     pub threads: usize,
     /// Keep runs that are stored with the same fingerprint and ended well, instead of running them again.
     pub resume: bool,
-    /// Run these cells only.
+    /// Run these cells only, and share the directory with the processes that run the others. A sweep of all cells has
+    /// the directory to itself.
     pub cells: Option<Range<usize>>,
 }
 
@@ -105,6 +106,9 @@ impl fmt::Debug for Sweep<'_> {
 /// When there is not one fingerprint for each cell.
 pub fn run_sweep(sweep: &Sweep<'_>) -> Result<SweepReport, SweepError> {
     assert_eq!(sweep.fingerprints.len(), sweep.design.cells().len(), "every cell needs a fingerprint");
+    if sweep.cells.is_none() {
+        sweep.store.remove_leftovers()?;
+    }
     let (pending, kept) = pending_runs(sweep)?;
     let threads = sweep.threads;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
