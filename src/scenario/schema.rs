@@ -7,7 +7,7 @@
 use serde_json::Value as Json;
 
 use super::spec;
-use crate::document::{Code, Entry, Node, Span, Value};
+use crate::document::{Code, Entry, Node, Span, Value, limits};
 use crate::units::{SimDuration, parse_quantity_milli};
 
 /// The JSON Schema of scenario files.
@@ -124,7 +124,9 @@ fn only_key(schema: &Json) -> Option<&str> {
 
 impl<'s> Checker<'s> {
     fn report(&mut self, code: Code, span: Span, message: String, hint: Option<String>) {
-        self.problems.push(Problem { code, span, message, hint });
+        if self.problems.len() < limits::ISSUES {
+            self.problems.push(Problem { code, span, message, hint });
+        }
     }
 
     /// Checks one value; false when it should be removed.
