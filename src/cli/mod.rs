@@ -3,6 +3,7 @@
 //! Data goes to stdout or files, words for people to stderr. Exit status: 0 ok, 1 the run or the gate failed, 2 the
 //! input is wrong.
 
+mod compare;
 mod explain;
 mod output;
 mod policies;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::RunArguments),
     /// Run an experiment: every combination of its factors, several times, in parallel
     Sweep(sweep::SweepArguments),
+    /// Compare two result directories
+    Compare(compare::CompareArguments),
     /// Draw charts and report of a result directory again
     Report(report::ReportArguments),
     /// Check files, and say everything that is wrong with them
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Sweep(arguments) => sweep::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),

@@ -9,9 +9,7 @@ use serde_json::Value as Json;
 
 use super::{Failure, environment, overrides, print, say};
 use crate::experiment::single::{Detail, run_model};
-use crate::experiment::{
-    Curve, Design, Factor, Fingerprint, Progress, RunOutcome, Store, Sweep, parse_cells, run_sweep,
-};
+use crate::experiment::{Design, Factor, Fingerprint, Progress, RunOutcome, Store, Sweep, parse_cells, run_sweep};
 use crate::report::{self, ReportOptions};
 use crate::results::{Manifest, ResultWriter};
 use crate::scenario::{Environment, Experiment, load_experiment};
@@ -119,14 +117,7 @@ fn run_cell(
     let cell = &experiment.cells()[cell];
     let (model, _) = experiment.load_cell(cell, replication, environment).map_err(|error| error.to_string())?;
     let record = run_model(&model, Detail::Figures).map_err(|error| error.to_string())?;
-    let curve = |metric: &str, position: usize| {
-        Curve::new(metric, record.packing.iter().map(|point| (point[0], point[position])))
-    };
-    let wanted = |name: &str| experiment.metrics.is_empty() || experiment.metrics.iter().any(|metric| metric == name);
-    Ok(RunOutcome {
-        metrics: record.metrics.iter().filter(|metric| wanted(&metric.name)).cloned().collect(),
-        curves: vec![curve("allocated_pct", 1), curve("frag_ratio_pct", 2), curve("frag_amount_pct", 3)],
-    })
+    Ok(RunOutcome::from(record).restricted_to(&experiment.metrics))
 }
 
 fn write_manifest(experiment: &Experiment, target: &Path, begin: Instant) -> Result<(), Failure> {

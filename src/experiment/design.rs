@@ -6,6 +6,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::scenario::Experiment;
+
 /// Something that an experiment varies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
@@ -146,6 +148,19 @@ impl Design {
     }
 }
 
+impl TryFrom<&Experiment> for Design {
+    type Error = DesignError;
+
+    /// The design of an experiment file; its cells have the positions and levels of [`Experiment::cells`].
+    fn try_from(experiment: &Experiment) -> Result<Design, DesignError> {
+        let factors = experiment.factors.iter().map(|factor| Factor {
+            name: factor.name.clone(),
+            labels: factor.levels.iter().map(|level| level.label.clone()).collect(),
+        });
+        Design::new(factors.collect(), experiment.replications, experiment.baseline.clone())
+    }
+}
+
 fn cell(factors: &[Factor], index: usize) -> Cell {
     let mut rest = index;
     let mut levels: Vec<usize> = factors
@@ -209,6 +224,33 @@ mod tests {
         // Each load of fgd is compared with the same load of best; best with nothing.
         let baselines: Vec<Option<usize>> = design.cells().iter().map(|cell| design.baseline_of(cell)).collect();
         assert_eq!(baselines, [Some(3), Some(4), Some(5), None, None, None]);
+    }
+
+    #[test]
+    fn an_experiment_file_gives_the_same_cells() {
+        use crate::scenario::{Factor as FileFactor, Level};
+        let level = |label: &str| Level { label: label.into(), set: vec![] };
+        let factor = |name: &str, labels: &[&str]| FileFactor {
+            name: name.into(),
+            levels: labels.iter().map(|&label| level(label)).collect(),
+        };
+        let experiment = Experiment {
+            name: "e".into(),
+            description: String::new(),
+            scenario: "s.yaml".into(),
+            set: vec![],
+            factors: vec![factor("a", &["1", "2"]), factor("b", &["1", "2", "3"]), factor("c", &["1", "2"])],
+            replications: 4,
+            baseline: vec![(1, 2)],
+            metrics: vec![],
+            resolved: serde_json::Value::Null,
+        };
+        let design = Design::try_from(&experiment).expect("it is a design");
+        assert_eq!((design.cells().len(), design.replications()), (12, 4));
+        for (own, file) in design.cells().iter().zip(experiment.cells()) {
+            assert_eq!((own.index, &own.levels), (file.index, &file.levels));
+            assert_eq!(design.baseline_of(own).is_none(), experiment.is_baseline(&file));
+        }
     }
 
     #[test]

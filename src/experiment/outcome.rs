@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::single::RunRecord;
 pub use crate::results::Metric;
 use crate::results::metric::number_or_nan;
 
@@ -36,6 +37,25 @@ impl Curve {
     }
 }
 
+impl RunOutcome {
+    /// The outcome with these metrics only, in its own order; no names at all keep everything. Curves stay.
+    #[must_use]
+    pub fn restricted_to(mut self, names: &[String]) -> RunOutcome {
+        self.metrics.retain(|metric| names.is_empty() || names.contains(&metric.name));
+        self
+    }
+}
+
+impl From<RunRecord> for RunOutcome {
+    /// The key figures, and allocation and fragmentation over arrived demand in whole percent.
+    fn from(record: RunRecord) -> RunOutcome {
+        let curve = |position: usize, name| Curve::new(name, record.packing.iter().map(|at| (at[0], at[position])));
+        let names = ["allocated_pct", "frag_ratio_pct", "frag_amount_pct"];
+        let curves = names.into_iter().enumerate().map(|(position, name)| curve(position + 1, name)).collect();
+        RunOutcome { metrics: record.metrics, curves }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -51,6 +71,19 @@ mod tests {
     fn outcome(value: f64) -> RunOutcome {
         let metric = Metric { name: "m".into(), unit: "u".into(), value, better: Direction::Lower };
         RunOutcome { metrics: vec![metric], curves: vec![Curve::new("c", [(0.1, value)])] }
+    }
+
+    #[test]
+    fn metrics_may_be_restricted() {
+        let names = |keep: &[&str]| {
+            let figure =
+                |name: &str| Metric { name: name.into(), unit: "u".into(), value: 1.0, better: Direction::Lower };
+            let outcome = RunOutcome { metrics: vec![figure("a"), figure("b"), figure("c")], curves: vec![] };
+            let keep: Vec<String> = keep.iter().map(|&name| name.into()).collect();
+            outcome.restricted_to(&keep).metrics.into_iter().map(|metric| metric.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["c", "a", "x"]), ["a", "c"]);
+        assert_eq!(names(&[]), ["a", "b", "c"]);
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub struct Sweep<'a> {
     pub threads: usize,
     /// Keep runs that are stored with the same fingerprint and ended well, instead of running them again.
     pub resume: bool,
-    /// Run these cells only.
+    /// Run these cells only, and share the directory with the processes that run the others. A sweep of all cells has
+    /// the directory to itself.
     pub cells: Option<Range<usize>>,
 }
 
@@ -105,6 +106,9 @@ impl fmt::Debug for Sweep<'_> {
 /// When there is not one fingerprint for each cell.
 pub fn run_sweep(sweep: &Sweep<'_>) -> Result<SweepReport, SweepError> {
     assert_eq!(sweep.fingerprints.len(), sweep.design.cells().len(), "every cell needs a fingerprint");
+    if sweep.cells.is_none() {
+        sweep.store.remove_leftovers()?;
+    }
     let (pending, kept) = pending_runs(sweep)?;
     let threads = sweep.threads;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -127,8 +131,11 @@ pub fn run_sweep(sweep: &Sweep<'_>) -> Result<SweepReport, SweepError> {
     Ok(SweepReport { done: pending.len(), failed: failed.into_inner(), kept, tables })
 }
 
+/// A run that is to be done.
+type Pending<'a> = (&'a Cell, u32);
+
 /// The runs to do, and how many are kept.
-fn pending_runs<'a>(sweep: &Sweep<'a>) -> Result<(Vec<(&'a Cell, u32)>, usize), SweepError> {
+fn pending_runs<'a>(sweep: &Sweep<'a>) -> Result<(Vec<Pending<'a>>, usize), SweepError> {
     let all = sweep.design.cells();
     let Range { start, end } = sweep.cells.clone().unwrap_or(0..all.len());
     let cells = all.get(start..end).filter(|cells| !cells.is_empty());

@@ -16,6 +16,7 @@ use super::design::{Cell, Design};
 use super::outcome::RunOutcome;
 use super::tables::SweepTables;
 use crate::results::manifest::{COMMIT, VERSION};
+use crate::results::write::TEMPORARY_PREFIX;
 use crate::results::{ResultWriter, WriteError};
 
 /// What decided a run, as a number: two runs of equal fingerprint and replication have the same outcome.
@@ -45,8 +46,8 @@ pub enum StoreError {
     /// A result could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A stored run is there but the system does not let it be read.
-    #[error("cannot read `{}`: {cause}", path.display())]
+    /// Something is there but the system does not let it be read, or removed.
+    #[error("cannot use `{}`: {cause}", path.display())]
     Read {
         /// The file or directory.
         path: PathBuf,
@@ -191,6 +192,28 @@ impl Store {
             tables.add_cell(cell, runs);
         }
         Ok((tables, counts))
+    }
+
+    /// Removes unfinished files that a killed process left behind. Only for a process that has the directory to itself:
+    /// another's files in the making would be lost.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or a file not be removed.
+    pub fn remove_leftovers(&self) -> Result<(), StoreError> {
+        for directory in [self.results.directory(), self.runs.directory()] {
+            let failed = |path: &Path| {
+                let path = path.to_owned();
+                move |cause| StoreError::Read { path, cause }
+            };
+            for entry in fs::read_dir(directory).map_err(failed(directory))? {
+                let path = entry.map_err(failed(directory))?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with(TEMPORARY_PREFIX) && path.is_file() {
+                    fs::remove_file(&path).map_err(failed(&path))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The names of all stored runs and when each was written, to notice what other processes do.

@@ -111,11 +111,13 @@ fn a_killed_sweep_resumes_to_the_same_bytes() {
     let expected = reference();
     let place = tempfile::tempdir().expect("a place to write");
     sweep(place.path(), Options::default()).expect("it runs");
-    // As a killed process leaves it: some runs missing, no tables, one file of another program's version.
+    // As a killed process leaves it: some runs missing, no tables, one file of another version, halves.
     for name in ["runs/0-0.json", "runs/3-4.json", "runs/5-1.json", "cells.csv", "curves.csv"] {
         fs::remove_file(place.path().join(name)).expect("it was there");
     }
     fs::write(place.path().join("runs/2-2.json"), "{}").expect("it can be written");
+    fs::write(place.path().join("runs/.wavetank-x1y2"), "{\"half").expect("it can be written");
+    fs::write(place.path().join(".wavetank-x3y4"), "cell,hal").expect("it can be written");
     let again = AtomicUsize::new(0);
     let run = |cell: &Cell, replication| {
         again.fetch_add(1, Ordering::Relaxed);

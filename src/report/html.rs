@@ -80,7 +80,11 @@ pub(super) fn readable(metric: &str, unit: &str, value: &str) -> String {
         _ if metric.ends_with("_pct") => format!("{number:.1} %"),
         "ms" => short_duration(number),
         "s" => short_duration(number * 1000.0),
-        "usd" | "USD" | "dollars" => format!("${}", grouped(&format!("{number:.2}"))),
+        "usd" | "USD" | "dollars" => match number.abs() {
+            size if size < 1e3 => format!("${number:.2}"),
+            size if size < 1e6 => format!("${}", grouped(&format!("{number:.0}"))),
+            _ => format!("${}", short_number(number)),
+        },
         "bytes" | "B" => format!("{} GiB", short_number(number / (1024.0 * 1024.0 * 1024.0))),
         _ if number.fract() == 0.0 && number.abs() < 1e15 => grouped(&format!("{number:.0}")),
         _ => short_number(number),
@@ -510,7 +514,9 @@ mod tests {
         let rows = [
             ("gpu_allocated_pct", "percent", "92.137", "92.1 %"),
             ("wait_ms_p99", "ms", "90000", "90 s"),
-            ("cost_usd_total", "usd", "1234567.891", "$1,234,567.89"),
+            ("cost_usd_total", "usd", "1234567.891", "$1.23M"),
+            ("cost_usd_total", "USD", "1272.96", "$1,273"),
+            ("cost_usd_total", "USD", "12.5", "$12.50"),
             ("pods_arrived", "count", "1000000", "1,000,000"),
             ("loss", "count", "-1234", "-1,234"),
             ("memory_peak", "bytes", "1073741824", "1 GiB"),

@@ -68,7 +68,7 @@ fn packing_chart(traces: &[Trace; PACKING.len()], gpu_cluster: bool) -> LineChar
     if let Some((arrived, share)) = allocated.last() {
         remark = format!("When {arrived:.0} % of capacity had been asked for, {share:.1} % was allocated");
         if let Some((_, lost)) = frag_amount.last() {
-            remark.push_str(&format!(" and {lost:.1} % lay idle in pieces that pods cannot use"));
+            remark.push_str(&format!(" and {lost:.1} % lay idle where the workload's average pod cannot use it"));
         }
         remark.push('.');
     }

@@ -67,7 +67,7 @@ fn a_run_becomes_charts_and_a_page() {
     let longest =
         svg.split("points=\"").skip(1).map(|rest| rest.split('"').next().unwrap_or("").split(' ').count()).max();
     assert!(longest.is_some_and(|corners| (241..=500).contains(&corners)), "{longest:?} corners");
-    for text in ["quickstart", "Pods arrived", "$1,234.50", "93 s", "gpu_allocated_pct", "wavetank.dev/v1"] {
+    for text in ["quickstart", "Pods arrived", "$1,234<", "93 s", "gpu_allocated_pct", "wavetank.dev/v1"] {
         assert!(page.contains(text), "the page says {text}");
     }
     let leftovers: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").flatten().collect();
@@ -198,4 +198,10 @@ fn wrong_input_is_an_error_and_writes_nothing() {
         assert!(error.contains(message), "{error}");
         assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), before, "{name}");
     }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    PLAIN.write_run(directory.path());
+    std::fs::write(directory.path().join("charts"), "in the way").expect("a file");
+    let error = render(directory.path(), &ReportOptions::default()).expect_err("a file in the way");
+    assert!(matches!(&error, ReportError::Write { path, .. } if path.ends_with("charts")), "{error}");
+    assert!(!directory.path().join("report.html").exists());
 }

@@ -19,8 +19,30 @@ impl<E: Copy> Heap<E> {
         Heap { entries: Vec::new() }
     }
 
+    /// Bytes reserved for entries.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<E>>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// All entries, in no useful order.
+    pub(super) fn entries(&self) -> &[Entry<E>] {
+        &self.entries
+    }
+
+    /// Empties the heap and returns what it held.
+    pub(super) fn take(&mut self) -> Vec<Entry<E>> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// Takes an empty vector for the entries to come. The heap must be empty.
+    pub(super) fn reuse(&mut self, spare: Vec<Entry<E>>) {
+        assert!(self.entries.is_empty() && spare.is_empty(), "no entry may be lost or appear");
+        self.entries = spare;
     }
 
     pub(super) fn peek(&self) -> Option<&Entry<E>> {
