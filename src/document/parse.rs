@@ -1,8 +1,8 @@
 //! Text to nodes, in parallel over the documents of a stream.
 //!
-//! A line that starts with `---` ends every construct of YAML, even a block text or a quoted one (YAML 1.2.2, 9.1.2), so a
-//! stream can be cut there and its pieces parsed apart. Pieces are cut by size, never by the number of threads. A piece
-//! that fails is parsed again document by document, so that each broken document is reported.
+//! A line that starts with `---` ends every construct of YAML, even a block text or a quoted one (YAML 1.2.2, 9.1.2),
+//! so a stream can be cut there and its pieces parsed apart. Pieces are cut by size, never by the number of threads. A
+//! piece that fails is parsed again document by document, so that each broken document is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +82,8 @@ struct Piece<'t> {
 /// Cuts a stream before lines that start with `---`, into pieces of at least `piece_bytes`.
 fn cut(text: &str, piece_bytes: usize) -> Vec<Piece<'_>> {
     let bytes = text.as_bytes();
-    // Directives belong to the document after them, and nothing but their document may follow: leave such streams whole.
+    // Directives belong to the document after them, and nothing but their document may follow: leave such streams
+    // whole.
     let has_directive = text.starts_with('%') || text.contains("\n%") || text.contains("\r%");
     let mut pieces = Vec::new();
     let (mut start, mut lines_before) = (0, 0);

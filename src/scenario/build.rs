@@ -1,4 +1,5 @@
-//! From a checked file to the model. What can only be known now, such as the names of nodes in manifests, is checked here.
+//! From a checked file to the model. What can only be known now, such as the names of nodes in manifests, is checked
+//! here.
 
 use std::collections::BTreeMap;
 

@@ -47,8 +47,8 @@ pub fn load_scenario(
     load_scenario_text(&source, overrides, replication, environment)
 }
 
-/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves for
-/// messages and for paths that are relative to it.
+/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves
+/// for messages and for paths that are relative to it.
 ///
 /// # Errors
 /// See [`load_scenario`].

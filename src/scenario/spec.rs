@@ -20,8 +20,8 @@ pub struct ScenarioSpec {
     pub api_version: ApiVersion,
     /// `Scenario`.
     pub kind: ScenarioKind,
-    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by key,
-    /// everything else is replaced. Default: none.
+    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by
+    /// key, everything else is replaced. Default: none.
     pub base: Option<String>,
     /// What the scenario is called and shows.
     pub metadata: Metadata,
