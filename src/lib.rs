@@ -39,6 +39,7 @@ pub mod model;
 pub mod results;
 pub mod stats;
 
+pub mod importers;
 pub mod world;
 
 pub mod policy;
