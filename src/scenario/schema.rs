@@ -1,13 +1,13 @@
 //! The JSON Schema of the file formats, and a check of documents against it that reports everything at once.
 //!
 //! The schema comes from the types in `spec` through schemars, so the two cannot drift apart. The check understands the
-//! part of JSON Schema that schemars emits for them. Its purpose are messages: where serde stops at the first problem and
-//! knows no place, this names each problem with its place and what to write instead.
+//! part of JSON Schema that schemars emits for them. Its purpose are messages: where serde stops at the first problem
+//! and knows no place, this names each problem with its place and what to write instead.
 
 use serde_json::Value as Json;
 
 use super::spec;
-use crate::document::{Code, Entry, Node, Span, Value};
+use crate::document::{Code, Entry, Node, Span, Value, limits};
 use crate::units::{SimDuration, parse_quantity_milli};
 
 /// The JSON Schema of scenario files.
@@ -34,8 +34,8 @@ pub(super) struct Problem {
     pub(super) hint: Option<String>,
 }
 
-/// Checks a document against a schema; gives everything that is wrong, in the order of the document, and removes what is
-/// wrong from the tree as far as that leaves the rest meaningful.
+/// Checks a document against a schema; gives everything that is wrong, in the order of the document, and removes what
+/// is wrong from the tree as far as that leaves the rest meaningful.
 pub(super) fn check(document: &mut Node, schema: &Json) -> Vec<Problem> {
     let mut checker = Checker { root: schema, problems: Vec::new() };
     checker.value(document, schema, "");
@@ -124,7 +124,9 @@ fn only_key(schema: &Json) -> Option<&str> {
 
 impl<'s> Checker<'s> {
     fn report(&mut self, code: Code, span: Span, message: String, hint: Option<String>) {
-        self.problems.push(Problem { code, span, message, hint });
+        if self.problems.len() < limits::ISSUES {
+            self.problems.push(Problem { code, span, message, hint });
+        }
     }
 
     /// Checks one value; false when it should be removed.

@@ -20,8 +20,8 @@ pub struct ScenarioSpec {
     pub api_version: ApiVersion,
     /// `Scenario`.
     pub kind: ScenarioKind,
-    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by key,
-    /// everything else is replaced. Default: none.
+    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by
+    /// key, everything else is replaced. Default: none.
     pub base: Option<String>,
     /// What the scenario is called and shows.
     pub metadata: Metadata,
@@ -274,7 +274,7 @@ pub enum RankSpec {
     NameOrder,
     /// Drawn from the seed.
     Shuffled,
-    /// As listed in a CSV file with a node name in each row.
+    /// As a CSV file with the columns `node` and `rank` says; the lower rank is the earlier.
     File(String),
 }
 
@@ -324,8 +324,8 @@ pub struct OpenbPodsSpec {
     /// In which order they arrive. Default: `fileOrder`.
     #[serde(default)]
     pub order: OrderSpec,
-    /// GPU demand to reach, as a share of the cluster's GPU capacity: pods drawn from the list are added until it is.
-    /// Default: nothing is added.
+    /// GPU demand to reach, as a share of the cluster's GPU capacity: pods drawn from the list are added, or left out,
+    /// until it is. Default: the list as it is.
     #[schemars(range(min = 0.0, max = 100.0))]
     pub inflate_to: Option<f64>,
     /// When pods arrive and how long they stay. Default: `sequence`.
@@ -355,7 +355,7 @@ pub enum OrderSpec {
     FileOrder,
     /// Drawn from the seed.
     Shuffled,
-    /// As listed in a CSV file with a pod name in each row.
+    /// As a CSV file with the columns `seq` and `pod_row` says.
     File(String),
 }
 

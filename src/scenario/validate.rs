@@ -245,11 +245,10 @@ fn template(spec: &TemplateSpec, at: &str, horizon: Option<SimDuration>, context
     resources(&spec.requests, &format!("{at}.requests"), context);
     resources(&spec.limits, &format!("{at}.limits"), context);
     for (name, Quantity(limit)) in &spec.limits {
-        let request = spec.requests.get(name);
-        let exceeds = request.is_some_and(|Quantity(request)| {
-            matches!((parse_quantity_milli(request), parse_quantity_milli(limit)), (Ok(request), Ok(limit)) if request > limit)
-        });
-        if let (true, Some(Quantity(request))) = (exceeds, request) {
+        if let Some(Quantity(request)) = spec.requests.get(name)
+            && let (Ok(request_milli), Ok(limit_milli)) = (parse_quantity_milli(request), parse_quantity_milli(limit))
+            && request_milli > limit_milli
+        {
             let at_request = join(&format!("{at}.requests"), name);
             let message = format!("`{at_request}` is {request}, more than the limit {limit}");
             context.report(&at_request, Code::RequestAboveLimit, message);
