@@ -4,9 +4,20 @@
 //! came; no event may be pushed before the time of the last one popped.
 
 mod heap;
+mod run;
+mod wheel;
 
 use crate::units::SimTime;
 use heap::Heap;
+use run::Run;
+use wheel::{SHIFT_MAX, Wheel};
+
+/// Up to this many events a heap is as fast as anything else.
+const HEAP_MAX: usize = 256;
+/// The wheel closes when it holds no more than this many events.
+const WHEEL_MIN: usize = 32;
+/// Times looked at to choose a width.
+const SAMPLE: usize = 1024;
 
 /// Bits of the order word below the phase; 2^56 events are two years of simulation at a thousand million a second.
 const SEQUENCE_BITS: u32 = 56;
@@ -47,11 +58,31 @@ impl<E: Copy> Entry<E> {
 }
 
 /// A priority queue of events of type `E`.
+///
+/// Three places hold the pending events, and every key in the first two is smaller than every time in the third:
+/// `run`, the current bucket in order; `late`, a heap of what was pushed into the current bucket after it was sorted;
+/// `wheel`, unsorted buckets of everything behind it. While few events are pending the wheel is closed and the heap
+/// holds them all.
 #[derive(Debug, Clone)]
 pub struct EventQueue<E: Copy> {
-    heap: Heap<E>,
+    run: Run<E>,
+    late: Heap<E>,
+    wheel: Wheel<E>,
+    /// Length of `late` that calls for another bucket width.
+    late_limit: usize,
     pushes: u64,
     now: SimTime,
+    /// State at the last measurement of the rate of events.
+    mark: Mark,
+    /// `pushes` at the last change of the width.
+    pushes_at_resize: u64,
+}
+
+/// How far the queue had come at some moment.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    time: SimTime,
+    pops: u64,
 }
 
 impl<E: Copy> Default for EventQueue<E> {
@@ -63,7 +94,16 @@ impl<E: Copy> Default for EventQueue<E> {
 impl<E: Copy> EventQueue<E> {
     /// An empty queue at [`SimTime::ZERO`].
     pub fn new() -> Self {
-        EventQueue { heap: Heap::new(), pushes: 0, now: SimTime::ZERO }
+        EventQueue {
+            run: Run::new(),
+            late: Heap::new(),
+            wheel: Wheel::new(),
+            late_limit: HEAP_MAX,
+            pushes: 0,
+            now: SimTime::ZERO,
+            mark: Mark { time: SimTime::ZERO, pops: 0 },
+            pushes_at_resize: 0,
+        }
     }
 
     /// Adds an event. At one instant smaller phases leave first, and within a phase the order of the pushes decides.
@@ -76,36 +116,177 @@ impl<E: Copy> EventQueue<E> {
         assert!(time >= self.now, "an event at {time} s was pushed after the clock had reached {} s", self.now);
         let order = u64::from(phase) << SEQUENCE_BITS | self.pushes;
         self.pushes += 1;
-        self.heap.push(Entry { key: EventKey { time, order }, event });
+        let entry = Entry { key: EventKey { time, order }, event };
+        if self.wheel.takes(time.0) {
+            self.wheel.insert(entry);
+        } else {
+            self.late.push(entry);
+            if self.late.len() > self.late_limit {
+                self.relieve_late();
+            }
+        }
     }
 
     /// Removes and returns the pending event with the smallest key.
     pub fn pop(&mut self) -> Option<(EventKey, E)> {
-        let entry = self.heap.pop()?;
+        let entry = loop {
+            match (self.run.peek(), self.late.peek()) {
+                (Some(next), Some(late)) if late.rank() < next.rank() => break self.late.pop()?,
+                (Some(&next), _) => {
+                    self.run.skip();
+                    break next;
+                }
+                (None, Some(_)) if self.late.len() <= HEAP_MAX => break self.late.pop()?,
+                _ => self.refill()?,
+            }
+        };
         self.now = entry.key.time;
         Some((entry.key, entry.event))
     }
 
     /// The time of the event that [`EventQueue::pop`] would return.
     pub fn peek_time(&mut self) -> Option<SimTime> {
-        self.heap.peek().map(|entry| entry.key.time)
+        loop {
+            match (self.run.peek(), self.late.peek()) {
+                (Some(next), Some(late)) => return Some(next.key.time.min(late.key.time)),
+                (Some(entry), None) | (None, Some(entry)) => return Some(entry.key.time),
+                (None, None) => self.refill()?,
+            }
+        }
     }
 
     /// How many events are pending.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.run.len() + self.late.len() + self.wheel.len()
     }
 
     /// Whether no event is pending.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Bytes reserved for pending events, the rings apart.
+    #[cfg(test)]
+    fn reserved_bytes(&self) -> usize {
+        self.run.reserved_bytes() + self.late.reserved_bytes() + self.wheel.reserved_bytes()
+    }
+
+    /// Brings the next events into `run` or `late` once `run` is used up; `None` if nothing is pending.
+    fn refill(&mut self) -> Option<()> {
+        if self.late.len() > 0 {
+            // Reading a sorted array costs less than taking the same entries from the heap one by one.
+            self.run.sort_from(self.late.entries());
+            self.late.clear();
+            return Some(());
+        }
+        self.run.clear();
+        if self.wheel.len() <= WHEEL_MIN {
+            self.wheel.close(|entry| self.late.push(entry));
+            self.late_limit = HEAP_MAX;
+            return self.late.peek().map(|_| ());
+        }
+        if let Some(shift) = self.shift_by_rate() {
+            self.resize(shift);
+            return Some(());
+        }
+        let bucket = self.wheel.take_next()?;
+        self.run.fill(bucket, &mut self.wheel);
+        if let Some(shift) = self.shift_by_bucket() {
+            self.resize(shift);
+        }
+        Some(())
+    }
+
+    /// Another width, if the events popped since the last measurement say that the present one is far off. The
+    /// measurement spans a good part of the content, so that the resizing it may cause is paid for.
+    fn shift_by_rate(&mut self) -> Option<u32> {
+        let pending = self.len();
+        let pops = self.pushes - pending as u64;
+        let events = pops - self.mark.pops;
+        if events < (pending as u64 / 4).max(4096) {
+            return None;
+        }
+        let span_ns = self.now.0 - self.mark.time.0;
+        self.mark = Mark { time: self.now, pops };
+        let shift = ideal_shift(events, span_ns, pending)?;
+        (shift.abs_diff(self.wheel.shift()) >= 2).then_some(shift)
+    }
+
+    /// Another width, if the current bucket is far too full and much was pushed since the width was chosen.
+    fn shift_by_bucket(&self) -> Option<u32> {
+        let pending = self.len();
+        let rest = self.run.rest();
+        if rest.len() < 16 * bucket_target(pending) || self.pushes - self.pushes_at_resize < pending as u64 / 2 {
+            return None;
+        }
+        let half = rest.len() / 2;
+        let span_ns = rest[half].key.time.0 - rest[0].key.time.0;
+        let shift = ideal_shift(half as u64, span_ns, pending)?;
+        (shift + 2 <= self.wheel.shift()).then_some(shift)
+    }
+
+    /// Chooses the width anew from the times in `late`, which has grown beyond its limit: the wheel is closed, or its
+    /// buckets are too wide, or a look ahead has moved the cursor far beyond the clock.
+    #[cold]
+    fn relieve_late(&mut self) {
+        let pending = self.len();
+        self.late_limit *= 2;
+        if self.wheel.is_open() && self.pushes - self.pushes_at_resize < pending as u64 / 4 {
+            return;
+        }
+        let stride = self.late.len().div_ceil(SAMPLE);
+        let mut times: Vec<u64> = self.late.entries().iter().step_by(stride).map(|entry| entry.key.time.0).collect();
+        times.sort_unstable();
+        // The front of the content decides; times that are all equal there say nothing about the width.
+        let mut near = times.len() / 8;
+        while near < times.len() - 1 && times[near] == times[0] {
+            near = (near * 2).min(times.len() - 1);
+        }
+        let Some(shift) = ideal_shift((near * stride) as u64, times[near] - times[0], pending) else {
+            return;
+        };
+        let median = times[times.len() / 2];
+        if median >> shift > self.now.0 >> shift {
+            self.resize(shift);
+        }
+    }
+
+    /// Sorts everything into buckets of `2^shift` ns from the clock on.
+    fn resize(&mut self, shift: u32) {
+        let late = self.late.take();
+        self.wheel.open(shift, self.now.0, |entry| self.late.push(entry));
+        for &entry in late.iter().chain(self.run.rest()) {
+            if self.wheel.takes(entry.key.time.0) {
+                self.wheel.insert(entry);
+            } else {
+                self.late.push(entry);
+            }
+        }
+        self.run.clear();
+        self.late_limit = HEAP_MAX.max(2 * self.late.len());
+        self.pushes_at_resize = self.pushes;
+        self.mark = Mark { time: self.now, pops: self.pushes - self.len() as u64 };
+    }
+}
+
+/// How many events a bucket should hold: few enough to sort in the cache, enough that the ends of the buckets in use,
+/// where the pushes write, stay in the cache too.
+fn bucket_target(pending: usize) -> usize {
+    (pending / 1024).clamp(32, 4096)
+}
+
+/// The binary logarithm of the bucket width for `events` in `span_ns`; `None` if they are all at one instant.
+fn ideal_shift(events: u64, span_ns: u64, pending: usize) -> Option<u32> {
+    let width_ns = u128::from(span_ns) * bucket_target(pending) as u128 / u128::from(events.max(1));
+    (span_ns > 0).then(|| width_ns.max(1).ilog2().min(SHIFT_MAX))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rand_core::{Rng, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
     use std::collections::BTreeMap;
 
     /// The queue and the slow obvious version beside it; every answer is compared.
@@ -130,7 +311,7 @@ mod tests {
         }
 
         fn pop(&mut self) -> bool {
-            let expected = self.oracle.pop_first().map(|(key, event)| (key, event));
+            let expected = self.oracle.pop_first();
             let found = self.queue.pop().map(|(key, event)| ((key.time, key.phase_bits(), key.sequence()), event));
             assert_eq!(found, expected);
             assert_eq!(self.queue.len(), self.oracle.len());
@@ -191,9 +372,102 @@ mod tests {
         queue.push(SimTime(4), 0, ());
     }
 
+    /// What a delay looks like; the mixtures below reach every part of the queue.
+    #[derive(Debug, Clone, Copy)]
+    enum Delay {
+        None,
+        Ticks,
+        Near,
+        Uniform,
+        HeavyTail,
+        TwoScales,
+        AnyTime,
+    }
+
+    const DELAYS: [Delay; 7] =
+        [Delay::None, Delay::Ticks, Delay::Near, Delay::Uniform, Delay::HeavyTail, Delay::TwoScales, Delay::AnyTime];
+
+    impl Delay {
+        fn draw(self, random: &mut Xoshiro256PlusPlus) -> u64 {
+            let bits = random.next_u64();
+            match self {
+                Delay::None => 0,
+                Delay::Ticks => (bits % 4) * 1_000_000_000,
+                Delay::Near => bits % 64,
+                Delay::Uniform => bits % 1_000_000,
+                // The number of leading bits dropped is geometric, so every power of two is as likely as the next.
+                Delay::HeavyTail => bits >> (bits % 64),
+                Delay::TwoScales if bits.is_multiple_of(2) => bits % 1_000,
+                Delay::TwoScales => 10_000_000_000 + bits % 1_000_000_000,
+                Delay::AnyTime => bits,
+            }
+        }
+    }
+
+    /// One stretch of operations of the same kind.
+    #[derive(Debug, Clone, Copy)]
+    enum Stretch {
+        Push(usize, usize),
+        Pop(usize),
+        /// Pop and push in turn.
+        Hold(usize, usize),
+        /// Look ahead, then push before what was seen.
+        PeekAndPush(usize, usize),
+        /// Pop one, push two at the same instant, of any phase.
+        SameInstant(usize),
+    }
+
+    fn stretch() -> impl Strategy<Value = Stretch> {
+        let delay = 0..DELAYS.len();
+        prop_oneof![
+            (delay.clone(), 1..2_000usize).prop_map(|(delay, count)| Stretch::Push(delay, count)),
+            (1..2_000usize).prop_map(Stretch::Pop),
+            (delay.clone(), 1..6_000usize).prop_map(|(delay, count)| Stretch::Hold(delay, count)),
+            (delay, 1..200usize).prop_map(|(delay, count)| Stretch::PeekAndPush(delay, count)),
+            (1..300usize).prop_map(Stretch::SameInstant),
+        ]
+    }
+
+    impl Twin {
+        fn push_drawn(&mut self, delay: usize, random: &mut Xoshiro256PlusPlus) {
+            let delay_ns = DELAYS[delay].draw(random);
+            self.push_after(delay_ns, (random.next_u64() % 3) as u8);
+        }
+
+        fn run(&mut self, stretch: Stretch, random: &mut Xoshiro256PlusPlus) {
+            match stretch {
+                Stretch::Push(delay, count) => (0..count).for_each(|_| self.push_drawn(delay, random)),
+                Stretch::Pop(count) => (0..count).for_each(|_| {
+                    self.pop();
+                }),
+                Stretch::Hold(delay, count) => {
+                    for _ in 0..count {
+                        self.pop();
+                        self.push_drawn(delay, random);
+                    }
+                }
+                Stretch::PeekAndPush(delay, count) => {
+                    for _ in 0..count {
+                        self.peek();
+                        self.push_drawn(delay, random);
+                    }
+                }
+                Stretch::SameInstant(count) => {
+                    for _ in 0..count {
+                        self.pop();
+                        self.push_after(0, (random.next_u64() % 5) as u8);
+                        self.push_after(0, 2);
+                    }
+                }
+            }
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
         #[test]
-        fn any_sequence_of_operations_agrees_with_the_oracle(
+        fn a_small_queue_agrees_with_the_oracle_on_any_operations(
             operations in prop::collection::vec((0..3u8, 0..50u64, 0..4u8), 0..400)
         ) {
             let mut twin = Twin::default();
@@ -206,5 +480,76 @@ mod tests {
             }
             twin.drain();
         }
+
+        #[test]
+        fn a_large_queue_agrees_with_the_oracle_on_any_mixture_of_loads(
+            stretches in prop::collection::vec(stretch(), 1..12), seed in any::<u64>()
+        ) {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+            let mut twin = Twin::default();
+            for stretch in stretches {
+                twin.run(stretch, &mut random);
+            }
+            twin.drain();
+        }
+    }
+
+    #[test]
+    fn a_steady_load_agrees_with_the_oracle_through_many_turnovers() {
+        for delay in 0..DELAYS.len() {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(7);
+            let mut twin = Twin::default();
+            twin.run(Stretch::Push(delay, 20_000), &mut random);
+            twin.run(Stretch::Hold(delay, 60_000), &mut random);
+            twin.drain();
+        }
+    }
+
+    #[test]
+    fn the_width_follows_the_load_and_a_drained_queue_falls_back_to_the_heap() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let mut twin = Twin::default();
+        // 20,000 pending with a mean delay of 0.5 ms are 40 events a microsecond: 32 to a bucket takes 800 ns, 2^9.
+        let uniform = 3;
+        twin.run(Stretch::Push(uniform, 20_000), &mut random);
+        twin.run(Stretch::Hold(uniform, 40_000), &mut random);
+        let narrow = twin.queue.wheel.shift();
+        assert!((8..=12).contains(&narrow), "2^{narrow} ns");
+        // A mean delay of 5 s is 4 events a millisecond: 32 to a bucket takes 8 ms, 2^22, on the way there it is less.
+        let two_scales = 5;
+        twin.run(Stretch::Hold(two_scales, 60_000), &mut random);
+        let wide = twin.queue.wheel.shift();
+        assert!(wide >= narrow + 8, "2^{wide} ns");
+        assert!(twin.queue.wheel.is_open());
+        twin.drain();
+        assert!(!twin.queue.wheel.is_open());
+    }
+
+    #[test]
+    fn memory_follows_the_number_pending_and_not_the_number_passed() {
+        let mut queue = EventQueue::<[u32; 3]>::new();
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let pending = 200_000;
+        for _ in 0..pending {
+            queue.push(SimTime(random.next_u64() % 1_000_000_000), 0, [0; 3]);
+        }
+        for _ in 0..5 * pending {
+            let (key, event) = queue.pop().expect("never empty");
+            queue.push(SimTime(key.time.0 + random.next_u64() % 1_000_000_000), 0, event);
+        }
+        let bytes_per_event = queue.reserved_bytes() / pending;
+        assert!(bytes_per_event <= 64, "{bytes_per_event} B");
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_time() {
+        let mut twin = Twin::default();
+        for count in 0..2_000 {
+            twin.push(SimTime(u64::MAX - count % 3), 0);
+            twin.push(SimTime(count), 0);
+        }
+        twin.drain();
+        twin.push(SimTime::NEVER, 0);
+        twin.drain();
     }
 }

@@ -19,8 +19,28 @@ impl<E: Copy> Heap<E> {
         Heap { entries: Vec::new() }
     }
 
+    /// Bytes reserved for entries.
+    #[cfg(test)]
+    pub(super) fn reserved_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<E>>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// All entries, in no useful order.
+    pub(super) fn entries(&self) -> &[Entry<E>] {
+        &self.entries
+    }
+
+    /// Empties the heap and returns what it held.
+    pub(super) fn take(&mut self) -> Vec<Entry<E>> {
+        std::mem::take(&mut self.entries)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
     }
 
     pub(super) fn peek(&self) -> Option<&Entry<E>> {
