@@ -72,17 +72,11 @@ pub struct EventQueue<E: Copy> {
     late_limit: usize,
     pushes: u64,
     now: SimTime,
-    /// State at the last measurement of the rate of events.
-    mark: Mark,
+    /// Buckets read since their filling was last measured, and the events in them.
+    buckets_read: usize,
+    bucket_events: usize,
     /// `pushes` at the last change of the width.
     pushes_at_resize: u64,
-}
-
-/// How far the queue had come at some moment.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    time: SimTime,
-    pops: u64,
 }
 
 impl<E: Copy> Default for EventQueue<E> {
@@ -101,7 +95,8 @@ impl<E: Copy> EventQueue<E> {
             late_limit: HEAP_MAX,
             pushes: 0,
             now: SimTime::ZERO,
-            mark: Mark { time: SimTime::ZERO, pops: 0 },
+            buckets_read: 0,
+            bucket_events: 0,
             pushes_at_resize: 0,
         }
     }
@@ -175,8 +170,8 @@ impl<E: Copy> EventQueue<E> {
     fn refill(&mut self) -> Option<()> {
         if self.late.len() > 0 {
             // Reading a sorted array costs less than taking the same entries from the heap one by one.
-            self.run.sort_from(self.late.entries());
-            self.late.clear();
+            let spare = self.run.sort_from(self.late.take());
+            self.late.reuse(spare);
             return Some(());
         }
         self.run.clear();
@@ -185,31 +180,31 @@ impl<E: Copy> EventQueue<E> {
             self.late_limit = HEAP_MAX;
             return self.late.peek().map(|_| ());
         }
-        if let Some(shift) = self.shift_by_rate() {
+        if let Some(shift) = self.shift_by_filling() {
             self.resize(shift);
             return Some(());
         }
         let bucket = self.wheel.take_next()?;
         self.run.fill(bucket, &mut self.wheel);
+        self.buckets_read += 1;
+        self.bucket_events += self.run.len();
         if let Some(shift) = self.shift_by_bucket() {
             self.resize(shift);
         }
         Some(())
     }
 
-    /// Another width, if the events popped since the last measurement say that the present one is far off. The
-    /// measurement spans a good part of the content, so that the resizing it may cause is paid for.
-    fn shift_by_rate(&mut self) -> Option<u32> {
+    /// A larger width, if the buckets read since the last measurement held far too few events. The measurement spans a
+    /// good part of the content, so that the resizing it may cause is paid for; empty buckets are not read and do not
+    /// count, so that a gap between two bursts says nothing.
+    fn shift_by_filling(&mut self) -> Option<u32> {
         let pending = self.len();
-        let pops = self.pushes - pending as u64;
-        let events = pops - self.mark.pops;
-        if events < (pending as u64 / 4).max(4096) {
+        if self.bucket_events < (pending / 4).max(4096) {
             return None;
         }
-        let span_ns = self.now.0 - self.mark.time.0;
-        self.mark = Mark { time: self.now, pops };
-        let shift = ideal_shift(events, span_ns, pending)?;
-        (shift.abs_diff(self.wheel.shift()) >= 2).then_some(shift)
+        let factor = bucket_target(pending) * self.buckets_read / self.bucket_events;
+        (self.buckets_read, self.bucket_events) = (0, 0);
+        (factor >= 4).then(|| (self.wheel.shift() + factor.ilog2()).min(SHIFT_MAX))
     }
 
     /// Another width, if the current bucket is far too full and much was pushed since the width was chosen.
@@ -265,7 +260,7 @@ impl<E: Copy> EventQueue<E> {
         self.run.clear();
         self.late_limit = HEAP_MAX.max(2 * self.late.len());
         self.pushes_at_resize = self.pushes;
-        self.mark = Mark { time: self.now, pops: self.pushes - self.len() as u64 };
+        (self.buckets_read, self.bucket_events) = (0, 0);
     }
 }
 
@@ -517,7 +512,7 @@ mod tests {
         assert!((8..=12).contains(&narrow), "2^{narrow} ns");
         // A mean delay of 5 s is 4 events a millisecond: 32 to a bucket takes 8 ms, 2^22, on the way there it is less.
         let two_scales = 5;
-        twin.run(Stretch::Hold(two_scales, 60_000), &mut random);
+        twin.run(Stretch::Hold(two_scales, 120_000), &mut random);
         let wide = twin.queue.wheel.shift();
         assert!(wide >= narrow + 8, "2^{wide} ns");
         assert!(twin.queue.wheel.is_open());

@@ -39,8 +39,10 @@ impl<E: Copy> Heap<E> {
         std::mem::take(&mut self.entries)
     }
 
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
+    /// Takes an empty vector for the entries to come. The heap must be empty.
+    pub(super) fn reuse(&mut self, spare: Vec<Entry<E>>) {
+        assert!(self.entries.is_empty() && spare.is_empty(), "no entry may be lost or appear");
+        self.entries = spare;
     }
 
     pub(super) fn peek(&self) -> Option<&Entry<E>> {

@@ -12,6 +12,9 @@ const SLICE_BITS_MAX: u32 = 12;
 /// Entries in one slice that insertion still puts in order cheaply.
 const CROWDED: u32 = 16;
 
+/// Vectors of more entries than this are not kept for reuse: a burst must not hold its memory for good.
+const KEPT_MAX: usize = 1 << 16;
+
 /// Sorted entries, of which those before `position` have been read.
 #[derive(Debug, Clone)]
 pub(super) struct Run<E: Copy> {
@@ -50,16 +53,17 @@ impl<E: Copy> Run<E> {
         &self.entries[self.position..]
     }
 
+    /// Forgets the content.
     pub(super) fn clear(&mut self) {
-        self.entries.clear();
+        empty_for_reuse(&mut self.entries);
         self.position = 0;
     }
 
-    /// Replaces the content by `entries`, which may come in any order.
-    pub(super) fn sort_from(&mut self, entries: &[Entry<E>]) {
+    /// Replaces the content by `entries`, which may come in any order; returns an empty vector to be used again.
+    pub(super) fn sort_from(&mut self, mut entries: Vec<Entry<E>>) -> Vec<Entry<E>> {
         self.clear();
-        self.entries.extend_from_slice(entries);
-        self.entries.sort_unstable_by_key(Entry::rank);
+        entries.sort_unstable_by_key(Entry::rank);
+        std::mem::replace(&mut self.entries, entries)
     }
 
     /// Replaces the content by a bucket that was taken out of `wheel`.
@@ -114,5 +118,13 @@ impl<E: Copy> Run<E> {
             }
             start = end;
         }
+    }
+}
+
+/// Empties a vector, and frees its memory if it is large.
+fn empty_for_reuse<T>(vector: &mut Vec<T>) {
+    vector.clear();
+    if vector.capacity() > KEPT_MAX {
+        *vector = Vec::new();
     }
 }

@@ -256,14 +256,15 @@ impl<E: Copy> Wheel<E> {
         }
     }
 
-    /// The earliest start among the occupied buckets above level 0 and its level, the highest one among equals.
+    /// The earliest start among the occupied buckets above level 0, and its level. Among equal starts any will do: the
+    /// others keep theirs, and are next.
     fn earliest_upper(&self) -> Option<(u64, u32)> {
         let mut earliest = None;
         for level in 1..self.levels.len() as u32 {
             let level_cursor = self.cursor >> (RING_BITS * level);
             if let Some(index) = self.levels[level as usize].next_occupied(level_cursor) {
                 let start = index << self.level_shift(level);
-                if earliest.is_none_or(|(least, _)| start <= least) {
+                if earliest.is_none_or(|(least, _)| start < least) {
                     earliest = Some((start, level));
                 }
             }
