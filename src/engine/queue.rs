@@ -1,7 +1,17 @@
 //! The event queue: pending events in the total order `(time, phase, sequence)`.
 //!
 //! Invariants: a popped event is the smallest of those pending; equal times and phases leave in the order in which they
-//! came; no event may be pushed before the time of the last one popped.
+//! came; no event may be pushed before the time of the last one popped. How the events are kept never shows in the
+//! order, because keys are unique.
+//!
+//! Cost: a heap alone takes O(log n) cache misses for a pop and is fastest up to some 64 events; beyond, events wait
+//! unsorted in buckets of time ([`wheel`]) and are sorted a bucket at a time ([`run`]), which takes 15 to 60 ns per
+//! event from 10^3 to 10^7 pending on a 2020s server core. The bucket width follows the load, and four kinds of
+//! trouble have an answer: crowds at one instant are sorted by comparison, so nothing is worse than O(n log n); delays
+//! of very different lengths wait on different levels; what is pushed into the bucket being read goes to a heap; and
+//! when that heap grows large while waiting, it is sorted and read like a bucket. Every change of the width is paid for
+//! by operations on a fixed part of the content since the last. Memory: an entry takes 16 bytes and the event,
+//! rounded up to 8, plus less than half a chunk of 16 per bucket in use, twice that while a crowd is being sorted.
 
 mod heap;
 mod run;
@@ -12,10 +22,10 @@ use heap::Heap;
 use run::Run;
 use wheel::{SHIFT_MAX, Wheel};
 
-/// Up to this many events a heap is as fast as anything else.
-const HEAP_MAX: usize = 256;
+/// Up to this many events a heap is as fast as anything else; measured, with little between 32 and 256.
+const HEAP_MAX: usize = 64;
 /// The wheel closes when it holds no more than this many events.
-const WHEEL_MIN: usize = 32;
+const WHEEL_MIN: usize = 16;
 /// Times looked at to choose a width.
 const SAMPLE: usize = 1024;
 
