@@ -60,7 +60,8 @@ pub(super) fn openb_pods(
             from: spec.rows.as_ref().map_or(0, |rows| rows.from),
             to: spec.rows.as_ref().and_then(|rows| rows.to),
             order,
-            inflate_to: spec.inflate_to,
+            // The capacity of a cluster that could not be read is no measure.
+            inflate_to: spec.inflate_to.filter(|_| context.issues.is_empty()),
             times: match spec.times {
                 TimesSpec::Sequence => {
                     Times::Sequence { interval: spec.interval.map_or(INTERVAL, |interval| interval.0) }
