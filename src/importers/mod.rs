@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
 pub mod openb;
+pub mod synthetic;
 mod table;
 
 use std::path::Path;

@@ -21,6 +21,8 @@ use crate::rng::Seed;
 
 pub use arrange::Order;
 pub use nodes::{NodeOptions, Rank, read_nodes};
+pub(super) use nodes::{PODS_PER_NODE, shape as node_shape};
+pub(super) use pods::class as pod_class;
 pub use pods::{PodOptions, Times, read_pods};
 pub use write::{write_nodes, write_pods};
 

@@ -29,7 +29,7 @@ impl Default for NodeOptions {
 }
 
 /// Pod slots that the FGD simulator gives each node.
-pub(crate) const PODS_PER_NODE: u64 = 1001;
+pub(in crate::importers) const PODS_PER_NODE: u64 = 1001;
 
 /// The order of nodes that settles ties: the earlier wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn node_rows(path: &Path, options: &NodeOptions, cluster: &mut Cluster, problems
 }
 
 /// The shape of a node as a row describes it.
-pub(crate) fn shape(
+pub(in crate::importers) fn shape(
     cpu_milli: u64,
     memory_mib: u64,
     gpu: u32,

@@ -281,7 +281,7 @@ fn pod_class(
 }
 
 /// The class of pods as a row describes them; its template says what kind of GPU demand it is.
-pub(crate) fn class(
+pub(in crate::importers) fn class(
     cpu_milli: u64,
     memory_mib: u64,
     gpu_count: u32,
