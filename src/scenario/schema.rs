@@ -146,10 +146,8 @@ impl<'s> Checker<'s> {
         let keys: Vec<&str> = list.iter().filter_map(|branch| only_key(branch)).collect();
         match &node.value {
             _ if fitting.is_empty() => self.wrong_type(node, &list, path),
+            Value::Text(text) if choices.contains(&&**text) => true,
             Value::Text(text) if !choices.is_empty() && fitting.iter().all(|branch| branch.get("const").is_some()) => {
-                if choices.contains(&&**text) {
-                    return true;
-                }
                 let message = format!("{} cannot be `{text}`", named(path));
                 let hint = Some(suggestion(text, &choices, "write one of"));
                 self.report(Code::NotAllowed, node.span, message, hint);
@@ -158,7 +156,11 @@ impl<'s> Checker<'s> {
             Value::Map(_) if keys.len() > 1 => self.one_of_keys(node, &list, &keys, path),
             Value::Map(_) => self.object(node, fitting[0], path),
             Value::List(_) => self.list(node, fitting[0], path),
-            _ => self.scalar(node, fitting[0], path),
+            _ => {
+                // A word that is none of the choices is meant as the other thing that can stand here.
+                let other = fitting.iter().find(|branch| branch.get("const").is_none());
+                self.scalar(node, other.unwrap_or(&fitting[0]), path)
+            }
         }
     }
 
