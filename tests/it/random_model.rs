@@ -153,7 +153,7 @@ fn random_cluster(draw: &mut Draw) -> Cluster {
         cluster.pools.push(Pool { name: format!("pool{pool}"), shapes });
     }
     for pool in &cluster.pools {
-        for number in 0..draw.between(0, nodes_max / 2 + 1) {
+        for number in 0..draw.between(u64::from(pool.name == "pool0"), nodes_max / 2 + 1) {
             cluster.nodes.push(Node {
                 name: format!("{}-{number}", pool.name),
                 shape: pool.shapes[number as usize % pool.shapes.len()],
@@ -174,15 +174,17 @@ fn random_shape(draw: &mut Draw, has_gpus: bool, cluster: &mut Cluster) -> NodeS
     let mut labels: Vec<Label> = (0..draw.between(0, 2)).map(|_| draw.label()).collect();
     labels.sort();
     labels.dedup_by(|a, b| a.key == b.key);
+    // Half of all pools are roomy, so that a run sees plenty as well as want.
+    let scale = draw.between(1, 2).pow(2);
     let model = cluster.intern_gpu_model(["T4", "A100"][draw.between(0, 1) as usize]);
     NodeShape {
         labels,
         taints: (0..draw.between(0, 6).saturating_sub(4)).map(|_| draw.taint()).collect(),
         allocatable: Resources {
-            cpu: MilliCpu(1000 * draw.between(0, 8)),
-            memory: Bytes(draw.between(0, 8) * GIB),
-            ephemeral_storage: Bytes(draw.between(0, 4) * GIB),
-            pods: draw.between(1, 12),
+            cpu: MilliCpu(1000 * scale * draw.between(0, 8)),
+            memory: Bytes(scale * draw.between(0, 8) * GIB),
+            ephemeral_storage: Bytes(scale * draw.between(0, 4) * GIB),
+            pods: scale * draw.between(1, 12),
             extended: cluster.extended_resources.iter().map(|_| draw.between(0, 3)).collect(),
         },
         gpu: (has_gpus && draw.chance(0.7)).then(|| GpuDevices { model, count: draw.between(1, 8) as u32 }),
@@ -212,7 +214,7 @@ fn random_class(draw: &mut Draw, cluster: &Cluster, number: u64) -> PodClass {
     PodClass {
         template: format!("template{}", number / 2),
         requests: Resources {
-            cpu: MilliCpu(250 * draw.between(0, 10)),
+            cpu: MilliCpu(250 * draw.between(0, 7)),
             memory: Bytes(draw.between(0, 6) * GIB / 2),
             ephemeral_storage: Bytes(draw.between(0, 4).saturating_sub(3) * GIB),
             pods: 1,

@@ -24,7 +24,7 @@ use wavetank::results::{Column, Table};
 use wavetank::units::SimTime;
 use wavetank::world::{NodeState, Phase, View, World};
 
-const SCENARIOS: u64 = 4000;
+const SCENARIOS: u64 = 3000;
 
 fn csv(table: &Table) -> String {
     let mut out = Vec::new();
