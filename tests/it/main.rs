@@ -1,3 +1,6 @@
 //! The integration tests, in one binary: linking is what costs.
 
+mod audit;
 mod bad_input;
+mod random_model;
+mod swarm;

@@ -68,7 +68,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// Lets blocked classes take turns again that fit a node which got room.
-    fn unblock_helped_classes(&mut self) {
+    pub(in crate::engine) fn unblock_helped_classes(&mut self) {
         let mut freed = std::mem::take(&mut self.freed);
         let view = View { model: self.model, world: &self.world };
         for node in freed.drain(..) {
