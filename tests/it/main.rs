@@ -2,5 +2,6 @@
 
 mod audit;
 mod bad_input;
+mod fgd;
 mod random_model;
 mod swarm;
