@@ -198,7 +198,10 @@ impl<'s> Checker<'s> {
             list.iter().filter_map(|branch| only_key(branch)).map(|key| format!("`{key}`")).collect();
         for branch in list {
             let words = if branch.get("const").is_some() {
-                format!("one of {}", choices.join(", "))
+                match choices.as_slice() {
+                    [only] => only.clone(),
+                    _ => format!("one of {}", choices.join(", ")),
+                }
             } else if only_key(branch).is_some() && keys.len() > 1 {
                 format!("a mapping with one of {}", keys.join(", "))
             } else {
