@@ -8,7 +8,7 @@ use super::distribution::{distribution, mean_seconds};
 use super::import;
 use super::schema::suggestion;
 use super::spec::{
-    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, NodeSpec, OnEvictionSpec,
+    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
     OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
     TolerationSpec,
 };
@@ -67,6 +67,14 @@ fn instant(span: Duration) -> SimTime {
 
 fn dist(spec: &DistributionSpec) -> Dist {
     distribution(spec).expect("distributions have been validated")
+}
+
+/// How long pods run; none: for ever.
+fn lifetime(spec: &LifetimeSpec) -> Option<Dist> {
+    match spec {
+        LifetimeSpec::Forever => None,
+        LifetimeSpec::Drawn(spec) => Some(dist(spec)),
+    }
 }
 
 /// Lets the policy itself read its parameters.
@@ -205,9 +213,9 @@ fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mu
         import::openb_pods(openb, seed, cluster, &mut workload, context);
     }
     if let Some(synthetic) = &spec.workload.synthetic {
-        let (arrivals, _) = arrivals(synthetic.arrivals.as_ref(), None);
-        let duration = synthetic.duration.as_ref().map(dist);
-        import::synthetic_pods(synthetic, seed, arrivals, duration, cluster, &mut workload);
+        let arrivals = synthetic.arrivals.as_ref().map(|spec| arrivals(Some(spec), None).0);
+        let duration = synthetic.duration.as_ref().map(lifetime);
+        import::synthetic_pods(synthetic, arrivals, duration, cluster, &mut workload);
     }
     let mut popularity: BTreeMap<ClassId, f64> = BTreeMap::new();
     for &(class, pods) in &workload.popularity {
@@ -218,7 +226,7 @@ fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mu
         let class = workload.intern_class(class);
         let (arrivals, count) = arrivals(template.arrivals.as_ref(), template.count);
         *popularity.entry(class).or_insert(0.0) += expected(&arrivals, count, spec.horizon);
-        let duration = template.duration.as_ref().map(dist);
+        let duration = template.duration.as_ref().and_then(lifetime);
         workload.sources.push(ArrivalSource::Generated(GeneratedPods {
             name: template.name.clone(),
             classes: vec![(class, 1.0)],

@@ -2,29 +2,46 @@
 
 use super::context::Context;
 use super::spec::{
-    OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
+    OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
 use crate::document::{Code, Issue, Span};
 use crate::importers::ImportError;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
+use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::model::{Arrivals, Cluster, Dist, Workload};
 use crate::rng::Seed;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 /// Time between two arrivals of a sequence when the file says nothing.
 const INTERVAL: SimDuration = SimDuration(1_000_000_000);
 
 pub(super) fn node_manifests(_: &[String], _: &mut Cluster, _: &mut Context<'_>) {}
 pub(super) fn pod_manifests(_: &[String], _: &mut Cluster, _: &mut Workload, _: &mut Context<'_>) {}
-pub(super) fn synthetic_nodes(_: &SyntheticNodesSpec, _: Seed, _: &mut Cluster) {}
+/// Adds nodes drawn from the seed.
+pub(super) fn synthetic_nodes(spec: &SyntheticNodesSpec, seed: Seed, cluster: &mut Cluster) {
+    let SyntheticKind::Openb = spec.kind;
+    let options = SyntheticNodes { name: spec.name.clone(), count: spec.nodes, with_gpu_only: spec.gpu_only };
+    synthetic::generate_nodes(&options, seed, cluster);
+}
+
+/// Adds a source of pods that are drawn as they arrive; arrivals and times to run that are not given are those of the
+/// trace, and an inner none is for ever.
 pub(super) fn synthetic_pods(
-    _: &SyntheticPodsSpec,
-    _: Seed,
-    _: Arrivals,
-    _: Option<Dist>,
-    _: &mut Cluster,
-    _: &mut Workload,
+    spec: &SyntheticPodsSpec,
+    arrivals: Option<Arrivals>,
+    duration: Option<Option<Dist>>,
+    cluster: &mut Cluster,
+    workload: &mut Workload,
 ) {
+    let SyntheticKind::Openb = spec.kind;
+    let options = SyntheticPods {
+        name: spec.name.clone(),
+        count: spec.pods,
+        start: SimTime::ZERO,
+        arrivals: arrivals.unwrap_or_else(synthetic::openb_arrivals),
+        duration: duration.unwrap_or_else(|| Some(synthetic::openb_lifetimes())),
+    };
+    synthetic::generate_pods(&options, cluster, workload);
 }
 
 /// Adds the nodes of an openb node list.
@@ -60,7 +77,8 @@ pub(super) fn openb_pods(
             from: spec.rows.as_ref().map_or(0, |rows| rows.from),
             to: spec.rows.as_ref().and_then(|rows| rows.to),
             order,
-            inflate_to: spec.inflate_to,
+            // The capacity of a cluster that could not be read is no measure.
+            inflate_to: spec.inflate_to.filter(|_| context.issues.is_empty()),
             times: match spec.times {
                 TimesSpec::Sequence => {
                     Times::Sequence { interval: spec.interval.map_or(INTERVAL, |interval| interval.0) }

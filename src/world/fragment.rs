@@ -61,9 +61,8 @@ pub fn typical_pods(cluster: &Cluster, workload: &Workload, coverage: f64) -> Ve
             break;
         }
     }
-    let sum: f64 = typical.iter().map(|pod| pod.share).sum();
     for pod in &mut typical {
-        pod.share /= sum;
+        pod.share /= covered / total;
     }
     typical
 }

@@ -3,16 +3,15 @@
 //! Decides: the highest of floor((cpu score + memory score) / 2), each floor(100 (allocatable - requested) /
 //! allocatable) with the pod counted in and unset requests counted as 100 milli-cores and 200 MiB; 0 when over.
 //! A resource that a node does not have is left out.
-//! Parameters: none. Source: kube-scheduler NodeResourcesFit, strategy LeastAllocated, weights 1
+//! Parameters: none.
+//! Source: kube-scheduler NodeResourcesFit, strategy LeastAllocated, weights 1
 //! (`pkg/scheduler/framework/plugins/noderesources/least_allocated.go`, v1.34).
 //! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored.
+//! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (25 + 75) / 2 = 50.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 use crate::world::nodes::scoring_request;
 
@@ -21,15 +20,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the largest share of cpu and memory left",
     source: "kube-scheduler NodeResourcesFit LeastAllocated (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, LeastAllocated),
 };
 
 struct LeastAllocated;
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(LeastAllocated)))
-}
 
 impl Scorer for LeastAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -39,11 +33,7 @@ impl Scorer for LeastAllocated {
             let i = node.index();
             let cpu = share_left(columns.cpu[i], columns.scoring_cpu[i] + cpu);
             let memory = share_left(columns.memory[i], columns.scoring_memory[i] + memory);
-            match (cpu, memory) {
-                (Some(cpu), Some(memory)) => ((cpu + memory) / 2) as Score,
-                (Some(one), None) | (None, Some(one)) => one as Score,
-                (None, None) => 0,
-            }
+            scored::mean_of_present([cpu, memory])
         }));
     }
 }

@@ -1,0 +1,60 @@
+//! Random: any node that fits.
+//!
+//! Decides: a feasible node, each equally likely; a pod that shares a device gets a fitting one, each equally likely.
+//! Parameters: none.
+//! Source: the Random baseline of Weng et al. (USENIX ATC 2023).
+//! Known deviations: draws come from the policy's own stream, so single placements differ from the authors'; their
+//! distribution does not.
+//! Example: nodes 1 and 4 fit: either, with probability one half.
+
+use super::index::NodeIndex;
+use super::scored::feasible_only;
+use super::{Decision, Placement, Scheduler, SchedulerRow, gpus};
+use crate::ids::{ClassId, NodeId};
+use crate::model::cluster::GPU_MILLI;
+use crate::policy::parameters;
+use crate::rng::Stream;
+use crate::world::{GpuMask, View};
+
+pub(super) const ROW: SchedulerRow = SchedulerRow {
+    name: "random",
+    summary: "any node that fits, each equally likely",
+    source: "Random of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
+    parameters: &[],
+    build: |parameters, _, seed| {
+        parameters::none(parameters)?;
+        Ok(Box::new(Random { stream: seed.stream("scheduler/random", 0), index: NodeIndex::default() }))
+    },
+};
+
+struct Random {
+    stream: Stream,
+    index: NodeIndex,
+}
+
+impl Scheduler for Random {
+    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
+        let candidates = self.index.refresh(view, class, &mut feasible_only);
+        let feasible = candidates.feasible();
+        if feasible == 0 {
+            return Decision::Unschedulable;
+        }
+        let node = candidates.nth(self.stream.below(feasible.into()) as u32);
+        let gpus = self.choose_gpus(view, class, node);
+        Decision::Place(Placement { node, gpus, feasible, best: -1, ties: 1 })
+    }
+}
+
+impl Random {
+    fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
+        let left = view.world.nodes.gpu_left(node);
+        match &view.class(class).gpu {
+            None => 0,
+            Some(request) if request.count == 1 && request.milli < GPU_MILLI => {
+                let fitting: Vec<usize> = (0..left.len()).filter(|&device| left[device] >= request.milli).collect();
+                1 << fitting[self.stream.below(fitting.len() as u64) as usize]
+            }
+            Some(request) => gpus::best_fit(request, left),
+        }
+    }
+}
