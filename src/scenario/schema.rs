@@ -198,7 +198,10 @@ impl<'s> Checker<'s> {
             list.iter().filter_map(|branch| only_key(branch)).map(|key| format!("`{key}`")).collect();
         for branch in list {
             let words = if branch.get("const").is_some() {
-                format!("one of {}", choices.join(", "))
+                match choices.as_slice() {
+                    [only] => only.clone(),
+                    _ => format!("one of {}", choices.join(", ")),
+                }
             } else if only_key(branch).is_some() && keys.len() > 1 {
                 format!("a mapping with one of {}", keys.join(", "))
             } else {
@@ -401,18 +404,14 @@ pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String 
         return "there are none".to_owned();
     }
     let plain = |word: &str| word.to_lowercase().replace(['_', '-'], "");
-    if word.len() >= 3
-        && let Some(longer) = known.iter().find(|candidate| plain(candidate).starts_with(&plain(word)))
-    {
-        return format!("did you mean `{longer}`?");
-    }
     let distance = |candidate: &&&str| strsim::osa_distance(&plain(word), &plain(candidate));
     let length = word.chars().count();
-    match known.iter().min_by_key(distance) {
-        Some(nearest) if distance(&nearest) <= length.div_ceil(3) && distance(&nearest) < length => {
-            format!("did you mean `{nearest}`?")
-        }
-        _ => format!("{list_them} {}", quoted(known)),
+    let is_near = |nearest: &&&str| distance(nearest) <= length.div_ceil(3) && distance(nearest) < length;
+    let is_longer = |candidate: &&&str| length >= 3 && plain(candidate).starts_with(&plain(word));
+    let nearest = known.iter().min_by_key(distance).filter(is_near).or_else(|| known.iter().find(is_longer));
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("{list_them} {}", quoted(known)),
     }
 }
 

@@ -396,6 +396,17 @@ fn files_are_told_apart_by_their_headings() {
     assert!(messages(read(&[&other], SEED).unwrap_err())[0].starts_with("o.csv:1: is neither a node list"));
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "[a-c0-9,\"\n\r|-]{0,80}") {
+        let (node_heading, pod_heading) = (NODES.lines().next().unwrap(), PODS.lines().next().unwrap());
+        let options = PodOptions { times: Times::Trace, inflate_to: Some(1.0), ..PodOptions::default() };
+        let _ = nodes(format!("{node_heading}\n{text}"), &NodeOptions::default());
+        let _ = pods(format!("{pod_heading}\n{text}"), &options);
+        let _ = pods(&text, &options);
+    }
+}
+
 /// What is written is read again as the same model.
 #[test]
 fn written_lists_are_read_again() {
