@@ -2,5 +2,8 @@
 
 mod audit;
 mod bad_input;
+mod engine;
+mod event_log;
+mod golden;
 mod random_model;
 mod swarm;
