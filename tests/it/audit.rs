@@ -135,11 +135,12 @@ impl Audit {
         assert!(devices.iter().all(|&device| device < has as usize), "I10: a GPU of pod {} does not exist", pod.0);
     }
 
-    /// Nothing waits that fits somewhere.
+    /// Nothing waits that fits somewhere, or that was never tried.
     fn check_waiting(view: &View<'_>) {
         let pods = &view.world.pods;
-        let waiting = (0..pods.len()).filter(|&i| pods.phase[i] == Phase::Pending);
-        let mut classes: Vec<ClassId> = waiting.map(|i| pods.class[i]).collect();
+        let waiting = || (0..pods.len()).filter(|&i| pods.phase[i] == Phase::Pending);
+        assert!(waiting().all(|i| pods.attempts[i] > 0), "I10: a pod waits that was never tried");
+        let mut classes: Vec<ClassId> = waiting().map(|i| pods.class[i]).collect();
         classes.sort();
         classes.dedup();
         if classes.is_empty() {

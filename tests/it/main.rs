@@ -3,5 +3,8 @@
 mod audit;
 mod bad_input;
 mod fgd;
+mod engine;
+mod event_log;
+mod golden;
 mod random_model;
 mod swarm;

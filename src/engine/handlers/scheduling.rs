@@ -51,10 +51,16 @@ impl<O: Observer> Simulation<'_, O> {
                     self.note_unschedulable(pod);
                 }
                 OnUnschedulable::Wait => {
-                    self.waiting.block(class, view.class(class).requests.cpu.0);
                     let rank = self.queue_order.rank(&view, pod);
+                    let untried = self.waiting.block(class, view.class(class).requests.cpu.0);
                     self.waiting.push(class, rank, pod);
                     self.note_unschedulable(pod);
+                    // The others of the class fit nowhere either: to the observers they were tried, too.
+                    for other in untried.into_iter().filter(|&other| other != pod) {
+                        if self.world.pods.phase[other.index()] == Phase::Pending {
+                            self.note_unschedulable(other);
+                        }
+                    }
                 }
             },
         }
