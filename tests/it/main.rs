@@ -2,9 +2,9 @@
 
 mod audit;
 mod bad_input;
-mod fgd;
 mod engine;
 mod event_log;
+mod fgd;
 mod golden;
 mod random_model;
 mod swarm;
