@@ -553,7 +553,7 @@ mod tests {
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
         match load_scenario(&path, &changes, 0, &Environment::default()) {
-            Ok((model, _)) => model,
+            Ok(loaded) => loaded.model,
             Err(error) => panic!("{error}"),
         }
     }

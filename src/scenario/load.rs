@@ -43,9 +43,9 @@ pub fn load_scenario(
     overrides: &[Override],
     replication: u32,
     environment: &Environment,
-) -> Result<(Model, Json), ScenarioError> {
+) -> Result<Loaded, ScenarioError> {
     let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
-    load_scenario_text(&source, overrides, replication, environment).map(|loaded| (loaded.model, loaded.resolved))
+    load_scenario_text(&source, overrides, replication, environment)
 }
 
 /// A scenario that is ready to run.
@@ -59,7 +59,7 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
 }
 
-/// As [`load_scenario`] with warnings, from a text that is at hand, such as a scenario that the binary carries. Its file name serves
+/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves
 /// for messages and for paths that are relative to it.
 ///
 /// # Errors
