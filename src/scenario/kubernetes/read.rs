@@ -96,9 +96,13 @@ impl Notes {
         let mut labels: Vec<Label> = tree
             .entries()
             .iter()
-            .filter_map(|entry| {
-                let value = self.text(Some(&entry.value), &format!("{field}.{}", entry.key)).unwrap_or_default();
-                Some(Label { key: entry.key.to_string(), value: value.to_owned() })
+            .map(|entry| {
+                // The name of the field is put together only where it is needed.
+                let value = match entry.value.as_text() {
+                    Some(text) => text,
+                    None => self.text(Some(&entry.value), &format!("{field}.{}", entry.key)).unwrap_or_default(),
+                };
+                Label { key: entry.key.to_string(), value: value.to_owned() }
             })
             .collect();
         labels.sort();
