@@ -51,14 +51,14 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
             charts: spec.outputs.charts,
         },
     };
-    if !context.issues.is_empty() {
+    if !context.is_sound() {
         return None;
     }
     sizes(&model, context);
-    if context.issues.is_empty() && !spec.scheduler.parameters.is_empty() {
+    if context.is_sound() && !spec.scheduler.parameters.is_empty() {
         parameters(&model, context);
     }
-    context.issues.is_empty().then_some(model)
+    context.is_sound().then_some(model)
 }
 
 fn instant(span: Duration) -> SimTime {
