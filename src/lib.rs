@@ -55,3 +55,6 @@ pub mod experiment;
 pub mod report;
 
 pub mod cli;
+
+#[cfg(test)]
+mod testkit;

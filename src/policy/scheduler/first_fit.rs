@@ -1,11 +1,13 @@
 //! The first node that fits, in order of node rank.
 //!
-//! Decides: the feasible node with the lowest id. Parameters: none. Source: first fit (Johnson 1973).
+//! Decides: the feasible node with the lowest id.
+//! Parameters: none. Source: first fit (Johnson 1973). Known deviations: none.
+//! Example: nodes of 4 cores, pods of 3, 2 and 1 cores: nodes 0, 1, 0.
 
 use serde_json::Value;
 
 use super::index::NodeIndex;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus};
+use super::{Decision, Placement, Scheduler, SchedulerRow, gpus, unscored};
 use crate::ids::{ClassId, NodeId};
 use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
@@ -30,13 +32,23 @@ fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
 
 impl Scheduler for FirstFit {
     fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let unscored = &mut |_: &View<'_>, _, nodes: &[NodeId], scores: &mut Vec<_>| scores.resize(nodes.len(), 0);
-        let candidates = self.index.refresh(view, class, unscored);
+        let candidates = self.index.refresh(view, class, &mut unscored);
         let Some(node) = candidates.next_from(NodeId(0)) else {
             return Decision::Unschedulable;
         };
-        let request = view.class(class).gpu.as_ref();
-        let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
+        let gpus = gpus::best_fit_on(view, class, node);
         Decision::Place(Placement { node, gpus, feasible: candidates.feasible(), best: -1, ties: 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::{cluster, nodes_chosen};
+
+    #[test]
+    fn the_lowest_node_that_fits_is_taken() {
+        let fixture = cluster().node("n").cpu(4000).times(2).pod("3").cpu(3000).pod("2").cpu(2000).pod("1").cpu(1000);
+        // Left after each pod: 1 4, 1 2, 0 2, 0 0; then nothing fits.
+        assert_eq!(nodes_chosen(&fixture, "first-fit", &[0, 1, 2, 1, 2]), [Some(0), Some(1), Some(0), Some(1), None]);
     }
 }

@@ -3,7 +3,7 @@
 //! Most policies are a [`Scorer`]: every node that passes the filters gets an integer score from its own state, the
 //! highest wins, and of equals the lowest [`NodeId`], which is the cluster's declared tie-break rank. [`Scored`] keeps
 //! those scores in a [`NodeIndex`], so a decision costs what changed since the class was last looked at, not what
-//! exists. The others ([`first_fit`], [`next_fit`], [`round_robin`], [`random`]) ask the same index for feasible nodes.
+//! exists. The others (first fit, next fit, round robin, random) ask the same index for feasible nodes.
 
 use serde_json::Value;
 
@@ -18,9 +18,24 @@ pub mod gpus;
 pub mod index;
 pub mod scored;
 
+mod balanced_allocation;
+mod best_fit;
+mod cosine;
+mod dot_product;
 mod fgd;
+mod fgd_best_fit;
+mod fgd_dot_product;
 mod first_fit;
+mod gpu_clustering;
+mod gpu_packing;
+mod l2_norm;
 mod least_allocated;
+mod most_allocated;
+mod next_fit;
+mod random;
+mod round_robin;
+mod shares;
+mod worst_fit;
 
 pub use index::{NodeIndex, Score};
 pub use scored::{Scored, Scorer};
@@ -90,9 +105,32 @@ impl SchedulerRow {
 }
 
 /// Every scheduler there is.
-pub const SCHEDULERS: &[SchedulerRow] = &[first_fit::ROW, least_allocated::ROW, fgd::ROW];
+pub const SCHEDULERS: &[SchedulerRow] = &[
+    first_fit::ROW,
+    next_fit::ROW,
+    round_robin::ROW,
+    random::ROW,
+    best_fit::ROW,
+    worst_fit::ROW,
+    least_allocated::ROW,
+    most_allocated::ROW,
+    balanced_allocation::ROW,
+    dot_product::ROW,
+    cosine::ROW,
+    l2_norm::ROW,
+    gpu_packing::ROW,
+    gpu_clustering::ROW,
+    fgd_best_fit::ROW,
+    fgd_dot_product::ROW,
+    fgd::ROW,
+];
 
 /// The row with that name.
 pub fn find(name: &str) -> Option<&'static SchedulerRow> {
     SCHEDULERS.iter().find(|row| row.name == name)
+}
+
+/// Fills the index for a policy that looks at nothing but whether nodes are feasible.
+fn unscored(_: &View<'_>, _: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
+    scores.resize(nodes.len(), 0);
 }
