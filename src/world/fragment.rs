@@ -61,9 +61,9 @@ pub fn typical_pods(cluster: &Cluster, workload: &Workload, coverage: f64) -> Ve
             break;
         }
     }
-    let sum: f64 = typical.iter().map(|pod| pod.share).sum();
+    // Divided in two steps, as upstream does: in one step, or by the sum of the shares, some last bits differ.
     for pod in &mut typical {
-        pod.share /= sum;
+        pod.share /= covered / total;
     }
     typical
 }

@@ -9,7 +9,7 @@
 //!
 //! Kinds: shared GPU, and each number of whole GPUs. A shared GPU is the fitting one with the least left.
 //! Parameters: none. Source: GpuClustering in the simulator of Weng et al., "Beware of Fragmentation" (USENIX ATC 2023;
-//! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641), there after Xiao et al., "Gandiva" (OSDI 2018).
+//! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641).
 //! Known deviations: requests for 1, 2, 4 and 8 whole GPUs are kinds of their own, all other requests for several GPUs
 //! are one kind together; upstream has a kind for every number and cannot take shares of several GPUs.
 //! Example: a pod of half a GPU; a node of 2 GPUs with one shared pod (1500 left) scores 20 + 75, one with a whole-GPU

@@ -7,8 +7,7 @@
 //!
 //! A shared GPU is the fitting one with the least left; whole GPUs are the free ones with the lowest index.
 //! Parameters: none. Source: GpuPacking in the simulator of Weng et al., "Beware of Fragmentation" (USENIX ATC 2023;
-//! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641), there after the packing of Weng et al., "MLaaS in the Wild"
-//! (NSDI 2022). Known deviations: none.
+//! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641). Known deviations: none.
 //! Example: a pod of half a GPU; a node whose GPUs have 600 and 1000 left scores 94, one with 400 and 1000 left 49, an
 //! idle one with two GPUs 31.
 
