@@ -11,6 +11,8 @@ pub mod queue;
 pub mod scheduler;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod golden;
 
 pub use parameters::{Parameter, ParameterError};

@@ -74,6 +74,9 @@ pub struct Placement {
     pub ties: u32,
 }
 
+/// Makes a policy for one run from its parameters.
+type Build = fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>;
+
 /// One row of the table of schedulers.
 #[derive(Clone, Copy)]
 pub struct SchedulerRow {
@@ -85,7 +88,7 @@ pub struct SchedulerRow {
     pub source: &'static str,
     /// Its parameters.
     pub parameters: &'static [Parameter],
-    build: fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>,
+    build: Build,
 }
 
 impl std::fmt::Debug for SchedulerRow {
