@@ -20,9 +20,13 @@ fn bench(
     mut queue: impl PendingSet,
     mut delays: Delays,
 ) {
-    fill(&mut queue, &mut delays, pending);
-    hold(&mut queue, &mut delays, pending.clamp(100_000, 1_000_000));
+    // Filled on first use, so that a filter on the names does not wait for what it leaves out.
+    let mut filled = false;
     group.bench_function(BenchmarkId::new(name, pending), |bencher| {
+        if !std::mem::replace(&mut filled, true) {
+            fill(&mut queue, &mut delays, pending);
+            hold(&mut queue, &mut delays, pending.clamp(100_000, 1_000_000));
+        }
         bencher.iter(|| black_box(hold(&mut queue, &mut delays, OPERATIONS)));
     });
 }

@@ -41,6 +41,7 @@ pub mod model;
 pub mod results;
 pub mod stats;
 
+pub mod importers;
 pub mod world;
 
 pub mod policy;

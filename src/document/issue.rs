@@ -7,7 +7,8 @@ use super::{Span, limits};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $meaning:literal;)*) => {
-        /// The kinds of issues. The code (`W0101`) is stable: scripts may rely on it; the wording of messages may change.
+        /// The kinds of issues. The code (`W0101`) is stable: scripts may rely on it; the wording of messages may
+        /// change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
             $(#[doc = $meaning] $name,)*
@@ -236,7 +237,8 @@ mod tests {
             shown,
             [
                 "a.yaml: error[W0001]: no such file",
-                "a.yaml:2:3: error[W0101]: unknown key `seeed`\n  2 |   seeed: 1\n    |   ^\n  hint: did you mean `seed`?",
+                "a.yaml:2:3: error[W0101]: unknown key `seeed`\n  2 |   seeed: 1\n    |   ^\n  hint: did you mean \
+                 `seed`?",
             ]
         );
     }

@@ -1,8 +1,8 @@
 //! Text to nodes, in parallel over the documents of a stream.
 //!
-//! A line that starts with `---` ends every construct of YAML, even a block text or a quoted one (YAML 1.2.2, 9.1.2), so a
-//! stream can be cut there and its pieces parsed apart. Pieces are cut by size, never by the number of threads. A piece
-//! that fails is parsed again document by document, so that each broken document is reported.
+//! A line that starts with `---` ends every construct of YAML, even a block text or a quoted one (YAML 1.2.2, 9.1.2),
+//! so a stream can be cut there and its pieces parsed apart. Pieces are cut by size, never by the number of threads. A
+//! piece that fails is parsed again document by document, so that each broken document is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -82,7 +82,8 @@ struct Piece<'t> {
 /// Cuts a stream before lines that start with `---`, into pieces of at least `piece_bytes`.
 fn cut(text: &str, piece_bytes: usize) -> Vec<Piece<'_>> {
     let bytes = text.as_bytes();
-    // Directives belong to the document after them, and nothing but their document may follow: leave such streams whole.
+    // Directives belong to the document after them, and nothing but their document may follow: leave such streams
+    // whole.
     let has_directive = text.starts_with('%') || text.contains("\n%") || text.contains("\r%");
     let mut pieces = Vec::new();
     let (mut start, mut lines_before) = (0, 0);
@@ -171,7 +172,8 @@ fn parse_piece(piece: Piece<'_>, nodes_left: &AtomicU64) -> Parsed {
                 all.documents.extend(parsed.documents);
                 all.faults.extend(parsed.faults);
             }
-            Err(fault) => all.faults.push(fault),
+            Err(fault) if all.faults.len() < limits::ISSUES => all.faults.push(fault),
+            Err(_) => {}
         }
     }
     all
@@ -348,27 +350,21 @@ impl<'t> Builder<'t> {
 
     /// Reports duplicate keys, of which the first stays, and carries out merges (`<<`).
     fn finish_map(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
-        const FEW: usize = 12;
-        let mut seen = BTreeSet::new();
-        let mut duplicates = Vec::new();
-        for at in 1..entries.len() {
-            let key = &*entries[at].key;
-            let earlier = if entries.len() <= FEW {
-                entries[..at].iter().any(|entry| &*entry.key == key)
-            } else {
-                seen.insert(&*entries[at - 1].key);
-                seen.contains(key)
-            };
-            if earlier {
-                duplicates.push(at);
-            }
-        }
-        for at in duplicates.into_iter().rev() {
-            let entry = entries.remove(at);
-            let key = if &*entry.key == MERGE_KEY { "<<" } else { &*entry.key };
-            let mut fault = Fault::new(Code::DuplicateKey, entry.span, format!("the key `{key}` stands here twice"));
-            fault.hint = Some("keep one of the two");
-            self.parsed.faults.push(fault);
+        let duplicates = duplicate_keys(&entries);
+        if !duplicates.is_empty() {
+            let mut position = 0;
+            entries.retain(|entry| {
+                position += 1;
+                let keep = !duplicates.contains(&(position - 1));
+                if !keep && self.parsed.faults.len() < limits::ISSUES {
+                    let key = if &*entry.key == MERGE_KEY { "<<" } else { &*entry.key };
+                    let message = format!("the key `{key}` stands here twice");
+                    let mut fault = Fault::new(Code::DuplicateKey, entry.span, message);
+                    fault.hint = Some("keep one of the two");
+                    self.parsed.faults.push(fault);
+                }
+                keep
+            });
         }
         match entries.iter().position(|entry| &*entry.key == MERGE_KEY) {
             Some(at) => merge(entries, at),
@@ -395,6 +391,19 @@ impl<'t> Builder<'t> {
         }
         fault
     }
+}
+
+/// The positions of keys that stand earlier in the mapping too.
+fn duplicate_keys(entries: &[Entry]) -> BTreeSet<usize> {
+    const FEW: usize = 12;
+    if entries.len() <= FEW {
+        // Nearly all mappings are this small, and comparing all pairs is faster than sorting.
+        let is_duplicate = |at: &usize| entries[..*at].iter().any(|entry| entry.key == entries[*at].key);
+        return (1..entries.len()).filter(is_duplicate).collect();
+    }
+    let mut order: Vec<usize> = (0..entries.len()).collect();
+    order.sort_by(|&a, &b| entries[a].key.cmp(&entries[b].key));
+    order.windows(2).filter(|pair| entries[pair[0]].key == entries[pair[1]].key).map(|pair| pair[1]).collect()
 }
 
 /// Stands for an unquoted `<<` while a mapping is open; a control character cannot be part of a key.

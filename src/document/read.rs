@@ -113,8 +113,8 @@ pub fn read_text(path: &Path, file: &Arc<str>) -> Result<Source, Issue> {
     Ok(Source { file: file.clone(), text })
 }
 
-/// Reads a file and parses all its documents; what is wrong goes to `issues`. Documents that are sound are returned even
-/// when others in the file are not.
+/// Reads a file and parses all its documents; what is wrong goes to `issues`. Documents that are sound are returned
+/// even when others in the file are not.
 pub fn read_documents(path: &Path, file: &Arc<str>, issues: &mut Issues) -> (Option<Source>, Vec<Node>) {
     match read_text(path, file) {
         Ok(source) => {

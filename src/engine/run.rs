@@ -74,6 +74,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// When the model names a policy that does not exist, or gives it wrong parameters.
     pub fn new(model: &'m Model, observer: O) -> Result<Simulation<'m, O>, RunError> {
         let (scheduler, queue_order) = build_policies(model)?;
+        Ok(Simulation::with_policies(model, scheduler, queue_order, observer))
+    }
+
+    /// A run of `model` under policies of the caller's own, whatever policies the model names. This is how a policy
+    /// that is not in the tables is tried.
+    ///
+    /// The run panics when the scheduler breaks its contract by placing a pod where too little is left.
+    pub fn with_policies(
+        model: &'m Model,
+        scheduler: Box<dyn Scheduler>,
+        queue_order: Box<dyn QueueOrder>,
+        observer: O,
+    ) -> Simulation<'m, O> {
         let world = World::new(model);
         let mut pool_sizes = vec![0; model.cluster.pools.len()];
         for node in &model.cluster.nodes {
@@ -98,7 +111,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             events_handled: 0,
         };
         simulation.schedule_first_events();
-        Ok(simulation)
+        simulation
     }
 
     fn schedule_first_events(&mut self) {

@@ -20,6 +20,8 @@ struct Place {
 #[derive(Clone, Debug, Default)]
 struct ClassQueue {
     pods: BinaryHeap<Reverse<Place>>,
+    /// Pods that joined since the class was last blocked, some of which may have found a place.
+    untried: Vec<Place>,
     blocked: bool,
 }
 
@@ -53,7 +55,11 @@ impl WaitingPods {
         let queue = &mut self.classes[class.index()];
         let is_head = queue.pods.peek().is_none_or(|Reverse(head)| place < *head);
         queue.pods.push(Reverse(place));
-        if is_head && !queue.blocked {
+        if queue.blocked {
+            return;
+        }
+        queue.untried.push(place);
+        if is_head {
             self.heads.push(Reverse((place, class)));
         }
     }
@@ -66,8 +72,9 @@ impl WaitingPods {
                 continue;
             }
             queue.pods.pop();
-            if let Some(&Reverse(next)) = queue.pods.peek() {
-                self.heads.push(Reverse((next, class)));
+            match queue.pods.peek() {
+                Some(&Reverse(next)) => self.heads.push(Reverse((next, class))),
+                None => queue.untried.clear(),
             }
             return Some(place.pod);
         }
@@ -84,10 +91,16 @@ impl WaitingPods {
         !self.blocked.is_empty()
     }
 
-    /// Notes that the class, which requests `cpu` milli-cores, finds no place.
-    pub(super) fn block(&mut self, class: ClassId, cpu: u64) {
-        self.classes[class.index()].blocked = true;
+    /// Notes that the class, which requests `cpu` milli-cores, finds no place. Gives those of its pods, in queue order,
+    /// that share this fate without having been tried; some of them may have found a place before.
+    pub(super) fn block(&mut self, class: ClassId, cpu: u64) -> Vec<PodId> {
+        let queue = &mut self.classes[class.index()];
+        queue.blocked = true;
         self.blocked.insert((cpu, class), ());
+        let mut untried = std::mem::take(&mut queue.untried);
+        untried.sort_unstable();
+        untried.dedup();
+        untried.into_iter().map(|place| place.pod).collect()
     }
 
     /// Lets those blocked classes take turns again that request at most `cpu` milli-cores and for which `fits` holds.
@@ -119,7 +132,7 @@ mod tests {
         }
         assert_eq!(waiting.pop(), Some(PodId(3))); // the smaller rank
         assert_eq!(waiting.pop(), Some(PodId(0)));
-        waiting.block(a, 500);
+        assert_eq!(waiting.block(a, 500), [PodId(0), PodId(2)]);
         waiting.push(a, 0, PodId(0));
         assert_eq!(waiting.pop(), Some(PodId(1)));
         assert_eq!(waiting.pop(), None);

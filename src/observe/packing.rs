@@ -79,15 +79,16 @@ impl Packing {
         points
     }
 
-    /// The points as a table.
+    /// The points as a table, with as many decimals as the published results have.
     pub fn table(&self) -> Table {
         let points = self.points();
-        let column = |position: usize| Column::Fixed(2, points.iter().map(|point| point[position]).collect());
+        let column =
+            |decimals, position: usize| Column::Fixed(decimals, points.iter().map(|point| point[position]).collect());
         Table::new()
             .with("arrived_pct", Column::Count(points.iter().map(|point| point[0] as u64).collect()))
-            .with("allocated_pct", column(1))
-            .with("frag_ratio_pct", column(2))
-            .with("frag_amount_pct", column(3))
+            .with("allocated_pct", column(2, 1))
+            .with("frag_ratio_pct", column(3, 2))
+            .with("frag_amount_pct", column(2, 3))
     }
 }
 

@@ -138,7 +138,7 @@ fn duel(make: &Make<'_>, model: &Model, world: &World, class: ClassId, decision:
     Ok(())
 }
 
-/// A cluster with a bit of everything.
+/// A cluster with a bit of everything, and with a node so large that scores of the FGD study fall below 0 there.
 fn zoo() -> Fixture {
     let nodes = cluster()
         .node("plain")
@@ -156,6 +156,11 @@ fn zoo() -> Fixture {
         .memory_mib(65_536)
         .gpus("A100", 8)
         .fpga(2)
+        .taint("dedicated")
+        .node("huge")
+        .cpu(256_000)
+        .memory_mib(65_536)
+        .gpus("A100", 16)
         .taint("dedicated")
         .node("thin")
         .cpu(4000)

@@ -12,7 +12,5 @@ pub mod scheduler;
 
 #[cfg(test)]
 mod conformance;
-#[cfg(test)]
-mod golden;
 
 pub use parameters::{Parameter, ParameterError};

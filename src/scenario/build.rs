@@ -1,4 +1,5 @@
-//! From a checked file to the model. What can only be known now, such as the names of nodes in manifests, is checked here.
+//! From a checked file to the model. What can only be known now, such as the names of nodes in manifests, is checked
+//! here.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +8,13 @@ use super::distribution::{distribution, mean_seconds};
 use super::import;
 use super::schema::suggestion;
 use super::spec::{
-    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, NodeSpec, OnEvictionSpec,
+    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
     OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
     TolerationSpec,
 };
 use super::validate::{NODES_MAX, PODS_MAX};
 use crate::document::Code;
-use crate::ids::{ClassId, NodeId, PoolId};
+use crate::ids::{ClassId, GpuModelId, NodeId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest, Label, Model, Node,
@@ -66,6 +67,14 @@ fn instant(span: Duration) -> SimTime {
 
 fn dist(spec: &DistributionSpec) -> Dist {
     distribution(spec).expect("distributions have been validated")
+}
+
+/// How long pods run; none: for ever.
+fn lifetime(spec: &LifetimeSpec) -> Option<Dist> {
+    match spec {
+        LifetimeSpec::Forever => None,
+        LifetimeSpec::Drawn(spec) => Some(dist(spec)),
+    }
 }
 
 /// Lets the policy itself read its parameters.
@@ -199,22 +208,25 @@ fn resources(
 
 fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mut Context<'_>) -> Workload {
     let mut workload = Workload::default();
-    let mut popularity = BTreeMap::new();
-    import::pod_manifests(&spec.workload.manifests, cluster, &mut workload, &mut popularity, context);
+    import::pod_manifests(&spec.workload.manifests, cluster, &mut workload, context);
     if let Some(openb) = &spec.workload.openb {
-        import::openb_pods(openb, seed, cluster, &mut workload, &mut popularity, context);
+        import::openb_pods(openb, seed, cluster, &mut workload, context);
     }
     if let Some(synthetic) = &spec.workload.synthetic {
-        let (arrivals, _) = arrivals(synthetic.arrivals.as_ref(), None);
-        let duration = synthetic.duration.as_ref().map(dist);
-        import::synthetic_pods(synthetic, seed, arrivals, duration, cluster, &mut workload, &mut popularity);
+        let arrivals = synthetic.arrivals.as_ref().map(|spec| arrivals(Some(spec), None).0);
+        let duration = synthetic.duration.as_ref().map(lifetime);
+        import::synthetic_pods(synthetic, arrivals, duration, cluster, &mut workload);
+    }
+    let mut popularity: BTreeMap<ClassId, f64> = BTreeMap::new();
+    for &(class, pods) in &workload.popularity {
+        *popularity.entry(class).or_insert(0.0) += pods;
     }
     for (index, template) in spec.workload.templates.iter().enumerate() {
         let class = pod_class(template, &format!("workload.templates[{index}]"), cluster, context);
         let class = workload.intern_class(class);
         let (arrivals, count) = arrivals(template.arrivals.as_ref(), template.count);
         *popularity.entry(class).or_insert(0.0) += expected(&arrivals, count, spec.horizon);
-        let duration = template.duration.as_ref().map(dist);
+        let duration = template.duration.as_ref().and_then(lifetime);
         workload.sources.push(ArrivalSource::Generated(GeneratedPods {
             name: template.name.clone(),
             classes: vec![(class, 1.0)],
@@ -261,10 +273,14 @@ fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Con
     for (name, limit) in &spec.limits {
         requests.entry(name.clone()).or_insert_with(|| limit.clone());
     }
-    let known: Vec<&str> = cluster.extended_resources.iter().map(String::as_str).collect();
+    let is_offered = |position: &usize| cluster.shapes.iter().any(|shape| shape.allocatable.extended(*position) > 0);
+    let known: Vec<(usize, &str)> = (0..cluster.extended_resources.len())
+        .filter(is_offered)
+        .map(|position| (position, cluster.extended_resources[position].as_str()))
+        .collect();
     let mut unknown = Vec::new();
     let mut position = |name: &str| {
-        let found = known.iter().position(|other| *other == name);
+        let found = known.iter().find(|(_, other)| *other == name).map(|(position, _)| *position);
         if found.is_none() {
             unknown.push(name.to_owned());
         }
@@ -274,6 +290,7 @@ fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Con
     let limits = (!spec.limits.is_empty()).then(|| resources(&spec.limits, 1, &mut position));
     unknown.dedup();
     for name in unknown.iter().filter(|name| requests.contains_key(*name)) {
+        let known: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
         let hint = suggestion(name, &known, "the extended resources of the nodes are");
         let message = format!("no node has the resource `{name}`");
         context.report_with_hint(&format!("{at}.requests.\"{name}\""), Code::UnknownReference, message, hint);
@@ -299,14 +316,17 @@ fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Con
     }
 }
 
-fn gpu_model(name: &str, at: &str, cluster: &Cluster, context: &mut Context<'_>) -> Option<crate::ids::GpuModelId> {
-    let position = cluster.gpu_models.iter().position(|model| model == name);
-    if position.is_none() {
-        let known: Vec<&str> = cluster.gpu_models.iter().map(String::as_str).collect();
+fn gpu_model(name: &str, at: &str, cluster: &Cluster, context: &mut Context<'_>) -> Option<GpuModelId> {
+    let mut offered: Vec<GpuModelId> = cluster.shapes.iter().filter_map(|shape| Some(shape.gpu?.model)).collect();
+    offered.sort_unstable();
+    offered.dedup();
+    let found = offered.iter().copied().find(|model| cluster.gpu_models[model.index()] == name);
+    if found.is_none() {
+        let known: Vec<&str> = offered.iter().map(|model| cluster.gpu_models[model.index()].as_str()).collect();
         let hint = suggestion(name, &known, "the models of the nodes are");
         context.report_with_hint(at, Code::UnknownReference, format!("no node has a GPU of the model `{name}`"), hint);
     }
-    position.map(crate::ids::GpuModelId::from_index)
+    found
 }
 
 fn toleration(spec: &TolerationSpec) -> Toleration {

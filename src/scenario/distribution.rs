@@ -66,7 +66,8 @@ pub(super) fn mean_seconds(dist: &Dist) -> f64 {
         Dist::Exponential { mean } | Dist::Normal { mean, .. } => *mean,
         Dist::Lognormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0),
         Dist::Weibull { scale, shape } => scale * libm::tgamma(1.0 + 1.0 / shape),
-        // Without an upper bound the mean of a Pareto is infinite for shapes up to 1; the shortest span bounds it below.
+        // Without an upper bound the mean of a Pareto is infinite for shapes up to 1; the shortest span bounds it
+        // below.
         Dist::Pareto { min, shape, .. } if *shape > 1.0 => shape * min / (shape - 1.0),
         Dist::Pareto { min, .. } => *min,
         Dist::Hyperexponential { branches } => branches.iter().map(|(probability, mean)| probability * mean).sum(),

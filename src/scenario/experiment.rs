@@ -236,8 +236,11 @@ fn label(node: Option<&Node>) -> String {
 mod tests {
     use super::*;
 
-    const SCENARIO: &str = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: s}\ncluster: {pools: [{name: p, \
-                            allocatable: {cpu: 4, memory: 8Gi}}]}\n";
+    const SCENARIO: &str = "apiVersion: wavetank.dev/v1
+kind: Scenario
+metadata: {name: s}
+cluster: {pools: [{name: p, allocatable: {cpu: 4, memory: 8Gi}}]}
+";
     const EXPERIMENT: &str = "apiVersion: wavetank.dev/v1
 kind: Experiment
 metadata: {name: e, description: d}

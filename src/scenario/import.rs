@@ -1,40 +1,100 @@
 //! Where scenarios name data in other formats: hands it to the importers.
 
-use std::collections::BTreeMap;
-
 use super::context::Context;
-use super::spec::{OpenbNodesSpec, OpenbPodsSpec, SyntheticNodesSpec, SyntheticPodsSpec};
-use crate::ids::ClassId;
+use super::spec::{
+    OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
+};
+use crate::document::{Code, Issue, Span};
+use crate::importers::ImportError;
+use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
+use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::model::{Arrivals, Cluster, Dist, Workload};
 use crate::rng::Seed;
+use crate::units::{SimDuration, SimTime};
+
+/// Time between two arrivals of a sequence when the file says nothing.
+const INTERVAL: SimDuration = SimDuration(1_000_000_000);
 
 pub(super) fn node_manifests(_: &[String], _: &mut Cluster, _: &mut Context<'_>) {}
-pub(super) fn pod_manifests(
-    _: &[String],
-    _: &mut Cluster,
-    _: &mut Workload,
-    _: &mut BTreeMap<ClassId, f64>,
-    _: &mut Context<'_>,
-) {
+pub(super) fn pod_manifests(_: &[String], _: &mut Cluster, _: &mut Workload, _: &mut Context<'_>) {}
+/// Adds nodes drawn from the seed.
+pub(super) fn synthetic_nodes(spec: &SyntheticNodesSpec, seed: Seed, cluster: &mut Cluster) {
+    let SyntheticKind::Openb = spec.kind;
+    let options = SyntheticNodes { name: spec.name.clone(), count: spec.nodes, with_gpu_only: spec.gpu_only };
+    synthetic::generate_nodes(&options, seed, cluster);
 }
-pub(super) fn openb_nodes(_: &OpenbNodesSpec, _: Seed, _: &mut Cluster, _: &mut Context<'_>) {}
-pub(super) fn synthetic_nodes(_: &SyntheticNodesSpec, _: Seed, _: &mut Cluster) {}
-pub(super) fn openb_pods(
-    _: &OpenbPodsSpec,
-    _: Seed,
-    _: &mut Cluster,
-    _: &mut Workload,
-    _: &mut BTreeMap<ClassId, f64>,
-    _: &mut Context<'_>,
-) {
-}
+
+/// Adds a source of pods that are drawn as they arrive; arrivals and times to run that are not given are those of the
+/// trace, and an inner none is for ever.
 pub(super) fn synthetic_pods(
-    _: &SyntheticPodsSpec,
-    _: Seed,
-    _: Arrivals,
-    _: Option<Dist>,
-    _: &mut Cluster,
-    _: &mut Workload,
-    _: &mut BTreeMap<ClassId, f64>,
+    spec: &SyntheticPodsSpec,
+    arrivals: Option<Arrivals>,
+    duration: Option<Option<Dist>>,
+    cluster: &mut Cluster,
+    workload: &mut Workload,
 ) {
+    let SyntheticKind::Openb = spec.kind;
+    let options = SyntheticPods {
+        name: spec.name.clone(),
+        count: spec.pods,
+        start: SimTime::ZERO,
+        arrivals: arrivals.unwrap_or_else(synthetic::openb_arrivals),
+        duration: duration.unwrap_or_else(|| Some(synthetic::openb_lifetimes())),
+    };
+    synthetic::generate_pods(&options, cluster, workload);
+}
+
+/// Adds the nodes of an openb node list.
+pub(super) fn openb_nodes(spec: &OpenbNodesSpec, seed: Seed, cluster: &mut Cluster, context: &mut Context<'_>) {
+    let nodes = context.existing_path("cluster.openb.nodes", &spec.nodes);
+    let rank = match &spec.rank {
+        RankSpec::NameOrder => Some(Rank::NameOrder),
+        RankSpec::Shuffled => Some(Rank::Shuffled),
+        RankSpec::File(file) => context.existing_path("cluster.openb.rank.file", file).map(Rank::File),
+    };
+    if let (Some(nodes), Some(rank)) = (nodes, rank) {
+        let options = NodeOptions { stride: spec.stride, rank, ..NodeOptions::default() };
+        report(openb::read_nodes(&nodes, &options, seed, cluster), context);
+    }
+}
+
+/// Adds the pods of an openb pod list.
+pub(super) fn openb_pods(
+    spec: &OpenbPodsSpec,
+    seed: Seed,
+    cluster: &mut Cluster,
+    workload: &mut Workload,
+    context: &mut Context<'_>,
+) {
+    let pods = context.existing_path("workload.openb.pods", &spec.pods);
+    let order = match &spec.order {
+        OrderSpec::FileOrder => Some(Order::FileOrder),
+        OrderSpec::Shuffled => Some(Order::Shuffled),
+        OrderSpec::File(file) => context.existing_path("workload.openb.order.file", file).map(Order::File),
+    };
+    if let (Some(pods), Some(order)) = (pods, order) {
+        let options = PodOptions {
+            from: spec.rows.as_ref().map_or(0, |rows| rows.from),
+            to: spec.rows.as_ref().and_then(|rows| rows.to),
+            order,
+            // The capacity of a cluster that could not be read is no measure.
+            inflate_to: spec.inflate_to.filter(|_| context.issues.is_empty()),
+            times: match spec.times {
+                TimesSpec::Sequence => {
+                    Times::Sequence { interval: spec.interval.map_or(INTERVAL, |interval| interval.0) }
+                }
+                TimesSpec::Trace => Times::Trace,
+            },
+        };
+        report(openb::read_pods(&pods, &options, seed, cluster, workload), context);
+    }
+}
+
+/// Turns what an importer found wrong into issues.
+fn report(outcome: Result<(), Vec<ImportError>>, context: &mut Context<'_>) {
+    for ImportError { file, line, message } in outcome.err().into_iter().flatten() {
+        // Rows have a line, the file as a whole has none.
+        let span = if line == 0 { Span::default() } else { Span::new(u32::try_from(line).unwrap_or(u32::MAX), 1) };
+        context.issues.push(Issue::new(Code::Trace, &file.into(), span, message));
+    }
 }

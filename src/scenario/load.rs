@@ -15,7 +15,7 @@ use crate::document::{Code, Entry, Issue, Issues, Node, Source, Span, Value, par
 use crate::model::Model;
 
 /// Largest scenario or experiment file in bytes. Data has files of its own.
-const SCENARIO_BYTES_MAX: usize = 64 << 20;
+const SCENARIO_BYTES_MAX: usize = 16 << 20;
 
 /// Everything that is wrong with a scenario or experiment, ordered by file, line and column; never empty.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -47,8 +47,8 @@ pub fn load_scenario(
     load_scenario_text(&source, overrides, replication, environment)
 }
 
-/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves for
-/// messages and for paths that are relative to it.
+/// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves
+/// for messages and for paths that are relative to it.
 ///
 /// # Errors
 /// See [`load_scenario`].

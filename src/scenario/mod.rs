@@ -12,6 +12,7 @@ mod context;
 mod distribution;
 mod experiment;
 mod import;
+pub mod kubernetes;
 mod load;
 mod origin;
 mod path;

@@ -1,8 +1,8 @@
 //! Where each part of a resolved scenario comes from.
 //!
-//! A scenario is put together from its file, the file it is based on, and overrides, and every message must still point at
-//! the line that somebody wrote. So each source gets a range of lines of its own, as a compiler's source map does, and
-//! the nodes of the tree carry lines in that numbering.
+//! A scenario is put together from its file, the file it is based on, and overrides, and every message must still point
+//! at the line that somebody wrote. So each source gets a range of lines of its own, as a compiler's source map does,
+//! and the nodes of the tree carry lines in that numbering.
 
 use std::path::{Path, PathBuf};
 

@@ -1,13 +1,13 @@
 //! The JSON Schema of the file formats, and a check of documents against it that reports everything at once.
 //!
 //! The schema comes from the types in `spec` through schemars, so the two cannot drift apart. The check understands the
-//! part of JSON Schema that schemars emits for them. Its purpose are messages: where serde stops at the first problem and
-//! knows no place, this names each problem with its place and what to write instead.
+//! part of JSON Schema that schemars emits for them. Its purpose are messages: where serde stops at the first problem
+//! and knows no place, this names each problem with its place and what to write instead.
 
 use serde_json::Value as Json;
 
 use super::spec;
-use crate::document::{Code, Entry, Node, Span, Value};
+use crate::document::{Code, Entry, Node, Span, Value, limits};
 use crate::units::{SimDuration, parse_quantity_milli};
 
 /// The JSON Schema of scenario files.
@@ -34,8 +34,8 @@ pub(super) struct Problem {
     pub(super) hint: Option<String>,
 }
 
-/// Checks a document against a schema; gives everything that is wrong, in the order of the document, and removes what is
-/// wrong from the tree as far as that leaves the rest meaningful.
+/// Checks a document against a schema; gives everything that is wrong, in the order of the document, and removes what
+/// is wrong from the tree as far as that leaves the rest meaningful.
 pub(super) fn check(document: &mut Node, schema: &Json) -> Vec<Problem> {
     let mut checker = Checker { root: schema, problems: Vec::new() };
     checker.value(document, schema, "");
@@ -124,7 +124,9 @@ fn only_key(schema: &Json) -> Option<&str> {
 
 impl<'s> Checker<'s> {
     fn report(&mut self, code: Code, span: Span, message: String, hint: Option<String>) {
-        self.problems.push(Problem { code, span, message, hint });
+        if self.problems.len() < limits::ISSUES {
+            self.problems.push(Problem { code, span, message, hint });
+        }
     }
 
     /// Checks one value; false when it should be removed.
@@ -144,10 +146,8 @@ impl<'s> Checker<'s> {
         let keys: Vec<&str> = list.iter().filter_map(|branch| only_key(branch)).collect();
         match &node.value {
             _ if fitting.is_empty() => self.wrong_type(node, &list, path),
+            Value::Text(text) if choices.contains(&&**text) => true,
             Value::Text(text) if !choices.is_empty() && fitting.iter().all(|branch| branch.get("const").is_some()) => {
-                if choices.contains(&&**text) {
-                    return true;
-                }
                 let message = format!("{} cannot be `{text}`", named(path));
                 let hint = Some(suggestion(text, &choices, "write one of"));
                 self.report(Code::NotAllowed, node.span, message, hint);
@@ -156,7 +156,11 @@ impl<'s> Checker<'s> {
             Value::Map(_) if keys.len() > 1 => self.one_of_keys(node, &list, &keys, path),
             Value::Map(_) => self.object(node, fitting[0], path),
             Value::List(_) => self.list(node, fitting[0], path),
-            _ => self.scalar(node, fitting[0], path),
+            _ => {
+                // A word that is none of the choices is meant as the other thing that can stand here.
+                let other = fitting.iter().find(|branch| branch.get("const").is_none());
+                self.scalar(node, other.unwrap_or(&fitting[0]), path)
+            }
         }
     }
 
@@ -194,7 +198,10 @@ impl<'s> Checker<'s> {
             list.iter().filter_map(|branch| only_key(branch)).map(|key| format!("`{key}`")).collect();
         for branch in list {
             let words = if branch.get("const").is_some() {
-                format!("one of {}", choices.join(", "))
+                match choices.as_slice() {
+                    [only] => only.clone(),
+                    _ => format!("one of {}", choices.join(", ")),
+                }
             } else if only_key(branch).is_some() && keys.len() > 1 {
                 format!("a mapping with one of {}", keys.join(", "))
             } else {
@@ -397,18 +404,14 @@ pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String 
         return "there are none".to_owned();
     }
     let plain = |word: &str| word.to_lowercase().replace(['_', '-'], "");
-    if word.len() >= 3
-        && let Some(longer) = known.iter().find(|candidate| plain(candidate).starts_with(&plain(word)))
-    {
-        return format!("did you mean `{longer}`?");
-    }
     let distance = |candidate: &&&str| strsim::osa_distance(&plain(word), &plain(candidate));
     let length = word.chars().count();
-    match known.iter().min_by_key(distance) {
-        Some(nearest) if distance(&nearest) <= length.div_ceil(3) && distance(&nearest) < length => {
-            format!("did you mean `{nearest}`?")
-        }
-        _ => format!("{list_them} {}", quoted(known)),
+    let is_near = |nearest: &&&str| distance(nearest) <= length.div_ceil(3) && distance(nearest) < length;
+    let is_longer = |candidate: &&&str| length >= 3 && plain(candidate).starts_with(&plain(word));
+    let nearest = known.iter().min_by_key(distance).filter(is_near).or_else(|| known.iter().find(is_longer));
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("{list_them} {}", quoted(known)),
     }
 }
 

@@ -20,8 +20,8 @@ pub struct ScenarioSpec {
     pub api_version: ApiVersion,
     /// `Scenario`.
     pub kind: ScenarioKind,
-    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by key,
-    /// everything else is replaced. Default: none.
+    /// Another scenario, relative to this file, whose keys hold where this one has none: mappings are merged key by
+    /// key, everything else is replaced. Default: none.
     pub base: Option<String>,
     /// What the scenario is called and shows.
     pub metadata: Metadata,
@@ -274,7 +274,7 @@ pub enum RankSpec {
     NameOrder,
     /// Drawn from the seed.
     Shuffled,
-    /// As listed in a CSV file with a node name in each row.
+    /// As a CSV file with the columns `node` and `rank` says; the lower rank is the earlier.
     File(String),
 }
 
@@ -284,6 +284,13 @@ pub enum RankSpec {
 pub struct SyntheticNodesSpec {
     /// What the nodes resemble.
     pub kind: SyntheticKind,
+    /// Nodes are called `<name>-0000` and so on. Default: `node`.
+    #[serde(default = "defaults::node")]
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// Whether nodes without GPUs are left out. Default: false.
+    #[serde(default)]
+    pub gpu_only: bool,
     /// How many.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub nodes: u32,
@@ -324,8 +331,8 @@ pub struct OpenbPodsSpec {
     /// In which order they arrive. Default: `fileOrder`.
     #[serde(default)]
     pub order: OrderSpec,
-    /// GPU demand to reach, as a share of the cluster's GPU capacity: pods drawn from the list are added until it is.
-    /// Default: nothing is added.
+    /// GPU demand to reach, as a share of the cluster's GPU capacity: pods drawn from the list are added, or left out,
+    /// until it is. Default: the list as it is.
     #[schemars(range(min = 0.0, max = 100.0))]
     pub inflate_to: Option<f64>,
     /// When pods arrive and how long they stay. Default: `sequence`.
@@ -355,7 +362,7 @@ pub enum OrderSpec {
     FileOrder,
     /// Drawn from the seed.
     Shuffled,
-    /// As listed in a CSV file with a pod name in each row.
+    /// As a CSV file with the columns `seq` and `pod_row` says.
     File(String),
 }
 
@@ -376,13 +383,17 @@ pub enum TimesSpec {
 pub struct SyntheticPodsSpec {
     /// What the pods resemble.
     pub kind: SyntheticKind,
+    /// Pods are called `<name>-0` and so on. Default: `pod`.
+    #[serde(default = "defaults::pod")]
+    #[schemars(length(min = 1))]
+    pub name: String,
     /// How many.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub pods: u64,
-    /// How arrivals follow each other. Default: all at the start.
+    /// How arrivals follow each other. Default: as in what the pods resemble.
     pub arrivals: Option<ArrivalsSpec>,
-    /// How long pods run. Default: for ever.
-    pub duration: Option<DistributionSpec>,
+    /// How long pods run: a distribution, or `forever`. Default: as in what the pods resemble.
+    pub duration: Option<LifetimeSpec>,
 }
 
 /// Like pods, called `<name>-0`, `<name>-1` and so on.
@@ -417,8 +428,8 @@ pub struct TemplateSpec {
     /// When the first pod can arrive. Default: 0s.
     #[serde(default)]
     pub start: Duration,
-    /// How long pods run. Default: for ever.
-    pub duration: Option<DistributionSpec>,
+    /// How long pods run: a distribution, or `forever`. Default: `forever`.
+    pub duration: Option<LifetimeSpec>,
 }
 
 /// GPUs that a pod requests.
@@ -545,6 +556,17 @@ pub enum DistributionSpec {
     /// Always the same span.
     #[serde(untagged)]
     Constant(Duration),
+}
+
+/// How long pods run.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum LifetimeSpec {
+    /// Until they are evicted or the run ends.
+    Forever,
+    /// A span drawn for each pod.
+    #[serde(untagged)]
+    Drawn(DistributionSpec),
 }
 
 /// A branch of a hyperexponential distribution.
@@ -770,6 +792,14 @@ mod defaults {
 
     pub(super) fn one_u32() -> u32 {
         1
+    }
+
+    pub(super) fn node() -> String {
+        "node".to_owned()
+    }
+
+    pub(super) fn pod() -> String {
+        "pod".to_owned()
     }
 
     pub(super) fn whole_gpu() -> u16 {

@@ -6,9 +6,9 @@ use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
 use super::schema::{join, suggestion};
 use super::spec::{
-    ArrivalsSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec, OpenbPodsSpec,
-    OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec, TimesSpec,
-    TolerationSpec,
+    ArrivalsSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec, LifetimeSpec,
+    OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
+    TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -198,7 +198,7 @@ fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Con
             arrivals_of(arrivals, &format!("{at}.arrivals"), context);
             fixed_count(arrivals, Some(synthetic.pods), &format!("{at}.pods"), context);
         }
-        spans(synthetic.duration.as_ref(), &format!("{at}.duration"), context);
+        lifetime(synthetic.duration.as_ref(), &format!("{at}.duration"), context);
         total += synthetic.pods as f64;
     }
     let names = workload.templates.iter().map(|template| template.name.as_str());
@@ -245,11 +245,10 @@ fn template(spec: &TemplateSpec, at: &str, horizon: Option<SimDuration>, context
     resources(&spec.requests, &format!("{at}.requests"), context);
     resources(&spec.limits, &format!("{at}.limits"), context);
     for (name, Quantity(limit)) in &spec.limits {
-        let request = spec.requests.get(name);
-        let exceeds = request.is_some_and(|Quantity(request)| {
-            matches!((parse_quantity_milli(request), parse_quantity_milli(limit)), (Ok(request), Ok(limit)) if request > limit)
-        });
-        if let (true, Some(Quantity(request))) = (exceeds, request) {
+        if let Some(Quantity(request)) = spec.requests.get(name)
+            && let (Ok(request_milli), Ok(limit_milli)) = (parse_quantity_milli(request), parse_quantity_milli(limit))
+            && request_milli > limit_milli
+        {
             let at_request = join(&format!("{at}.requests"), name);
             let message = format!("`{at_request}` is {request}, more than the limit {limit}");
             context.report(&at_request, Code::RequestAboveLimit, message);
@@ -265,7 +264,7 @@ fn template(spec: &TemplateSpec, at: &str, horizon: Option<SimDuration>, context
     for (index, one) in spec.tolerations.iter().enumerate() {
         toleration(one, &format!("{at}.tolerations[{index}]"), context);
     }
-    spans(spec.duration.as_ref(), &format!("{at}.duration"), context);
+    lifetime(spec.duration.as_ref(), &format!("{at}.duration"), context);
     if horizon.is_some_and(|horizon| spec.start.0 > horizon) {
         context.report(&format!("{at}.start"), Code::OutOfRange, format!("`{at}.start` is after the horizon"));
     }
@@ -346,6 +345,12 @@ fn spans(spec: Option<&DistributionSpec>, at: &str, context: &mut Context<'_>) -
             false
         }
         _ => true,
+    }
+}
+
+fn lifetime(spec: Option<&LifetimeSpec>, at: &str, context: &mut Context<'_>) {
+    if let Some(LifetimeSpec::Drawn(spec)) = spec {
+        spans(Some(spec), at, context);
     }
 }
 

@@ -61,7 +61,6 @@ pub fn typical_pods(cluster: &Cluster, workload: &Workload, coverage: f64) -> Ve
             break;
         }
     }
-    // Divided in two steps, as upstream does: in one step, or by the sum of the shares, some last bits differ.
     for pod in &mut typical {
         pod.share /= covered / total;
     }

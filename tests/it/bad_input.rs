@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use wavetank::scenario::{Environment, Override, load_experiment, load_scenario};
 
@@ -39,14 +40,41 @@ fn messages(path: &Path) -> Option<String> {
     }
 }
 
-#[test]
-fn every_broken_file_gets_its_exact_messages() {
+/// The broken files, in order of name.
+fn broken_files() -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir("tests/bad_input").unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
     assert!(files.len() >= 40, "only {} broken files", files.len());
+    files
+}
+
+/// The program says the same on stderr, ends with status 2, and leaves nothing behind.
+#[test]
+fn the_program_refuses_every_broken_file() {
+    for path in broken_files() {
+        let text = fs::read_to_string(&path).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let verb = if text.contains("kind: Experiment") { "sweep" } else { "run" };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        command.env_remove("WAVETANK_DATA").arg(verb).arg(&path).arg("--out").arg(directory.path().join("out"));
+        for change in text.lines().map_while(|line| line.strip_prefix("# set: ")) {
+            command.args(["--set", change]);
+        }
+        let output = command.output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{}: {words}", path.display());
+        let expected = fs::read_to_string(path.with_extension("expected")).unwrap();
+        assert!(words.contains(expected.trim_end()), "{}: {words}", path.display());
+        assert!(output.stdout.is_empty(), "{}", path.display());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "{} left something behind", path.display());
+    }
+}
+
+#[test]
+fn every_broken_file_gets_its_exact_messages() {
     let mut wrong = Vec::new();
-    for path in files {
+    for path in broken_files() {
         let Some(found) = messages(&path) else {
             wrong.push(format!("{}: nothing was found wrong", path.display()));
             continue;

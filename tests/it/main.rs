@@ -1,3 +1,10 @@
 //! The integration tests, in one binary: linking is what costs.
 
+mod audit;
 mod bad_input;
+mod engine;
+mod event_log;
+mod fgd;
+mod golden;
+mod random_model;
+mod swarm;

@@ -2,6 +2,7 @@
 //!
 //! Every engine keeps the same number of events pending, draws the same delays and has a handler that does nothing but
 //! schedule the next event. The engines take turns, and the median of the turns counts.
+#![allow(clippy::disallowed_methods)]
 
 #[allow(dead_code)]
 #[path = "../../limits/mod.rs"]

@@ -42,8 +42,12 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Puts a pending pod into the queue.
     pub(in crate::engine) fn enqueue(&mut self, pod: PodId) {
-        let view = View { model: self.model, world: &self.world };
         let class = self.world.pods.class[pod.index()];
+        if self.waiting.is_blocked(class) {
+            // A node may have got room that the scheduler has not looked at yet: then the pod is not refused.
+            self.unblock_helped_classes();
+        }
+        let view = View { model: self.model, world: &self.world };
         let rank = self.queue_order.rank(&view, pod);
         let blocked = self.waiting.is_blocked(class);
         self.waiting.push(class, rank, pod);

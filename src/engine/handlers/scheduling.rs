@@ -51,10 +51,16 @@ impl<O: Observer> Simulation<'_, O> {
                     self.note_unschedulable(pod);
                 }
                 OnUnschedulable::Wait => {
-                    self.waiting.block(class, view.class(class).requests.cpu.0);
                     let rank = self.queue_order.rank(&view, pod);
+                    let untried = self.waiting.block(class, view.class(class).requests.cpu.0);
                     self.waiting.push(class, rank, pod);
                     self.note_unschedulable(pod);
+                    // The others of the class fit nowhere either: to the observers they were tried, too.
+                    for other in untried.into_iter().filter(|&other| other != pod) {
+                        if self.world.pods.phase[other.index()] == Phase::Pending {
+                            self.note_unschedulable(other);
+                        }
+                    }
                 }
             },
         }
@@ -68,7 +74,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// Lets blocked classes take turns again that fit a node which got room.
-    fn unblock_helped_classes(&mut self) {
+    pub(in crate::engine) fn unblock_helped_classes(&mut self) {
         let mut freed = std::mem::take(&mut self.freed);
         let view = View { model: self.model, world: &self.world };
         for node in freed.drain(..) {

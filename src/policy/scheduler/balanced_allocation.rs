@@ -1,40 +1,34 @@
-//! The node whose cpu and memory would be taken most evenly, as kube-scheduler scores it.
+//! The node whose cpu and memory would be taken most evenly.
 //!
-//! Decides: the highest of trunc(100 (1 - s)), with s half the difference of the requested shares of cpu and memory
-//! (their standard deviation), each min(1, requested / allocatable) with the pod counted in and unset requests counted
-//! as nothing. With one resource offered s is 0. A pod that requests neither cpu nor memory scores 0 everywhere.
-//! Parameters: none. Source: kube-scheduler NodeResourcesBalancedAllocation with its default resources, cpu and memory
-//! (`pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go` and `resource_allocation.go`, v1.34).
-//! Known deviations: upstream uses this score beside others and never alone; ties go to the node of the lowest rank, not
-//! to a random one; all nodes are scored.
-//! Example: a node of 4 cores and 16 GiB, a pod of 2 cores and 4 GiB: 1/2 against 1/4, s = 1/8, score 87.
+//! Decides: the highest of trunc(100 (1 - |cpu fraction - memory fraction| / 2)), each fraction = requested / allocatable
+//! with the pod counted in, at most 1. A node that lacks one of the two scores 100. Pods that request neither score 0
+//! everywhere.
+//! Parameters: none.
+//! Source: kube-scheduler NodeResourcesBalancedAllocation, resources cpu and memory
+//! (`pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go`, v1.34), after Huang et al. on balanced
+//! resource use.
+//! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored.
+//! Example: cpu 3 of 4 cores (0.75) and memory 2 of 8 GiB (0.25) score trunc(100 (1 - 0.25)) = 75.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "balanced-allocation",
-    summary: "the node whose cpu and memory are taken most evenly",
+    summary: "the node whose cpu and memory would be taken most evenly",
     source: "kube-scheduler NodeResourcesBalancedAllocation (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, BalancedAllocation),
 };
 
 struct BalancedAllocation;
 
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(BalancedAllocation)))
-}
-
 impl Scorer for BalancedAllocation {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        let (cpu, memory) = (view.class(class).requests.cpu.0, view.class(class).requests.memory.0);
+        let requests = &view.class(class).requests;
+        let (cpu, memory) = (requests.cpu.0, requests.memory.0);
         if cpu == 0 && memory == 0 {
             scores.resize(scores.len() + nodes.len(), 0);
             return;
@@ -42,27 +36,20 @@ impl Scorer for BalancedAllocation {
         let columns = &view.world.nodes;
         scores.extend(nodes.iter().map(|node| {
             let i = node.index();
-            grade(
-                fraction(columns.cpu[i], columns.cpu[i] - columns.free_cpu[i] + cpu),
-                fraction(columns.memory[i], columns.memory[i] - columns.free_memory[i] + memory),
-            )
+            let cpu = fraction(columns.cpu[i], columns.cpu[i] - columns.free_cpu[i] + cpu);
+            let memory = fraction(columns.memory[i], columns.memory[i] - columns.free_memory[i] + memory);
+            balance(cpu, memory)
         }));
     }
 }
 
-/// The share of `allocatable` that is requested, at most 1; none when there is nothing to allocate.
-#[inline]
 fn fraction(allocatable: u64, requested: u64) -> Option<f64> {
     (allocatable > 0).then(|| (requested as f64 / allocatable as f64).min(1.0))
 }
 
-/// How even two shares are, in whole percent.
-#[inline]
-fn grade(cpu: Option<f64>, memory: Option<f64>) -> Score {
-    let deviation = match (cpu, memory) {
-        (Some(cpu), Some(memory)) => ((cpu - memory) / 2.0).abs(),
-        _ => 0.0,
-    };
+/// One hundred less the standard deviation of the two fractions in percent.
+fn balance(cpu: Option<f64>, memory: Option<f64>) -> Score {
+    let deviation = cpu.zip(memory).map_or(0.0, |(cpu, memory)| ((cpu - memory) / 2.0).abs());
     ((1.0 - deviation) * 100.0) as Score
 }
 
@@ -72,19 +59,14 @@ mod tests {
     use crate::testkit::{cluster, scores_of, world_with};
 
     #[test]
-    fn even_shares_score_best() {
+    fn even_use_scores_highest() {
         for (cpu, memory, score) in [
+            (Some(0.75), Some(0.25), 75), // 100 (1 - 0.5 / 2)
             (Some(0.5), Some(0.5), 100),
-            // 1 - 0.25 / 2 = 0.875
-            (Some(0.5), Some(0.25), 87),
-            (Some(0.25), Some(0.5), 87),
-            // 1 - 1 / 2
-            (Some(0.0), Some(1.0), 50),
-            // One resource cannot be uneven.
-            (Some(0.7), None, 100),
-            (None, None, 100),
+            (Some(1.0), Some(0.0), 50),
+            (Some(0.9), None, 100),
         ] {
-            assert_eq!(grade(cpu, memory), score, "{cpu:?} {memory:?}");
+            assert_eq!(balance(cpu, memory), score);
         }
     }
 

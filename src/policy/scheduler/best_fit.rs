@@ -1,44 +1,38 @@
-//! The node that is left fullest.
+//! Best fit: the node with the least left.
 //!
-//! Decides: the highest of trunc(1 000 000 (1 - L)), with L the mean, over cpu, memory and GPU as far as the pod
-//! requests them, of (free - requested) / allocatable. A pod that requests none of them scores 0 everywhere. GPU counts
-//! as the sum over the node's devices.
-//! Parameters: none. Source: best fit (Johnson 1973); the measure of fullness for several resources is ours.
-//! Known deviations: the best-fit of the FGD simulator, `fgd-best-fit`, has other divisors and ignores memory.
-//! Example: nodes of 4 cores with 3 and 2 left, a pod of 1 core: L is 2/4 and 1/4, so the second node is taken.
+//! Decides: the lowest sum over resources of the share of the node that is left after placing, averaged over the
+//! resources that the node offers.
+//! Vectors are (cpu, memory, GPU) as shares of what the node offers; see [`vectors`].
+//! Parameters: none.
+//! Source: best fit (Johnson 1973), with the sum of shares as size; ours.
+//! Known deviations: scores are rounded to one part in a million.
+//! Example: after placing, 25 % of cpu and 75 % of memory are left: the score is 1 - 0.5 = 0.5.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::shares::{SCALE, Shares};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::vectors::{self, Vectors};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "best-fit",
-    summary: "the node that is left fullest",
-    source: "best fit (Johnson 1973), mean share left",
+    summary: "the node with the smallest share left after placing",
+    source: "best fit, with the sum of shares as size",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, BestFit),
 };
 
 struct BestFit;
 
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(BestFit)))
-}
-
 impl Scorer for BestFit {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        scores.extend(nodes.iter().map(|&node| grade(&Shares::new(view, class, node))));
+        vectors::score_each(view, class, nodes, scores, grade);
     }
 }
 
-fn grade(shares: &Shares) -> Score {
-    shares.mean_left().map_or(0, |left| (SCALE * (1.0 - left)) as Score)
+/// One less the mean share left after placing.
+fn grade(vectors: &Vectors) -> f64 {
+    1.0 - vectors.mean_left_after()
 }
 
 #[cfg(test)]
@@ -46,19 +40,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_follow_the_formula() {
-        for (demand, free, score) in [
-            // Left: (3 - 1) / 4 = 0.5 of the cpu.
-            ([0.25, 0.0, 0.0], [0.75, 1.0, 1.0], 500_000),
-            // Left: 0.25 of the cpu.
-            ([0.25, 0.0, 0.0], [0.5, 1.0, 1.0], 750_000),
-            // Left: (0.5 + 0.25) / 2 = 0.375.
-            ([0.25, 0.25, 0.0], [0.75, 0.5, 0.0], 625_000),
-            // Left: (0.5 + 0 + 0.25) / 3 = 0.25.
-            ([0.25, 0.5, 0.5], [0.75, 0.5, 0.75], 750_000),
-            ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0], 0),
-        ] {
-            assert_eq!(grade(&Shares { demand, free }), score, "{demand:?} of {free:?}");
-        }
+    fn the_fuller_node_wins() {
+        // cpu 0.5 - 0.25 and memory 1 - 0.25 are left: 1 - (0.25 + 0.75) / 2
+        let vectors = Vectors { demand: [0.25, 0.25, 0.0], free: [0.5, 1.0, 0.0], offered: [true, true, false] };
+        assert_eq!(grade(&vectors), 0.5);
     }
 }

@@ -1,50 +1,42 @@
-//! The node whose free resources have the shape of the request.
+//! Cosine: the node whose free resources point the way of the request, whatever their size.
 //!
-//! Decides: the highest of trunc(1 000 000 (d . f) / (|d| |f|)), the cosine of the angle between the request d and what
-//! is free before placing f, each a vector of cpu, memory and GPU as shares of the node's allocatable; 0 for what the
-//! node does not offer. The score is 0 where either vector is zero.
-//! Parameters: none. Source: ours, after the dot product of Panigrahy et al. (2011) made independent of size.
-//! Known deviations: none.
-//! Example: a pod of a quarter of a node's cpu and memory: a node with half of both free (cosine 1) is taken before an
-//! empty node with GPUs (cosine 2 / (sqrt 2 sqrt 3) = 0.816), which is thus kept for pods that want them.
+//! Decides: the highest demand . free / (|demand| |free|); 0 where either has no length.
+//! Vectors are (cpu, memory, GPU) as shares of what the node offers; see [`vectors`].
+//! Parameters: none.
+//! Source: the alignment of Grandl et al., "Multi-Resource Packing for Cluster Schedulers" (SIGCOMM 2014), divided by the
+//! lengths.
+//! Known deviations: scores are rounded to one part in a million.
+//! Example: demand (0.3, 0.4) on a node with (0.6, 0.8) free scores 1.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::shares::{SCALE, Shares, dot};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::vectors::{self, Vectors};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "cosine",
-    summary: "the node whose free resources are most alike in shape to the request",
-    source: "cosine similarity of request and free resources",
+    summary: "the node whose free resources point the way of the request",
+    source: "cosine similarity of demand and free resources (Tetris, Grandl et al. 2014, without the lengths)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, Cosine),
 };
 
 struct Cosine;
 
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(Cosine)))
-}
-
 impl Scorer for Cosine {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        scores.extend(nodes.iter().map(|&node| grade(&Shares::new(view, class, node))));
+        vectors::score_each(view, class, nodes, scores, grade);
     }
 }
 
-fn grade(shares: &Shares) -> Score {
-    let product = dot(shares.demand, shares.free);
-    if product == 0.0 {
-        return 0;
-    }
-    let lengths = libm::sqrt(dot(shares.demand, shares.demand)) * libm::sqrt(dot(shares.free, shares.free));
-    (SCALE * product / lengths) as Score
+/// The cosine of the angle between demand and free shares.
+fn grade(vectors: &Vectors) -> f64 {
+    let product = vectors.sum_over_offered(|demand, free| demand * free);
+    let demand = vectors.sum_over_offered(|demand, _| demand * demand);
+    let free = vectors.sum_over_offered(|_, free| free * free);
+    let lengths = libm::sqrt(demand * free);
+    if lengths > 0.0 { product / lengths } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -52,19 +44,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_follow_the_formula() {
-        for (demand, free, score) in [
-            // 0.25 x 0.5 / (0.25 x 0.5): the same direction.
-            ([0.25, 0.0, 0.0], [0.5, 0.0, 0.0], 1_000_000),
-            // 0.25 / (0.25 x sqrt(2)) = 0.707106...
-            ([0.25, 0.0, 0.0], [1.0, 1.0, 0.0], 707_106),
-            // (0.5 + 0.5) / (sqrt(0.5) x sqrt(3)) = 0.816496...
-            ([0.5, 0.5, 0.0], [1.0, 1.0, 1.0], 816_496),
-            // At right angles: nothing that is wanted is free.
-            ([0.5, 0.0, 0.0], [0.0, 1.0, 0.0], 0),
-            ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0], 0),
-        ] {
-            assert_eq!(grade(&Shares { demand, free }), score, "{demand:?} of {free:?}");
-        }
+    fn parallel_is_one_and_orthogonal_is_zero() {
+        let vectors = |demand, free| Vectors { demand, free, offered: [true, true, false] };
+        assert!((grade(&vectors([0.3, 0.4, 0.0], [0.6, 0.8, 0.0])) - 1.0).abs() < 1e-12);
+        assert_eq!(grade(&vectors([0.5, 0.0, 0.0], [0.0, 0.5, 0.0])), 0.0);
+        assert_eq!(grade(&vectors([0.0, 0.0, 0.0], [0.5, 0.5, 0.0])), 0.0);
     }
 }

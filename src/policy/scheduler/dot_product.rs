@@ -1,45 +1,37 @@
-//! The node whose free resources point the way of the request and are plentiful.
+//! Dot product: the node whose free resources are most aligned with the request, large ones first.
 //!
-//! Decides: the highest of trunc(1 000 000 (d . f)), with d the request and f what is free before placing, each a
-//! vector of cpu, memory and GPU as shares of the node's allocatable; 0 for what the node does not offer.
-//! Parameters: none. Source: the dot-product heuristic of Panigrahy et al., "Heuristics for Vector Bin Packing" (2011).
-//! Known deviations: they fill one bin and choose the item, here the pod is given and the node is chosen; all weights
-//! are 1. The DotProd of the FGD simulator, `fgd-dot-product`, takes the lowest product.
-//! Example: a pod of half a node's cpu and a tenth of its memory: a node with all cpu and half of its memory free
-//! (0.5 + 0.05) is taken before one with half of its cpu and all memory free (0.25 + 0.1).
+//! Decides: the highest sum over resources of demand x free, divided by the number of resources that the node offers.
+//! Vectors are (cpu, memory, GPU) as shares of what the node offers; see [`vectors`].
+//! Parameters: none.
+//! Source: Panigrahy et al., "Heuristics for Vector Bin Packing" (2011), dot product with weights 1.
+//! Known deviations: scores are rounded to one part in a million.
+//! Example: demand (0.5, 0.25) on a node with (1, 0.5) free scores (0.5 + 0.125) / 2 = 0.3125.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::shares::{SCALE, Shares, dot};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::vectors::{self, Vectors};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "dot-product",
-    summary: "the node with the largest dot product of request and free resources",
-    source: "Panigrahy et al., Heuristics for Vector Bin Packing (2011)",
+    summary: "the node whose free resources point the way of the request, and are large",
+    source: "dot product (Panigrahy et al. 2011)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, DotProduct),
 };
 
 struct DotProduct;
 
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(DotProduct)))
-}
-
 impl Scorer for DotProduct {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        scores.extend(nodes.iter().map(|&node| grade(&Shares::new(view, class, node))));
+        vectors::score_each(view, class, nodes, scores, grade);
     }
 }
 
-fn grade(shares: &Shares) -> Score {
-    (SCALE * dot(shares.demand, shares.free)) as Score
+/// The mean product of demand and free share.
+fn grade(vectors: &Vectors) -> f64 {
+    vectors.mean_over_offered(|demand, free| demand * free)
 }
 
 #[cfg(test)]
@@ -47,17 +39,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_follow_the_formula() {
-        for (demand, free, score) in [
-            // 0.5 x 1 + 0.125 x 0.5
-            ([0.5, 0.125, 0.0], [1.0, 0.5, 1.0], 562_500),
-            // 0.5 x 0.5 + 0.125 x 1
-            ([0.5, 0.125, 0.0], [0.5, 1.0, 1.0], 375_000),
-            // 0.25 x 0.5 + 0.25 x 0.5 + 1 x 1
-            ([0.25, 0.25, 1.0], [0.5, 0.5, 1.0], 1_250_000),
-            ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0], 0),
-        ] {
-            assert_eq!(grade(&Shares { demand, free }), score, "{demand:?} of {free:?}");
-        }
+    fn products_are_averaged() {
+        let vectors = Vectors { demand: [0.5, 0.25, 0.0], free: [1.0, 0.5, 0.0], offered: [true, true, false] };
+        assert_eq!(grade(&vectors), 0.3125);
     }
 }

@@ -1,73 +1,57 @@
-//! The DotProd that FGD was compared with: the smallest product of request and free amounts.
+//! Dot product as the FGD study defines it: the node whose free resources are least aligned with the request.
 //!
-//! Decides: the highest of trunc(100 (1 - (C c + G g) / 2)), with C and c the node's free and the pod's requested cpu
-//! in units of 128 cores, G and g the same for GPU in units of 8, summed over devices. Memory does not count. A shared
-//! GPU is the fitting one with the least left.
-//! Parameters: none. Source: DotProd in the simulator of Weng et al., "Beware of Fragmentation" (USENIX ATC 2023;
-//! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641). Known deviations: none.
-//! Example: a pod of 64 cores and 4 GPUs; nodes with 64 cores and 4 GPUs, or 128 cores and 8 GPUs free: 75 (0.25 and
-//! 0.25) against 50 (0.5 and 0.5), so the first is taken.
+//! Decides: the highest of trunc(100 (1 - (C/128000 c/128000 + G/8000 g/8000) / 2)), C and G the milli-cores and
+//! milli-GPU left before placing, c and g the request.
+//! Parameters: none.
+//! Source: the DotProd baseline of Weng et al. (USENIX ATC 2023), simulator hkust-adsl/kubernetes-scheduler-simulator at
+//! 8f3d641.
+//! Known deviations: none known; the golden cases agree.
+//! Example: one of 8 GPUs and 12 cores on an empty node of 96 cores score trunc(100 (1 - (0.0703 + 0.125) / 2)) = 90.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score};
+use super::fgd_best_fit::{CPU_SCALE, GPU_SCALE};
+use super::scored::{self, Scorer};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "fgd-dot-product",
-    summary: "the node with the smallest dot product of request and free cpu and GPU",
+    summary: "the node whose free cpu and GPU are least aligned with the request",
     source: "DotProd of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, FgdDotProduct),
 };
 
 struct FgdDotProduct;
 
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(FgdDotProduct)))
-}
-
 impl Scorer for FgdDotProduct {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        let (nodes_now, class) = (&view.world.nodes, view.class(class));
-        let gpu = class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
+        let class = view.class(class);
+        let cpu = class.requests.cpu.0 as f64;
+        let gpu = class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli()) as f64;
+        let columns = &view.world.nodes;
         scores.extend(nodes.iter().map(|node| {
-            let free = [nodes_now.free_cpu[node.index()], u64::from(nodes_now.gpu_left_total[node.index()])];
-            grade(free, [class.requests.cpu.0, gpu])
+            let i = node.index();
+            alignment_score([columns.free_cpu[i] as f64, f64::from(columns.gpu_left_total[i])], [cpu, gpu])
         }));
     }
 }
 
-/// Milli-cores and milli-GPU of the largest node of the paper's trace.
-const LARGEST: [f64; 2] = [128_000.0, 8000.0];
-
-/// How little `free` and `requested` (milli-cores, milli-GPU) have in common, in whole percent.
-#[inline]
-fn grade(free: [u64; 2], requested: [u64; 2]) -> Score {
-    let product = |r: usize| (free[r] as f64 / LARGEST[r]) * (requested[r] as f64 / LARGEST[r]);
-    ((1.0 - (product(0) + product(1)) / 2.0) * 100.0) as Score
+fn alignment_score(left: [f64; 2], request: [f64; 2]) -> Score {
+    let cpu = (left[0] / CPU_SCALE) * (request[0] / CPU_SCALE);
+    let gpu = (left[1] / GPU_SCALE) * (request[1] / GPU_SCALE);
+    (100.0 * (1.0 - (cpu + gpu) / 2.0)) as Score
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::alignment_score;
 
     #[test]
-    fn small_products_score_high() {
-        for (free, requested, score) in [
-            // 1 - (0.5 x 0.5 + 0.5 x 0.5) / 2
-            ([64_000, 4000], [64_000, 4000], 75),
-            // 1 - (1 x 0.5 + 1 x 0.5) / 2
-            ([128_000, 8000], [64_000, 4000], 50),
-            // 1 - (0.75 x 0.0625) / 2 = 0.97656...
-            ([96_000, 8000], [8000, 0], 97),
-            ([0, 0], [0, 0], 100),
-        ] {
-            assert_eq!(grade(free, requested), score, "{free:?} {requested:?}");
-        }
+    fn aligned_nodes_score_lower() {
+        // 0.75 x 0.09375 + 1 x 0.125 = 0.1953; 100 (1 - 0.0977) = 90.2
+        assert_eq!(alignment_score([96_000.0, 8_000.0], [12_000.0, 1_000.0]), 90);
+        assert_eq!(alignment_score([0.0, 0.0], [12_000.0, 1_000.0]), 100);
+        assert_eq!(alignment_score([128_000.0, 8_000.0], [128_000.0, 8_000.0]), 0);
     }
 }

@@ -1,45 +1,25 @@
-//! The first node that fits, in order of node rank.
+//! First fit: the first node that fits, in order of node rank.
 //!
 //! Decides: the feasible node with the lowest id.
-//! Parameters: none. Source: first fit (Johnson 1973). Known deviations: none.
-//! Example: nodes of 4 cores, pods of 3, 2 and 1 cores: nodes 0, 1, 0.
+//! Parameters: none.
+//! Source: first fit (Johnson 1973).
+//! Known deviations: none.
+//! Example: nodes 2 and 5 fit: node 2.
 
-use serde_json::Value;
-
-use super::index::NodeIndex;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus, unscored};
-use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
-use crate::world::View;
+use super::cyclic::{Cyclic, Start};
+use super::{Scheduler, SchedulerRow};
+use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "first-fit",
     summary: "the first node that fits",
     source: "first fit (Johnson 1973)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| {
+        parameters::none(parameters)?;
+        Ok(Box::new(Cyclic::new(Start::AlwaysFirst)) as Box<dyn Scheduler>)
+    },
 };
-
-#[derive(Default)]
-struct FirstFit {
-    index: NodeIndex,
-}
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::<FirstFit>::default())
-}
-
-impl Scheduler for FirstFit {
-    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let candidates = self.index.refresh(view, class, &mut unscored);
-        let Some(node) = candidates.next_from(NodeId(0)) else {
-            return Decision::Unschedulable;
-        };
-        let gpus = gpus::best_fit_on(view, class, node);
-        Decision::Place(Placement { node, gpus, feasible: candidates.feasible(), best: -1, ties: 1 })
-    }
-}
 
 #[cfg(test)]
 mod tests {

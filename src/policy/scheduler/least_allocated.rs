@@ -3,19 +3,16 @@
 //! Decides: the highest of floor((cpu score + memory score) / 2), each floor(100 (allocatable - requested) /
 //! allocatable) with the pod counted in and unset requests counted as 100 milli-cores and 200 MiB; 0 when over.
 //! A resource that a node does not have is left out.
-//! Parameters: none. Source: kube-scheduler NodeResourcesFit, strategy LeastAllocated, weights 1
-//! (`pkg/scheduler/framework/plugins/noderesources/least_allocated.go` and `resource_allocation.go`, v1.34).
+//! Parameters: none.
+//! Source: kube-scheduler NodeResourcesFit, strategy LeastAllocated, weights 1
+//! (`pkg/scheduler/framework/plugins/noderesources/least_allocated.go`, v1.34).
 //! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored; the defaults
 //! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
-//! Example: an idle node of 4 cores and 16 GiB and one with 2 cores and 4 GiB taken; a pod of 1 core and 4 GiB: 75
-//! (75 and 75) against 37 (25 and 50), so the first is taken.
+//! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (25 + 75) / 2 = 50.
 
-use serde_json::Value;
-
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 use crate::world::nodes::scoring_request;
 
@@ -24,15 +21,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the largest share of cpu and memory left",
     source: "kube-scheduler NodeResourcesFit LeastAllocated (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, LeastAllocated),
 };
 
 struct LeastAllocated;
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(LeastAllocated)))
-}
 
 impl Scorer for LeastAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -42,7 +34,7 @@ impl Scorer for LeastAllocated {
             let i = node.index();
             let cpu = share_left(columns.cpu[i], columns.scoring_cpu[i] + cpu);
             let memory = share_left(columns.memory[i], columns.scoring_memory[i] + memory);
-            mean_of_offered(cpu, memory)
+            scored::mean_of_present([cpu, memory])
         }));
     }
 }
@@ -54,16 +46,6 @@ fn share_left(allocatable: u64, requested: u64) -> Option<u64> {
         return None;
     }
     Some(allocatable.saturating_sub(requested).saturating_mul(100) / allocatable)
-}
-
-/// The mean, rounded down, of the scores of those resources that the node offers; 0 when it offers none.
-#[inline]
-pub(super) fn mean_of_offered(cpu: Option<u64>, memory: Option<u64>) -> Score {
-    match (cpu, memory) {
-        (Some(cpu), Some(memory)) => ((cpu + memory) / 2) as Score,
-        (Some(one), None) | (None, Some(one)) => one as Score,
-        (None, None) => 0,
-    }
 }
 
 #[cfg(test)]

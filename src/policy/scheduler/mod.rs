@@ -3,7 +3,8 @@
 //! Most policies are a [`Scorer`]: every node that passes the filters gets an integer score from its own state, the
 //! highest wins, and of equals the lowest [`NodeId`], which is the cluster's declared tie-break rank. [`Scored`] keeps
 //! those scores in a [`NodeIndex`], so a decision costs what changed since the class was last looked at, not what
-//! exists. The others (first fit, next fit, round robin, random) ask the same index for feasible nodes.
+//! exists. The others (first fit, next fit, round robin, random) ask the
+//! same index which nodes fit.
 
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ pub mod scored;
 mod balanced_allocation;
 mod best_fit;
 mod cosine;
+mod cyclic;
 mod dot_product;
 mod fgd;
 mod fgd_best_fit;
@@ -34,7 +36,7 @@ mod most_allocated;
 mod next_fit;
 mod random;
 mod round_robin;
-mod shares;
+mod vectors;
 mod worst_fit;
 
 pub use index::{NodeIndex, Score};
@@ -74,9 +76,6 @@ pub struct Placement {
     pub ties: u32,
 }
 
-/// Makes a policy for one run from its parameters.
-type Build = fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>;
-
 /// One row of the table of schedulers.
 #[derive(Clone, Copy)]
 pub struct SchedulerRow {
@@ -90,6 +89,9 @@ pub struct SchedulerRow {
     pub parameters: &'static [Parameter],
     build: Build,
 }
+
+/// Makes a scheduler from its parameters, for one run.
+type Build = fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>;
 
 impl std::fmt::Debug for SchedulerRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -111,10 +113,10 @@ impl SchedulerRow {
 pub const SCHEDULERS: &[SchedulerRow] = &[
     first_fit::ROW,
     next_fit::ROW,
-    round_robin::ROW,
-    random::ROW,
     best_fit::ROW,
     worst_fit::ROW,
+    random::ROW,
+    round_robin::ROW,
     least_allocated::ROW,
     most_allocated::ROW,
     balanced_allocation::ROW,
@@ -131,9 +133,4 @@ pub const SCHEDULERS: &[SchedulerRow] = &[
 /// The row with that name.
 pub fn find(name: &str) -> Option<&'static SchedulerRow> {
     SCHEDULERS.iter().find(|row| row.name == name)
-}
-
-/// Fills the index for a policy that looks at nothing but whether nodes are feasible.
-fn unscored(_: &View<'_>, _: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-    scores.resize(nodes.len(), 0);
 }

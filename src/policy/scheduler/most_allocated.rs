@@ -1,39 +1,30 @@
-//! The node that would be most allocated, as kube-scheduler scores it when told to pack.
+//! The node that would be most allocated, as the kube-scheduler's bin-packing strategy scores it.
 //!
-//! Decides: the highest of floor((cpu score + memory score) / 2), each floor(100 requested / allocatable) with the pod
-//! counted in, unset requests counted as 100 milli-cores and 200 MiB, and what is requested capped at what is
-//! allocatable. A resource that a node does not have is left out; a node without both scores 0.
-//! Parameters: none. Source: kube-scheduler NodeResourcesFit, strategy MostAllocated, cpu and memory with weight 1
-//! (`pkg/scheduler/framework/plugins/noderesources/most_allocated.go` and `resource_allocation.go`, v1.34).
+//! Decides: the highest of floor((cpu score + memory score) / 2), each floor(100 min(requested, allocatable) /
+//! allocatable) with the pod counted in and unset requests counted as 100 milli-cores and 200 MiB. A resource that a
+//! node does not have is left out.
+//! Parameters: none.
+//! Source: kube-scheduler NodeResourcesFit, strategy MostAllocated, weights 1
+//! (`pkg/scheduler/framework/plugins/noderesources/most_allocated.go`, v1.34).
 //! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored; the defaults
 //! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
-//! Example: an idle node of 4 cores and 16 GiB and one with 2 cores and 4 GiB taken; a pod of 1 core and 4 GiB: 25
-//! (25 and 25) against 62 (75 and 50), so the second is taken.
+//! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (75 + 25) / 2 = 50.
 
-use serde_json::Value;
-
-use super::least_allocated::mean_of_offered;
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score};
+use super::scored::{self, Scorer};
+use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
 use crate::world::View;
 use crate::world::nodes::scoring_request;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "most-allocated",
-    summary: "the node with the smallest share of cpu and memory left",
+    summary: "the node with the largest share of cpu and memory taken",
     source: "kube-scheduler NodeResourcesFit MostAllocated (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| scored::without_parameters(parameters, MostAllocated),
 };
 
 struct MostAllocated;
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Scored::new(MostAllocated)))
-}
 
 impl Scorer for MostAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -41,21 +32,16 @@ impl Scorer for MostAllocated {
         let columns = &view.world.nodes;
         scores.extend(nodes.iter().map(|node| {
             let i = node.index();
-            mean_of_offered(
-                share_requested(columns.cpu[i], columns.scoring_cpu[i] + cpu),
-                share_requested(columns.memory[i], columns.scoring_memory[i] + memory),
-            )
+            let cpu = share_taken(columns.cpu[i], columns.scoring_cpu[i] + cpu);
+            let memory = share_taken(columns.memory[i], columns.scoring_memory[i] + memory);
+            scored::mean_of_present([cpu, memory])
         }));
     }
 }
 
-/// Percent of `allocatable` requested, at most 100 and rounded down; none when there is nothing to allocate.
-#[inline]
-fn share_requested(allocatable: u64, requested: u64) -> Option<u64> {
-    if allocatable == 0 {
-        return None;
-    }
-    Some(requested.min(allocatable).saturating_mul(100) / allocatable)
+/// Percent of `allocatable` taken, rounded down; none when there is nothing to allocate.
+fn share_taken(allocatable: u64, requested: u64) -> Option<u64> {
+    (requested.min(allocatable) * 100).checked_div(allocatable)
 }
 
 #[cfg(test)]
@@ -64,17 +50,14 @@ mod tests {
     use crate::testkit::{cluster, scores_of, world_with};
 
     #[test]
-    fn shares_are_capped_and_rounded_down() {
-        for (allocatable, requested, share) in [
-            (4000, 1000, Some(25)),
-            // 100 x 2 / 3 = 66.7
-            (3000, 2000, Some(66)),
-            // Defaults of pods without requests can add up to more than there is.
-            (1000, 1100, Some(100)),
+    fn shares_are_rounded_down_and_capped() {
+        for (allocatable, requested, expected) in [
+            (4000, 3000, Some(75)), // 300 000 / 4000
+            (3000, 1000, Some(33)), // 33.3
+            (1000, 2000, Some(100)),
             (0, 0, None),
-            (0, 100, None),
         ] {
-            assert_eq!(share_requested(allocatable, requested), share, "{requested} of {allocatable}");
+            assert_eq!(share_taken(allocatable, requested), expected);
         }
     }
 

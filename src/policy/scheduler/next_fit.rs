@@ -1,49 +1,25 @@
-//! The node that took the last pod, and when it does not fit there, the next one that does.
+//! Next fit: stay with a node until a pod does not fit, then go on to the next that fits, going round.
 //!
-//! Decides: the first feasible node from the current one on, in order of node rank and going round; it becomes the
-//! current node. The first node is current at the start.
-//! Parameters: none. Source: next fit (Johnson 1973).
-//! Known deviation: the classic rule closes a bin that was left behind for good; here pods end, so the search goes
-//! round and nodes are tried again.
-//! Example: three nodes of 4 cores, pods of 3, 2, 2 and 1 cores: nodes 0, 1, 1, 2, though the last would fit node 0.
+//! Decides: the first feasible node from the one that was taken last, that one included.
+//! Parameters: none.
+//! Source: next fit (Johnson 1973), going round instead of opening new bins without end.
+//! Known deviations: none.
+//! Example: node 2 was taken last, nodes 1 and 5 fit: node 5.
 
-use serde_json::Value;
-
-use super::index::NodeIndex;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus, unscored};
-use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
-use crate::world::View;
+use super::cyclic::{Cyclic, Start};
+use super::{Scheduler, SchedulerRow};
+use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "next-fit",
-    summary: "the node of the last pod while pods fit, then the next that fits, going round",
+    summary: "the node taken last, or the next that fits, going round",
     source: "next fit (Johnson 1973)",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| {
+        parameters::none(parameters)?;
+        Ok(Box::new(Cyclic::new(Start::AtLast)) as Box<dyn Scheduler>)
+    },
 };
-
-struct NextFit {
-    index: NodeIndex,
-    current: NodeId,
-}
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(NextFit { index: NodeIndex::default(), current: NodeId(0) }))
-}
-
-impl Scheduler for NextFit {
-    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let candidates = self.index.refresh(view, class, &mut unscored);
-        let Some(node) = candidates.next_from(self.current) else {
-            return Decision::Unschedulable;
-        };
-        self.current = node;
-        let gpus = gpus::best_fit_on(view, class, node);
-        Decision::Place(Placement { node, gpus, feasible: candidates.feasible(), best: -1, ties: 1 })
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,63 +1,61 @@
-//! Any node that fits.
+//! Random: any node that fits.
 //!
-//! Decides: a node drawn uniformly from the feasible ones; a pod that shares a GPU takes a device drawn uniformly from
-//! those that fit, whole GPUs are the free ones with the lowest index. Draws come from the stream `scheduler/random`
-//! of the run's seed: one per placement, and one more for a shared GPU.
-//! Parameters: none. Source: Random of Weng et al., "Beware of Fragmentation" (USENIX ATC 2023); the draws are ours, so
-//! single runs differ from theirs and means agree.
-//! Example: two nodes with room: either with probability 1/2, whatever their load.
-
-use serde_json::Value;
+//! Decides: a feasible node, each equally likely; a pod that shares a device gets a fitting one, each equally likely.
+//! Parameters: none.
+//! Source: the Random baseline of Weng et al. (USENIX ATC 2023).
+//! Known deviations: draws come from the policy's own stream, so single placements differ from the authors'; their
+//! distribution does not.
+//! Example: nodes 1 and 4 fit: either, with probability one half.
 
 use super::index::NodeIndex;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus, unscored};
+use super::scored::feasible_only;
+use super::{Decision, Placement, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::GPU_MILLI;
-use crate::policy::parameters::{self, ParameterError};
-use crate::rng::{Seed, Stream};
+use crate::policy::parameters;
+use crate::rng::Stream;
 use crate::world::{GpuMask, View};
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "random",
-    summary: "any node that fits, with equal chances",
-    source: "uniform choice; Random of Weng et al. (USENIX ATC 2023)",
+    summary: "any node that fits, each equally likely",
+    source: "Random of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, seed| build(parameters, seed),
+    build: |parameters, _, seed| {
+        parameters::none(parameters)?;
+        Ok(Box::new(Random { stream: seed.stream("scheduler/random", 0), index: NodeIndex::default() }))
+    },
 };
 
 struct Random {
-    index: NodeIndex,
     stream: Stream,
-}
-
-fn build(parameters: &Value, seed: Seed) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(Random { index: NodeIndex::default(), stream: seed.stream("scheduler/random", 0) }))
-}
-
-impl Random {
-    fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
-        match &view.class(class).gpu {
-            Some(request) if request.count == 1 && request.milli < GPU_MILLI => {
-                let left = view.world.nodes.gpu_left(node);
-                let fitting: Vec<usize> = (0..left.len()).filter(|&device| left[device] >= request.milli).collect();
-                1 << fitting[self.stream.below(fitting.len() as u64) as usize]
-            }
-            _ => gpus::best_fit_on(view, class, node),
-        }
-    }
+    index: NodeIndex,
 }
 
 impl Scheduler for Random {
     fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let candidates = self.index.refresh(view, class, &mut unscored);
+        let candidates = self.index.refresh(view, class, &mut feasible_only);
         let feasible = candidates.feasible();
         if feasible == 0 {
             return Decision::Unschedulable;
         }
-        let node = candidates.nth(self.stream.below(u64::from(feasible)) as u32);
+        let node = candidates.nth(self.stream.below(feasible.into()) as u32);
         let gpus = self.choose_gpus(view, class, node);
         Decision::Place(Placement { node, gpus, feasible, best: -1, ties: 1 })
+    }
+}
+
+impl Random {
+    fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
+        let left = view.world.nodes.gpu_left(node);
+        match &view.class(class).gpu {
+            None => 0,
+            Some(request) if request.count == 1 && request.milli < GPU_MILLI => {
+                let fitting: Vec<usize> = (0..left.len()).filter(|&device| left[device] >= request.milli).collect();
+                1 << fitting[self.stream.below(fitting.len() as u64) as usize]
+            }
+            Some(request) => gpus::best_fit(request, left),
+        }
     }
 }
 

@@ -1,47 +1,25 @@
-//! Every node in turn.
+//! Round robin: nodes take turns.
 //!
-//! Decides: the first feasible node after the one that took the last pod, in order of node rank and going round; the
-//! first pod begins at the first node.
-//! Parameters: none. Source: ours; the customary round robin. Known deviations: none.
-//! Example: three nodes with room, four pods: nodes 0, 1, 2, 0.
+//! Decides: the first feasible node after the one that was taken last, going round.
+//! Parameters: none.
+//! Source: round robin.
+//! Known deviations: none.
+//! Example: node 2 was taken last, nodes 1, 2 and 5 fit: node 5, then node 1.
 
-use serde_json::Value;
-
-use super::index::NodeIndex;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus, unscored};
-use crate::ids::{ClassId, NodeId};
-use crate::policy::parameters::{self, ParameterError};
-use crate::world::View;
+use super::cyclic::{Cyclic, Start};
+use super::{Scheduler, SchedulerRow};
+use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "round-robin",
-    summary: "the next node that fits after the node of the last pod",
+    summary: "the next node that fits after the one taken last, going round",
     source: "round robin",
     parameters: &[],
-    build: |parameters, _, _| build(parameters),
+    build: |parameters, _, _| {
+        parameters::none(parameters)?;
+        Ok(Box::new(Cyclic::new(Start::AfterLast)) as Box<dyn Scheduler>)
+    },
 };
-
-struct RoundRobin {
-    index: NodeIndex,
-    next: NodeId,
-}
-
-fn build(parameters: &Value) -> Result<Box<dyn Scheduler>, ParameterError> {
-    parameters::none(parameters)?;
-    Ok(Box::new(RoundRobin { index: NodeIndex::default(), next: NodeId(0) }))
-}
-
-impl Scheduler for RoundRobin {
-    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let candidates = self.index.refresh(view, class, &mut unscored);
-        let Some(node) = candidates.next_from(self.next) else {
-            return Decision::Unschedulable;
-        };
-        self.next = NodeId::from_index((node.index() + 1) % view.world.nodes.len());
-        let gpus = gpus::best_fit_on(view, class, node);
-        Decision::Place(Placement { node, gpus, feasible: candidates.feasible(), best: -1, ties: 1 })
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 use super::index::{Best, NodeIndex, Score};
 use super::{Decision, Placement, Scheduler, gpus};
 use crate::ids::{ClassId, NodeId};
+use crate::policy::parameters::{self, ParameterError};
 use crate::world::{GpuMask, View};
 
 /// Scores nodes for a class from the node's own state.
@@ -53,5 +54,29 @@ impl<S: Scorer> Scheduler for Scored<S> {
         };
         let gpus = self.scorer.choose_gpus(view, class, node);
         Decision::Place(Placement { node, gpus, feasible, best, ties })
+    }
+}
+
+/// The scheduler that follows `scorer`, which has no parameters.
+pub(super) fn without_parameters<S: Scorer + 'static>(
+    parameters: &serde_json::Value,
+    scorer: S,
+) -> Result<Box<dyn Scheduler>, ParameterError> {
+    parameters::none(parameters)?;
+    Ok(Box::new(Scored::new(scorer)))
+}
+
+/// Fills an index with the same score everywhere, for policies that only ask which nodes fit.
+pub(super) fn feasible_only(_: &View<'_>, _: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
+    scores.resize(nodes.len(), 0);
+}
+
+/// The mean of the percentages of those resources that a node has, rounded down; 0 when it has none.
+#[inline]
+pub(super) fn mean_of_present(percentages: [Option<u64>; 2]) -> Score {
+    match percentages {
+        [Some(a), Some(b)] => ((a + b) / 2) as Score,
+        [Some(one), None] | [None, Some(one)] => one as Score,
+        [None, None] => 0,
     }
 }
