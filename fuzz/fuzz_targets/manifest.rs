@@ -4,6 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use wavetank::document::{Issues, Node, Value, limits, read_documents};
+use wavetank::model::{Cluster, Workload};
+use wavetank::scenario::kubernetes::{Findings, add_nodes, add_pods};
 
 fn depth(node: &Node) -> usize {
     match &node.value {
@@ -22,6 +24,12 @@ fuzz_target!(|bytes: &[u8]| {
     for document in &documents {
         assert!(depth(document) <= limits::DEPTH);
         let _ = document.to_json();
+    }
+    let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
+    add_nodes(&[path.clone()], &mut cluster, &mut findings);
+    add_pods(&[path], &mut cluster, &mut workload, &mut findings);
+    for issue in findings.issues.into_sorted() {
+        assert!(!issue.to_string().is_empty());
     }
     let lines = source.map_or(u32::MAX as usize, |source| source.text.split(['\n', '\r']).count());
     for issue in issues.into_sorted() {

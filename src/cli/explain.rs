@@ -86,7 +86,7 @@ impl Observer for Watcher<'_> {
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     let overrides = overrides(&arguments.set, arguments.seed)?;
-    let (model, _) = load_scenario(&arguments.scenario, &overrides, 0, &environment())?;
+    let model = load_scenario(&arguments.scenario, &overrides, 0, &environment())?.model;
     let watcher = Watcher { name: &arguments.pod, attempts: Vec::new(), last_words: None };
     let simulation = Simulation::new(&model, watcher).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let watcher = simulation.run().observer;

@@ -5,6 +5,8 @@
 
 mod compare;
 mod explain;
+mod generate;
+mod import;
 mod output;
 mod policies;
 mod report;
@@ -39,6 +41,10 @@ enum Command {
     Compare(compare::CompareArguments),
     /// Draw charts and report of a result directory again
     Report(report::ReportArguments),
+    /// Generate a synthetic workload
+    Generate(generate::GenerateArguments),
+    /// Read a public trace, check it, and write it as nodes.csv and pods.csv
+    Import(import::ImportArguments),
     /// Check files, and say everything that is wrong with them
     Validate(validate::ValidateArguments),
     /// List policies with their parameters, units, defaults and sources
@@ -91,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Sweep(arguments) => sweep::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -45,10 +45,12 @@ enum Format {
 pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let begin = Instant::now();
     let overrides = overrides(&arguments.set, arguments.seed)?;
-    let (model, resolved) = load_scenario(&arguments.scenario, &overrides, arguments.replication, &environment())?;
+    let loaded = load_scenario(&arguments.scenario, &overrides, arguments.replication, &environment())?;
+    loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
+    let (model, resolved) = (loaded.model, loaded.resolved);
     let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&model.name));
     let directory = OutputDirectory::create(&target)?;
-    let loaded = begin.elapsed();
+    let read = begin.elapsed();
     let record = run_model(&model, Detail::Tables).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let simulated = begin.elapsed();
     for (name, table) in &record.tables {
@@ -72,7 +74,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         Format::Table => print(&output::summary_text(&model, &record))?,
         Format::Json => print(&output::summary_json(&model, &record))?,
     }
-    say(&closing_words(&model, &record, &target, [loaded, simulated, begin.elapsed()]));
+    say(&closing_words(&model, &record, &target, [read, simulated, begin.elapsed()]));
     Ok(())
 }
 

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value as Json;
 
 use super::{Failure, environment, overrides, print, say};
 use crate::experiment::single::{Detail, run_model};
@@ -102,7 +101,7 @@ fn design(experiment: &Experiment) -> Result<Design, Failure> {
 fn check_cells(experiment: &Experiment, environment: &Environment) -> Result<Vec<Fingerprint>, Failure> {
     let mut fingerprints = Vec::new();
     for cell in experiment.cells() {
-        let (_, resolved): (_, Json) = experiment.load_cell(&cell, 0, environment)?;
+        let resolved = experiment.load_cell(&cell, 0, environment)?.resolved;
         fingerprints.push(Fingerprint::of(&[resolved.to_string().as_bytes()]));
     }
     Ok(fingerprints)
@@ -115,7 +114,7 @@ fn run_cell(
     environment: &Environment,
 ) -> Result<RunOutcome, String> {
     let cell = &experiment.cells()[cell];
-    let (model, _) = experiment.load_cell(cell, replication, environment).map_err(|error| error.to_string())?;
+    let model = experiment.load_cell(cell, replication, environment).map_err(|error| error.to_string())?.model;
     let record = run_model(&model, Detail::Figures).map_err(|error| error.to_string())?;
     Ok(RunOutcome::from(record).restricted_to(&experiment.metrics))
 }

@@ -29,7 +29,9 @@ pub(super) fn run(arguments: &ValidateArguments) -> Result<(), Failure> {
 fn check(file: &Path) -> Result<String, ScenarioError> {
     let environment = environment();
     if file_kind(file).as_deref() != Some("Experiment") {
-        let (model, _) = load_scenario(file, &[], 0, &environment)?;
+        let loaded = load_scenario(file, &[], 0, &environment)?;
+        loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
+        let model = loaded.model;
         return Ok(format!("scenario `{}`, {} nodes", model.name, model.cluster.nodes.len()));
     }
     let experiment = load_experiment(file, &[], &environment)?;

@@ -51,14 +51,14 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
             charts: spec.outputs.charts,
         },
     };
-    if !context.issues.is_empty() {
+    if !context.is_sound() {
         return None;
     }
     sizes(&model, context);
-    if context.issues.is_empty() && !spec.scheduler.parameters.is_empty() {
+    if context.is_sound() && !spec.scheduler.parameters.is_empty() {
         parameters(&model, context);
     }
-    context.issues.is_empty().then_some(model)
+    context.is_sound().then_some(model)
 }
 
 fn instant(span: Duration) -> SimTime {
@@ -553,7 +553,7 @@ mod tests {
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
         match load_scenario(&path, &changes, 0, &Environment::default()) {
-            Ok((model, _)) => model,
+            Ok(loaded) => loaded.model,
             Err(error) => panic!("{error}"),
         }
     }

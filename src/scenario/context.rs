@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::kubernetes::Findings;
 use super::origin::Origins;
 use super::path;
 use crate::document::{Code, Issue, Node, Span};
@@ -23,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) origins: &'a Origins,
     pub(super) environment: &'a Environment,
     pub(super) issues: Vec<Issue>,
+    /// What was found in manifests.
+    pub(super) findings: Findings,
 }
 
 impl Context<'_> {
@@ -42,6 +45,16 @@ impl Context<'_> {
     ) {
         let issue = self.origins.issue(code, self.place(at), message).with_hint(hint);
         self.issues.push(issue);
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_sound(&self) -> bool {
+        self.issues.is_empty() && self.findings.issues.is_empty()
+    }
+
+    /// Everything that is wrong.
+    pub(super) fn into_issues(self) -> Vec<Issue> {
+        self.issues.into_iter().chain(self.findings.issues.into_sorted()).collect()
     }
 
     /// Where a path of the tree stands.

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::context::{Context, Environment, resolve};
-use super::load::{ScenarioError, Tree, load_scenario};
+use super::load::{Loaded, ScenarioError, Tree, load_scenario};
 use super::path::{Override, place};
 use super::schema::experiment_schema;
 use super::spec::{ExperimentSpec, FactorSpec};
 use super::validate;
 use crate::document::{Code, Node, Span, read_text};
-use crate::model::Model;
 
 /// A checked experiment.
 #[derive(Clone, Debug)]
@@ -107,12 +106,7 @@ impl Experiment {
     ///
     /// # Errors
     /// Everything that is wrong with the scenario under the changes of this cell.
-    pub fn load_cell(
-        &self,
-        cell: &Cell,
-        replication: u32,
-        environment: &Environment,
-    ) -> Result<(Model, Json), ScenarioError> {
+    pub fn load_cell(&self, cell: &Cell, replication: u32, environment: &Environment) -> Result<Loaded, ScenarioError> {
         load_scenario(&self.scenario, &self.overrides(cell), replication, environment)
     }
 }
@@ -273,7 +267,7 @@ metrics: [wait_ms_p99]
         let baseline: Vec<usize> =
             cells.iter().filter(|cell| experiment.is_baseline(cell)).map(|cell| cell.index).collect();
         assert_eq!(baseline, [3, 4, 5]);
-        let (model, resolved) =
+        let Loaded { model, resolved, .. } =
             experiment.load_cell(&cells[4], 7, &environment).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((model.seed.base, model.seed.replication, model.cluster.nodes.len()), (2, 7, 3));
         assert_eq!(model.scheduling.policy.name, "first-fit");

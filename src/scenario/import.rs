@@ -1,6 +1,9 @@
 //! Where scenarios name data in other formats: hands it to the importers.
 
+use std::path::PathBuf;
+
 use super::context::Context;
+use super::kubernetes;
 use super::spec::{
     OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
@@ -15,8 +18,33 @@ use crate::units::{SimDuration, SimTime};
 /// Time between two arrivals of a sequence when the file says nothing.
 const INTERVAL: SimDuration = SimDuration(1_000_000_000);
 
-pub(super) fn node_manifests(_: &[String], _: &mut Cluster, _: &mut Context<'_>) {}
-pub(super) fn pod_manifests(_: &[String], _: &mut Cluster, _: &mut Workload, _: &mut Context<'_>) {}
+/// Adds the nodes of Kubernetes manifests.
+pub(super) fn node_manifests(listed: &[String], cluster: &mut Cluster, context: &mut Context<'_>) {
+    if let Some(paths) = existing_paths("cluster.manifests", listed, context) {
+        kubernetes::add_nodes(&paths, cluster, &mut context.findings);
+    }
+}
+
+/// Adds the pods of Kubernetes manifests; all arrive at the start.
+pub(super) fn pod_manifests(
+    listed: &[String],
+    cluster: &mut Cluster,
+    workload: &mut Workload,
+    context: &mut Context<'_>,
+) {
+    if let Some(paths) = existing_paths("workload.manifests", listed, context) {
+        kubernetes::add_pods(&paths, cluster, workload, &mut context.findings);
+    }
+}
+
+/// The files and directories that a list names; none when it names nothing.
+fn existing_paths(at: &str, listed: &[String], context: &mut Context<'_>) -> Option<Vec<PathBuf>> {
+    let paths =
+        listed.iter().enumerate().filter_map(|(index, text)| context.existing_path(&format!("{at}[{index}]"), text));
+    let paths: Vec<PathBuf> = paths.collect();
+    (!paths.is_empty()).then_some(paths)
+}
+
 /// Adds nodes drawn from the seed.
 pub(super) fn synthetic_nodes(spec: &SyntheticNodesSpec, seed: Seed, cluster: &mut Cluster) {
     let SyntheticKind::Openb = spec.kind;
@@ -78,7 +106,7 @@ pub(super) fn openb_pods(
             to: spec.rows.as_ref().and_then(|rows| rows.to),
             order,
             // The capacity of a cluster that could not be read is no measure.
-            inflate_to: spec.inflate_to.filter(|_| context.issues.is_empty()),
+            inflate_to: spec.inflate_to.filter(|_| context.is_sound()),
             times: match spec.times {
                 TimesSpec::Sequence => {
                     Times::Sequence { interval: spec.interval.map_or(INTERVAL, |interval| interval.0) }

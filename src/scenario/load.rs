@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::context::{Context, Environment, resolve};
+use super::kubernetes::{Findings, Warning};
 use super::origin::{Origins, moved};
 use super::path::Override;
 use super::spec::ScenarioSpec;
@@ -42,9 +43,20 @@ pub fn load_scenario(
     overrides: &[Override],
     replication: u32,
     environment: &Environment,
-) -> Result<(Model, Json), ScenarioError> {
+) -> Result<Loaded, ScenarioError> {
     let source = read_text(path, &path.to_string_lossy().into()).map_err(|issue| ScenarioError(vec![issue]))?;
     load_scenario_text(&source, overrides, replication, environment)
+}
+
+/// A scenario that is ready to run.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What is run.
+    pub model: Model,
+    /// The scenario as it was resolved: based on others, overridden.
+    pub resolved: Json,
+    /// What in the manifests a run does not look at.
+    pub warnings: Vec<Warning>,
 }
 
 /// As [`load_scenario`], from a text that is at hand, such as a scenario that the binary carries. Its file name serves
@@ -57,14 +69,17 @@ pub fn load_scenario_text(
     overrides: &[Override],
     replication: u32,
     environment: &Environment,
-) -> Result<(Model, Json), ScenarioError> {
+) -> Result<Loaded, ScenarioError> {
     let tree = Tree::load(source, "Scenario", overrides, environment)?;
     let resolved = tree.root.to_json();
     let (spec, tree) = tree.checked::<ScenarioSpec>(&schema::scenario_schema(), environment, validate::scenario)?;
     let mut context = tree.context(environment);
     match build::model(&spec, replication, &mut context) {
-        Some(model) if context.issues.is_empty() => Ok((model, resolved)),
-        _ => Err(tree.error(context.issues)),
+        Some(model) if context.is_sound() => {
+            let warnings = context.findings.warnings().cloned().collect();
+            Ok(Loaded { model, resolved, warnings })
+        }
+        _ => Err(tree.error(context.into_issues())),
     }
 }
 
@@ -134,7 +149,13 @@ impl Tree {
     }
 
     pub(super) fn context<'a>(&'a self, environment: &'a Environment) -> Context<'a> {
-        Context { root: &self.root, origins: &self.origins, environment, issues: Vec::new() }
+        Context {
+            root: &self.root,
+            origins: &self.origins,
+            environment,
+            issues: Vec::new(),
+            findings: Findings::default(),
+        }
     }
 
     pub(super) fn error(&self, issues: Vec<Issue>) -> ScenarioError {

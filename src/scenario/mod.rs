@@ -22,7 +22,7 @@ mod validate;
 
 pub use context::Environment;
 pub use experiment::{Cell, Experiment, Factor, Level, load_experiment};
-pub use load::{ScenarioError, file_kind, load_scenario, load_scenario_text};
+pub use load::{Loaded, ScenarioError, file_kind, load_scenario, load_scenario_text};
 pub use path::Override;
 pub use schema::{experiment_schema, scenario_schema};
 pub use spec::{ExperimentSpec, ScenarioSpec};

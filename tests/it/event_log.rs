@@ -66,7 +66,7 @@ pub(crate) fn model(body: &str) -> Model {
     let head = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: test}\n";
     let source = Source { file: "test.yaml".into(), text: format!("{head}{body}") };
     match load_scenario_text(&source, &[], 0, &Environment::default()) {
-        Ok((model, _)) => model,
+        Ok(loaded) => loaded.model,
         Err(error) => panic!("{error}\n{body}"),
     }
 }

@@ -35,8 +35,8 @@ fn run(trace: &Path, scenario: &str, replication: u32, set: &[String]) -> RunRec
     let overrides: Vec<Override> =
         set.iter().map(|text| Override::parse(text, "test").expect("a change that can be read")).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/fgd").join(scenario);
-    let (model, _) = load_scenario(&path, &overrides, replication, &environment).unwrap_or_else(|e| panic!("{e}"));
-    run_model(&model, Detail::Tables).expect("the policy exists")
+    let loaded = load_scenario(&path, &overrides, replication, &environment).unwrap_or_else(|e| panic!("{e}"));
+    run_model(&loaded.model, Detail::Tables).expect("the policy exists")
 }
 
 /// The first columns of a table as CSV lines.

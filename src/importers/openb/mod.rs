@@ -26,7 +26,7 @@ pub(super) use pods::class as pod_class;
 pub use pods::{PodOptions, Times, read_pods};
 pub use write::{write_nodes, write_pods};
 
-/// Reads node and pod lists, told apart by their headings, with default options; nodes first, whatever the order of the
+/// Reads node and pod lists, told apart by their headings, with the times of the trace; nodes first, whatever the order of the
 /// files.
 ///
 /// # Errors
@@ -50,7 +50,8 @@ pub fn read(files: &[&Path], seed: Seed) -> Result<(Cluster, Workload), Vec<Impo
     let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
     let nodes = node_lists.iter().map(|file| read_nodes(file, &NodeOptions::default(), seed, &mut cluster));
     problems.list.extend(nodes.filter_map(Result::err).flatten());
-    let pods = pod_lists.iter().map(|file| read_pods(file, &PodOptions::default(), seed, &mut cluster, &mut workload));
+    let options = PodOptions { times: Times::Trace, ..PodOptions::default() };
+    let pods = pod_lists.iter().map(|file| read_pods(file, &options, seed, &mut cluster, &mut workload));
     problems.list.extend(pods.filter_map(Result::err).flatten());
     problems.list.truncate(super::PROBLEMS_MAX);
     problems.into_result((cluster, workload))
