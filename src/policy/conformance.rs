@@ -3,7 +3,8 @@
 //! A scheduler is driven through random placements, releases, additions, cordons and removals, and each decision is
 //! judged by an oracle that knows nothing of indexes: it recomputes from the pods on each node what is left there. A
 //! policy without memory must also agree with a fresh copy of itself, and its choice must win a duel against each
-//! other node that fits. Broken policies, the canaries, show that the judge sees what it should.
+//! other node that fits; a scored policy must decide as a scan of all nodes would. Broken policies, the canaries, show
+//! that the judge sees what it should.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::{GpuRequest, Model, ShapeId, TaintEffect};
 use crate::policy::queue::QUEUE_ORDERS;
-use crate::policy::scheduler::{Decision, Placement, SCHEDULERS, Scheduler, SchedulerRow, filter, gpus};
+use crate::policy::scheduler::{self, Decision, Placement, SCHEDULERS, Scheduler, SchedulerRow, filter, gpus};
 use crate::rng::Stream;
 use crate::testkit::{Fixture, SEED, cluster, nodes_chosen, policy, step, world_with};
 use crate::world::nodes::mask_devices;
@@ -291,6 +292,25 @@ fn every_scheduler_keeps_the_contract_in_storms() {
             let decisions = decisions.unwrap_or_else(|why| panic!("{}: {why}", row.name));
             let placed = decisions.iter().filter(|decision| matches!(decision, Decision::Place(_))).count();
             assert!(placed > 20 && placed < decisions.len(), "{}: the storm tests both outcomes", row.name);
+        }
+    }
+}
+
+#[test]
+fn every_scored_policy_decides_as_a_plain_scan_would() {
+    let model = zoo().model();
+    for row in SCHEDULERS {
+        if scheduler::oracle::oracle(row.name, &model).is_none() {
+            assert!(row.name == "first-fit" || WITH_MEMORY.contains(&row.name), "{} has no oracle", row.name);
+            continue;
+        }
+        let scan = |model: &Model| scheduler::oracle::oracle(row.name, model).expect("it has an oracle");
+        for entity in 100..140 {
+            let fast = storm(&make(row), true, &model, entity, 200).expect("the contract holds");
+            let slow = storm(&scan, true, &model, entity, 200).expect("the contract holds");
+            for (at, (fast, slow)) in fast.iter().zip(&slow).enumerate() {
+                assert_eq!(fast, slow, "{}, storm {entity}, decision {at}", row.name);
+            }
         }
     }
 }

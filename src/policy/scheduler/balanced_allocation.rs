@@ -23,7 +23,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, BalancedAllocation),
 };
 
-struct BalancedAllocation;
+pub(super) struct BalancedAllocation;
 
 impl Scorer for BalancedAllocation {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

@@ -26,7 +26,7 @@ pub(super) const CPU_SCALE: f64 = 128_000.0;
 /// Milli-GPU of the largest node of the study.
 pub(super) const GPU_SCALE: f64 = 8_000.0;
 
-struct FgdBestFit;
+pub(super) struct FgdBestFit;
 
 impl Scorer for FgdBestFit {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

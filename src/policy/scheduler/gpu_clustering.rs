@@ -25,7 +25,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, GpuClustering),
 };
 
-struct GpuClustering;
+pub(super) struct GpuClustering;
 
 impl Scorer for GpuClustering {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

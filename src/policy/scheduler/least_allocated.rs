@@ -24,7 +24,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, LeastAllocated),
 };
 
-struct LeastAllocated;
+pub(super) struct LeastAllocated;
 
 impl Scorer for LeastAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

@@ -24,7 +24,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, MostAllocated),
 };
 
-struct MostAllocated;
+pub(super) struct MostAllocated;
 
 impl Scorer for MostAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
