@@ -56,3 +56,6 @@ pub mod experiment;
 pub mod report;
 
 pub mod cli;
+
+#[cfg(test)]
+mod testkit;

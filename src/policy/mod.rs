@@ -10,4 +10,7 @@ pub mod parameters;
 pub mod queue;
 pub mod scheduler;
 
+#[cfg(test)]
+mod conformance;
+
 pub use parameters::{Parameter, ParameterError};

@@ -57,3 +57,38 @@ fn without_parameters<Q: QueueOrder + Default + 'static>(
     parameters::none(parameters)?;
     Ok(Box::<Q>::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ClassId;
+    use crate::testkit::cluster;
+    use crate::world::World;
+
+    #[test]
+    fn orders_are_what_their_names_say() {
+        // 10 cores and 10 000 MiB in all: dominant shares 0.1 (cpu), 0.4 (memory), 0.5 (1 of 2 GPUs) and 0.
+        let nodes = cluster().node("n").cpu(10_000).memory_mib(10_000).gpus("T4", 2);
+        let pods =
+            nodes.pod("a").cpu(1000).memory_mib(500).priority(3).pod("b").cpu(1000).memory_mib(4000).priority(-1);
+        let model = pods.pod("c").cpu(2000).gpu(1, 1000).priority(3).pod("d").model();
+        let mut world = World::new(&model);
+        let durations = [50, u64::MAX, 7, 50];
+        let pods: Vec<PodId> = (0..4).map(|i| world.arrive((0, i), ClassId(i), durations[i as usize])).collect();
+        for (name, expected) in [
+            ("fifo", [0, 1, 2, 3]),
+            // 3, 3, 0, -1; of equals the first.
+            ("priority", [0, 2, 3, 1]),
+            // 7, 50, 50, for ever.
+            ("shortest-first", [2, 0, 3, 1]),
+            // 0.5, 0.4, 0.1, 0.
+            ("largest-first", [2, 1, 0, 3]),
+        ] {
+            let order = find(name).expect("it is in the table").build(&serde_json::json!({})).expect("no parameters");
+            let view = View { model: &model, world: &world };
+            let mut sorted = pods.clone();
+            sorted.sort_by_key(|&pod| (order.rank(&view, pod), pod));
+            assert_eq!(sorted.iter().map(|pod| pod.0).collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+}

@@ -23,14 +23,14 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, BalancedAllocation),
 };
 
-struct BalancedAllocation;
+pub(super) struct BalancedAllocation;
 
 impl Scorer for BalancedAllocation {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
         let requests = &view.class(class).requests;
         let (cpu, memory) = (requests.cpu.0, requests.memory.0);
         if cpu == 0 && memory == 0 {
-            scores.resize(nodes.len(), 0);
+            scores.resize(scores.len() + nodes.len(), 0);
             return;
         }
         let columns = &view.world.nodes;
@@ -55,7 +55,8 @@ fn balance(cpu: Option<f64>, memory: Option<f64>) -> Score {
 
 #[cfg(test)]
 mod tests {
-    use super::balance;
+    use super::*;
+    use crate::testkit::{cluster, scores_of, world_with};
 
     #[test]
     fn even_use_scores_highest() {
@@ -67,5 +68,19 @@ mod tests {
         ] {
             assert_eq!(balance(cpu, memory), score);
         }
+    }
+
+    #[test]
+    fn scores_are_those_of_upstream() {
+        let nodes = cluster().node("a").cpu(4000).memory_mib(16_000).times(2);
+        let pods = nodes.pod("half").cpu(2000).memory_mib(4000).pod("memory").memory_mib(4000).pod("bare");
+        let model = pods.model();
+        let world = world_with(&model, &[(0, 1, 0), (2, 1, 0)]);
+        // Node 0: 0.5 and 0.25. Node 1: 1.0 and 0.5, s = 0.25; the bare pod there counts nothing.
+        assert_eq!(scores_of(BalancedAllocation, &model, &world, 0), [87, 75]);
+        // Node 0: 0 and 0.25, s = 0.125. Node 1: 0.5 and 0.5.
+        assert_eq!(scores_of(BalancedAllocation, &model, &world, 1), [87, 100]);
+        // Without requests upstream skips the score.
+        assert_eq!(scores_of(BalancedAllocation, &model, &world, 2), [0, 0]);
     }
 }

@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, BestFit),
 };
 
-struct BestFit;
+pub(super) struct BestFit;
 
 impl Scorer for BestFit {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

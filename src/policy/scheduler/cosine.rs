@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, Cosine),
 };
 
-struct Cosine;
+pub(super) struct Cosine;
 
 impl Scorer for Cosine {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

@@ -42,8 +42,7 @@ impl Scheduler for Cyclic {
             return Decision::Unschedulable;
         };
         self.last = Some(node);
-        let request = view.class(class).gpu.as_ref();
-        let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
+        let gpus = gpus::best_fit_on(view, class, node);
         Decision::Place(Placement { node, gpus, feasible: candidates.feasible(), best: -1, ties: 1 })
     }
 }

@@ -21,7 +21,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, DotProduct),
 };
 
-struct DotProduct;
+pub(super) struct DotProduct;
 
 impl Scorer for DotProduct {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

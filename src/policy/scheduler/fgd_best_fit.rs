@@ -29,7 +29,7 @@ pub(super) const GPU_SCALE: f64 = 8_000.0;
 /// Lowest and highest score: below the lowest, nodes are all alike.
 pub(super) const SCORES: std::ops::RangeInclusive<Score> = -150..=100;
 
-struct FgdBestFit;
+pub(super) struct FgdBestFit;
 
 impl Scorer for FgdBestFit {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -59,12 +59,29 @@ fn left_score(cpu_left: f64, gpu_left: f64) -> Score {
 
 #[cfg(test)]
 mod tests {
-    use super::left_score;
+    use super::*;
+    use crate::policy::scheduler::Decision;
+    use crate::testkit::{cluster, policy, step};
+    use crate::world::World;
 
     #[test]
     fn less_left_scores_higher() {
         assert_eq!(left_score(64_000.0, 4_000.0), 50);
         assert_eq!(left_score(0.0, 0.0), 100);
         assert_eq!(left_score(32_000.0, 1_000.0), 81); // 100 (1 - (0.125 + 0.0625)) = 81.25
+    }
+
+    #[test]
+    fn the_reported_score_is_normalised() {
+        let nodes =
+            cluster().node("large").cpu(96_000).gpus("G2", 8).times(2).node("small").cpu(64_000).gpus("P100", 2);
+        let model = nodes.pod("p").cpu(8000).gpu(1, 1000).model();
+        let (mut world, mut scheduler) = (World::new(&model), policy("fgd-best-fit", &model));
+        let mut report = || match step(&mut *scheduler, &model, &mut world, ClassId(0)) {
+            Decision::Place(placement) => (placement.node.0, placement.feasible, placement.best, placement.ties),
+            Decision::Unschedulable => panic!("there is room"),
+        };
+        // 71 against 21 and 21; then 81 against the same (48/128 and 0/8 left); then the large nodes are equal.
+        assert_eq!([report(), report(), report()], [(2, 3, 100, 1), (2, 3, 100, 1), (0, 2, 0, 2)]);
     }
 }

@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, FgdDotProduct),
 };
 
-struct FgdDotProduct;
+pub(super) struct FgdDotProduct;
 
 impl Scorer for FgdDotProduct {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

@@ -20,3 +20,15 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
         Ok(Box::new(Cyclic::new(Start::AlwaysFirst)) as Box<dyn Scheduler>)
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::testkit::{cluster, nodes_chosen};
+
+    #[test]
+    fn the_lowest_node_that_fits_is_taken() {
+        let fixture = cluster().node("n").cpu(4000).times(2).pod("3").cpu(3000).pod("2").cpu(2000).pod("1").cpu(1000);
+        // Left after each pod: 1 4, 1 2, 0 2, 0 0; then nothing fits.
+        assert_eq!(nodes_chosen(&fixture, "first-fit", &[0, 1, 2, 1, 2]), [Some(0), Some(1), Some(0), Some(1), None]);
+    }
+}

@@ -6,8 +6,9 @@
 //! Parameters: none.
 //! Source: the GpuClustering baseline of Weng et al. (USENIX ATC 2023), simulator
 //! hkust-adsl/kubernetes-scheduler-simulator at 8f3d641.
-//! Known deviations: numbers of devices other than 1, 2, 4 and 8 form one more kind; on nodes with more than 8 devices
-//! the first term is 0 instead of negative.
+//! Known deviations: numbers of devices other than 1, 2, 4 and 8, and shares of several devices, form one more kind;
+//! upstream has a kind for each number and refuses shares of several. As upstream, the first term is negative where more
+//! than 8 devices are free.
 //! Example: a one-device pod on a node with 4000 left and only such pods scores 12 + 75 = 87.
 
 use super::scored::{self, Scorer};
@@ -24,7 +25,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, GpuClustering),
 };
 
-struct GpuClustering;
+pub(super) struct GpuClustering;
 
 impl Scorer for GpuClustering {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -41,7 +42,7 @@ impl Scorer for GpuClustering {
 }
 
 fn clustering_score(kind: usize, left_milli: u32, pods_by_kind: &[u16; GPU_KINDS]) -> Score {
-    let fullness = 25 * 8000u32.saturating_sub(left_milli) / 8000;
+    let fullness = 25 * (8000 - left_milli as Score) / 8000;
     let kinds = pods_by_kind.iter().filter(|&&pods| pods > 0).count();
     let bonus = match (pods_by_kind[kind] > 0, kinds) {
         (true, 1) => 75,
@@ -49,7 +50,7 @@ fn clustering_score(kind: usize, left_milli: u32, pods_by_kind: &[u16; GPU_KINDS
         (false, 0) => 25,
         (false, _) => 0,
     };
-    fullness as Score + bonus
+    fullness + bonus
 }
 
 #[cfg(test)]
@@ -64,6 +65,8 @@ mod tests {
             (8000, [0; 6], 25),
             (1000, [0; 6], 21 + 25), // 25 x 7000 / 8000 = 21.875
             (6000, [2, 0, 0, 0, 0, 0], 6),
+            (16_000, [0; 6], 0),            // 25 x -8000 / 8000 = -25
+            (8100, [0, 1, 0, 0, 0, 0], 75), // 25 x -100 / 8000 = -0.3, rounded toward zero
         ] {
             assert_eq!(clustering_score(1, left, &pods), score, "{left} left, {pods:?}");
         }

@@ -27,7 +27,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, GpuPacking),
 };
 
-struct GpuPacking;
+pub(super) struct GpuPacking;
 
 impl Scorer for GpuPacking {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

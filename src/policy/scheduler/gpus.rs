@@ -1,8 +1,18 @@
 //! Which devices a pod takes on its node.
 
+use crate::ids::{ClassId, NodeId};
 use crate::model::GpuRequest;
 use crate::model::cluster::GPU_MILLI;
-use crate::world::GpuMask;
+use crate::world::{GpuMask, View};
+
+/// [`best_fit`] for a pod of `class` on `node`; no device for a pod without GPU request.
+///
+/// # Panics
+/// When too few devices fit.
+pub fn best_fit_on(view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
+    let request = view.class(class).gpu.as_ref();
+    request.map_or(0, |request| best_fit(request, view.world.nodes.gpu_left(node)))
+}
 
 /// Best fit, as in the authors' FGD simulator: whole devices are the wholly free ones with the lowest index; a share
 /// comes from the fitting device with the least left, the lowest index among equals.

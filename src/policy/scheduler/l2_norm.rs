@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, L2Norm),
 };
 
-struct L2Norm;
+pub(super) struct L2Norm;
 
 impl Scorer for L2Norm {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {

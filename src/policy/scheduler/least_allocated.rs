@@ -6,7 +6,8 @@
 //! Parameters: none.
 //! Source: kube-scheduler NodeResourcesFit, strategy LeastAllocated, weights 1
 //! (`pkg/scheduler/framework/plugins/noderesources/least_allocated.go`, v1.34).
-//! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored.
+//! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored; the defaults
+//! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
 //! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (25 + 75) / 2 = 50.
 
 use std::ops::Range;
@@ -25,7 +26,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, LeastAllocated),
 };
 
-struct LeastAllocated;
+pub(super) struct LeastAllocated;
 
 impl Scorer for LeastAllocated {
     fn score_range(&mut self, view: &View<'_>, class: ClassId, range: Range<usize>, _: &[u8], scores: &mut [Score]) {
@@ -59,4 +60,39 @@ fn share_left(allocatable: u64, requested: u64) -> Option<u64> {
         return None;
     }
     Some(allocatable.saturating_sub(requested).saturating_mul(100) / allocatable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::{cluster, scores_of, world_with};
+
+    #[test]
+    fn shares_are_rounded_down_and_never_negative() {
+        for (allocatable, requested, share) in [
+            (4000, 1000, Some(75)),
+            // 100 x 1 / 3 = 33.3
+            (3000, 2000, Some(33)),
+            // Defaults of pods without requests can add up to more than there is.
+            (1000, 1100, Some(0)),
+            (0, 0, None),
+            (0, 100, None),
+        ] {
+            assert_eq!(share_left(allocatable, requested), share, "{requested} of {allocatable}");
+        }
+    }
+
+    #[test]
+    fn scores_are_those_of_upstream() {
+        let nodes = cluster().node("a").cpu(4000).memory_mib(16_000).times(2).node("no-memory").cpu(4000).memory_mib(0);
+        let pods = nodes.pod("half").cpu(2000).memory_mib(4000).pod("quarter").cpu(1000).memory_mib(4000);
+        let model = pods.pod("bare").pod("cpu").cpu(1000).model();
+        let world = world_with(&model, &[(0, 1, 0)]);
+        // Node 0: 75 and 75. Node 1: 25 and 50, mean 37.5. Node 2 offers no memory and cannot take the pod.
+        assert_eq!(scores_of(LeastAllocated, &model, &world, 1), [75, 37, i32::MIN]);
+        // 3900 of 4000: 97; 15800 of 16000: 98; mean 97.5. Node 1: 1900: 47; 11800: 73; mean 60. Node 2: cpu alone: 97.
+        assert_eq!(scores_of(LeastAllocated, &model, &world, 2), [97, 60, 97]);
+        // 3000: 75, 15800: 98, mean 86.5. Node 1: 1000: 25, 11800: 73, mean 49. Node 2: 75.
+        assert_eq!(scores_of(LeastAllocated, &model, &world, 3), [86, 49, 75]);
+    }
 }

@@ -35,6 +35,8 @@ mod l2_norm;
 mod least_allocated;
 mod most_allocated;
 mod next_fit;
+#[cfg(test)]
+pub(super) mod oracle;
 mod random;
 mod round_robin;
 mod vectors;

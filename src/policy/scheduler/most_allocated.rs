@@ -6,7 +6,8 @@
 //! Parameters: none.
 //! Source: kube-scheduler NodeResourcesFit, strategy MostAllocated, weights 1
 //! (`pkg/scheduler/framework/plugins/noderesources/most_allocated.go`, v1.34).
-//! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored.
+//! Known deviations: ties go to the node of the lowest rank, not to a random one; all nodes are scored; the defaults
+//! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
 //! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (75 + 25) / 2 = 50.
 
 use super::scored::{self, Scorer};
@@ -23,7 +24,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, MostAllocated),
 };
 
-struct MostAllocated;
+pub(super) struct MostAllocated;
 
 impl Scorer for MostAllocated {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
@@ -45,7 +46,8 @@ fn share_taken(allocatable: u64, requested: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::share_taken;
+    use super::*;
+    use crate::testkit::{cluster, scores_of, world_with};
 
     #[test]
     fn shares_are_rounded_down_and_capped() {
@@ -57,5 +59,20 @@ mod tests {
         ] {
             assert_eq!(share_taken(allocatable, requested), expected);
         }
+    }
+
+    #[test]
+    fn scores_are_those_of_upstream() {
+        let nodes = cluster().node("a").cpu(4000).memory_mib(16_000).times(2).node("no-memory").cpu(4000).memory_mib(0);
+        let pods = nodes.pod("half").cpu(2000).memory_mib(4000).pod("quarter").cpu(1000).memory_mib(4000);
+        let model = pods.pod("bare").pod("cpu").cpu(1000).model();
+        let world = world_with(&model, &[(0, 1, 0)]);
+        // Node 0: 25 and 25. Node 1: 75 and 50, mean 62.5. Node 2 offers no memory and cannot take the pod.
+        assert_eq!(scores_of(MostAllocated, &model, &world, 1), [25, 62, i32::MIN]);
+        // 100 milli-cores of 4000: 2; 200 MiB of 16000: 1; mean 1.5. Node 1: 2100: 52; 4200: 26; mean 39.
+        // Node 2: cpu alone: 2.
+        assert_eq!(scores_of(MostAllocated, &model, &world, 2), [1, 39, 2]);
+        // 1000: 25, 200 MiB: 1, mean 13. Node 1: 3000: 75, 4200: 26, mean 50.5. Node 2: 25.
+        assert_eq!(scores_of(MostAllocated, &model, &world, 3), [13, 50, 25]);
     }
 }

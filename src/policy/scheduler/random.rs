@@ -58,3 +58,29 @@ impl Random {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ids::ClassId;
+    use crate::policy::scheduler::Decision;
+    use crate::testkit::{cluster, policy};
+    use crate::world::{View, World};
+
+    #[test]
+    fn nodes_and_shared_devices_are_equally_likely() {
+        let nodes = cluster().node("n").cpu(8000).gpus("T4", 2).times(2).node("small").cpu(500).gpus("T4", 2);
+        let model = nodes.pod("share").cpu(1000).gpu(1, 500).model();
+        let world = World::new(&model);
+        let mut scheduler = policy("random", &model);
+        let mut counts = [[0u32; 2]; 2];
+        for _ in 0..4000 {
+            let decision = scheduler.decide(&View { model: &model, world: &world }, ClassId(0));
+            let Decision::Place(placement) = decision else { panic!("two nodes fit") };
+            assert_eq!(placement.feasible, 2);
+            counts[placement.node.index()][placement.gpus.trailing_zeros() as usize] += 1;
+        }
+        // Each of four outcomes has mean 4000 / 4 = 1000 and standard deviation sqrt(4000 x 1/4 x 3/4) = 27.4; the
+        // bound is five of them.
+        assert!(counts.iter().flatten().all(|&count| count.abs_diff(1000) < 137), "{counts:?}");
+    }
+}

@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     build: |parameters, _, _| scored::without_parameters(parameters, WorstFit),
 };
 
-struct WorstFit;
+pub(super) struct WorstFit;
 
 impl Scorer for WorstFit {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
