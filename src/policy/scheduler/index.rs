@@ -75,6 +75,8 @@ enum Table {
     Wide(Vec<Score>),
 }
 
+const OUT_OF_RANGE: &str = "a score is outside the range that its scorer declares";
+
 /// Marks a node that did not pass the filters in a wide table.
 const INFEASIBLE: Score = Score::MIN;
 
@@ -211,6 +213,7 @@ impl Candidates {
             match &mut self.table {
                 Table::Narrow { codes, .. } => {
                     for (code, (&fits, &score)) in codes[block].iter_mut().zip(scored) {
+                        debug_assert!((0..=LEVELS_MAX).contains(&i64::from(score - lowest)), "{OUT_OF_RANGE}");
                         *code = (score - lowest + 1) as u8 * fits;
                     }
                 }
@@ -243,7 +246,7 @@ impl Candidates {
     fn set(&mut self, node: NodeId, score: Option<Score>) {
         let was_feasible = match &mut self.table {
             Table::Narrow { codes, buckets } => {
-                let code = score.map_or(0, |score| (score - self.lowest + 1) as u8);
+                let code = score.map_or(0, |score| u8::try_from(score - self.lowest + 1).expect(OUT_OF_RANGE));
                 let old = std::mem::replace(&mut codes[node.index()], code);
                 if let Some(buckets) = buckets {
                     buckets.change(node.index(), old, code);
