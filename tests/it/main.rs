@@ -2,9 +2,11 @@
 
 mod audit;
 mod bad_input;
+mod determinism;
 mod engine;
 mod event_log;
 mod fgd;
 mod golden;
+mod program;
 mod random_model;
 mod swarm;
