@@ -2,6 +2,7 @@
 
 mod audit;
 mod bad_input;
+mod cli;
 mod determinism;
 mod engine;
 mod event_log;
