@@ -1,5 +1,7 @@
 //! The integration tests, in one binary: linking is what costs.
 
+#![allow(clippy::print_stdout, reason = "tests say which seeds they run and what they skip")]
+
 mod audit;
 mod bad_input;
 mod cli;

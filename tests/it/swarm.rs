@@ -209,7 +209,7 @@ impl Scheduler for Canary {
         self.asked += 1;
         let accepted = (0..view.world.nodes.len()).map(NodeId::from_index).filter(|&n| self.accepts(view, class, n));
         let accepted: Vec<NodeId> = accepted.collect();
-        if accepted.is_empty() || (self.fault == Fault::Refuses && self.asked % 3 == 0) {
+        if accepted.is_empty() || (self.fault == Fault::Refuses && self.asked.is_multiple_of(3)) {
             return Decision::Unschedulable;
         }
         let (node, gpu) = (accepted[0], view.class(class).gpu.as_ref());
