@@ -42,6 +42,10 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
     let input = |message: String| Failure::Input(format!("error: {message}"));
     let cells = arguments.cells.as_deref().map(parse_cells).transpose().map_err(input)?;
     let design = design(&experiment)?;
+    if let Some(cells) = cells.as_ref().filter(|cells| cells.end > design.cells().len()) {
+        let (from, to, count) = (cells.start, cells.end, design.cells().len());
+        return Err(input(format!("cells {from}..{to} are not within the {count} cells of the experiment")));
+    }
     let fingerprints = check_cells(&experiment, &environment)?;
     let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&experiment.name));
     if target.exists() && !target.join("manifest.json").is_file() && !is_empty(&target) {

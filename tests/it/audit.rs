@@ -135,6 +135,29 @@ impl Audit {
         assert!(devices.iter().all(|&device| device < has as usize), "I10: a GPU of pod {} does not exist", pod.0);
     }
 
+    /// Nobody was overtaken: no pod that is before this one in the queue fitted somewhere when this one was placed.
+    /// Holds for the orders whose ranks do not change while a pod waits, and while the scheduler takes no time.
+    fn check_order(view: &View<'_>, pod: PodId) {
+        let scheduling = &view.model.scheduling;
+        let rank = |pod: PodId| match scheduling.queue.name.as_str() {
+            "fifo" => Some((0, pod)),
+            "priority" => Some((-i64::from(view.class_of(pod).priority), pod)),
+            _ => None,
+        };
+        let Some(own) = rank(pod).filter(|_| scheduling.delays.scheduling.is_zero()) else { return };
+        let pods = &view.world.pods;
+        let waiting = (0..pods.len()).map(PodId::from_index).filter(|pod| pods.phase[pod.index()] == Phase::Pending);
+        let earlier: Vec<PodId> = waiting.filter(|&other| rank(other) < Some(own)).collect();
+        let mut classes: Vec<ClassId> = earlier.iter().map(|other| pods.class[other.index()]).collect();
+        classes.sort();
+        classes.dedup();
+        let held = if classes.is_empty() { Vec::new() } else { held_by_node(view, Some(pod)) };
+        for class in classes {
+            let feasible = feasible_nodes(view, view.class(class), &held);
+            assert!(feasible.is_empty(), "I10: pod {} overtakes class {}, which fits on {feasible:?}", pod.0, class.0);
+        }
+    }
+
     /// Nothing waits that fits somewhere, or that was never tried.
     fn check_waiting(view: &View<'_>) {
         let pods = &view.world.pods;
@@ -223,6 +246,7 @@ impl Observer for Audit {
                 self.placements += 1;
                 self.end_wait(pod, view.world.time);
                 Audit::check_placement(view, pod, placement);
+                Audit::check_order(view, pod);
             }
             Decision::Unschedulable => {
                 self.refusals += 1;

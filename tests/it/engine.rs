@@ -1,9 +1,11 @@
 //! What the engine does with time, queue, script and delays: small scenarios with the log worked out by hand.
 
 use super::event_log::{model, run};
-use wavetank::ids::NodeId;
-use wavetank::model::{Action, ScriptedAction};
-use wavetank::units::SimTime;
+use wavetank::ids::{ClassId, NodeId};
+use wavetank::model::{Action, ArrivalSource, ListedPod, ListedPods, ScriptedAction};
+use wavetank::units::{SimDuration, SimTime};
+use wavetank::world::Phase;
+use wavetank::world::pods::Reason;
 
 /// One case: what it shows, the scenario, and its log, a line an event, split at `;`.
 struct Case {
@@ -244,6 +246,53 @@ fn events_of_an_earlier_life_are_stale() {
                   5 p-0 pending; 5 p-0 running n-2; 15 p-0 succeeded",
         },
     ]);
+}
+
+#[test]
+fn pods_that_come_bound_are_taken_or_refused_by_their_node() {
+    // The scheduler is not asked: a cordon does not keep them away, want of room does.
+    let script = "{at: 0s, cordon: n-1}, {at: 1s, crash: n-0}";
+    let mut model = model(&scenario(2, &pods("p", 3, "0s", "9s", ""), "", script));
+    let second = |number: u64| SimTime(number * 1_000_000_000);
+    let pod = |at: u64, node: u32| ListedPod {
+        class: ClassId(0),
+        arrival: second(at),
+        duration: Some(SimDuration(9_000_000_000)),
+        node: Some(NodeId(node)),
+    };
+    let listed = ListedPods {
+        // To a cordoned node with 4 cores free; to the same with 1 core free; to one that is down.
+        pods: vec![pod(0, 1), pod(1, 1), pod(2, 0)],
+        names: ["taken", "too-large", "too-late"].into_iter().collect(),
+    };
+    model.workload.sources = vec![ArrivalSource::Listed(listed)];
+    let log = [
+        "0 n-1 cordoned",
+        "0 taken pending",
+        "0 taken running n-1",
+        "1 n-0 crashed",
+        "1 too-large pending",
+        "1 too-large failed",
+        "2 too-late pending",
+        "2 too-late failed",
+        "9 taken succeeded",
+    ];
+    let finished = run(&model);
+    assert_eq!(finished.observer.lines, log);
+    assert_eq!(finished.world.pods.reason, [Reason::None, Reason::OutOfResources, Reason::OutOfResources]);
+    assert_eq!(finished.world.pods.attempts, [0, 0, 0]);
+}
+
+#[test]
+fn the_horizon_is_the_last_instant_that_counts() {
+    // p-0 ends at 10 s.
+    for (horizon, succeeded, end) in [("9s", 0, 9), ("10s", 1, 10), ("12s", 1, 12)] {
+        let body = scenario(1, &pods("p", 1, "0s, 11s", "10s", ""), "", "") + &format!("horizon: {horizon}\n");
+        let world = run(&model(&body)).world;
+        assert_eq!(world.pods_by_phase[Phase::Succeeded as usize], succeeded, "{horizon}");
+        assert_eq!(world.time, SimTime(end * 1_000_000_000), "{horizon}");
+        assert_eq!(world.pods.len(), if end == 12 { 2 } else { 1 }, "{horizon}");
+    }
 }
 
 #[test]

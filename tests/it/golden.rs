@@ -1,7 +1,11 @@
 //! Runs whose whole outcome is known: one worked out by hand, and the scenarios of the repository as they were reviewed.
 #![allow(clippy::disallowed_methods, reason = "tests read files and start the program")]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::event_log::{model, run};
+use super::program::wavetank_ok;
 use wavetank::experiment::single::{Detail, run_model};
 
 /// Three nodes of 4 cores, six pods, a drain, a crash and a node that joins; first fit.
@@ -88,5 +92,47 @@ fn a_small_run_goes_as_worked_out_by_hand() {
     ] {
         let found = value(name);
         assert!((found - expected).abs() < 1e-9 * expected.max(1.0), "{name} is {found}, not {expected}");
+    }
+}
+
+/// The files below `directory` that end in `.yaml`, in order.
+fn yaml_files_below(directory: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let files = entries.into_iter().flat_map(|path| if path.is_dir() { yaml_files_below(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
+}
+
+/// What the program prints for each scenario and experiment that needs no data from elsewhere. A change of any figure
+/// is a change of the simulation, and is to be looked at: `INSTA_UPDATE=always cargo test --test it golden` writes the
+/// snapshots anew, `git diff` shows what moved. Large ones are cut short.
+#[test]
+fn the_scenarios_of_the_repository_print_what_was_reviewed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut names = Vec::new();
+    for path in yaml_files_below(&root.join("scenarios")) {
+        let text = fs::read_to_string(&path).unwrap();
+        if text.contains("${WAVETANK_DATA}") {
+            continue;
+        }
+        let relative = path.strip_prefix(root.join("scenarios")).unwrap().with_extension("");
+        let name = relative.to_string_lossy().replace(['/', '\\'], "-");
+        let place = tempfile::tempdir().unwrap();
+        let file = path.to_str().unwrap();
+        let ended = match (text.contains("kind: Experiment"), relative.starts_with("performance")) {
+            (true, _) => wavetank_ok(place.path(), &["sweep", file, "--set", "replications=2"]),
+            (false, true) => wavetank_ok(place.path(), &["run", file, "--set", "horizon=1m"]),
+            (false, false) => wavetank_ok(place.path(), &["run", file, "--set", "outputs.charts=false"]),
+        };
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(name.as_str(), ended.stdout));
+        names.push(format!("{name}.snap"));
+    }
+    assert!(names.iter().any(|name| name == "quickstart.snap"), "{names:?}");
+    for entry in fs::read_dir(root.join("tests/it/snapshots")).unwrap() {
+        let found = entry.unwrap().file_name().into_string().unwrap();
+        assert!(names.contains(&found), "snapshot {found} belongs to no scenario");
     }
 }

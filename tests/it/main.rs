@@ -1,10 +1,15 @@
 //! The integration tests, in one binary: linking is what costs.
 
+#![allow(clippy::print_stdout, reason = "tests say which seeds they run and what they skip")]
+
 mod audit;
 mod bad_input;
+mod cli;
+mod determinism;
 mod engine;
 mod event_log;
 mod fgd;
 mod golden;
+mod program;
 mod random_model;
 mod swarm;

@@ -15,7 +15,7 @@ use super::random_model::random_model;
 use wavetank::engine::{Finished, Simulation};
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::{ClassId, NodeId, PodId};
-use wavetank::model::{GpuRequest, Model};
+use wavetank::model::{GpuRequest, Model, PolicyChoice};
 use wavetank::observe::summary::{self, summary};
 use wavetank::observe::{CheckEveryEvent, Recorder, tables};
 use wavetank::policy::queue::{self, QueueOrder};
@@ -209,7 +209,7 @@ impl Scheduler for Canary {
         self.asked += 1;
         let accepted = (0..view.world.nodes.len()).map(NodeId::from_index).filter(|&n| self.accepts(view, class, n));
         let accepted: Vec<NodeId> = accepted.collect();
-        if accepted.is_empty() || (self.fault == Fault::Refuses && self.asked % 3 == 0) {
+        if accepted.is_empty() || (self.fault == Fault::Refuses && self.asked.is_multiple_of(3)) {
             return Decision::Unschedulable;
         }
         let (node, gpu) = (accepted[0], view.class(class).gpu.as_ref());
@@ -222,9 +222,19 @@ impl Scheduler for Canary {
     }
 }
 
-fn run_canary(seed: u64, fault: Fault) -> Finished<(CheckEveryEvent, Audit)> {
-    let model = random_model(seed);
-    let order: Box<dyn QueueOrder> = queue::find("fifo").unwrap().build(&serde_json::json!({})).unwrap();
+/// A queue that takes the latest first, and says it is first in, first out.
+struct LatestFirst;
+
+impl QueueOrder for LatestFirst {
+    fn rank(&self, _: &View<'_>, pod: PodId) -> i64 {
+        -i64::from(pod.0)
+    }
+}
+
+fn run_canary(seed: u64, fault: Fault, order: Option<Box<dyn QueueOrder>>) -> Finished<(CheckEveryEvent, Audit)> {
+    let mut model = random_model(seed);
+    model.scheduling.queue = PolicyChoice::named("fifo");
+    let order = order.unwrap_or_else(|| queue::find("fifo").unwrap().build(&serde_json::json!({})).unwrap());
     let observer = (CheckEveryEvent, Audit::default());
     Simulation::with_policies(&model, Box::new(Canary { fault, asked: 0 }), order, observer).run()
 }
@@ -240,13 +250,20 @@ fn broken_schedulers_are_caught() {
         (Fault::Refuses, "is refused, but fits on"),
         (Fault::Miscounts, "I10: feasible nodes"),
     ] {
-        let said: Vec<String> = (0..SEEDS).filter_map(|seed| failure(|| run_canary(seed, fault))).collect();
+        let said: Vec<String> = (0..SEEDS).filter_map(|seed| failure(|| run_canary(seed, fault, None))).collect();
         let caught = said.iter().filter(|said| said.contains(words)).count();
         assert!(caught >= 5, "{fault:?} is caught {caught} times of {SEEDS}; said: {:?}", said.first());
     }
     for seed in 0..SEEDS {
-        assert_eq!(failure(|| run_canary(seed, Fault::Sound)), None, "seed {seed}: the sound canary is accused");
+        assert_eq!(failure(|| run_canary(seed, Fault::Sound, None)), None, "seed {seed}: the sound canary is accused");
     }
+}
+
+#[test]
+fn a_broken_queue_order_is_caught() {
+    let said = (0..60).filter_map(|seed| failure(|| run_canary(seed, Fault::Sound, Some(Box::new(LatestFirst)))));
+    let caught = said.filter(|said| said.contains("overtakes class")).count();
+    assert!(caught >= 5, "caught {caught} times of 60");
 }
 
 #[test]
