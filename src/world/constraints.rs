@@ -20,6 +20,8 @@ pub struct Constraints {
     rows: Vec<Vec<Verdict>>,
     /// The node name that a class asks for, by class; empty when no class does.
     hostname_of_class: Vec<Option<String>>,
+    /// Whether the class may go to every node and asks for no GPU, by class.
+    is_free: Vec<bool>,
 }
 
 /// Whether a class may go to a shape of node, and if not, why.
@@ -39,7 +41,16 @@ impl Constraints {
     /// Matches every class with every shape.
     pub fn new(cluster: &Cluster, classes: &[PodClass]) -> Constraints {
         let mut row_by_key = BTreeMap::new();
-        let mut constraints = Constraints { row_of_class: Vec::new(), rows: Vec::new(), hostname_of_class: Vec::new() };
+        let mut constraints = Constraints {
+            row_of_class: Vec::new(),
+            rows: Vec::new(),
+            hostname_of_class: Vec::new(),
+            is_free: Vec::new(),
+        };
+        let hostname = |class: &PodClass| {
+            let label = class.node_selector.iter().find(|label| label.key == HOSTNAME_LABEL);
+            label.map(|label| label.value.clone())
+        };
         for class in classes {
             let models = class.gpu.as_ref().map(|gpu| gpu.models.clone());
             let key = (class.node_selector.clone(), class.tolerations.clone(), models);
@@ -48,15 +59,19 @@ impl Constraints {
                 constraints.rows.len() as u32 - 1
             });
             constraints.row_of_class.push(row);
+            let everywhere = constraints.rows[row as usize].iter().all(|&verdict| verdict == Verdict::Allowed);
+            constraints.is_free.push(everywhere && class.gpu.is_none() && hostname(class).is_none());
         }
-        let hostname = |class: &PodClass| {
-            let label = class.node_selector.iter().find(|label| label.key == HOSTNAME_LABEL);
-            label.map(|label| label.value.clone())
-        };
         if classes.iter().any(|class| hostname(class).is_some()) {
             constraints.hostname_of_class = classes.iter().map(hostname).collect();
         }
         constraints
+    }
+
+    /// Whether neither selector nor taints nor GPUs can keep `class` from any node.
+    #[inline]
+    pub fn is_free(&self, class: ClassId) -> bool {
+        self.is_free[class.index()]
     }
 
     /// Whether `class` may go to nodes of `shape`, by their shape alone.

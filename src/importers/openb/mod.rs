@@ -61,6 +61,8 @@ pub fn read(files: &[&Path], seed: Seed) -> Result<(Cluster, Workload), Vec<Impo
 const CPU_MILLI_MAX: u64 = 1_000_000_000;
 /// Most memory that a cell can mean, in MiB: 8 PiB.
 const MEMORY_MIB_MAX: u64 = 1 << 33;
+/// Most models of GPU: far more than exist, and few enough for lists.
+const GPU_MODELS_MAX: usize = 1000;
 /// Bytes of a MiB.
 const MIB: u64 = 1 << 20;
 

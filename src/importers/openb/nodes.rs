@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::table::{ColumnName, CsvTable, required};
 use super::super::{ImportError, Problems};
-use super::{CPU_MILLI_MAX, MEMORY_MIB_MAX, MIB};
+use super::{CPU_MILLI_MAX, GPU_MODELS_MAX, MEMORY_MIB_MAX, MIB};
 use crate::model::cluster::GPUS_PER_NODE_MAX;
 use crate::model::{Cluster, GpuDevices, Node, NodeShape, Resources, ShapeId};
 use crate::rng::Seed;
@@ -120,6 +120,11 @@ fn node_rows(path: &Path, options: &NodeOptions, cluster: &mut Cluster, problems
         let (Some(name), Some(cpu), Some(memory), Some(gpu), Some(model)) = (name, cpu, memory, gpu, model) else {
             continue;
         };
+        if cluster.gpu_models.len() > GPU_MODELS_MAX {
+            let fix = "name models, not single devices, in this column";
+            table.refuse(4, line, &format!("comes after {GPU_MODELS_MAX} other models"), fix, problems);
+            break;
+        }
         let model = if gpu == 0 { "" } else { model };
         let shape = *shapes.entry((cpu, memory, gpu, model.to_owned())).or_insert_with(|| {
             let shape = shape(cpu, memory, gpu as u32, model, options.pods_per_node, cluster);

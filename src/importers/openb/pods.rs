@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::table::{ColumnName, CsvTable, optional, required};
 use super::super::{ImportError, Problems};
 use super::arrange::{Arrival, GpuDemand, Order, arrange, tune};
-use super::{CPU_MILLI_MAX, MEMORY_MIB_MAX, MIB};
+use super::{CPU_MILLI_MAX, GPU_MODELS_MAX, MEMORY_MIB_MAX, MIB};
 use crate::ids::{ClassId, GpuModelId};
 use crate::model::cluster::{GPU_MILLI, GPUS_PER_NODE_MAX};
 use crate::model::{ArrivalSource, Cluster, GpuRequest, ListedPod, ListedPods, PodClass, Resources, Workload};
@@ -264,6 +264,11 @@ fn pod_class(
     // As in the FGD simulator, more than a whole GPU is a whole GPU, and pods without GPU have no model constraint.
     let milli = if count == 0 { 0 } else { milli.min(u64::from(GPU_MILLI)) as u16 };
     let models = if count == 0 { "" } else { table.text(GPU_MODELS, line, problems)? };
+    if models.split('|').count() + cluster.gpu_models.len() > 2 * GPU_MODELS_MAX {
+        let fix = "name models, not single devices, in this column";
+        table.refuse(GPU_MODELS, line, &format!("makes more than {GPU_MODELS_MAX} models"), fix, problems);
+        return None;
+    }
     let models_key = match interner.model_texts.get(models) {
         _ if models.is_empty() => 0,
         Some(&key) => key,

@@ -28,6 +28,10 @@ impl Scorer for Cosine {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
         vectors::score_each(view, class, nodes, scores, grade);
     }
+
+    fn range(&self) -> std::ops::RangeInclusive<Score> {
+        vectors::RANGE
+    }
 }
 
 /// The cosine of the angle between demand and free shares.

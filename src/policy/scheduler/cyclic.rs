@@ -1,7 +1,7 @@
 //! Nodes in turn: what first fit, next fit and round robin have in common.
 
 use super::index::NodeIndex;
-use super::scored::feasible_only;
+use super::scored::FeasibleOnly;
 use super::{Decision, Placement, Scheduler, gpus};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
@@ -37,7 +37,7 @@ impl Scheduler for Cyclic {
             (Start::AtLast, Some(last)) => last,
             (Start::AfterLast, Some(last)) => NodeId((last.0 + 1) % view.world.nodes.len() as u32),
         };
-        let candidates = self.index.refresh(view, class, &mut feasible_only);
+        let candidates = self.index.refresh(view, class, &mut FeasibleOnly);
         let Some(node) = candidates.next_from(from) else {
             return Decision::Unschedulable;
         };

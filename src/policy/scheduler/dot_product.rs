@@ -27,6 +27,10 @@ impl Scorer for DotProduct {
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
         vectors::score_each(view, class, nodes, scores, grade);
     }
+
+    fn range(&self) -> std::ops::RangeInclusive<Score> {
+        vectors::RANGE
+    }
 }
 
 /// The mean product of demand and free share.

@@ -26,6 +26,9 @@ pub(super) const CPU_SCALE: f64 = 128_000.0;
 /// Milli-GPU of the largest node of the study.
 pub(super) const GPU_SCALE: f64 = 8_000.0;
 
+/// Lowest and highest score: below the lowest, nodes are all alike.
+pub(super) const SCORES: std::ops::RangeInclusive<Score> = -150..=100;
+
 pub(super) struct FgdBestFit;
 
 impl Scorer for FgdBestFit {
@@ -42,10 +45,16 @@ impl Scorer for FgdBestFit {
     fn normalised(&self) -> bool {
         true
     }
+
+    /// Wider than 0 to 100: nodes larger than the scale of the study score below zero.
+    fn range(&self) -> std::ops::RangeInclusive<Score> {
+        SCORES
+    }
 }
 
 fn left_score(cpu_left: f64, gpu_left: f64) -> Score {
-    (100.0 * (1.0 - (cpu_left / CPU_SCALE * 0.5 + gpu_left / GPU_SCALE * 0.5))) as Score
+    let score = (100.0 * (1.0 - (cpu_left / CPU_SCALE * 0.5 + gpu_left / GPU_SCALE * 0.5))) as Score;
+    score.max(*SCORES.start())
 }
 
 #[cfg(test)]

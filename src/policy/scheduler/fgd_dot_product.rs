@@ -8,7 +8,7 @@
 //! Known deviations: none known; the golden cases agree.
 //! Example: one of 8 GPUs and 12 cores on an empty node of 96 cores score trunc(100 (1 - (0.0703 + 0.125) / 2)) = 90.
 
-use super::fgd_best_fit::{CPU_SCALE, GPU_SCALE};
+use super::fgd_best_fit::{CPU_SCALE, GPU_SCALE, SCORES};
 use super::scored::{self, Scorer};
 use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
@@ -35,12 +35,18 @@ impl Scorer for FgdDotProduct {
             alignment_score([columns.free_cpu[i] as f64, f64::from(columns.gpu_left_total[i])], [cpu, gpu])
         }));
     }
+
+    /// Wider than 0 to 100: nodes larger than the scale of the study score below zero.
+    fn range(&self) -> std::ops::RangeInclusive<Score> {
+        SCORES
+    }
 }
 
 fn alignment_score(left: [f64; 2], request: [f64; 2]) -> Score {
     let cpu = (left[0] / CPU_SCALE) * (request[0] / CPU_SCALE);
     let gpu = (left[1] / GPU_SCALE) * (request[1] / GPU_SCALE);
-    (100.0 * (1.0 - (cpu + gpu) / 2.0)) as Score
+    let score = (100.0 * (1.0 - (cpu + gpu) / 2.0)) as Score;
+    score.max(*SCORES.start())
 }
 
 #[cfg(test)]

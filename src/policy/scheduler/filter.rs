@@ -3,6 +3,8 @@
 //! Order of tests, cheapest and most telling first: node takes pods; cpu; memory; pod slots; ephemeral storage;
 //! extended resources; selector, taints and GPU model; GPU devices.
 
+use std::ops::Range;
+
 use crate::ids::{ClassId, NodeId};
 use crate::model::GpuRequest;
 use crate::world::constraints::Verdict;
@@ -67,6 +69,9 @@ pub fn refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal>
     if let Some(refusal) = resource_refusal(view, class, node) {
         return Some(refusal);
     }
+    if view.world.constraints.is_free(class) {
+        return None;
+    }
     match view.world.constraints.verdict_on_node(class, nodes, node) {
         Verdict::Allowed => {}
         Verdict::SelectorMismatch => return Some(Refusal::SelectorMismatch),
@@ -107,4 +112,50 @@ pub fn resource_refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option
 pub fn gpus_fit(request: &GpuRequest, left: &[u16]) -> bool {
     let fitting = left.iter().filter(|&&left| left >= request.milli).count();
     fitting >= request.count as usize
+}
+
+/// Moves the nodes on which a pod of `class` fits to the front, and says how many they are.
+pub(super) fn partition_fitting(view: &View<'_>, class: ClassId, nodes: &mut [NodeId]) -> usize {
+    let mut fitting = 0;
+    for i in 0..nodes.len() {
+        if fits(view, class, nodes[i]) {
+            nodes.swap(fitting, i);
+            fitting += 1;
+        }
+    }
+    fitting
+}
+
+/// Writes for each node of a range whether a pod of `class` fits: 1 or 0. One pass a column, so that it vectorises.
+pub(super) fn fitting_range(view: &View<'_>, class: ClassId, range: Range<usize>, fits: &mut [u8]) {
+    let nodes = &view.world.nodes;
+    let wanted = &view.class(class).requests;
+    for (fits, state) in fits.iter_mut().zip(&nodes.state[range.clone()]) {
+        *fits = u8::from(*state == NodeState::Ready);
+    }
+    let mut require = |column: &[u64], amount: u64| {
+        if amount > 0 {
+            for (fits, &free) in fits.iter_mut().zip(&column[range.clone()]) {
+                *fits &= u8::from(free >= amount);
+            }
+        }
+    };
+    require(&nodes.free_cpu, wanted.cpu.0);
+    require(&nodes.free_memory, wanted.memory.0);
+    require(&nodes.free_pods, wanted.pods);
+    require(&nodes.free_ephemeral_storage, wanted.ephemeral_storage.0);
+    for (column, &amount) in nodes.free_extended.iter().zip(&wanted.extended) {
+        require(column, amount);
+    }
+    let request = view.class(class).gpu.as_ref();
+    if request.is_none() && view.world.constraints.is_free(class) {
+        return;
+    }
+    for (i, fits) in range.zip(fits) {
+        let node = NodeId::from_index(i);
+        if *fits == 1 {
+            let allowed = view.world.constraints.verdict_on_node(class, nodes, node) == Verdict::Allowed;
+            *fits = u8::from(allowed && request.is_none_or(|request| gpus_fit(request, nodes.gpu_left(node))));
+        }
+    }
 }

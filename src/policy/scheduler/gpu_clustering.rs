@@ -39,6 +39,11 @@ impl Scorer for GpuClustering {
             clustering_score(kind, columns.gpu_left_total[node.index()], &columns.gpu_kind_pods[node.index()])
         }));
     }
+
+    /// From 32 devices free, 25 (8000 - 32 000) / 8000, to the only kind on a full node.
+    fn range(&self) -> std::ops::RangeInclusive<Score> {
+        -75..=100
+    }
 }
 
 fn clustering_score(kind: usize, left_milli: u32, pods_by_kind: &[u16; GPU_KINDS]) -> Score {

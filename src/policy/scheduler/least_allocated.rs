@@ -10,6 +10,8 @@
 //! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
 //! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (25 + 75) / 2 = 50.
 
+use std::ops::Range;
+
 use super::scored::{self, Scorer};
 use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
@@ -27,6 +29,18 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
 pub(super) struct LeastAllocated;
 
 impl Scorer for LeastAllocated {
+    fn score_range(&mut self, view: &View<'_>, class: ClassId, range: Range<usize>, _: &[u8], scores: &mut [Score]) {
+        let (cpu, memory) = scoring_request(view.class(class));
+        let columns = &view.world.nodes;
+        let cpus = columns.cpu[range.clone()].iter().zip(&columns.scoring_cpu[range.clone()]);
+        let memories = columns.memory[range.clone()].iter().zip(&columns.scoring_memory[range]);
+        for (score, (of_cpu, of_memory)) in scores.iter_mut().zip(cpus.zip(memories)) {
+            let cpu = share_left(*of_cpu.0, of_cpu.1 + cpu);
+            let memory = share_left(*of_memory.0, of_memory.1 + memory);
+            *score = scored::mean_of_present([cpu, memory]);
+        }
+    }
+
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
         let (cpu, memory) = scoring_request(view.class(class));
         let columns = &view.world.nodes;

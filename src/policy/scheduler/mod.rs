@@ -21,6 +21,7 @@ pub mod scored;
 
 mod balanced_allocation;
 mod best_fit;
+mod buckets;
 mod cosine;
 mod cyclic;
 mod dot_product;

@@ -8,7 +8,7 @@
 //! Example: nodes 1 and 4 fit: either, with probability one half.
 
 use super::index::NodeIndex;
-use super::scored::feasible_only;
+use super::scored::FeasibleOnly;
 use super::{Decision, Placement, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::GPU_MILLI;
@@ -34,7 +34,7 @@ struct Random {
 
 impl Scheduler for Random {
     fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let candidates = self.index.refresh(view, class, &mut feasible_only);
+        let candidates = self.index.refresh(view, class, &mut FeasibleOnly);
         let feasible = candidates.feasible();
         if feasible == 0 {
             return Decision::Unschedulable;

@@ -1,5 +1,7 @@
 //! The scheduler made of a scorer: highest score wins, of equals the lowest node id.
 
+use std::ops::{Range, RangeInclusive};
+
 use super::index::{Best, NodeIndex, Score};
 use super::{Decision, Placement, Scheduler, gpus};
 use crate::ids::{ClassId, NodeId};
@@ -10,6 +12,25 @@ use crate::world::{GpuMask, View};
 pub trait Scorer: Send {
     /// Appends the score of each of `nodes`, which all passed the filters, to `scores`.
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>);
+
+    /// The lowest and the highest score there can be. The narrower, the faster the best node is found.
+    fn range(&self) -> RangeInclusive<Score> {
+        0..=100
+    }
+
+    /// Writes the scores of all nodes of a range; those that did not pass the filters (`fits` is 0) get any score within
+    /// the range. To be overridden where a dense pass over columns is faster than a list.
+    fn score_range(&mut self, view: &View<'_>, class: ClassId, range: Range<usize>, fits: &[u8], scores: &mut [Score]) {
+        let fitting = range.zip(fits).filter(|(_, fits)| **fits == 1);
+        let nodes: Vec<NodeId> = fitting.map(|(node, _)| NodeId::from_index(node)).collect();
+        let mut listed = Vec::with_capacity(nodes.len());
+        self.score(view, class, &nodes, &mut listed);
+        let mut listed = listed.into_iter();
+        let lowest = *self.range().start();
+        for (score, &fits) in scores.iter_mut().zip(fits) {
+            *score = if fits == 1 { listed.next().expect("one score a node") } else { lowest };
+        }
+    }
 
     /// The devices that a pod of `class` takes on `node`. The default is [`gpus::best_fit`].
     fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
@@ -40,9 +61,7 @@ impl<S: Scorer> Scored<S> {
 
 impl<S: Scorer> Scheduler for Scored<S> {
     fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
-        let scorer = &mut self.scorer;
-        let candidates =
-            self.index.refresh(view, class, &mut |view, class, nodes, scores| scorer.score(view, class, nodes, scores));
+        let candidates = self.index.refresh(view, class, &mut self.scorer);
         let Some(Best { node, score, ties }) = candidates.best() else {
             return Decision::Unschedulable;
         };
@@ -66,9 +85,14 @@ pub(super) fn without_parameters<S: Scorer + 'static>(
     Ok(Box::new(Scored::new(scorer)))
 }
 
-/// Fills an index with the same score everywhere, for policies that only ask which nodes fit.
-pub(super) fn feasible_only(_: &View<'_>, _: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-    scores.resize(nodes.len(), 0);
+/// The same score everywhere, for policies that only ask which nodes fit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FeasibleOnly;
+
+impl Scorer for FeasibleOnly {
+    fn score(&mut self, _: &View<'_>, _: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
+        scores.resize(scores.len() + nodes.len(), 0);
+    }
 }
 
 /// The mean of the percentages of those resources that a node has, rounded down; 0 when it has none.

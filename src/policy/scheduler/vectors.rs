@@ -9,6 +9,8 @@ use crate::world::View;
 
 /// The score of grade 1.
 const SCORE_MAX: f64 = 1_000_000.0;
+/// Lowest and highest score of a grade between 0 and 1, with room for rounding.
+pub(super) const RANGE: std::ops::RangeInclusive<Score> = -1..=1_000_001;
 
 /// Demand and free resources of one node as shares of what it offers.
 #[derive(Clone, Copy, Debug)]

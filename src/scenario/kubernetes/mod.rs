@@ -17,7 +17,7 @@ mod node;
 mod pod;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,6 +34,12 @@ pub struct Findings {
     /// What is wrong.
     pub issues: Issues,
     warnings: BTreeMap<(String, String), Warning>,
+    /// Objects left to the other reading, by file.
+    left_to_pods: BTreeMap<Arc<str>, Warning>,
+    left_to_nodes: BTreeMap<Arc<str>, Warning>,
+    /// Files that nodes and pods have been read from.
+    read_for_nodes: BTreeSet<Arc<str>>,
+    read_for_pods: BTreeSet<Arc<str>>,
 }
 
 /// Something in the manifests that a run does not look at.
@@ -62,9 +68,17 @@ impl fmt::Display for Warning {
 }
 
 impl Findings {
-    /// The warnings, in order of kind and field.
+    /// The warnings, in order of kind and field. Objects left to the other reading are none where the other reading has had
+    /// the file.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
-        self.warnings.values()
+        fn lost<'w>(
+            left: &'w BTreeMap<Arc<str>, Warning>,
+            read: &'w BTreeSet<Arc<str>>,
+        ) -> impl Iterator<Item = &'w Warning> {
+            left.iter().filter(|(file, _)| !read.contains(*file)).map(|(_, warning)| warning)
+        }
+        let pods = lost(&self.left_to_pods, &self.read_for_pods);
+        self.warnings.values().chain(lost(&self.left_to_nodes, &self.read_for_nodes)).chain(pods)
     }
 
     fn warn(&mut self, kind: &str, subject: &str, file: &Arc<str>, span: Span, message: impl FnOnce() -> String) {
@@ -99,10 +113,11 @@ pub fn add_nodes(paths: &[PathBuf], cluster: &mut Cluster, findings: &mut Findin
     for object in &objects {
         match object.kind {
             "Node" if is_core_v1(object, findings) => nodes.push(*object),
-            "Pod" => left_to(object, "Pod objects are left to `workload.manifests`", findings),
+            "Pod" => left(object, "Pod objects are left to `workload.manifests`", &mut findings.left_to_pods),
             _ => {}
         }
     }
+    findings.read_for_nodes.extend(sources.iter().map(|(source, _)| source.file.clone()));
     node::add(&nodes, cluster, findings);
     findings.attach_sources(&sources);
 }
@@ -117,7 +132,7 @@ pub fn add_pods(paths: &[PathBuf], cluster: &mut Cluster, workload: &mut Workloa
         match object.kind {
             "Pod" if is_core_v1(object, findings) => pods.push(*object),
             "PriorityClass" => priority_classes.push(*object),
-            "Node" => left_to(object, "Node objects are left to `cluster.manifests`", findings),
+            "Node" => left(object, "Node objects are left to `cluster.manifests`", &mut findings.left_to_nodes),
             "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => {
                 pod_maker(object, findings);
             }
@@ -128,13 +143,16 @@ pub fn add_pods(paths: &[PathBuf], cluster: &mut Cluster, workload: &mut Workloa
             }
         }
     }
+    findings.read_for_pods.extend(sources.iter().map(|(source, _)| source.file.clone()));
     let priority_classes = pod::priority_classes(&priority_classes, findings);
     pod::add(&pods, &priority_classes, cluster, workload, findings);
     findings.attach_sources(&sources);
 }
 
-fn left_to(object: &Object<'_>, message: &str, findings: &mut Findings) {
-    findings.warn(object.kind, "", object.file, object.tree.span, || message.to_owned());
+fn left(object: &Object<'_>, message: &str, left: &mut BTreeMap<Arc<str>, Warning>) {
+    let (file, span) = (object.file.clone(), object.tree.span);
+    let new = || Warning { file: file.clone(), span, message: message.to_owned(), objects: 0 };
+    left.entry(object.file.clone()).or_insert_with(new).objects += 1;
 }
 
 /// An object that makes pods; see the head of the module.

@@ -42,7 +42,11 @@ pub(super) fn add(objects: &[Object<'_>], cluster: &mut Cluster, findings: &mut 
                 None => push(facts, &mut shapes, cluster),
             }
         }
+        let stop = notes.too_many_resources(cluster, object.tree.span);
         findings.add("Node", object.file, notes);
+        if stop {
+            return;
+        }
     }
 }
 

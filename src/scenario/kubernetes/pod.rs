@@ -93,7 +93,12 @@ pub(super) fn add(
     listed.pods.reserve_exact(pods.len());
     let mut classes: BTreeMap<ClassKey<'_>, ClassId> = BTreeMap::new();
     let mut counts: BTreeMap<ClassId, f64> = std::mem::take(&mut workload.popularity).into_iter().collect();
-    for (((facts, _), node), is_shared) in pods.into_iter().zip(nodes).zip(is_shared) {
+    for (((facts, object), node), is_shared) in pods.into_iter().zip(nodes).zip(is_shared) {
+        let mut notes = Notes::new(object.file);
+        if notes.too_many_resources(cluster, object.tree.span) {
+            findings.add("Pod", object.file, notes);
+            break;
+        }
         if is_shared {
             listed.names.push_fmt(format_args!("{}/{}", facts.namespace, facts.name));
         } else {
@@ -141,6 +146,8 @@ fn bound_nodes(
     cluster: &Cluster,
     findings: &mut Findings,
 ) -> Vec<Option<NodeId>> {
+    // Where nodes could not be read, missing ones are no news.
+    let cluster_is_sound = findings.issues.is_empty();
     if pods.iter().all(|(facts, _)| facts.node.is_none()) {
         return vec![None; pods.len()];
     }
@@ -151,7 +158,7 @@ fn bound_nodes(
             let tree = facts.node?;
             let name = tree.as_text().unwrap_or_default();
             let node = by_name.get(name).copied();
-            if node.is_none() {
+            if node.is_none() && cluster_is_sound {
                 let mut notes = Notes::new(object.file);
                 let message =
                     format!("the pod `{}` is bound to the node `{name}`, which the cluster does not have", facts.name);

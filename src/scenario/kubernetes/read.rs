@@ -7,6 +7,9 @@ use crate::document::{Code, Issue, Node as Tree, Span, Value};
 use crate::model::{Cluster, Label, Resources, TaintEffect};
 use crate::units::{Bytes, MilliCpu, parse_quantity_milli};
 
+/// Most extended resources of a run: every node and class has a place for each of them.
+pub(super) const EXTENDED_RESOURCES_MAX: usize = 1000;
+
 /// What is noted about one object.
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -29,6 +32,16 @@ impl Notes {
 
     fn refuse_with_hint(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
         self.issues.push(Issue::new(code, &self.file, span, message).with_hint(hint));
+    }
+
+    /// Reports when objects so far have more extended resources than can be meant; then there is no use in going on.
+    pub(super) fn too_many_resources(&mut self, cluster: &Cluster, span: Span) -> bool {
+        let is_absurd = cluster.extended_resources.len() > EXTENDED_RESOURCES_MAX;
+        if is_absurd {
+            let message = format!("the objects up to here name more than {EXTENDED_RESOURCES_MAX} extended resources");
+            self.refuse(Code::AbsurdSize, span, message);
+        }
+        is_absurd
     }
 
     /// Notes a field that is not used, unless it says nothing.
@@ -96,9 +109,13 @@ impl Notes {
         let mut labels: Vec<Label> = tree
             .entries()
             .iter()
-            .filter_map(|entry| {
-                let value = self.text(Some(&entry.value), &format!("{field}.{}", entry.key)).unwrap_or_default();
-                Some(Label { key: entry.key.to_string(), value: value.to_owned() })
+            .map(|entry| {
+                // The name of the field is put together only where it is needed.
+                let value = match entry.value.as_text() {
+                    Some(text) => text,
+                    None => self.text(Some(&entry.value), &format!("{field}.{}", entry.key)).unwrap_or_default(),
+                };
+                Label { key: entry.key.to_string(), value: value.to_owned() }
             })
             .collect();
         labels.sort();
@@ -134,6 +151,11 @@ impl Notes {
     pub(super) fn amounts<'t>(&mut self, tree: Option<&'t Tree>, field: &str) -> Amounts<'t> {
         let mut amounts = Amounts::default();
         let Some(tree) = self.mapping(tree, field) else { return amounts };
+        if tree.entries().len() > EXTENDED_RESOURCES_MAX {
+            let message = format!("`{field}` has more than {EXTENDED_RESOURCES_MAX} resources");
+            self.refuse(Code::AbsurdSize, tree.span, message);
+            return amounts;
+        }
         for entry in tree.entries() {
             let Some(text) = entry.value.scalar_text() else {
                 let found = entry.value.type_name();

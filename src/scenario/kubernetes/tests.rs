@@ -338,19 +338,42 @@ fn what_is_not_used_is_said_once_with_a_count() {
         [
             "ConfigMap objects are not used by this release x1",
             "Job objects of the dump are left out: their pods are taken as they are listed x1",
-            "Node objects are left to `cluster.manifests` x1",
             "`spec.affinity.podAntiAffinity` of Pod is not used by this release x2",
             "`spec.containers[].ports[].hostPort` of Pod is not used by this release x2",
             "`spec.nodeSelecter` of Pod is not used by this release x2",
             "`spec.schedulerName` of Pod is not used by this release x2",
             "`spec.topologySpreadConstraints` of Pod is not used by this release x2",
             "`spec.volumes[].persistentVolumeClaim` of Pod is not used by this release x2",
+            "Node objects are left to `cluster.manifests` x1",
         ]
     );
     let first = findings.warnings().next().unwrap();
     assert!(first.to_string().contains(": warning: ConfigMap"), "{first}");
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!(names(&workload), ["a", "b"]);
+}
+
+#[test]
+fn absurd_numbers_of_resources_are_refused() {
+    let amounts = |from: u32| (from..from + 600).map(|i| format!("e/r{i}: 1, ")).collect::<String>();
+    let node = |name: &str, from| {
+        format!("{{kind: Node, metadata: {{name: {name}}}, status: {{capacity: {{{}}}}}}}\n---\n", amounts(from))
+    };
+    let text = node("a", 0) + &node("b", 600) + &node("c", 1200);
+    assert_eq!(issues(nodes(&text).1), ["W0204 3:1 the objects up to here name more than 1000 extended resources"]);
+    let text =
+        format!("{{kind: Node, metadata: {{name: a}}, status: {{capacity: {{{}}}}}}}", amounts(0) + &amounts(600));
+    assert_eq!(issues(nodes(&text).1), ["W0204 1:54 `status.capacity` has more than 1000 resources"]);
+}
+
+/// Nodes that could not be read are not reported again by every pod on them.
+#[test]
+fn one_fault_is_reported_once() {
+    let (_directory, path) = file(
+        "[{kind: Node, metadata: {name: n}}, {kind: Pod, metadata: {name: p}, spec: {nodeName: n, containers: [{}]}}]",
+    );
+    let (_, _, findings) = read(std::slice::from_ref(&path), std::slice::from_ref(&path));
+    assert_eq!(issues(findings), ["W0102 1:2 this Node has neither `status.allocatable` nor `status.capacity`"]);
 }
 
 #[test]
@@ -430,8 +453,10 @@ fn dumps_of_real_clusters_are_read() {
     for (bundle, node_count, pod_count) in [("k3s-bundle-1", 1, 6), ("k3s-bundle-2", 1, 5)] {
         let bundle = [directory.join(bundle)];
         let (cluster, workload, findings) = read(&bundle, &bundle);
-        let shown: Vec<String> = findings.warnings().map(ToString::to_string).collect();
-        let _ = writeln!(std::io::stderr(), "{}", shown.join("\n"));
+        // Both readings have had every file, so no object is left to the other.
+        let shown = warnings(&findings);
+        assert!(!shown.iter().any(|warning| warning.contains("are left to")), "{shown:?}");
+        assert!(shown.iter().any(|warning| warning.contains("of the dump are left out")), "{shown:?}");
         assert_eq!(issues(findings), [""; 0], "{bundle:?}");
         assert_eq!((cluster.nodes.len(), names(&workload).len()), (node_count, pod_count), "{bundle:?}");
         assert!(listed(&workload).pods.iter().all(|pod| pod.node == Some(NodeId(0))));
