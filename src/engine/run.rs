@@ -51,6 +51,8 @@ pub struct Simulation<'m, O> {
     pub(super) schedule_due: bool,
     /// Whether the scheduler is thinking about a pod.
     pub(super) scheduler_busy: bool,
+    /// The rank of the pod that the scheduler is thinking about.
+    pub(super) rank_in_hand: i64,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
     events_handled: u64,
@@ -107,6 +109,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             freed: Vec::new(),
             schedule_due: false,
             scheduler_busy: false,
+            rank_in_hand: 0,
             pool_sizes,
             events_handled: 0,
         };

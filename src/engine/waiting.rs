@@ -64,8 +64,8 @@ impl WaitingPods {
         }
     }
 
-    /// Takes the next pod whose class is not blocked.
-    pub(super) fn pop(&mut self) -> Option<PodId> {
+    /// Takes the next pod whose class is not blocked, with its rank.
+    pub(super) fn pop(&mut self) -> Option<(PodId, i64)> {
         while let Some(Reverse((place, class))) = self.heads.pop() {
             let queue = &mut self.classes[class.index()];
             if queue.blocked || queue.pods.peek() != Some(&Reverse(place)) {
@@ -76,7 +76,7 @@ impl WaitingPods {
                 Some(&Reverse(next)) => self.heads.push(Reverse((next, class))),
                 None => queue.untried.clear(),
             }
-            return Some(place.pod);
+            return Some((place.pod, place.rank));
         }
         None
     }
@@ -130,11 +130,11 @@ mod tests {
         for (class, rank, pod) in [(a, 0, 0), (b, 0, 1), (a, 0, 2), (b, -1, 3)] {
             waiting.push(class, rank, PodId(pod));
         }
-        assert_eq!(waiting.pop(), Some(PodId(3))); // the smaller rank
-        assert_eq!(waiting.pop(), Some(PodId(0)));
+        assert_eq!(waiting.pop().map(|(pod, _)| pod), Some(PodId(3))); // the smaller rank
+        assert_eq!(waiting.pop().map(|(pod, _)| pod), Some(PodId(0)));
         assert_eq!(waiting.block(a, 500), [PodId(0), PodId(2)]);
         waiting.push(a, 0, PodId(0));
-        assert_eq!(waiting.pop(), Some(PodId(1)));
+        assert_eq!(waiting.pop().map(|(pod, _)| pod), Some(PodId(1)));
         assert_eq!(waiting.pop(), None);
         waiting.unblock(499, |_| true); // too little cpu for the class
         assert_eq!(waiting.pop(), None);
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(waiting.pop(), None);
         waiting.unblock(500, |class| class == a);
         assert!(!waiting.any_blocked());
-        assert_eq!(waiting.pop(), Some(PodId(0)));
-        assert_eq!(waiting.pop(), Some(PodId(2)));
+        assert_eq!(waiting.pop().map(|(pod, _)| pod), Some(PodId(0)));
+        assert_eq!(waiting.pop().map(|(pod, _)| pod), Some(PodId(2)));
         assert_eq!(waiting.pop(), None);
     }
 }

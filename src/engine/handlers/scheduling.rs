@@ -14,13 +14,14 @@ impl<O: Observer> Simulation<'_, O> {
         self.schedule_due = false;
         self.unblock_helped_classes();
         while !self.scheduler_busy
-            && let Some(pod) = self.waiting.pop()
+            && let Some((pod, rank)) = self.waiting.pop()
         {
             let delay = self.delay("delay/scheduling", |delays| &delays.scheduling, pod);
             if delay.0 == 0 {
-                self.decide(pod);
+                self.decide(pod, rank);
             } else {
                 self.scheduler_busy = true;
+                self.rank_in_hand = rank;
                 self.schedule_step(pod, delay, Step::Decide);
             }
         }
@@ -28,14 +29,14 @@ impl<O: Observer> Simulation<'_, O> {
 
     pub(in crate::engine) fn on_decide(&mut self, pod: PodId) {
         self.scheduler_busy = false;
-        self.decide(pod);
+        self.decide(pod, self.rank_in_hand);
         if self.waiting.may_pop() || !self.freed.is_empty() {
             self.request_scheduling();
         }
     }
 
     /// Asks the policy and carries out what it says. The policy sees the world as it is when it has finished thinking.
-    fn decide(&mut self, pod: PodId) {
+    fn decide(&mut self, pod: PodId, rank: i64) {
         let view = View { model: self.model, world: &self.world };
         let class = self.world.pods.class[pod.index()];
         let decision = self.scheduler.decide(&view, class);
@@ -51,7 +52,6 @@ impl<O: Observer> Simulation<'_, O> {
                     self.note_unschedulable(pod);
                 }
                 OnUnschedulable::Wait => {
-                    let rank = self.queue_order.rank(&view, pod);
                     let untried = self.waiting.block(class, view.class(class).requests.cpu.0);
                     self.waiting.push(class, rank, pod);
                     self.note_unschedulable(pod);

@@ -5,7 +5,7 @@
 //! Parameters: none. The divisors are fixed, so small nodes look full and are preferred.
 //! Source: the BestFit baseline of Weng et al. (USENIX ATC 2023), simulator hkust-adsl/kubernetes-scheduler-simulator at
 //! 8f3d641.
-//! Known deviations: none known; the golden cases agree.
+//! Known deviations: scores below -150, of nodes of many times the scale, count as -150; the golden cases agree.
 //! Example: 64 of 128 cores and 4 of 8 GPUs left after placing score 50.
 
 use super::scored::{self, Scorer};

@@ -5,7 +5,7 @@
 //! Parameters: none.
 //! Source: the DotProd baseline of Weng et al. (USENIX ATC 2023), simulator hkust-adsl/kubernetes-scheduler-simulator at
 //! 8f3d641.
-//! Known deviations: none known; the golden cases agree.
+//! Known deviations: scores below -150, of nodes of many times the scale, count as -150; the golden cases agree.
 //! Example: one of 8 GPUs and 12 cores on an empty node of 96 cores score trunc(100 (1 - (0.0703 + 0.125) / 2)) = 90.
 
 use super::fgd_best_fit::{CPU_SCALE, GPU_SCALE, SCORES};

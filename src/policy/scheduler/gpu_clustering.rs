@@ -40,7 +40,7 @@ impl Scorer for GpuClustering {
         }));
     }
 
-    /// Nodes of up to 32 devices: the first term falls to 25 (8000 - 32000) / 8000.
+    /// From 32 devices free, 25 (8000 - 32 000) / 8000, to the only kind on a full node.
     fn range(&self) -> std::ops::RangeInclusive<Score> {
         -75..=100
     }
