@@ -17,7 +17,7 @@ use crate::ids::{ClassId, NodeId};
 use crate::model::Model;
 use crate::model::cluster::GPU_MILLI;
 use crate::policy::parameters::{self, Parameter, ParameterError};
-use crate::world::fragment::{TypicalPod, node_fragment, typical_pods};
+use crate::world::fragment::{DeviceChange, FragmentTable, TypicalPod, node_fragment, typical_pods};
 use crate::world::nodes::mask_devices;
 use crate::world::{GpuMask, View};
 
@@ -48,6 +48,9 @@ impl Default for Params {
 
 struct Fgd {
     typical: Vec<TypicalPod>,
+    table: FragmentTable,
+    /// Scratch: milli-GPU left on the devices of one node.
+    left: Vec<u16>,
 }
 
 fn build(parameters: &Value, model: &Model) -> Result<Box<dyn Scheduler>, ParameterError> {
@@ -55,29 +58,32 @@ fn build(parameters: &Value, model: &Model) -> Result<Box<dyn Scheduler>, Parame
     if !(params.coverage > 0.0 && params.coverage <= 1.0) {
         return Err(ParameterError(format!("coverage is {}, but must be above 0 and at most 1", params.coverage)));
     }
-    let typical = typical_pods(&model.cluster, &model.workload, params.coverage);
-    Ok(Box::new(Scored::new(Fgd { typical })))
+    Ok(Box::new(Scored::new(Fgd::new(model, params.coverage))))
 }
 
 impl Fgd {
+    fn new(model: &Model, coverage: f64) -> Fgd {
+        let typical = typical_pods(&model.cluster, &model.workload, coverage);
+        let table = FragmentTable::new(&typical, model.cluster.gpu_models.len());
+        Fgd { typical, table, left: Vec::new() }
+    }
+
     /// The score of the best way to take the GPUs on `node`, and that way.
-    fn best_way(&self, view: &View<'_>, class: ClassId, node: NodeId) -> (Score, GpuMask) {
+    fn best_way(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> (Score, GpuMask) {
         let nodes = &view.world.nodes;
-        let (i, class) = (node.index(), view.class(class));
-        let model = nodes.gpu_model[i];
-        let cpu_after = nodes.free_cpu[i] - class.requests.cpu.0;
-        let mut left = nodes.gpu_left(node).to_vec();
-        let before = node_fragment(&self.typical, nodes.free_cpu[i], model, &left);
-        let score = |left: &[u16]| grade(before - node_fragment(&self.typical, cpu_after, model, left));
+        let class = view.class(class);
+        let cpu_after = nodes.free_cpu[node.index()] - class.requests.cpu.0;
+        let left = nodes.gpu_left(node);
+        let before = self.table.fragment(nodes, node);
+        let score = |from, to| grade(before - self.table.fragment_after(node, cpu_after, DeviceChange { from, to }));
         match &class.gpu {
-            None => (score(&left), 0),
+            None => (score(0, 0), 0),
             Some(request) if request.count == 1 && request.milli < GPU_MILLI => {
                 let mut best = (Score::MIN, 0);
-                for device in 0..left.len() {
-                    if left[device] >= request.milli {
-                        left[device] -= request.milli;
-                        let grade = score(&left);
-                        left[device] += request.milli;
+                for (device, &from) in left.iter().enumerate() {
+                    // A device with as much left as an earlier one scores the same, and the earlier one wins.
+                    if from >= request.milli && !left[..device].contains(&from) {
+                        let grade = score(from, from - request.milli);
                         if grade > best.0 {
                             best = (grade, 1 << device);
                         }
@@ -86,11 +92,17 @@ impl Fgd {
                 best
             }
             Some(request) => {
-                let mask = gpus::best_fit(request, &left);
-                for device in mask_devices(mask) {
-                    left[device] -= request.milli;
+                let mask = gpus::best_fit(request, left);
+                if request.count == 1 {
+                    return (score(GPU_MILLI, 0), mask);
                 }
-                (score(&left), mask)
+                self.left.clear();
+                self.left.extend(left);
+                for device in mask_devices(mask) {
+                    self.left[device] -= request.milli;
+                }
+                let after = node_fragment(&self.typical, cpu_after, nodes.gpu_model[node.index()], &self.left);
+                (grade(before - after), mask)
             }
         }
     }
@@ -108,5 +120,55 @@ impl Scorer for Fgd {
 
     fn choose_gpus(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
         self.best_way(view, class, node).1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Seed;
+    use crate::testkit::cluster;
+    use crate::world::World;
+
+    #[test]
+    fn the_table_of_fragments_changes_no_bit() {
+        let nodes =
+            cluster().node("none").cpu(8000).node("a").cpu(64_000).gpus("A", 8).node("b").cpu(9000).gpus("B", 2);
+        let pods = nodes.pod("cpu").cpu(3000).pod("third").cpu(1500).gpu(1, 333).pod("one").cpu(2000).gpu(1, 1000);
+        let pods = pods.pod("two").cpu(4000).gpu(2, 1000).pod("b").cpu(700).gpu(1, 460).gpu_spec("B");
+        let model = pods.model();
+        let mut fgd = Fgd::new(&model, 1.0);
+        assert_eq!(fgd.typical.len(), 5);
+        let (mut world, mut stream) =
+            (World::new(&model), Seed { base: 1, replication: 0 }.stream("test/fragments", 0));
+        let mut placed = 0;
+        for _ in 0..400 {
+            let (node, class) = (NodeId(stream.below(3) as u32), ClassId(stream.below(5) as u32));
+            let view = View { model: &model, world: &world };
+            let nodes = &view.world.nodes;
+            let (i, mut left) = (node.index(), nodes.gpu_left(node).to_vec());
+            let slow = node_fragment(&fgd.typical, nodes.free_cpu[i], nodes.gpu_model[i], &left);
+            assert_eq!(fgd.table.fragment(nodes, node).to_bits(), slow.to_bits());
+            for device in 0..left.len() {
+                let (from, to) = (left[device], left[device] / 2);
+                left[device] = to;
+                let slow = node_fragment(&fgd.typical, 1999, nodes.gpu_model[i], &left);
+                let fast = fgd.table.fragment_after(node, 1999, DeviceChange { from, to });
+                assert_eq!(fast.to_bits(), slow.to_bits(), "{left:?}");
+                left[device] = from;
+            }
+            if crate::policy::scheduler::filter::fits(&view, class, node) {
+                let gpus = fgd.best_way(&view, class, node).1;
+                let pod = world.arrive((0, 0), class, u64::MAX);
+                world.place(model.workload.class(class), pod, node, gpus);
+                placed += 1;
+            } else if !world.pods.is_empty() {
+                let pod = crate::ids::PodId(stream.below(world.pods.len() as u64) as u32);
+                if world.pods.node(pod).is_some() {
+                    world.release(model.workload.class(world.pods.class[pod.index()]), pod);
+                }
+            }
+        }
+        assert!(placed > 50, "{placed}");
     }
 }
