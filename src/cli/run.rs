@@ -17,7 +17,7 @@ use crate::scenario::load_scenario;
 pub(super) struct RunArguments {
     /// The scenario file
     scenario: PathBuf,
-    /// Where results go [default: out/<name of the scenario>]
+    /// Where results go (default: out/NAME, as the file says)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed of all random streams; overrides the file's

@@ -17,10 +17,10 @@ use crate::scenario::{Environment, Experiment, load_experiment};
 pub(super) struct SweepArguments {
     /// The experiment file
     experiment: PathBuf,
-    /// Where results go [default: out/<name of the experiment>]
+    /// Where results go (default: out/NAME, as the file says)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Runs at a time [default: one a processor]
+    /// Runs at a time (default: one a processor)
     #[arg(short, long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
     /// Keep runs that were finished earlier with the same input

@@ -2,7 +2,7 @@
 //!
 //! A file becomes a tree that knows its places ([`crate::document`]); overrides and the scenario it is based on are
 //! put into the tree; the tree is checked against the schema of the format; what the schema cannot say is validated;
-//! and only a tree without any issue is built into a [`Model`]. Every stage reports all it finds. Nothing after `build`
+//! and only a tree without any issue is built into a [`Model`](crate::model::Model). Every stage reports all it finds. Nothing after `build`
 //! sees the file format.
 //!
 //! Deliberately absent: the environment. What a scenario may see of it is passed in as [`Environment`].

@@ -8,11 +8,11 @@
 //! - From its second time on a class keeps a table: one byte a node where scores span at most 254 values, and how many
 //!   nodes have each score; the first node of the best score is searched for in the bytes.
 //! - A class that has little to catch up with between its decisions keeps a set of nodes for each score as well
-//!   ([`Buckets`]): the best node is two bit scans away.
+//!   (`buckets`): the best node is two bit scans away.
 //! - Scores of a wider range are kept as they are, and the best is searched for.
 //!
 //! Cost: about 10 ns a changed node, and 10 ns (sets), N/32 ns (bytes) or N/4 ns (wide) a decision. Tables together
-//! take at most [`TABLE_BYTES_MAX`]: beyond that the one unused for longest is dropped.
+//! take at most 128 MiB: beyond that the one unused for longest is dropped.
 
 use std::ops::RangeInclusive;
 
