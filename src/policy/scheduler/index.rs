@@ -70,7 +70,12 @@ pub struct Candidates {
 #[derive(Debug)]
 enum Table {
     /// Score less lowest plus one; zero for a node that did not pass the filters.
-    Narrow { codes: Vec<u8>, buckets: Option<Buckets> },
+    Narrow {
+        codes: Vec<u8>,
+        /// How many nodes have each code; none in a scratch table.
+        counts: Option<Box<[u32; 256]>>,
+        buckets: Option<Buckets>,
+    },
     /// The score; [`INFEASIBLE`] for a node that did not pass the filters.
     Wide(Vec<Score>),
 }
@@ -167,7 +172,7 @@ impl Candidates {
     fn empty(range: RangeInclusive<Score>) -> Candidates {
         let levels = i64::from(*range.end()) - i64::from(*range.start()) + 1;
         let table = match levels <= LEVELS_MAX {
-            true => Table::Narrow { codes: Vec::new(), buckets: None },
+            true => Table::Narrow { codes: Vec::new(), counts: None, buckets: None },
             false => Table::Wide(Vec::new()),
         };
         Candidates { position: 0, lowest: *range.start(), table, feasible: 0, catch_up: usize::MAX / 16 }
@@ -183,7 +188,7 @@ impl Candidates {
     /// Memory that the table takes.
     fn bytes(&self) -> usize {
         match &self.table {
-            Table::Narrow { codes, buckets } => codes.capacity() + buckets.as_ref().map_or(0, Buckets::bytes),
+            Table::Narrow { codes, buckets, .. } => codes.capacity() + buckets.as_ref().map_or(0, Buckets::bytes),
             Table::Wide(scores) => scores.capacity() * size_of::<Score>(),
         }
     }
@@ -197,8 +202,9 @@ impl Candidates {
         let lowest = self.lowest;
         self.feasible = 0;
         match &mut self.table {
-            Table::Narrow { codes, buckets } => {
+            Table::Narrow { codes, counts, buckets } => {
                 codes.resize(nodes, 0);
+                *counts = None;
                 *buckets = None;
             }
             Table::Wide(wide) => wide.resize(nodes, INFEASIBLE),
@@ -228,9 +234,14 @@ impl Candidates {
         self.catch_up = nodes * 8;
     }
 
-    /// Has sets of nodes by score while there is little to catch up with.
+    /// Has counts by score, and sets of nodes by score while there is little to catch up with.
     fn choose_buckets(&mut self) {
-        if let Table::Narrow { codes, buckets } = &mut self.table {
+        if let Table::Narrow { codes, counts, buckets } = &mut self.table {
+            counts.get_or_insert_with(|| {
+                let mut counts = Box::new([0; 256]);
+                codes.iter().for_each(|&code| counts[usize::from(code)] += 1);
+                counts
+            });
             let change = self.catch_up / 8 + 1;
             // Twice the bound before giving them up: no to and fro.
             let pays = change * NODES_PER_CHANGE / (1 + usize::from(buckets.is_some())) < codes.len();
@@ -245,9 +256,13 @@ impl Candidates {
     #[inline]
     fn set(&mut self, node: NodeId, score: Option<Score>) {
         let was_feasible = match &mut self.table {
-            Table::Narrow { codes, buckets } => {
+            Table::Narrow { codes, counts, buckets } => {
                 let code = score.map_or(0, |score| u8::try_from(score - self.lowest + 1).expect(OUT_OF_RANGE));
                 let old = std::mem::replace(&mut codes[node.index()], code);
+                if let Some(counts) = counts {
+                    counts[usize::from(old)] -= 1;
+                    counts[usize::from(code)] += 1;
+                }
                 if let Some(buckets) = buckets {
                     buckets.change(node.index(), old, code);
                 }
@@ -271,10 +286,11 @@ impl Candidates {
             return None;
         }
         let (node, score, ties) = match &self.table {
-            Table::Narrow { codes, buckets } => {
-                let (code, node, ties) = match buckets {
-                    Some(buckets) => buckets.best(),
-                    None => best_code(codes),
+            Table::Narrow { codes, counts, buckets } => {
+                let (code, node, ties) = match (buckets, counts) {
+                    (Some(buckets), _) => buckets.best(),
+                    (None, Some(counts)) => counted_best_code(codes, counts),
+                    (None, None) => best_code(codes),
                 };
                 (node, self.lowest + Score::from(code) - 1, ties)
             }
@@ -325,6 +341,13 @@ impl Candidates {
         let mut feasible = (0..self.len()).filter(|&node| self.is_feasible(node));
         NodeId::from_index(feasible.nth(place as usize).expect("fewer nodes are feasible"))
     }
+}
+
+/// As [`best_code`], where it is known how often each code is there.
+fn counted_best_code(codes: &[u8], counts: &[u32; 256]) -> (u8, usize, u32) {
+    let best = counts.iter().rposition(|&count| count > 0).expect("every node has a code");
+    let node = memchr::memchr(best as u8, codes).expect("it was counted");
+    (best as u8, node, counts[best])
 }
 
 /// The highest code, its first position, and how often it is there.
