@@ -96,7 +96,8 @@ mod tests {
     fn floating_point_shares_are_the_integer_ones() {
         let mut stream = crate::rng::Seed { base: 1, replication: 0 }.stream("test/shares", 0);
         for _ in 0..200_000 {
-            let allocatable = 1 + stream.below(1 << (1 + stream.below(50)));
+            let size = 1 + stream.below(50);
+            let allocatable = 1 + stream.below(1 << size);
             // Amounts whose percentage is whole, or one unit short of it, are where rounding would show.
             let whole = u128::from(allocatable) * u128::from(stream.below(101)) / 100;
             let left = (whole as u64).saturating_sub(stream.below(3));
