@@ -152,9 +152,9 @@ impl Fixture {
 pub(super) fn write_sweep(directory: &Path, policies: &[&str], loads: &[&str]) {
     let mut numbers = Numbers(11);
     let mut runs = "cell,replication,policy,load,gpu_allocated_pct\n".to_owned();
-    let mut cells = "cell,policy,load,metric,unit,n,mean,ci95_low,ci95_high,min,max\n".to_owned();
-    let mut comparisons = "metric,baseline,cell,n,mean_difference,ci95_low,ci95_high,better\n".to_owned();
-    let mut curves = "cell,arrived_pct,metric,mean,min,max\n".to_owned();
+    let mut cells = "cell,policy,load,metric,unit,n,mean,ci95_low,ci95_high,min,max,sd\n".to_owned();
+    let mut comparisons = "metric,baseline,cell,n,mean_difference,ci95_low,ci95_high,verdict\n".to_owned();
+    let mut curves = "cell,x,metric,mean,min,max\n".to_owned();
     for load in loads {
         for (rank, policy) in policies.iter().enumerate() {
             let (cell, baseline) =
@@ -170,15 +170,15 @@ pub(super) fn write_sweep(directory: &Path, policies: &[&str], loads: &[&str]) {
                 let half = scatter * (0.2 + 0.3 * numbers.next());
                 let (low, high) = (mean - half, mean + half);
                 let place = format!("\"{cell}\",{policy},{load},{metric},{unit}");
-                writeln!(cells, "{place},10,{mean},{low},{high},{},{}", low - half, high + half).expect("memory");
+                writeln!(cells, "{place},10,{mean},{low},{high},{},{},1.5", low - half, high + half).expect("memory");
                 if rank > 0 && metric != "nodes" {
                     let difference = mean - base;
                     let better = if difference < half {
                         "undecided"
                     } else if metric == "wait_ms_p99" {
-                        "no"
+                        "worse"
                     } else {
-                        "yes"
+                        "better"
                     };
                     let interval = format!("{difference},{},{}", difference - half, difference + half);
                     writeln!(comparisons, "{metric},\"{baseline}\",\"{cell}\",10,{interval},{better}").expect("memory");

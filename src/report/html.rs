@@ -335,7 +335,7 @@ pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
 
 /// What a comparison says, in plain words. The cells are given by the names that charts use.
 fn verdict(comparison: &Comparison, cell: &str, baseline: &str, unit: &str) -> String {
-    let Comparison { metric, n, difference, better, .. } = comparison;
+    let Comparison { metric, n, difference, verdict, .. } = comparison;
     let percent = metric.ends_with("_pct") || matches!(unit, "%" | "pct" | "percent");
     let amount = |value: f64| match unit {
         _ if !value.is_finite() => "unknown".to_owned(),
@@ -348,9 +348,10 @@ fn verdict(comparison: &Comparison, cell: &str, baseline: &str, unit: &str) -> S
     let points = if percent { " percentage points" } else { "" };
     let direction = if difference.mean >= 0.0 { "higher" } else { "lower" };
     let by = format!("{metric} is {direction} by {}{points} {reason}.", amount(difference.mean.abs()));
-    match better.as_str() {
-        "yes" => format!("{cell} is better than {baseline}: {by}"),
-        "no" => format!("{cell} is worse than {baseline}: {by}"),
+    match verdict.as_str() {
+        "better" => format!("{cell} is better than {baseline}: {by}"),
+        "worse" => format!("{cell} is worse than {baseline}: {by}"),
+        "different" => format!("{cell} differs from {baseline}: {by}"),
         _ => format!("No difference between {cell} and {baseline} is shown for {metric} {reason}."),
     }
 }
@@ -422,9 +423,10 @@ fn comparisons_table(sweep: &Sweep) -> String {
             let unit = units.get(comparison.metric.as_str()).copied().unwrap_or_default();
             let [cell, baseline] = [&comparison.cell, &comparison.baseline]
                 .map(|name| labels.get(name.as_str()).cloned().unwrap_or_else(|| name.clone()));
-            let (word, class) = match comparison.better.as_str() {
-                "yes" => ("better", "better"),
-                "no" => ("worse", "worse"),
+            let (word, class) = match comparison.verdict.as_str() {
+                "better" => ("better", "better"),
+                "worse" => ("worse", "worse"),
+                "different" => ("different", "undecided"),
                 _ => ("undecided", "undecided"),
             };
             let difference = comparison.difference;
@@ -452,14 +454,14 @@ pub(super) fn sweep_page(sweep: &Sweep, charts: &[DrawnChart]) -> String {
     ];
     let (name, mut body) = header("Sweep", manifest, &facts);
     let count =
-        |word: &str| sweep.comparisons.iter().filter(|comparison| comparison.better == word).count().to_string();
+        |word: &str| sweep.comparisons.iter().filter(|comparison| comparison.verdict == word).count().to_string();
     let mut figures = vec![
         ("Cells".to_owned(), grouped(&sweep.cells.len().to_string())),
         ("Runs".to_owned(), grouped(&sweep.runs.to_string())),
     ];
     if !sweep.comparisons.is_empty() {
-        figures.push(("Better than the baseline".to_owned(), count("yes")));
-        figures.push(("Worse than the baseline".to_owned(), count("no")));
+        figures.push(("Better than the baseline".to_owned(), count("better")));
+        figures.push(("Worse than the baseline".to_owned(), count("worse")));
         figures.push(("Undecided".to_owned(), count("undecided")));
     }
     body.push_str(&cards(&figures));

@@ -50,7 +50,7 @@ pub(super) struct Comparison {
     pub(super) cell: String,
     pub(super) n: f64,
     pub(super) difference: Estimate,
-    pub(super) better: String,
+    pub(super) verdict: String,
 }
 
 /// All that the report of a sweep shows.
@@ -243,7 +243,7 @@ fn band(low: &Trace, high: &Trace) -> Vec<(f64, f64, f64)> {
 type Cells = (Vec<String>, Vec<(String, Vec<String>)>, Vec<CellRow>);
 
 fn read_cells(directory: &Path) -> Result<Cells, ReportError> {
-    let picks = ["cell", "metric", "unit", "n", "mean", "ci95_low", "ci95_high", "min", "max"];
+    let picks = ["cell", "metric", "unit", "n", "mean", "ci95_low", "ci95_high", "min", "max", "sd"];
     let Some(mut rows) = Rows::open(directory, "cells.csv", &picks)? else {
         return Ok(Default::default());
     };
@@ -274,7 +274,7 @@ fn read_cells(directory: &Path) -> Result<Cells, ReportError> {
 }
 
 fn read_comparisons(directory: &Path) -> Result<Vec<Comparison>, ReportError> {
-    let picks = ["metric", "baseline", "cell", "n", "mean_difference", "ci95_low", "ci95_high", "better"];
+    let picks = ["metric", "baseline", "cell", "n", "mean_difference", "ci95_low", "ci95_high", "verdict"];
     let mut comparisons = Vec::new();
     if let Some(mut rows) = Rows::open(directory, "comparisons.csv", &picks)? {
         while rows.advance()? {
@@ -284,7 +284,7 @@ fn read_comparisons(directory: &Path) -> Result<Vec<Comparison>, ReportError> {
                 cell: rows.text(2).into_owned(),
                 n: rows.number(3)?,
                 difference: Estimate { mean: rows.number(4)?, low: rows.number(5)?, high: rows.number(6)? },
-                better: rows.text(7).into_owned(),
+                verdict: rows.text(7).into_owned(),
             });
         }
     }
@@ -293,9 +293,7 @@ fn read_comparisons(directory: &Path) -> Result<Vec<Comparison>, ReportError> {
 
 fn read_curves(directory: &Path) -> Result<BTreeMap<String, BTreeMap<String, [Trace; 3]>>, ReportError> {
     let mut curves: BTreeMap<String, BTreeMap<String, [Trace; 3]>> = BTreeMap::new();
-    if let Some(mut rows) =
-        Rows::open(directory, "curves.csv", &["cell", "arrived_pct", "metric", "mean", "min", "max"])?
-    {
+    if let Some(mut rows) = Rows::open(directory, "curves.csv", &["cell", "x", "metric", "mean", "min", "max"])? {
         while rows.advance()? {
             let by_cell = curves.entry(rows.text(2).into_owned()).or_default();
             let traces = by_cell.entry(rows.text(0).into_owned()).or_default();
