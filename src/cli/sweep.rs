@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, environment, overrides, print, say};
 use crate::experiment::single::{Detail, run_model};
-use crate::experiment::{Design, Factor, Fingerprint, Progress, RunOutcome, Store, Sweep, parse_cells, run_sweep};
+use crate::experiment::{Design, Fingerprint, Progress, RunOutcome, Store, Sweep, parse_cells, run_sweep};
 use crate::report::{self, ReportOptions};
 use crate::results::{Manifest, ResultWriter};
 use crate::scenario::{Environment, Experiment, load_experiment};
@@ -41,12 +41,12 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
     let experiment = load_experiment(&arguments.experiment, &overrides, &environment)?;
     let input = |message: String| Failure::Input(format!("error: {message}"));
     let cells = arguments.cells.as_deref().map(parse_cells).transpose().map_err(input)?;
-    let design = design(&experiment)?;
+    let design = Design::try_from(&experiment).map_err(|error| input(error.to_string()))?;
     if let Some(cells) = cells.as_ref().filter(|cells| cells.end > design.cells().len()) {
         let (from, to, count) = (cells.start, cells.end, design.cells().len());
         return Err(input(format!("cells {from}..{to} are not within the {count} cells of the experiment")));
     }
-    let fingerprints = check_cells(&experiment, &environment)?;
+    let (fingerprints, seed) = check_cells(&experiment, &environment)?;
     let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&experiment.name));
     if target.exists() && !target.join("manifest.json").is_file() && !is_empty(&target) {
         let words = "exists and is not a result directory of wavetank\nhint: choose another place with --out";
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
     let store = Store::create(&target)?;
     let bar = progress_bar();
     let failed = |error: &dyn std::fmt::Display| Failure::Run(format!("error: {error}"));
-    write_manifest(&experiment, &target, begin)?;
+    write_manifest(&experiment, &target, seed, begin)?;
     let report = run_sweep(&Sweep {
         design: &design,
         store: &store,
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
     })
     .map_err(|error| failed(&error))?;
     bar.finish_and_clear();
-    write_manifest(&experiment, &target, begin)?;
+    write_manifest(&experiment, &target, seed, begin)?;
     report::render(&target, &ReportOptions::default())?;
     print(&super::output::cells_text(&target, &experiment)?)?;
     say(&format!(
@@ -92,23 +92,18 @@ fn is_empty(directory: &Path) -> bool {
     std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-fn design(experiment: &Experiment) -> Result<Design, Failure> {
-    let factors = experiment.factors.iter().map(|factor| Factor {
-        name: factor.name.clone(),
-        labels: factor.levels.iter().map(|level| level.label.clone()).collect(),
-    });
-    Design::new(factors.collect(), experiment.replications, experiment.baseline.clone())
-        .map_err(|error| Failure::Input(format!("error: {error}")))
-}
-
-/// Loads every cell once, so that nothing is run when one of them is wrong, and fingerprints it.
-fn check_cells(experiment: &Experiment, environment: &Environment) -> Result<Vec<Fingerprint>, Failure> {
+/// Loads every cell once, so that nothing is run when one of them is wrong, and fingerprints what was loaded: the
+/// scenario as resolved, and the model with all that its traces and manifests say. Gives the seed, too.
+fn check_cells(experiment: &Experiment, environment: &Environment) -> Result<(Vec<Fingerprint>, u64), Failure> {
     let mut fingerprints = Vec::new();
+    let mut seed = 0;
     for cell in experiment.cells() {
-        let resolved = experiment.load_cell(&cell, 0, environment)?.resolved;
-        fingerprints.push(Fingerprint::of(&[resolved.to_string().as_bytes()]));
+        let loaded = experiment.load_cell(&cell, 0, environment)?;
+        let (resolved, model) = (loaded.resolved.to_string(), format!("{:?}", loaded.model));
+        fingerprints.push(Fingerprint::of(&[resolved.as_bytes(), model.as_bytes()]));
+        seed = loaded.model.seed.base;
     }
-    Ok(fingerprints)
+    Ok((fingerprints, seed))
 }
 
 fn run_cell(
@@ -123,8 +118,9 @@ fn run_cell(
     Ok(RunOutcome::from(record).restricted_to(&experiment.metrics))
 }
 
-fn write_manifest(experiment: &Experiment, target: &Path, begin: Instant) -> Result<(), Failure> {
+fn write_manifest(experiment: &Experiment, target: &Path, seed: u64, begin: Instant) -> Result<(), Failure> {
     let manifest = Manifest {
+        seed,
         wall_seconds: begin.elapsed().as_secs_f64(),
         ..Manifest::new(&experiment.name, &experiment.description, experiment.resolved.clone())
     };
