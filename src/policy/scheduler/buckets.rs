@@ -13,6 +13,8 @@ pub(super) struct Buckets {
     /// By code; empty until a node has that score.
     sets: Vec<BitSet>,
     counts: Vec<u32>,
+    /// How many sets have been needed so far.
+    sets_in_use: usize,
     /// Bits of the codes that have nodes.
     used: [u64; CODES / 64],
 }
@@ -57,6 +59,7 @@ impl Buckets {
             nodes: codes.len(),
             sets: vec![BitSet::default(); CODES],
             counts: vec![0; CODES],
+            sets_in_use: 0,
             used: [0; CODES / 64],
         };
         for (node, &code) in codes.iter().enumerate() {
@@ -68,6 +71,7 @@ impl Buckets {
     fn insert(&mut self, node: usize, code: u8) {
         if code != 0 {
             let c = usize::from(code);
+            self.sets_in_use += usize::from(self.sets[c].words.is_empty());
             self.sets[c].insert(node, self.nodes);
             self.counts[c] += 1;
             self.used[c / 64] |= 1 << (c % 64);
@@ -104,7 +108,6 @@ impl Buckets {
 
     /// Memory that the sets take.
     pub(super) fn bytes(&self) -> usize {
-        let in_use = self.sets.iter().filter(|set| !set.words.is_empty()).count();
-        in_use * (self.nodes.div_ceil(8) + self.nodes.div_ceil(512))
+        self.sets_in_use * (self.nodes.div_ceil(8) + self.nodes.div_ceil(512))
     }
 }
