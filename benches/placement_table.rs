@@ -17,12 +17,12 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use placement::{BucketIndex, CachedScan, Fleet, Picker, Recompute, Request};
-use wavetank::ids::{ClassId, PodId};
+use wavetank::ids::{ClassId, NodeId, PodId};
 use wavetank::model::{
     Cluster, Model, Node, NodeShape, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources,
     Scheduling, Workload,
 };
-use wavetank::policy::scheduler::{self, Decision, Scheduler};
+use wavetank::policy::scheduler::{self, Decision, Scheduler, filter};
 use wavetank::rng::Seed;
 use wavetank::units::{Bytes, MilliCpu};
 use wavetank::world::{View, World};
@@ -86,6 +86,8 @@ fn model(nodes: usize, requests: &[Request]) -> Model {
 trait Contestant {
     /// Places a pod of a class; gives the node.
     fn place(&mut self, class: usize) -> Option<usize>;
+    /// Puts a pod of a class onto a node, where it fits.
+    fn put(&mut self, class: usize, node: usize);
     /// Lets the oldest pod go.
     fn release_oldest(&mut self);
 }
@@ -100,12 +102,18 @@ struct Limit<P> {
 impl<P: Picker> Contestant for Limit<P> {
     fn place(&mut self, class: usize) -> Option<usize> {
         let node = self.picker.pick(&self.fleet, class)?;
-        let (cpu, memory) = self.requests[class];
-        self.fleet.free_cpu[node] -= cpu;
-        self.fleet.free_memory[node] -= memory;
-        self.pods.push_back((class, node));
-        self.picker.changed(&self.fleet, node);
+        self.put(class, node);
         Some(node)
+    }
+
+    fn put(&mut self, class: usize, node: usize) {
+        let (cpu, memory) = self.requests[class];
+        if self.fleet.free_cpu[node] >= cpu && self.fleet.free_memory[node] >= memory {
+            self.fleet.free_cpu[node] -= cpu;
+            self.fleet.free_memory[node] -= memory;
+            self.pods.push_back((class, node));
+            self.picker.changed(&self.fleet, node);
+        }
     }
 
     fn release_oldest(&mut self) {
@@ -115,6 +123,15 @@ impl<P: Picker> Contestant for Limit<P> {
             self.fleet.free_memory[node] += memory;
             self.picker.changed(&self.fleet, node);
         }
+    }
+}
+
+impl Wavetank {
+    fn put_on(&mut self, class: ClassId, node: NodeId) {
+        let pod = self.spare.pop().unwrap_or_else(|| self.world.arrive((0, 0), class, 0));
+        self.world.pods.class[pod.index()] = class;
+        self.world.place(&self.model.workload.classes[class.index()], pod, node, 0);
+        self.pods.push_back(pod);
     }
 }
 
@@ -132,11 +149,15 @@ impl Contestant for Wavetank {
         let id = ClassId::from_index(class);
         let view = View { model: &self.model, world: &self.world };
         let Decision::Place(placement) = self.scheduler.decide(&view, id) else { return None };
-        let pod = self.spare.pop().unwrap_or_else(|| self.world.arrive((0, 0), id, 0));
-        self.world.pods.class[pod.index()] = id;
-        self.world.place(&self.model.workload.classes[class], pod, placement.node, placement.gpus);
-        self.pods.push_back(pod);
+        self.put_on(id, placement.node);
         Some(placement.node.index())
+    }
+
+    fn put(&mut self, class: usize, node: usize) {
+        let (id, node) = (ClassId::from_index(class), NodeId::from_index(node));
+        if filter::fits(&View { model: &self.model, world: &self.world }, id, node) {
+            self.put_on(id, node);
+        }
     }
 
     fn release_oldest(&mut self) {
@@ -164,14 +185,15 @@ impl Course {
         if self.all_different { (self.next - 1) % self.classes } else { self.drawn.below(self.classes as u64) as usize }
     }
 
-    /// Places pods until `cores` are requested on average, 70 % of the fleet.
-    fn fill(&mut self, requests: &[Request], milli_cores: u64) {
+    /// Puts pods onto the nodes in turn until so many milli-cores are taken; all contestants begin alike.
+    fn fill(&mut self, requests: &[Request], nodes: usize, milli_cores: u64) {
         let mut taken = 0;
-        while taken < milli_cores {
-            let class = self.class();
-            if self.contestant.place(class).is_none() {
+        for pod in 0.. {
+            if taken >= milli_cores {
                 break;
             }
+            let class = pod % requests.len().min(1000);
+            self.contestant.put(class, pod % nodes);
             taken += requests[class].0;
         }
     }
@@ -208,10 +230,10 @@ fn main() {
 fn row(nodes: usize, classes: usize) {
     const TURNS: usize = 5;
     let all_different = classes == usize::MAX;
-    let decisions = if all_different { 20_000_000 / nodes } else { 40_000 };
-    // Every decision of filling and of all turns gets a class of its own.
+    let decisions = if all_different { 10_000_000 / nodes } else { 40_000 };
     let milli_cores = 7 * fleet(nodes).cpu.iter().sum::<u64>() / 10;
-    let count = if all_different { milli_cores as usize / 2000 + 7 * decisions } else { classes };
+    // Every decision of all turns gets a class of its own.
+    let count = if all_different { 6 * decisions } else { classes };
     let requests = requests(count);
     let model = Box::new(model(nodes, &requests));
     let scheduler = scheduler::find("least-allocated").expect("a policy");
@@ -239,7 +261,7 @@ fn row(nodes: usize, classes: usize) {
     let mut seconds = vec![Vec::new(); courses.len()];
     let slow_last = courses.len() - 1;
     for course in &mut courses {
-        course.fill(&requests, milli_cores);
+        course.fill(&requests, nodes, milli_cores);
     }
     for turn in 0..=TURNS {
         for (i, course) in courses.iter_mut().enumerate() {

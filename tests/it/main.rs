@@ -13,3 +13,4 @@ mod golden;
 mod program;
 mod random_model;
 mod swarm;
+mod tidy;

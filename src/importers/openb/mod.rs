@@ -26,7 +26,7 @@ pub(super) use pods::class as pod_class;
 pub use pods::{PodOptions, Times, read_pods};
 pub use write::{write_nodes, write_pods};
 
-/// Reads node and pod lists, told apart by their headings, with the times of the trace; nodes first, whatever the order of the
+/// Reads node and pod lists, told apart by their headings, with the trace's times where it has them; nodes first, whatever the order of the
 /// files.
 ///
 /// # Errors
@@ -37,7 +37,10 @@ pub fn read(files: &[&Path], seed: Seed) -> Result<(Cluster, Workload), Vec<Impo
     for file in files {
         match table::heading(file) {
             Ok(heading) if heading.iter().any(|name| name == "sn") => node_lists.push(*file),
-            Ok(heading) if heading.iter().any(|name| name == "num_gpu") => pod_lists.push(*file),
+            Ok(heading) if heading.iter().any(|name| name == "num_gpu") => {
+                let timed = heading.iter().any(|name| name == "creation_time");
+                pod_lists.push((*file, if timed { Times::Trace } else { PodOptions::default().times }));
+            }
             Ok(_) => problems.push(
                 &file.display().to_string(),
                 1,
@@ -50,8 +53,10 @@ pub fn read(files: &[&Path], seed: Seed) -> Result<(Cluster, Workload), Vec<Impo
     let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
     let nodes = node_lists.iter().map(|file| read_nodes(file, &NodeOptions::default(), seed, &mut cluster));
     problems.list.extend(nodes.filter_map(Result::err).flatten());
-    let options = PodOptions { times: Times::Trace, ..PodOptions::default() };
-    let pods = pod_lists.iter().map(|file| read_pods(file, &options, seed, &mut cluster, &mut workload));
+    let pods = pod_lists.into_iter().map(|(file, times)| {
+        let options = PodOptions { times, ..PodOptions::default() };
+        read_pods(file, &options, seed, &mut cluster, &mut workload)
+    });
     problems.list.extend(pods.filter_map(Result::err).flatten());
     problems.list.truncate(super::PROBLEMS_MAX);
     problems.into_result((cluster, workload))

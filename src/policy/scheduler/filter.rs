@@ -98,7 +98,8 @@ pub fn resource_refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option
     if wanted.pods > nodes.free_pods[i] {
         return Some(Refusal::TooManyPods);
     }
-    if wanted.ephemeral_storage.0 > nodes.free_ephemeral_storage[i] {
+    // Most pods request none: the column stays out of the cache.
+    if wanted.ephemeral_storage.0 > 0 && wanted.ephemeral_storage.0 > nodes.free_ephemeral_storage[i] {
         return Some(Refusal::InsufficientEphemeralStorage);
     }
     if nodes.free_extended.iter().zip(&wanted.extended).any(|(free, &amount)| amount > free[i]) {

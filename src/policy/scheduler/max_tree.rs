@@ -178,7 +178,7 @@ impl<T: Leaf> MaxTree<T> {
     pub(super) fn next_filled(&self, from: usize) -> Option<usize> {
         let mut position = from;
         while position < self.len {
-            if position % FANOUT == 0 && self.blocks[position / FANOUT] == T::EMPTY {
+            if position.is_multiple_of(FANOUT) && self.blocks[position / FANOUT] == T::EMPTY {
                 position += FANOUT;
             } else if self.leaves[position] == T::EMPTY {
                 position += 1;

@@ -214,3 +214,24 @@ impl Mirror {
         (&self.ring_nodes[start..end], self.ring.rows(start..end))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::SEED;
+
+    #[test]
+    fn percentages_and_halves_are_the_integer_ones() {
+        let mut stream = SEED.stream("test/rows", 0);
+        for _ in 0..200_000 {
+            let bits = 1 + stream.below(45);
+            let of = 1 + stream.below(1 << bits);
+            // Amounts whose percentage is whole, or a little beside it, are where rounding would show.
+            let whole = (u128::from(of) * u128::from(stream.below(101)) / 100) as i64;
+            let left = (whole + stream.below(5) as i64 - 2).min(of as i64);
+            let exact = u128::from(left.max(0) as u64) * 100 / u128::from(of);
+            assert_eq!(percent(left as f64, of as f64, 1.0 / of as f64), exact as f64, "{left} of {of}");
+        }
+        (0..=200).for_each(|whole| assert_eq!(half(f64::from(whole)), f64::from(whole / 2)));
+    }
+}
