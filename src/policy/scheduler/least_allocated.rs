@@ -10,11 +10,11 @@
 //! stand in for a whole pod that requests zero or nothing, upstream for each container that requests nothing.
 //! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (25 + 75) / 2 = 50.
 
-use std::ops::Range;
-
+use super::rows::{self, Rows};
 use super::scored::{self, Scorer};
 use super::{SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
+use crate::model::PodClass;
 use crate::world::View;
 use crate::world::nodes::scoring_request;
 
@@ -29,15 +29,21 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
 pub(super) struct LeastAllocated;
 
 impl Scorer for LeastAllocated {
-    fn score_range(&mut self, view: &View<'_>, class: ClassId, range: Range<usize>, _: &[u8], scores: &mut [Score]) {
-        let (cpu, memory) = scoring_request(view.class(class));
-        let columns = &view.world.nodes;
-        let cpus = columns.cpu[range.clone()].iter().zip(&columns.scoring_cpu[range.clone()]);
-        let memories = columns.memory[range.clone()].iter().zip(&columns.scoring_memory[range]);
-        for (score, (of_cpu, of_memory)) in scores.iter_mut().zip(cpus.zip(memories)) {
-            let cpu = share_left(*of_cpu.0, of_cpu.1 + cpu);
-            let memory = share_left(*of_memory.0, of_memory.1 + memory);
-            *score = scored::mean_of_present([cpu, memory]);
+    fn scores_rows(&self) -> bool {
+        true
+    }
+
+    fn score_rows(&mut self, class: &PodClass, rows: &Rows<'_>, scores: &mut [f64]) {
+        let (cpu, memory) = scoring_request(class);
+        let (cpu, memory) = (cpu as f64, memory as f64);
+        let n = scores.len();
+        let (of_cpu, of_memory) = (&rows.cpu[..n], &rows.memory[..n]);
+        let (cpu_inverse, memory_inverse) = (&rows.cpu_inverse[..n], &rows.memory_inverse[..n]);
+        let (left_cpu, left_memory) = (&rows.scoring_cpu[..n], &rows.scoring_memory[..n]);
+        for i in 0..n {
+            let cpu = rows::percent(left_cpu[i] - cpu, of_cpu[i], cpu_inverse[i]);
+            let memory = rows::percent(left_memory[i] - memory, of_memory[i], memory_inverse[i]);
+            scores[i] = rows::half(cpu + memory);
         }
     }
 

@@ -17,6 +17,7 @@ use crate::world::{GpuMask, View};
 pub mod filter;
 pub mod gpus;
 pub mod index;
+pub mod rows;
 pub mod scored;
 
 mod balanced_allocation;
@@ -33,6 +34,7 @@ mod gpu_clustering;
 mod gpu_packing;
 mod l2_norm;
 mod least_allocated;
+mod max_tree;
 mod most_allocated;
 mod next_fit;
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::ops::{Range, RangeInclusive};
 
 use super::index::{Best, NodeIndex, Score};
+use super::rows::Rows;
 use super::{Decision, Placement, Scheduler, gpus};
 use crate::ids::{ClassId, NodeId};
+use crate::model::PodClass;
 use crate::policy::parameters::{self, ParameterError};
 use crate::world::{GpuMask, View};
 
@@ -30,6 +32,18 @@ pub trait Scorer: Send {
         for (score, &fits) in scores.iter_mut().zip(fits) {
             *score = if fits == 1 { listed.next().expect("one score a node") } else { lowest };
         }
+    }
+
+    /// Whether [`Scorer::score_rows`] is there.
+    fn scores_rows(&self) -> bool {
+        false
+    }
+
+    /// Writes the score of a pod of `class` for each row, all whole numbers within the range; rows on which the pod
+    /// does not fit get any number. For scorers that look at nothing but what rows hold; the same scores as
+    /// [`Scorer::score`].
+    fn score_rows(&mut self, _class: &PodClass, _rows: &Rows<'_>, _scores: &mut [f64]) {
+        unreachable!("a scorer that says it scores rows does so");
     }
 
     /// The devices that a pod of `class` takes on `node`. The default is [`gpus::best_fit`].

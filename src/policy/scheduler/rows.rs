@@ -1,0 +1,237 @@
+//! Nodes as rows of plain numbers, for scorers that work through thousands of nodes a microsecond.
+//!
+//! A mirror of the world's columns as `f64`, all whole numbers below 2^46 and so exact. Beside the rows of all nodes
+//! it keeps a ring of the rows as they were after each of the latest changes, side by side: a class catches up by
+//! running over a piece of that ring, without looking for the changed nodes here and there. Of several rows of one node
+//! all but the latest are marked: whoever has the earlier before it has the latest, too.
+//!
+//! Cost: about 10 ns a change, once for all classes; 72 bytes a node, 68 bytes a change in the ring.
+
+use crate::ids::NodeId;
+use crate::model::PodClass;
+use crate::world::{NodeState, Nodes, World};
+
+/// Amounts up to here, times 100, are exact in `f64`, and so are the quotients that scorers round down.
+pub const AMOUNT_MAX: u64 = 1 << 45;
+
+/// How many columns there are.
+const COLUMNS: usize = 8;
+
+/// Rows of nodes. All slices are of one length.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// Allocatable milli-cores, above 0.
+    pub cpu: &'a [f64],
+    /// Allocatable bytes of memory, above 0.
+    pub memory: &'a [f64],
+    /// 1 / `cpu`.
+    pub cpu_inverse: &'a [f64],
+    /// 1 / `memory`.
+    pub memory_inverse: &'a [f64],
+    /// Free milli-cores; -1 where the node takes no pod or has no pod slot left.
+    pub free_cpu: &'a [f64],
+    /// Free bytes of memory.
+    pub free_memory: &'a [f64],
+    /// Allocatable milli-cores less those requested as upstream's scorers count them; -1 when over.
+    pub scoring_cpu: &'a [f64],
+    /// Bytes of memory likewise.
+    pub scoring_memory: &'a [f64],
+}
+
+/// Adding and taking away 1.5 x 2^52 rounds to the nearest whole number, and leaves that number in the low bits between:
+/// the cheapest rounding that there is in vectors of every processor.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
+/// floor(100 x `left` / `of`), or 0 when nothing is left; `inverse` is 1 / `of`. Exact for whole numbers up to
+/// [`AMOUNT_MAX`]: the rounded quotient is right or one too high, which the product shows.
+#[inline(always)]
+pub fn percent(left: f64, of: f64, inverse: f64) -> f64 {
+    let hundredfold = if left > 0.0 { left * 100.0 } else { 0.0 };
+    let rounded = (hundredfold * inverse + ROUNDER) - ROUNDER;
+    rounded - if rounded * of > hundredfold { 1.0 } else { 0.0 }
+}
+
+/// floor(`whole` / 2) of a whole number, 0 or more.
+#[inline(always)]
+pub fn half(whole: f64) -> f64 {
+    (whole * 0.5 - 0.25 + ROUNDER) - ROUNDER
+}
+
+/// Writes a byte for each row: the score above `lowest` plus one, or 0 where the amounts do not fit. Spoils `scores`.
+pub(super) fn encode(rows: &Rows<'_>, (cpu, memory): (u64, u64), lowest: i32, scores: &mut [f64], codes: &mut [u8]) {
+    let (cpu, memory, shift) = (cpu as f64, memory as f64, f64::from(1 - lowest));
+    let n = scores.len();
+    let (free_cpu, free_memory) = (&rows.free_cpu[..n], &rows.free_memory[..n]);
+    // Two simple loops, because the compiler makes vector instructions of both and of the two in one it does not.
+    for i in 0..n {
+        let fits = (free_cpu[i] >= cpu) & (free_memory[i] >= memory);
+        scores[i] = if fits { scores[i] + shift } else { 0.0 } + ROUNDER;
+    }
+    for (code, score) in codes.iter_mut().zip(&*scores) {
+        *code = score.to_bits() as u8;
+    }
+}
+
+/// The columns themselves, in the order of [`Rows`].
+#[derive(Clone, Debug, Default)]
+struct Columns([Vec<f64>; COLUMNS]);
+
+impl Columns {
+    #[inline]
+    fn set(&mut self, position: usize, row: [f64; COLUMNS]) {
+        for (column, value) in self.0.iter_mut().zip(row) {
+            column[position] = value;
+        }
+    }
+
+    fn rows(&self, range: std::ops::Range<usize>) -> Rows<'_> {
+        let [cpu, memory, cpu_inverse, memory_inverse, free_cpu, free_memory, scoring_cpu, scoring_memory] = &self.0;
+        Rows {
+            cpu: &cpu[range.clone()],
+            memory: &memory[range.clone()],
+            cpu_inverse: &cpu_inverse[range.clone()],
+            memory_inverse: &memory_inverse[range.clone()],
+            free_cpu: &free_cpu[range.clone()],
+            free_memory: &free_memory[range.clone()],
+            scoring_cpu: &scoring_cpu[range.clone()],
+            scoring_memory: &scoring_memory[range],
+        }
+    }
+}
+
+/// Marks a row in the ring whose node has a later row there.
+pub(super) const SUPERSEDED: NodeId = NodeId(u32::MAX);
+
+/// The rows of all nodes and of the latest changes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mirror {
+    all: Columns,
+    nodes: usize,
+    ring: Columns,
+    /// The node of each row in the ring; [`SUPERSEDED`] when a later row is of the same node.
+    ring_nodes: Vec<NodeId>,
+    /// By node: the position after its latest change in the ring, or 0.
+    latest: Vec<u64>,
+    /// Changes from here on are in the ring, if it is long enough for them.
+    ring_from: u64,
+    /// Changes up to here are mirrored.
+    position: u64,
+    /// Whether some node cannot be mirrored: an amount is too large, or cpu or memory is zero.
+    unfit: bool,
+}
+
+fn row(nodes: &Nodes, i: usize) -> [f64; COLUMNS] {
+    let takes_pods = nodes.state[i] == NodeState::Ready && nodes.free_pods[i] > 0;
+    let (cpu, memory) = (nodes.cpu[i] as f64, nodes.memory[i] as f64);
+    let left = |offered: u64, requested: u64| offered.checked_sub(requested).map_or(-1.0, |left| left as f64);
+    [
+        cpu,
+        memory,
+        1.0 / cpu,
+        1.0 / memory,
+        if takes_pods { nodes.free_cpu[i] as f64 } else { -1.0 },
+        nodes.free_memory[i] as f64,
+        left(nodes.cpu[i], nodes.scoring_cpu[i]),
+        left(nodes.memory[i], nodes.scoring_memory[i]),
+    ]
+}
+
+impl Mirror {
+    /// Catches up with the world. Whether the rows can be used.
+    #[inline]
+    pub(super) fn sync(&mut self, world: &World) -> bool {
+        let now = world.changes.position();
+        if self.position != now || self.nodes != world.nodes.len() {
+            self.catch_up(world);
+        }
+        !self.unfit
+    }
+
+    fn catch_up(&mut self, world: &World) {
+        let nodes = &world.nodes;
+        let now = world.changes.position();
+        for i in self.nodes..nodes.len() {
+            let fits = |amount: u64| (1..=AMOUNT_MAX).contains(&amount);
+            self.unfit |= !fits(nodes.cpu[i]) || !fits(nodes.memory[i]);
+            for (column, value) in self.all.0.iter_mut().zip(row(nodes, i)) {
+                column.push(value);
+            }
+        }
+        self.nodes = nodes.len();
+        self.latest.resize(nodes.len(), 0);
+        let changed = world.changes.since(self.position);
+        let short_ring = self.ring_nodes.len() * 2 < nodes.len() || self.ring_nodes.is_empty();
+        match changed {
+            Some(changed) if !short_ring && now - self.position <= self.ring_nodes.len() as u64 => {
+                let mask = self.ring_nodes.len() - 1;
+                for (at, node) in (self.position..).zip(changed) {
+                    let values = row(nodes, node.index());
+                    self.all.set(node.index(), values);
+                    self.ring.set(at as usize & mask, values);
+                    let before = std::mem::replace(&mut self.latest[node.index()], at + 1);
+                    if before > self.ring_from && at - before < mask as u64 {
+                        self.ring_nodes[(before - 1) as usize & mask] = SUPERSEDED;
+                    }
+                    self.ring_nodes[at as usize & mask] = node;
+                }
+            }
+            _ => {
+                if short_ring {
+                    let length = nodes.len().next_power_of_two().max(1024);
+                    self.ring.0.iter_mut().for_each(|column| column.resize(length, 0.0));
+                    self.ring_nodes.resize(length, NodeId(0));
+                }
+                self.ring_from = now;
+                (0..nodes.len()).for_each(|i| self.all.set(i, row(nodes, i)));
+            }
+        }
+        self.position = now;
+    }
+
+    /// The rows of the nodes in `range`.
+    pub(super) fn rows(&self, range: std::ops::Range<usize>) -> Rows<'_> {
+        self.all.rows(range)
+    }
+
+    /// Whether the rows say all there is to say about cpu, memory and pod slots for this class.
+    pub(super) fn covers(class: &PodClass) -> bool {
+        let wanted = &class.requests;
+        wanted.pods == 1 && wanted.cpu.0 <= AMOUNT_MAX && wanted.memory.0 <= AMOUNT_MAX
+    }
+
+    /// Whether the ring still holds everything from `position` on.
+    #[inline]
+    pub(super) fn reaches(&self, position: u64) -> bool {
+        position >= self.ring_from && self.position - position <= self.ring_nodes.len() as u64
+    }
+
+    /// The changes from `position` on, at most `most` of them and only up to the end of the ring: nodes and rows.
+    #[inline]
+    pub(super) fn changes(&self, position: u64, most: usize) -> (&[NodeId], Rows<'_>) {
+        let start = position as usize & (self.ring_nodes.len() - 1);
+        let length = (self.position - position).min(most as u64) as usize;
+        let end = self.ring_nodes.len().min(start + length);
+        (&self.ring_nodes[start..end], self.ring.rows(start..end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::SEED;
+
+    #[test]
+    fn percentages_and_halves_are_the_integer_ones() {
+        let mut stream = SEED.stream("test/rows", 0);
+        for _ in 0..200_000 {
+            let bits = 1 + stream.below(45);
+            let of = 1 + stream.below(1 << bits);
+            // Amounts whose percentage is whole, or a little beside it, are where rounding would show.
+            let whole = (u128::from(of) * u128::from(stream.below(101)) / 100) as i64;
+            let left = (whole + stream.below(5) as i64 - 2).min(of as i64);
+            let exact = u128::from(left.max(0) as u64) * 100 / u128::from(of);
+            assert_eq!(percent(left as f64, of as f64, 1.0 / of as f64), exact as f64, "{left} of {of}");
+        }
+        (0..=200).for_each(|whole| assert_eq!(half(f64::from(whole)), f64::from(whole / 2)));
+    }
+}
