@@ -108,7 +108,7 @@ fn every_policy_says_its_rule_its_parameters_and_its_source() {
     for kind in ["scheduler", "queue"] {
         for file in files_below(&root().join("src/policy").join(kind), "rs") {
             let text = read(&file);
-            if text.contains("const ROW") && !file.ends_with("mod.rs") {
+            if text.contains("const ROW: ") && !file.ends_with("mod.rs") {
                 let header: String =
                     text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
                 for section in ["Parameters:", "Source:"] {
