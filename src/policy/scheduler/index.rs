@@ -6,14 +6,14 @@
 //! - A class that is seen for the first time is scored in one dense pass into a scratch table, and nothing is kept: a
 //!   stream of pods that all differ costs no memory.
 //! - From its second time on a class keeps a table: one byte a node where scores span at most 254 values, four where
-//!   they span more, under a tree of maxima ([`MaxTree`]).
+//!   they span more, under a tree of maxima (`max_tree`).
 //! - A class that has next to nothing to catch up with between its decisions keeps a set of nodes for each score as
-//!   well ([`Buckets`]): the best node is two bit scans away, but a change costs more.
-//! - Scorers that look at plain amounts alone score rows of numbers ([`Mirror`]) instead of lists of nodes, both in the
+//!   well (`buckets`): the best node is two bit scans away, but a change costs more.
+//! - Scorers that look at plain amounts alone score rows of numbers (`rows`) instead of lists of nodes, both in the
 //!   dense pass and when there is more than a little to catch up with.
 //!
 //! Cost: 2 (rows) to 20 ns a changed node, and 10 ns (sets) to 40 ns (tree) a decision; 1 to 2 ns a node in the dense
-//! pass over rows. Tables together take at most [`TABLE_BYTES_MAX`]: beyond that the one unused for longest is dropped.
+//! pass over rows. Tables together take at most 128 MiB: beyond that the one unused for longest is dropped.
 
 use std::ops::RangeInclusive;
 
