@@ -52,10 +52,31 @@ pub struct NodeIndex {
     /// The table of a class that is seen for the first time.
     scratch: Option<Candidates>,
     mirror: Mirror,
+    scratch_rows: Box<ScratchRows>,
     changed: Vec<NodeId>,
     scores: Vec<Score>,
     /// For each node the refresh in which it was last listed, so that it is listed once.
     listed: Vec<u64>,
+}
+
+/// Room for a block of rows, kept because clearing it for each decision would cost more than the decision.
+#[derive(Debug)]
+struct ScratchRows {
+    scores: [f64; BLOCK_ROWS],
+    codes: [u8; BLOCK_ROWS],
+    latest_nodes: [NodeId; BLOCK_ROWS],
+    latest_codes: [u8; BLOCK_ROWS],
+}
+
+impl Default for ScratchRows {
+    fn default() -> Self {
+        ScratchRows {
+            scores: [0.0; BLOCK_ROWS],
+            codes: [0; BLOCK_ROWS],
+            latest_nodes: [NodeId(0); BLOCK_ROWS],
+            latest_codes: [0; BLOCK_ROWS],
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +139,7 @@ impl NodeIndex {
             table_bytes: 0,
             scratch: None,
             mirror: Mirror::default(),
+            scratch_rows: Box::default(),
             changed: Vec::new(),
             scores: Vec::new(),
             listed: Vec::new(),
@@ -217,8 +239,7 @@ impl NodeIndex {
         scorer: &mut S,
         table: &mut Candidates,
     ) {
-        let (mut scores, mut codes) = ([0.0; BLOCK_ROWS], [0; BLOCK_ROWS]);
-        let (mut latest_nodes, mut latest_codes) = ([NodeId(0); BLOCK_ROWS], [0; BLOCK_ROWS]);
+        let ScratchRows { scores, codes, latest_nodes, latest_codes } = &mut *self.scratch_rows;
         let end = view.world.changes.position();
         while table.position < end {
             let (nodes, rows) = self.mirror.changes(table.position, BLOCK_ROWS);
@@ -246,7 +267,7 @@ impl NodeIndex {
             Table::Narrow { tree, buckets } if has_rows => {
                 *buckets = None;
                 tree.resize(view.world.nodes.len());
-                let mut scores = [0.0; BLOCK_ROWS];
+                let scores = &mut self.scratch_rows.scores;
                 for (block, codes) in tree.leaves_mut().chunks_mut(BLOCK_ROWS).enumerate() {
                     let start = block * BLOCK_ROWS;
                     let rows = self.mirror.rows(start..start + codes.len());
