@@ -37,9 +37,9 @@ const SETS_CHANGES_MAX: usize = 4;
 /// Up to so many changes are caught up with one by one; more are worth a row each.
 const SINGLE_CHANGES_MAX: u64 = 6;
 /// Rows at a time: their scores stay in the first-level cache.
-const ROWS_BLOCK: usize = 256;
+const BLOCK_ROWS: usize = 256;
 /// Catching up with a changed row costs as much as so many rows of a dense pass.
-const ROWS_PER_CHANGE: u64 = 3;
+const CHANGE_COST_ROWS: u64 = 3;
 
 /// Scores by class and node.
 #[derive(Debug)]
@@ -52,10 +52,31 @@ pub struct NodeIndex {
     /// The table of a class that is seen for the first time.
     scratch: Option<Candidates>,
     mirror: Mirror,
+    scratch_rows: Box<ScratchRows>,
     changed: Vec<NodeId>,
     scores: Vec<Score>,
     /// For each node the refresh in which it was last listed, so that it is listed once.
     listed: Vec<u64>,
+}
+
+/// Room for a block of rows, kept because clearing it for each decision would cost more than the decision.
+#[derive(Debug)]
+struct ScratchRows {
+    scores: [f64; BLOCK_ROWS],
+    codes: [u8; BLOCK_ROWS],
+    latest_nodes: [NodeId; BLOCK_ROWS],
+    latest_codes: [u8; BLOCK_ROWS],
+}
+
+impl Default for ScratchRows {
+    fn default() -> Self {
+        ScratchRows {
+            scores: [0.0; BLOCK_ROWS],
+            codes: [0; BLOCK_ROWS],
+            latest_nodes: [NodeId(0); BLOCK_ROWS],
+            latest_codes: [0; BLOCK_ROWS],
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -118,6 +139,7 @@ impl NodeIndex {
             table_bytes: 0,
             scratch: None,
             mirror: Mirror::default(),
+            scratch_rows: Box::default(),
             changed: Vec::new(),
             scores: Vec::new(),
             listed: Vec::new(),
@@ -163,7 +185,7 @@ impl NodeIndex {
         if lag <= SINGLE_CHANGES_MAX || !self.has_rows(view, class, scorer) {
             table.note_catch_up(lag as usize);
             self.catch_up_with_list(view, class, scorer, table);
-        } else if self.mirror.reaches(table.position) && lag * ROWS_PER_CHANGE <= world.nodes.len() as u64 {
+        } else if self.mirror.reaches(table.position) && lag * CHANGE_COST_ROWS <= world.nodes.len() as u64 {
             table.note_catch_up(lag as usize);
             self.catch_up_with_rows(view, class, scorer, table);
         } else {
@@ -217,11 +239,10 @@ impl NodeIndex {
         scorer: &mut S,
         table: &mut Candidates,
     ) {
-        let (mut scores, mut codes) = ([0.0; ROWS_BLOCK], [0; ROWS_BLOCK]);
-        let (mut latest_nodes, mut latest_codes) = ([NodeId(0); ROWS_BLOCK], [0; ROWS_BLOCK]);
+        let ScratchRows { scores, codes, latest_nodes, latest_codes } = &mut *self.scratch_rows;
         let end = view.world.changes.position();
         while table.position < end {
-            let (nodes, rows) = self.mirror.changes(table.position, ROWS_BLOCK);
+            let (nodes, rows) = self.mirror.changes(table.position, BLOCK_ROWS);
             let (scores, codes) = (&mut scores[..nodes.len()], &mut codes[..nodes.len()]);
             scorer.score_rows(view.class(class), &rows, scores);
             let node = |i: usize| if nodes[i] == SUPERSEDED { NodeId(0) } else { nodes[i] };
@@ -246,9 +267,9 @@ impl NodeIndex {
             Table::Narrow { tree, buckets } if has_rows => {
                 *buckets = None;
                 tree.resize(view.world.nodes.len());
-                let mut scores = [0.0; ROWS_BLOCK];
-                for (block, codes) in tree.leaves_mut().chunks_mut(ROWS_BLOCK).enumerate() {
-                    let start = block * ROWS_BLOCK;
+                let scores = &mut self.scratch_rows.scores;
+                for (block, codes) in tree.leaves_mut().chunks_mut(BLOCK_ROWS).enumerate() {
+                    let start = block * BLOCK_ROWS;
                     let rows = self.mirror.rows(start..start + codes.len());
                     let scores = &mut scores[..codes.len()];
                     scorer.score_rows(view.class(class), &rows, scores);
