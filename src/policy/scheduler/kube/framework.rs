@@ -134,12 +134,12 @@ impl Framework {
     ///
     /// # Errors
     /// What is known when one of them rejects the pod.
-    pub fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> Result<Filters<'a>, Diagnosis> {
+    pub fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> Result<Filters<'a>, Box<Diagnosis>> {
         let mut prepared = Filters { filters: Vec::new(), nodes: None };
         for (name, plugin) in &self.filters {
             match plugin.pre_filter(cycle) {
                 PreFilter::Skip => {}
-                PreFilter::Reject(rejection) => return Err(rejected(rejection)),
+                PreFilter::Reject(rejection) => return Err(Box::new(rejected(rejection))),
                 PreFilter::Run { filter, nodes } => {
                     prepared.filters.push((name.clone(), filter));
                     if let Some(only) = nodes {
@@ -147,7 +147,7 @@ impl Framework {
                         if let Some((left, names)) = &prepared.nodes
                             && left.is_empty()
                         {
-                            return Err(no_node_left(names));
+                            return Err(Box::new(no_node_left(names)));
                         }
                     }
                 }
