@@ -18,7 +18,7 @@ pub mod view;
 pub use changes::ChangeLog;
 pub use constraints::Constraints;
 pub use nodes::{GpuMask, NodeState, Nodes};
-pub use pods::{Phase, Pods};
+pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
 
 use crate::ids::{NodeId, PodId};
