@@ -130,6 +130,16 @@ impl Framework {
         &self.arguments
     }
 
+    /// The filters and their names, in order.
+    pub(super) fn filters(&self) -> impl Iterator<Item = (&str, &dyn FilterPlugin)> {
+        self.filters.iter().map(|(name, plugin)| (name.as_str(), plugin.as_ref()))
+    }
+
+    /// The scorers with names and weights, in order.
+    pub(super) fn scorers(&self) -> impl Iterator<Item = (&str, i64, &dyn ScorePlugin)> {
+        self.scorers.iter().map(|(name, weight, plugin)| (name.as_str(), *weight, plugin.as_ref()))
+    }
+
     /// Runs the PreFilter plug-ins (`RunPreFilterPlugins`).
     ///
     /// # Errors

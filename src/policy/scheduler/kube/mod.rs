@@ -13,9 +13,12 @@
 
 pub mod cycle;
 pub mod diagnosis;
+pub mod extender;
+mod fast;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+mod normalise;
 pub mod plugins;
 
 pub use cycle::Cycle;

@@ -3,9 +3,9 @@
 use super::framework::{FilterPlugin, ScorePlugin};
 use crate::model::kube_scheduler::PluginArguments;
 
-mod inter_pod_affinity;
+pub(super) mod inter_pod_affinity;
 mod node_name;
-mod pod_topology_spread;
+pub(super) mod pod_topology_spread;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
