@@ -17,6 +17,8 @@ pub mod framework;
 pub mod labels;
 pub mod node_info;
 pub mod plugins;
+#[cfg(test)]
+mod test_cluster;
 
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
