@@ -20,6 +20,8 @@ pub mod labels;
 pub mod node_info;
 mod normalise;
 pub mod plugins;
+#[cfg(test)]
+mod test_cluster;
 
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
