@@ -19,6 +19,7 @@ pub mod framework;
 pub mod labels;
 pub mod node_info;
 mod normalise;
+pub mod sampling;
 pub mod plugins;
 #[cfg(test)]
 mod test_cluster;

@@ -1,0 +1,214 @@
+//! kube-scheduler: what the real one would do.
+//!
+//! Decides: as the profile that the pod's `schedulerName` names, by all default plug-ins of the release or by those of a
+//! `KubeSchedulerConfiguration`: a rotating start, as many feasible nodes as are enough, the highest weighted sum of
+//! scores; if no node is feasible, which pods make room.
+//! Parameters: `fastPath`; everything else stands in the configuration.
+//! Source: kubernetes/kubernetes v1.37.0, `pkg/scheduler`; file by file in [`super::kube`].
+//! Known deviations: filters run with one worker, so that never more nodes are looked at than needed; of equally good
+//! nodes one is drawn from the policy's own stream; a pod whose `schedulerName` no profile has is never placed.
+//! Example: on two empty nodes alike, a pod that prefers `disk=ssd` goes to the one that has it: 2 x 100 for NodeAffinity.
+
+use serde::Deserialize;
+
+use super::kube::extender::{Extender, ExtenderError};
+use super::kube::fast::{FastPath, Found};
+use super::kube::preemption::{self, Nomination, Preemption};
+use super::kube::schedule::{Attempt, Search};
+use super::kube::{Cycle, Diagnosis, Framework, sampling};
+use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
+use crate::ids::{ClassId, NodeId, PodId};
+use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
+use crate::model::{Model, Scheduling};
+use crate::policy::parameters::{self, Parameter, ParameterError};
+use crate::rng::{Seed, Stream};
+use crate::world::View;
+
+pub(super) const ROW: SchedulerRow = SchedulerRow {
+    name: "kube-scheduler",
+    summary: "as the real kube-scheduler v1.37.0, with all its default plug-ins or a KubeSchedulerConfiguration",
+    source: "kubernetes/kubernetes v1.37.0, pkg/scheduler",
+    parameters: &[Parameter {
+        name: "fastPath",
+        unit: "",
+        default: "true",
+        meaning: "whether verdicts and scores are kept between decisions; the decisions are the same without",
+    }],
+    build: |parameters, model, seed| Ok(Box::new(KubeScheduler::new(parameters, model, seed)?)),
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Parameters {
+    fast_path: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Parameters {
+        Parameters { fast_path: true }
+    }
+}
+
+/// One profile at work.
+#[derive(Debug)]
+struct Profile {
+    name: String,
+    percentage: i32,
+    framework: Framework,
+    preempts: bool,
+    fast: Option<FastPath>,
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct KubeScheduler {
+    profiles: Vec<Profile>,
+    extenders: Vec<Extender>,
+    tie_break: TieBreak,
+    ties: Stream,
+    candidates: Stream,
+    /// The nodes that are up, in the order in which they are looked at.
+    nodes: Vec<NodeId>,
+    /// How many nodes there have been and how many are up, as of that order: it changes only with them.
+    counted: (usize, u64),
+    /// Where the next search begins.
+    start: usize,
+    refusal: Refusal,
+}
+
+impl KubeScheduler {
+    /// The policy as the model configures it.
+    ///
+    /// # Errors
+    /// When a parameter is wrong, or a profile names a plug-in that there is not.
+    pub fn new(parameters: &serde_json::Value, model: &Model, seed: Seed) -> Result<KubeScheduler, ParameterError> {
+        let Parameters { fast_path } = parameters::read(parameters)?;
+        let Scheduling { kube_scheduler, .. } = &model.scheduling;
+        let configuration: KubeSchedulerConfiguration = kube_scheduler.as_deref().cloned().unwrap_or_default();
+        let extenders: Vec<Extender> = configuration.extenders.iter().map(Extender::new).collect();
+        let profile = |profile: &crate::model::kube_scheduler::Profile| {
+            let framework = Framework::new(profile)
+                .map_err(|name| ParameterError(format!("there is no plug-in called `{name}` in this release")))?;
+            let post_filters = profile.plugins.at(ExtensionPoint::PostFilter);
+            Ok(Profile {
+                name: profile.scheduler_name.clone(),
+                percentage: profile.percentage_of_nodes_to_score.unwrap_or(configuration.percentage_of_nodes_to_score),
+                framework,
+                preempts: post_filters.iter().any(|(name, _)| name == preemption::NAME),
+                fast: (fast_path && extenders.is_empty()).then(FastPath::default),
+            })
+        };
+        Ok(KubeScheduler {
+            profiles: configuration.profiles.iter().map(profile).collect::<Result<_, _>>()?,
+            extenders,
+            tie_break: configuration.tie_break,
+            ties: seed.stream("scheduler/kube-scheduler/ties", 0),
+            candidates: seed.stream("scheduler/kube-scheduler/candidates", 0),
+            nodes: Vec::new(),
+            counted: (usize::MAX, 0),
+            start: 0,
+            refusal: Refusal::default(),
+        })
+    }
+
+    /// Notices nodes that joined or left.
+    fn update_nodes(&mut self, view: &View<'_>) {
+        let counted = (view.world.nodes.len(), view.world.totals.nodes_up);
+        if counted != self.counted {
+            self.counted = counted;
+            self.nodes = sampling::node_order(*view);
+            for fast in self.profiles.iter_mut().filter_map(|profile| profile.fast.as_mut()) {
+                fast.reset(&self.nodes);
+            }
+        }
+    }
+
+    fn attempt(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId) -> Decision {
+        self.refusal = Refusal::default();
+        self.update_nodes(view);
+        let scheduler_name = &view.class(class).spec.scheduler_name;
+        let Some(at) = self.profiles.iter().position(|profile| profile.name == *scheduler_name) else {
+            return Decision::Unschedulable;
+        };
+        if self.nodes.is_empty() {
+            return Decision::Unschedulable;
+        }
+        self.start %= self.nodes.len();
+        let decision = match self.find_fast(view, pod, class, at) {
+            Some(found) => self.take_fast(view, class, at, &found),
+            None => self.find_plain(view, pod, class, at),
+        };
+        decision.unwrap_or_else(|error| {
+            self.refusal.message = error.to_string();
+            self.refusal.is_error = true;
+            Decision::Unschedulable
+        })
+    }
+
+    /// The fast path, where it knows the class; it leaves refusals to the plain form, which can say why.
+    fn find_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Found> {
+        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() {
+            return None;
+        }
+        let Profile { framework, fast, percentage, .. } = &mut self.profiles[at];
+        let wanted = sampling::nodes_to_find(*percentage, self.nodes.len());
+        let cycle = Cycle { view: *view, pod, class, nodes: &self.nodes, arguments: framework.arguments() };
+        let found = fast.as_mut()?.find(framework, &cycle, self.start, wanted)?;
+        (found.feasible() > 0).then_some(found)
+    }
+
+    fn take_fast(
+        &mut self,
+        view: &View<'_>,
+        class: ClassId,
+        at: usize,
+        found: &Found,
+    ) -> Result<Decision, ExtenderError> {
+        let n = self.draw(found.ties());
+        let node = self.profiles[at].fast.as_ref().expect("it was just used").nth_best(found, n);
+        self.start = (self.start + found.examined()) % self.nodes.len();
+        Ok(place(view, class, node, found.feasible(), found.score(), found.ties()))
+    }
+
+    fn find_plain(
+        &mut self,
+        view: &View<'_>,
+        pod: Option<PodId>,
+        class: ClassId,
+        at: usize,
+    ) -> Result<Decision, ExtenderError> {
+        let nodes = std::mem::take(&mut self.nodes);
+        let Profile { framework, percentage, .. } = &self.profiles[at];
+        let cycle = Cycle { view: *view, pod, class, nodes: &nodes, arguments: framework.arguments() };
+        let search = Search { start: self.start, percentage: *percentage };
+        let attempt = Attempt::make(framework, &self.extenders, &cycle, search);
+        let decision = attempt.map(|attempt| {
+            self.start = (self.start + attempt.processed.unwrap_or(0)) % nodes.len();
+            match attempt.best() {
+                Some((score, best)) => {
+                    let node = attempt.feasible[best[self.draw(best.len())]].node;
+                    place(view, class, node, attempt.feasible.len(), score, best.len())
+                }
+                None => {
+                    self.refusal = refusal(&cycle, &attempt);
+                    if self.profiles[at].preempts {
+                        let arguments = self.profiles[at].framework.arguments().clone();
+                        let cycle = Cycle { arguments: &arguments, ..cycle };
+                        self.make_room(&cycle, &attempt);
+                    }
+                    Decision::Unschedulable
+                }
+            }
+        });
+        self.nodes = nodes;
+        decision
+    }
+
+    /// Which of the best.
+    fn draw(&mut self, ties: usize) -> usize {
+        match self.tie_break {
+            TieBreak::Random if ties > 1 => self.ties.below(ties as u64) as usize,
+            TieBreak::Random | TieBreak::First => 0,
+        }
+    }
+}
