@@ -16,7 +16,9 @@ pub mod diagnosis;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+pub mod nominated;
 pub mod plugins;
+pub mod preemption;
 #[cfg(test)]
 mod test_cluster;
 
@@ -24,6 +26,7 @@ pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::{Feasible, Framework};
 pub use node_info::NodeInfo;
+pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
 pub const RELEASE: &str = "v1.37.0";
