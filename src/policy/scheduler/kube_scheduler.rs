@@ -9,13 +9,16 @@
 //! nodes one is drawn from the policy's own stream; a pod whose `schedulerName` no profile has is never placed.
 //! Example: on two empty nodes alike, a pod that prefers `disk=ssd` goes to the one that has it: 2 x 100 for NodeAffinity.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::kube::extender::{Extender, ExtenderError};
 use super::kube::fast::{FastPath, Found};
+use super::kube::framework::Filters;
 use super::kube::preemption::{self, Nomination, Preemption};
 use super::kube::schedule::{Attempt, Search};
-use super::kube::{Cycle, Diagnosis, Framework, sampling};
+use super::kube::{Cycle, Framework, sampling};
 use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
@@ -54,7 +57,7 @@ impl Default for Parameters {
 struct Profile {
     name: String,
     percentage: i32,
-    framework: Framework,
+    framework: Arc<Framework>,
     preempts: bool,
     fast: Option<FastPath>,
 }
@@ -93,7 +96,7 @@ impl KubeScheduler {
             Ok(Profile {
                 name: profile.scheduler_name.clone(),
                 percentage: profile.percentage_of_nodes_to_score.unwrap_or(configuration.percentage_of_nodes_to_score),
-                framework,
+                framework: Arc::new(framework),
                 preempts: post_filters.iter().any(|(name, _)| name == preemption::NAME),
                 fast: (fast_path && extenders.is_empty()).then(FastPath::default),
             })
@@ -178,10 +181,10 @@ impl KubeScheduler {
         at: usize,
     ) -> Result<Decision, ExtenderError> {
         let nodes = std::mem::take(&mut self.nodes);
-        let Profile { framework, percentage, .. } = &self.profiles[at];
+        let framework = Arc::clone(&self.profiles[at].framework);
         let cycle = Cycle { view: *view, pod, class, nodes: &nodes, arguments: framework.arguments() };
-        let search = Search { start: self.start, percentage: *percentage };
-        let attempt = Attempt::make(framework, &self.extenders, &cycle, search);
+        let search = Search { start: self.start, percentage: self.profiles[at].percentage };
+        let attempt = Attempt::make(&framework, &self.extenders, &cycle, search);
         let decision = attempt.map(|attempt| {
             self.start = (self.start + attempt.processed.unwrap_or(0)) % nodes.len();
             match attempt.best() {
@@ -192,8 +195,6 @@ impl KubeScheduler {
                 None => {
                     self.refusal = refusal(&cycle, &attempt);
                     if self.profiles[at].preempts {
-                        let arguments = self.profiles[at].framework.arguments().clone();
-                        let cycle = Cycle { arguments: &arguments, ..cycle };
                         self.make_room(&cycle, &attempt);
                     }
                     Decision::Unschedulable
@@ -210,5 +211,76 @@ impl KubeScheduler {
             TieBreak::Random if ties > 1 => self.ties.below(ties as u64) as usize,
             TieBreak::Random | TieBreak::First => 0,
         }
+    }
+}
+
+impl KubeScheduler {
+    /// Which pods of lower priority could go (`RunPostFilterPlugins`), and what that says.
+    fn make_room<'a>(&mut self, cycle: &Cycle<'a>, attempt: &Attempt<'a>) {
+        let stream = match self.tie_break {
+            TieBreak::Random => Some(&mut self.candidates),
+            TieBreak::First => None,
+        };
+        let nothing = Filters::default();
+        let filters = attempt.filters.as_ref().unwrap_or(&nothing);
+        let preemption = Preemption { cycle, filters, diagnosis: &attempt.diagnosis };
+        let candidates = preemption.candidates(stream).map(|candidates| self.ask_extenders(cycle, candidates));
+        match candidates {
+            Ok(Ok(candidates)) => {
+                self.refusal.nomination = preemption::choose(&cycle.view, candidates);
+                if let Some(nomination) = &self.refusal.nomination {
+                    self.refusal.diagnosis.post_filter_message = nomination.message(&cycle.view);
+                }
+            }
+            Ok(Err(error)) => self.refusal.diagnosis.post_filter_message = format!("preemption: {error}"),
+            Err(reason) => {
+                self.refusal.clears_nomination = reason.clears_nomination;
+                self.refusal.diagnosis.post_filter_message = reason.message;
+            }
+        }
+    }
+
+    /// Lets the extenders that have a say strike candidates (`callExtenders`).
+    fn ask_extenders(
+        &self,
+        cycle: &Cycle<'_>,
+        mut candidates: Vec<Nomination>,
+    ) -> Result<Vec<Nomination>, ExtenderError> {
+        let asked = self.extenders.iter().filter(|extender| extender.preempts());
+        for extender in asked.filter(|extender| extender.is_interested(cycle, cycle.pod_class())) {
+            match extender.preempt(cycle, &candidates) {
+                Ok(left) => candidates = left,
+                Err(_) if extender.is_ignorable() => {}
+                Err(error) => return Err(error),
+            }
+            if candidates.is_empty() {
+                break;
+            }
+        }
+        Ok(candidates)
+    }
+}
+
+fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
+    Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
+}
+
+fn place(view: &View<'_>, class: ClassId, node: NodeId, feasible: usize, best: i64, ties: usize) -> Decision {
+    let request = view.class(class).gpu.as_ref();
+    let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
+    Decision::Place(Placement { node, gpus, feasible: feasible as u32, best, ties: ties as u32 })
+}
+
+impl Scheduler for KubeScheduler {
+    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
+        self.attempt(view, None, class)
+    }
+
+    fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
+        self.attempt(view, Some(pod), view.world.pods.class[pod.index()])
+    }
+
+    fn refusal(&mut self) -> Refusal {
+        std::mem::take(&mut self.refusal)
     }
 }

@@ -14,13 +14,16 @@
 pub mod cycle;
 pub mod diagnosis;
 pub mod extender;
-mod fast;
+pub(super) mod fast;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+pub mod nominated;
 mod normalise;
-pub mod sampling;
 pub mod plugins;
+pub mod preemption;
+pub mod sampling;
+pub mod schedule;
 #[cfg(test)]
 mod test_cluster;
 
@@ -28,6 +31,7 @@ pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::{Feasible, Framework};
 pub use node_info::NodeInfo;
+pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
 pub const RELEASE: &str = "v1.37.0";

@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn zones_take_turns() {
-        let zoned = |fixture: crate::testkit::Fixture, name: &str, zone: &str| fixture.node(name).label(ZONE_LABEL, zone);
+        let zoned =
+            |fixture: crate::testkit::Fixture, name: &str, zone: &str| fixture.node(name).label(ZONE_LABEL, zone);
         let mut fixture = cluster().node("a");
         for (name, zone) in [("b", "1"), ("c", "2"), ("d", "1"), ("e", "1"), ("f", "2")] {
             fixture = zoned(fixture, name, zone);

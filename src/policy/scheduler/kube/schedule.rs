@@ -104,8 +104,7 @@ impl<'a> Attempt<'a> {
                 named = only.iter().copied().filter(|node| cycle.nodes.contains(node)).collect();
                 let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
                 let code = Code::UnschedulableAndUnresolvable;
-                self.diagnosis.absent_nodes =
-                    Some(Rejection { plugin: "".into(), code, reasons: vec![reason.into()] });
+                self.diagnosis.absent_nodes = Some(Rejection { plugin: "".into(), code, reasons: vec![reason.into()] });
                 &named
             }
         };

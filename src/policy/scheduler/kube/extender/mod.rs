@@ -15,6 +15,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::preemption::Nomination;
 use super::{Code, Cycle, MAX_NODE_SCORE, NodeInfo, Rejection};
 use crate::ids::{NodeId, PodId};
 use crate::model::PodClass;
@@ -95,17 +96,6 @@ pub struct Filtered<'a> {
     pub nodes: Vec<NodeInfo<'a>>,
     /// The others, as far as the extender gave reasons.
     pub rejections: BTreeMap<NodeId, Rejection>,
-}
-
-/// Victims on a node, and how many of them a disruption budget protects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Victims {
-    /// The node.
-    pub node: NodeId,
-    /// The pods that would have to go.
-    pub pods: Vec<PodId>,
-    /// How many budgets' allowances that would exceed.
-    pub budget_violations: i64,
 }
 
 impl Extender {
@@ -219,7 +209,7 @@ impl Extender {
     ///
     /// # Errors
     /// When the call fails, or the answer names nodes or pods that are not there.
-    pub fn preempt(&self, cycle: &Cycle<'_>, candidates: &[Victims]) -> Result<Vec<Victims>, ExtenderError> {
+    pub fn preempt(&self, cycle: &Cycle<'_>, candidates: &[Nomination]) -> Result<Vec<Nomination>, ExtenderError> {
         let names_only = self.configuration.is_node_cache_capable;
         let question = wire::preemption_question(cycle, candidates, names_only);
         let answer: wire::PreemptionResult = self.call(&self.configuration.preempt_verb, &question)?;
@@ -235,7 +225,8 @@ impl Extender {
                 pod.ok_or_else(|| ExtenderError::UnknownVictim { extender, uid: uid.clone(), node })
             };
             let pods = victims.uids().iter().map(find).collect::<Result<_, _>>()?;
-            left.push(Victims { node, pods, budget_violations: victims.budget_violations });
+            let pdb_violations = usize::try_from(victims.budget_violations).unwrap_or(0);
+            left.push(Nomination { node, victims: pods, pdb_violations });
         }
         Ok(left)
     }

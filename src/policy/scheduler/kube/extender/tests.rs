@@ -86,8 +86,7 @@ fn with_cycle(test: impl FnOnce(&Cycle<'_>, Vec<NodeInfo<'_>>)) {
     let (model, world) = small();
     let (view, arguments) = (View { model: &model, world: &world }, PluginArguments::default());
     let nodes = [NodeId(0), NodeId(1)];
-    let cycle =
-        Cycle { view, pod: Some(PodId(1)), class: ClassId(0), nodes: &nodes, nominated: &[], arguments: &arguments };
+    let cycle = Cycle { view, pod: Some(PodId(1)), class: ClassId(0), nodes: &nodes, arguments: &arguments };
     test(&cycle, nodes.map(|node| NodeInfo::new(view, node)).to_vec());
 }
 
@@ -139,7 +138,7 @@ fn scores_are_weighted_and_brought_to_a_hundred() {
 fn an_extender_can_take_candidates_away_and_bind() {
     let answer = r#"{"NodeNameToMetaVictims":{"a":{"Pods":[{"UID":"pod-0"}],"NumPDBViolations":1}}}"#;
     let (url, asks) = serve(200, answer, AT_ONCE);
-    let candidate = Victims { node: NodeId(0), pods: vec![PodId(0)], budget_violations: 1 };
+    let candidate = Nomination { node: NodeId(0), victims: vec![PodId(0)], pdb_violations: 1 };
     with_cycle(|cycle, _| {
         let extender = Extender::new(&configuration(&url));
         assert_eq!(extender.preempt(cycle, std::slice::from_ref(&candidate)), Ok(vec![candidate.clone()]));

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{Cycle, Victims, objects};
+use super::{Cycle, objects};
 use crate::ids::NodeId;
+use crate::policy::scheduler::kube::preemption::Nomination;
 
 /// An answer, read whatever the case of its keys.
 pub(super) trait Answer: Sized {
@@ -126,10 +127,10 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(r
 }
 
 /// `ExtenderPreemptionArgs`, with whole pods or with their UIDs.
-pub(super) fn preemption_question(cycle: &Cycle<'_>, candidates: &[Victims], names_only: bool) -> Value {
+pub(super) fn preemption_question(cycle: &Cycle<'_>, candidates: &[Nomination], names_only: bool) -> Value {
     let mut by_node = Map::new();
     for candidate in candidates {
-        let pods = candidate.pods.iter().map(|&pod| {
+        let pods = candidate.victims.iter().map(|&pod| {
             if names_only {
                 json!({ "UID": objects::uid(pod) })
             } else {
@@ -137,7 +138,7 @@ pub(super) fn preemption_question(cycle: &Cycle<'_>, candidates: &[Victims], nam
             }
         });
         let pods: Vec<Value> = pods.collect();
-        let victims = json!({ "Pods": pods, "NumPDBViolations": candidate.budget_violations });
+        let victims = json!({ "Pods": pods, "NumPDBViolations": candidate.pdb_violations });
         by_node.insert(cycle.view.world.nodes.name(candidate.node).to_owned(), victims);
     }
     let pod = objects::pod(cycle.view, cycle.pod, cycle.class);

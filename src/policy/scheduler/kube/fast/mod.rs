@@ -28,7 +28,7 @@ use crate::ids::NodeId;
 
 /// What the fast path found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::policy::scheduler) struct Found {
     /// The class, to ask for one of the best nodes.
     class: usize,
     start: usize,
@@ -37,29 +37,29 @@ pub(super) struct Found {
 
 impl Found {
     /// How many nodes passed, of those that were looked at.
-    pub(super) fn feasible(&self) -> usize {
+    pub(in crate::policy::scheduler) fn feasible(&self) -> usize {
         self.best.feasible
     }
 
     /// How many nodes were looked at.
-    pub(super) fn examined(&self) -> usize {
+    pub(in crate::policy::scheduler) fn examined(&self) -> usize {
         self.best.examined
     }
 
     /// The highest total; -1 where one node alone passed.
-    pub(super) fn score(&self) -> i64 {
+    pub(in crate::policy::scheduler) fn score(&self) -> i64 {
         self.best.score
     }
 
     /// How many nodes have it.
-    pub(super) fn ties(&self) -> usize {
+    pub(in crate::policy::scheduler) fn ties(&self) -> usize {
         self.best.ties
     }
 }
 
 /// The classes under one profile.
 #[derive(Debug, Default)]
-pub(super) struct FastPath {
+pub(in crate::policy::scheduler) struct FastPath {
     order: Order,
     domains: Domains,
     /// By class; unknown, then known or known to be left to the plain form.
@@ -68,13 +68,13 @@ pub(super) struct FastPath {
 
 impl FastPath {
     /// Starts afresh with other nodes.
-    pub(super) fn reset(&mut self, nodes: &[NodeId]) {
+    pub(in crate::policy::scheduler) fn reset(&mut self, nodes: &[NodeId]) {
         *self = FastPath { order: Order::new(nodes), ..FastPath::default() };
     }
 
     /// Finds up to `wanted` feasible nodes from position `start` around, and the best of them; none when the class is
     /// left to the plain form.
-    pub(super) fn find(
+    pub(in crate::policy::scheduler) fn find(
         &mut self,
         framework: &Framework,
         cycle: &Cycle<'_>,
@@ -95,7 +95,7 @@ impl FastPath {
     }
 
     /// The `n`-th of the best nodes, in the order in which they were looked at.
-    pub(super) fn nth_best(&self, found: &Found, n: usize) -> NodeId {
+    pub(in crate::policy::scheduler) fn nth_best(&self, found: &Found, n: usize) -> NodeId {
         let state = self.classes[found.class].as_ref().and_then(Option::as_ref).expect("the class was found");
         self.order.nodes[state.nth_best(&found.best, found.start, n)]
     }
