@@ -64,7 +64,7 @@ struct Profile {
 
 /// The policy.
 #[derive(Debug)]
-pub struct KubeScheduler {
+struct KubeScheduler {
     profiles: Vec<Profile>,
     extenders: Vec<Extender>,
     tie_break: TieBreak,
@@ -84,7 +84,7 @@ impl KubeScheduler {
     ///
     /// # Errors
     /// When a parameter is wrong, or a profile names a plug-in that there is not.
-    pub fn new(parameters: &serde_json::Value, model: &Model, seed: Seed) -> Result<KubeScheduler, ParameterError> {
+    fn new(parameters: &serde_json::Value, model: &Model, seed: Seed) -> Result<KubeScheduler, ParameterError> {
         let Parameters { fast_path } = parameters::read(parameters)?;
         let Scheduling { kube_scheduler, .. } = &model.scheduling;
         let configuration: KubeSchedulerConfiguration = kube_scheduler.as_deref().cloned().unwrap_or_default();

@@ -100,3 +100,6 @@ impl FastPath {
         self.order.nodes[state.nth_best(&found.best, found.start, n)]
     }
 }
+
+#[cfg(test)]
+mod tests;

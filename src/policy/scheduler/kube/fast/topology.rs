@@ -168,11 +168,6 @@ impl Topology {
         found
     }
 
-    /// Whether nothing is asked of topology, and nothing asks it of this class, as far as has been seen.
-    pub(super) fn is_idle(&self) -> bool {
-        self.counters.is_empty()
-    }
-
     /// Counts what came and went since the last time.
     pub(super) fn catch_up(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains) {
         let log = &around.cycle.view.world.placements;
