@@ -5,14 +5,21 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod inter_pod_affinity;
 mod node_name;
+mod node_unschedulable;
+mod normalise;
 mod pod_topology_spread;
+mod taint_toleration;
+#[cfg(test)]
+mod testing;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
     Some(match name {
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_name::NAME => Box::new(node_name::NodeName),
+        node_unschedulable::NAME => Box::new(node_unschedulable::NodeUnschedulable),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
         _ => return None,
     })
 }
@@ -22,6 +29,7 @@ pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
     Some(match name {
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
         _ => return None,
     })
 }
