@@ -19,7 +19,6 @@ pub mod framework;
 pub mod labels;
 pub mod node_info;
 pub mod nominated;
-mod normalise;
 pub mod plugins;
 pub mod preemption;
 pub mod sampling;

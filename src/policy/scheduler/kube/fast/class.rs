@@ -5,7 +5,7 @@ use super::domains::Domains;
 use super::locality::{self, Locality};
 use super::topology::{Surroundings, Topology};
 use crate::policy::scheduler::kube::framework::{FilterPlugin, Framework, PreFilter, ScorePlugin};
-use crate::policy::scheduler::kube::normalise::normalise;
+use crate::policy::scheduler::kube::plugins::normalise::by_highest;
 use crate::policy::scheduler::kube::plugins::{inter_pod_affinity, pod_topology_spread};
 use crate::policy::scheduler::kube::{MAX_NODE_SCORE, NodeInfo};
 
@@ -224,7 +224,7 @@ impl ClassState {
         for RawScores { weight, is_reversed, raw } in &self.raw {
             self.scratch.clear();
             self.scratch.extend(self.feasible.iter().map(|&position| raw[position]));
-            normalise(*is_reversed, &mut self.scratch);
+            by_highest(*is_reversed, &mut self.scratch);
             add_weighted(&mut self.totals, *weight, &self.scratch);
         }
         if self.topology.scores_spread() && self.spread_weight != 0 {

@@ -3,16 +3,32 @@
 use super::framework::{FilterPlugin, ScorePlugin};
 use crate::model::kube_scheduler::PluginArguments;
 
+mod image_locality;
 pub(super) mod inter_pod_affinity;
+mod node_affinity;
+mod node_declared_features;
 mod node_name;
+mod node_ports;
+mod node_unschedulable;
+pub(super) mod normalise;
 pub(super) mod pod_topology_spread;
+pub mod priority_sort;
+pub mod scheduling_gates;
+mod taint_toleration;
+#[cfg(test)]
+mod testing;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
     Some(match name {
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
+        node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
+        node_declared_features::NAME => Box::new(node_declared_features::NodeDeclaredFeatures),
         node_name::NAME => Box::new(node_name::NodeName),
+        node_ports::NAME => Box::new(node_ports::NodePorts),
+        node_unschedulable::NAME => Box::new(node_unschedulable::NodeUnschedulable),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
         _ => return None,
     })
 }
@@ -20,8 +36,11 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
 /// The scorer of that name.
 pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn ScorePlugin>> {
     Some(match name {
+        image_locality::NAME => Box::new(image_locality::ImageLocality),
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
+        node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
         _ => return None,
     })
 }
