@@ -56,9 +56,9 @@ impl Draw {
             }
         }
         let allocatable = Resources {
-            cpu: MilliCpu(1_000_000),
-            memory: Bytes(1 << 50),
-            pods: 10_000,
+            cpu: MilliCpu(1000 * (2 + self.below(6) as u64)),
+            memory: Bytes((4 + self.below(12) as u64) << 30),
+            pods: 4 + self.below(20) as u64,
             ..Resources::default()
         };
         NodeShape { labels, taints, allocatable, ..NodeShape::default() }
@@ -158,7 +158,7 @@ impl Draw {
         let mut configuration =
             KubeSchedulerConfiguration { tie_break: TieBreak::First, ..KubeSchedulerConfiguration::default() };
         for point in &mut configuration.profiles[0].plugins.points {
-            point.retain(|(n, _)| !n.starts_with("NodeRes") && !n.contains("Volume") && n != "DynamicResources");
+            point.retain(|(n, _)| !n.contains("Volume") && n != "DynamicResources");
         }
         model.scheduling.kube_scheduler = Some(Box::new(configuration));
         model
