@@ -16,12 +16,18 @@ pub mod diagnosis;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+pub mod node_tree;
 pub mod plugins;
+pub mod sampling;
+pub mod select;
 
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::{Feasible, Framework};
 pub use node_info::NodeInfo;
+pub use node_tree::NodeTree;
+pub use sampling::Sampling;
+pub use select::{Selection, select};
 
 /// The release whose decisions are reproduced.
 pub const RELEASE: &str = "v1.37.0";
