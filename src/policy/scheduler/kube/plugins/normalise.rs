@@ -4,7 +4,7 @@ use crate::policy::scheduler::kube::MAX_NODE_SCORE;
 
 /// The highest score becomes 100, the others their share of it, rounded down; reversed, each becomes 100 less that. When
 /// no score is above 0 all are 0, or 100 when reversed.
-pub(super) fn by_highest(is_reversed: bool, scores: &mut [i64]) {
+pub(in crate::policy::scheduler::kube) fn by_highest(is_reversed: bool, scores: &mut [i64]) {
     let highest = scores.iter().copied().max().unwrap_or(0).max(0);
     for score in scores {
         *score = match (highest, is_reversed) {

@@ -27,7 +27,7 @@ fn with_cycle<T>(
     let world = world_with(model, &placed);
     let view = View { model, world: &world };
     let nodes: Vec<NodeId> = (0..world.nodes.len()).map(NodeId::from_index).collect();
-    let cycle = Cycle { view, pod: None, class: ClassId(0), nodes: &nodes, nominated: &[], arguments };
+    let cycle = Cycle { view, pod: None, class: ClassId(0), nodes: &nodes, arguments };
     let infos: Vec<NodeInfo<'_>> = nodes.iter().map(|&node| NodeInfo::new(view, node)).collect();
     look(&cycle, &infos)
 }
