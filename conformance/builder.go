@@ -37,6 +37,9 @@ var features = map[string]feature{
 	"profiles":    {cluster: profilesCluster, pod: profilesPod},
 }
 
+// mixedFeatures is how many features one cluster mixes at most: with all of them at once hardly a pod finds a node.
+const mixedFeatures = 4
+
 // builder collects one random cluster.
 type builder struct {
 	*rand.Rand
@@ -52,14 +55,21 @@ type builder struct {
 
 	// tight clusters have many bound pods for their size, so that pods are refused for want of resources.
 	tight bool
-	zones []string
+	// startedOn counts the bound pods of each node.
+	startedOn map[string]int
+	zones     []string
 }
 
 var namespaces = []string{"default", "team-a", "team-b"}
 var applications = []string{"web", "api", "db", "batch"}
 
 func newBuilder(seed int64, list []string) *builder {
-	b := &builder{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), arguments: map[string]map[string]any{}}
+	b := &builder{Rand: rand.New(rand.NewPCG(uint64(seed), 1)), arguments: map[string]map[string]any{}, startedOn: map[string]int{}}
+	if len(list) > mixedFeatures {
+		list = slices.Clone(list)
+		b.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		list = list[:mixedFeatures]
+	}
 	for _, name := range featureNames() {
 		if name == "basic" || slices.Contains(list, name) {
 			b.list = append(b.list, name)
@@ -69,7 +79,7 @@ func newBuilder(seed int64, list []string) *builder {
 }
 
 func (b *builder) build() {
-	b.tight = b.chance(40)
+	b.tight = b.chance(25)
 	b.zones = []string{"a", "b", "c", "d"}[:1+b.IntN(4)]
 	for i, name := range namespaces {
 		labels := map[string]string{"kubernetes.io/metadata.name": name}
@@ -131,8 +141,9 @@ func (b *builder) addPod(name, node string) {
 		b.pending = append(b.pending, pod)
 		return
 	}
-	// Start times are distinct: pods of one priority and one start time have no order of importance upstream.
-	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(1000)*100+len(b.bound)) * time.Second))
+	// Start times are distinct on a node: pods of one priority and one start time have no order of importance upstream.
+	b.startedOn[node]++
+	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(5)*100+b.startedOn[node]) * time.Second))
 	pod.Status.StartTime = &started
 	b.bound = append(b.bound, pod)
 }

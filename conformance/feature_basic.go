@@ -99,7 +99,7 @@ func drawRequests(b *builder) v1.ResourceRequirements {
 		requests["ephemeral-storage"] = quantity(pick(b, "1Gi", "5Gi", "30Gi"))
 	}
 	result := v1.ResourceRequirements{Requests: requests}
-	if b.chance(10) {
+	if b.chance(6) {
 		name := pick(b, v1.ResourceName("example.com/gpu"), "example.com/gpu", "example.com/missing", "hugepages-2Mi")
 		amount := quantity(pick(b, "1", "2"))
 		if name == "hugepages-2Mi" {

@@ -24,11 +24,15 @@ func generate(arguments []string) {
 	if *chosen == "all" {
 		list = featureNames()
 	}
-	lines := []any{newHeader("scheduler", *seed, list)}
-	for i := range *clusters {
-		lines = append(lines, generateCluster(fmt.Sprintf("%s-%04d", *name, i), *seed+int64(i), list))
+	writeLines(*output, scheduleLines(*name, *seed, *clusters, list))
+}
+
+func scheduleLines(name string, seed int64, clusters int, list []string) []any {
+	lines := []any{newHeader("scheduler", seed, list)}
+	for i := range clusters {
+		lines = append(lines, generateCluster(fmt.Sprintf("%s-%04d", name, i), seed+int64(i), list))
 	}
-	writeLines(*output, lines)
+	return lines
 }
 
 func newHeader(kind string, seed int64, list []string) header {

@@ -12,6 +12,7 @@ import (
 
 var commands = map[string]func(arguments []string){
 	"generate": generate,
+	"all":      all,
 }
 
 func main() {
@@ -19,7 +20,7 @@ func main() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: conformance generate|sampling|queue [flags]")
+		fmt.Fprintln(os.Stderr, "usage: conformance all|generate [flags]")
 		os.Exit(2)
 	}
 	commands[os.Args[1]](os.Args[2:])

@@ -59,7 +59,7 @@ func (c *cycle) recordPlugins() {
 			left[plugin.Name()] = true
 		case !status.IsSuccess():
 			mustBeVerdict(plugin.Name(), status)
-			result.Reject[plugin.Name()] = reason{Code: code(status.Code()), Reasons: status.Reasons()}
+			result.Reject[plugin.Name()] = reason{Code: code(status.Code()), Reasons: sortedReasons(status)}
 			left[plugin.Name()] = true
 		case !nodes.AllNodes():
 			result.Nodes[plugin.Name()] = slices.Sorted(slices.Values(nodes.NodeNames.UnsortedList()))
@@ -102,7 +102,7 @@ func (c *cycle) recordFilter() {
 		c.statuses.SetAbsentNodesStatus(status)
 		c.step.Filter = filterResult{
 			OK:        newBits(len(c.nodes)).String(),
-			PreFilter: &reason{Plugin: status.Plugin(), Code: code(status.Code()), Reasons: status.Reasons()},
+			PreFilter: &reason{Plugin: status.Plugin(), Code: code(status.Code()), Reasons: sortedReasons(status)},
 		}
 		return
 	}

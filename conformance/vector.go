@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -128,15 +129,21 @@ type reasonSet struct {
 func newReasonSet(nodes int) *reasonSet { return &reasonSet{nodes: nodes, keys: map[string]int{}} }
 
 func (s *reasonSet) add(node int, plugin string, status *fwk.Status) {
-	text := plugin + "\x00" + code(status.Code()) + "\x00" + strings.Join(status.Reasons(), "\x00")
+	reasons := sortedReasons(status)
+	text := plugin + "\x00" + code(status.Code()) + "\x00" + strings.Join(reasons, "\x00")
 	index, ok := s.keys[text]
 	if !ok {
 		index = len(s.list)
 		s.keys[text] = index
-		s.list = append(s.list, reason{Plugin: plugin, Code: code(status.Code()), Reasons: status.Reasons()})
+		s.list = append(s.list, reason{Plugin: plugin, Code: code(status.Code()), Reasons: reasons})
 		s.sets = append(s.sets, newBits(s.nodes))
 	}
 	s.sets[index].set(node)
+}
+
+// sortedReasons are the reasons in alphabetical order, as NodeResourcesFit lists extended resources in map order.
+func sortedReasons(status *fwk.Status) []string {
+	return slices.Sorted(slices.Values(status.Reasons()))
 }
 
 func (s *reasonSet) finish() []reason {
