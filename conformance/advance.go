@@ -50,8 +50,10 @@ func (c *cycle) bind(number int) {
 	c.step.After = &after{Bind: node, StartTime: started.UTC().Format(time.RFC3339)}
 	pod := c.pod.DeepCopy()
 	pod.Spec.NodeName = node
+	changed := c.bindResources(pod, node)
 	pod.Status.StartTime = &started
 	c.world.apply(pod)
+	c.applyChanges(changed)
 }
 
 // preempt removes the victims of a candidate at once, nominates the pod, and takes the nomination from pods of lower

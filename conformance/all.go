@@ -23,6 +23,7 @@ var vectorFiles = []vectorFile{
 	{"spread", 50, []string{"spread", "affinity", "taints"}},
 	{"podaffinity", 50, []string{"podaffinity"}},
 	{"preemption", 50, []string{"preemption"}},
+	{"volumes", 50, []string{"volumes"}},
 	{"profiles", 30, []string{"profiles", "affinity", "taints"}},
 	{"mixed", 60, nil},
 }

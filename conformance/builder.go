@@ -34,6 +34,7 @@ var features = map[string]feature{
 	"podaffinity": {cluster: podAffinityCluster, pod: podAffinityPod},
 	"resources":   {cluster: resourcesCluster, pod: resourcesPod},
 	"preemption":  {cluster: preemptionCluster, pod: preemptionPod, finish: preemptionFinish},
+	"volumes":     {cluster: volumesCluster, node: volumesNode, pod: volumesPod},
 	"profiles":    {cluster: profilesCluster, pod: profilesPod},
 }
 
@@ -55,6 +56,8 @@ type builder struct {
 
 	// tight clusters have many bound pods for their size, so that pods are refused for want of resources.
 	tight bool
+	// shared are the claims of a namespace that a further pod may use as well.
+	shared map[string][]string
 	// startedOn counts the bound pods of each node.
 	startedOn map[string]int
 	zones     []string

@@ -73,11 +73,12 @@ func generateCluster(name string, seed int64, list []string) clusterCase {
 	return result
 }
 
-// runSteps tries every pending pod, the nominated ones again once there is room for them, and some of the refused ones
-// again at the end.
+// runSteps tries every pending pod, the nominated ones again once there is room for them, and a few of the refused ones
+// again at the end, when more pods are bound.
 func runSteps(w *world, random *rand.Rand, queue []string) []step {
 	var steps []step
 	var refused []string
+	last := false
 	for limit := 2*len(queue) + 2; len(queue) > 0 && len(steps) < limit; {
 		pod := queue[0]
 		queue = queue[1:]
@@ -85,15 +86,15 @@ func runSteps(w *world, random *rand.Rand, queue []string) []step {
 		outcome := cycle.advance(len(steps))
 		steps = append(steps, cycle.step)
 		switch {
-		case outcome == nominated && random.IntN(3) > 0 || outcome == nominated && len(queue) == 0:
+		case outcome == nominated && (random.IntN(3) > 0 || len(queue) == 0):
 			queue = append([]string{pod}, queue...)
 		case outcome == nominated:
 			queue = slices.Insert(queue, 1, pod)
 		case outcome == left:
 			refused = append(refused, pod)
 		}
-		if len(queue) == 0 && len(refused) > 0 {
-			queue, refused = refused[:1], nil
+		if len(queue) == 0 && !last {
+			queue, last = refused[:min(2, len(refused))], true
 		}
 	}
 	return steps

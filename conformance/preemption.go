@@ -22,7 +22,8 @@ func (c *cycle) recordPreemption() {
 	c.step.Preemption = result
 	if len(candidates) == 0 {
 		outcome, status := c.profile.RunPostFilterPlugins(c.world.ctx, c.state, c.pod, c.statuses)
-		mustBeVerdict("post-filter", status)
+		// An error is an answer here: DynamicResources gives one when an earlier plug-in ended pre-filter, and its text
+		// ("not found") ends up in the pod's condition.
 		c.clearNomination = outcome != nil && outcome.Mode() == fwk.ModeOverride && c.pod.Status.NominatedNodeName != ""
 		result.Message = status.Message()
 		return
@@ -53,8 +54,8 @@ func (c *cycle) candidates(plugin *defaultpreemption.DefaultPreemption) []preemp
 	if len(nodes) == 0 {
 		return nil
 	}
-	candidates, _, err := plugin.Evaluator.DryRunPreemption(c.world.ctx, c.state, c.pod, nodes, c.budgets(), 0, int32(len(nodes)))
-	must(err)
+	// Nodes whose dry run ends in an error are no candidates; upstream goes on with the others.
+	candidates, _, _ := plugin.Evaluator.DryRunPreemption(c.world.ctx, c.state, c.pod, nodes, c.budgets(), 0, int32(len(nodes)))
 	slices.SortFunc(candidates, func(a, b preemption.Candidate) int {
 		return cmp.Compare(c.index(a.Name()), c.index(b.Name()))
 	})

@@ -207,6 +207,6 @@ func (c *cycle) index(name string) int {
 // mustBeVerdict stops on statuses that tell of an error of the set-up instead of a refusal.
 func mustBeVerdict(where string, status *fwk.Status) {
 	if !status.IsRejected() {
-		panic(fmt.Sprintf("%s: %v", where, status.AsError()))
+		panic(fmt.Sprintf("%s: %s: %v", where, status.Plugin(), status.AsError()))
 	}
 }

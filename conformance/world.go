@@ -143,6 +143,16 @@ func (w *world) pod(key string) *v1.Pod {
 	return object.(*v1.Pod)
 }
 
+// claim returns the stored claim of a namespace/name key.
+func (w *world) claim(key string) *v1.PersistentVolumeClaim {
+	object, exists, err := w.informers[reflect.TypeOf(&v1.PersistentVolumeClaim{})].indexer.GetByKey(key)
+	must(err)
+	if !exists {
+		panic(fmt.Sprintf("no claim %s", key))
+	}
+	return object.(*v1.PersistentVolumeClaim)
+}
+
 func (w *world) removePod(key string) {
 	w.informers[reflect.TypeOf(&v1.Pod{})].remove(w.pod(key))
 }
