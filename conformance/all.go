@@ -45,4 +45,5 @@ func all(arguments []string) {
 		path := filepath.Join(*directory, file.name+".jsonl.gz")
 		writeLines(path, scheduleLines(file.name, first, file.clusters**scale, list))
 	}
+	writeLines(filepath.Join(*directory, "sampling.jsonl.gz"), samplingLines(*seed, *scale))
 }

@@ -64,8 +64,9 @@ func volumesNode(b *builder, node *v1.Node) {
 		}
 		b.others = append(b.others, &storage.CSINode{ObjectMeta: metav1.ObjectMeta{Name: node.Name}, Spec: storage.CSINodeSpec{Drivers: []storage.CSINodeDriver{driver}}})
 	}
+	// The disks of a node differ in size: between equal ones upstream chooses by map order.
 	for i := range b.IntN(3) {
-		volume := newVolume(fmt.Sprintf("local-%s-%d", node.Name, i), "local", pick(b, "5Gi", "10Gi", "20Gi"))
+		volume := newVolume(fmt.Sprintf("local-%s-%d", node.Name, i), "local", fmt.Sprintf("%dGi", pick(b, 5, 10, 20)+i))
 		volume.Spec.PersistentVolumeSource = v1.PersistentVolumeSource{Local: &v1.LocalVolumeSource{Path: "/disk"}}
 		volume.Spec.NodeAffinity = onlyWhere(hostKey, node.Name)
 		b.others = append(b.others, volume)

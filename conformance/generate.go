@@ -63,12 +63,7 @@ func generateCluster(name string, seed int64, list []string) clusterCase {
 		result.Objects = append(result.Objects, manifest(object))
 		w.apply(object)
 	}
-	w.refresh()
-	nodes, err := w.snapshot.List()
-	must(err)
-	for _, node := range nodes {
-		result.Nodes = append(result.Nodes, node.Node().Name)
-	}
+	result.Nodes = w.nodeNames()
 	result.Steps = runSteps(w, rand.New(rand.NewPCG(uint64(seed), 2)), b.pendingKeys())
 	return result
 }
@@ -116,11 +111,5 @@ func (b *builder) config() json.RawMessage {
 	if b.plugins != nil {
 		first["plugins"] = b.plugins
 	}
-	text, err := json.Marshal(map[string]any{
-		"apiVersion": "kubescheduler.config.k8s.io/v1",
-		"kind":       "KubeSchedulerConfiguration",
-		"profiles":   append([]any{first}, b.profiles...),
-	})
-	must(err)
-	return text
+	return schedulerConfig(append([]any{first}, b.profiles...))
 }

@@ -13,6 +13,7 @@ import (
 var commands = map[string]func(arguments []string){
 	"generate": generate,
 	"all":      all,
+	"sampling": sampling,
 }
 
 func main() {
@@ -20,7 +21,7 @@ func main() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: conformance all|generate [flags]")
+		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling [flags]")
 		os.Exit(2)
 	}
 	commands[os.Args[1]](os.Args[2:])

@@ -157,6 +157,10 @@ func (w *world) removePod(key string) {
 	w.informers[reflect.TypeOf(&v1.Pod{})].remove(w.pod(key))
 }
 
+func (w *world) removeNode(node *v1.Node) {
+	w.informers[reflect.TypeOf(&v1.Node{})].remove(node)
+}
+
 // refresh brings the scheduler's snapshot up to the cache, as at the start of every cycle.
 func (w *world) refresh() {
 	must(w.scheduler.Cache.UpdateSnapshot(klog.FromContext(w.ctx), w.snapshot))
