@@ -155,10 +155,12 @@ impl Draw {
         }
         let classes = (0..1 + self.below(8)).map(|number| self.class(number)).collect();
         let mut model = testkit::model(cluster, Workload { classes, ..Workload::default() });
-        model.scheduling.kube_scheduler = Some(Box::new(KubeSchedulerConfiguration {
-            tie_break: TieBreak::First,
-            ..KubeSchedulerConfiguration::default()
-        }));
+        let mut configuration =
+            KubeSchedulerConfiguration { tie_break: TieBreak::First, ..KubeSchedulerConfiguration::default() };
+        for point in &mut configuration.profiles[0].plugins.points {
+            point.retain(|(n, _)| !n.contains("Volume") && n != "DynamicResources");
+        }
+        model.scheduling.kube_scheduler = Some(Box::new(configuration));
         model
     }
 }
