@@ -18,7 +18,7 @@ use super::kube::fast::{FastPath, Found};
 use super::kube::framework::Filters;
 use super::kube::preemption::{self, Nomination, Preemption};
 use super::kube::schedule::{Attempt, Search};
-use super::kube::{Cycle, Framework, sampling};
+use super::kube::{Cycle, Framework, NodeTree, sampling, select};
 use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
@@ -70,6 +70,7 @@ struct KubeScheduler {
     tie_break: TieBreak,
     ties: Stream,
     candidates: Stream,
+    tree: NodeTree,
     /// The nodes that are up, in the order in which they are looked at.
     nodes: Vec<NodeId>,
     /// How many nodes there have been and how many are up, as of that order: it changes only with them.
@@ -107,6 +108,7 @@ impl KubeScheduler {
             tie_break: configuration.tie_break,
             ties: seed.stream("scheduler/kube-scheduler/ties", 0),
             candidates: seed.stream("scheduler/kube-scheduler/candidates", 0),
+            tree: NodeTree::default(),
             nodes: Vec::new(),
             counted: (usize::MAX, 0),
             start: 0,
@@ -119,7 +121,8 @@ impl KubeScheduler {
         let counted = (view.world.nodes.len(), view.world.totals.nodes_up);
         if counted != self.counted {
             self.counted = counted;
-            self.nodes = sampling::node_order(*view);
+            self.tree.update(*view);
+            self.nodes = self.tree.list();
             for fast in self.profiles.iter_mut().filter_map(|profile| profile.fast.as_mut()) {
                 fast.reset(&self.nodes);
             }
@@ -150,7 +153,7 @@ impl KubeScheduler {
 
     /// The fast path, where it knows the class; it leaves refusals to the plain form, which can say why.
     fn find_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Found> {
-        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() {
+        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() || self.tie_break == TieBreak::Heap {
             return None;
         }
         let Profile { framework, fast, percentage, .. } = &mut self.profiles[at];
@@ -189,7 +192,14 @@ impl KubeScheduler {
             self.start = (self.start + attempt.processed.unwrap_or(0)) % nodes.len();
             match attempt.best() {
                 Some((score, best)) => {
-                    let node = attempt.feasible[best[self.draw(best.len())]].node;
+                    let position = match self.tie_break {
+                        // Extenders make upstream draw.
+                        TieBreak::Heap if self.extenders.is_empty() => {
+                            select::top_of_heap(&attempt.totals).unwrap_or(0)
+                        }
+                        _ => best[self.draw(best.len())],
+                    };
+                    let node = attempt.feasible[position].node;
                     place(view, class, node, attempt.feasible.len(), score, best.len())
                 }
                 None => {
@@ -208,8 +218,8 @@ impl KubeScheduler {
     /// Which of the best.
     fn draw(&mut self, ties: usize) -> usize {
         match self.tie_break {
-            TieBreak::Random if ties > 1 => self.ties.below(ties as u64) as usize,
-            TieBreak::Random | TieBreak::First => 0,
+            TieBreak::Random | TieBreak::Heap if ties > 1 => self.ties.below(ties as u64) as usize,
+            TieBreak::Random | TieBreak::Heap | TieBreak::First => 0,
         }
     }
 }
@@ -218,7 +228,7 @@ impl KubeScheduler {
     /// Which pods of lower priority could go (`RunPostFilterPlugins`), and what that says.
     fn make_room<'a>(&mut self, cycle: &Cycle<'a>, attempt: &Attempt<'a>) {
         let stream = match self.tie_break {
-            TieBreak::Random => Some(&mut self.candidates),
+            TieBreak::Random | TieBreak::Heap => Some(&mut self.candidates),
             TieBreak::First => None,
         };
         let nothing = Filters::default();
