@@ -6,6 +6,7 @@ use crate::model::kube_scheduler::PluginArguments;
 mod inter_pod_affinity;
 mod node_name;
 mod pod_topology_spread;
+mod volumes;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
@@ -13,6 +14,10 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_name::NAME => Box::new(node_name::NodeName),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
+        volumes::LIMITS => Box::new(volumes::NodeVolumeLimits),
+        volumes::RESTRICTIONS => Box::new(volumes::VolumeRestrictions),
+        volumes::ZONE => Box::new(volumes::VolumeZone),
         _ => return None,
     })
 }
@@ -22,6 +27,7 @@ pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
     Some(match name {
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
         _ => return None,
     })
 }
