@@ -138,7 +138,7 @@ fn a_claim_for_one_pod_is_not_given_to_a_second() {
         class.spec.namespace = "other".into();
     });
     let user = with(&[uses("alone")]);
-    let at = |placed: &[(&PodClass, u32)]| scene(objects(&[], &[alone.clone()]), placed, &user);
+    let at = |placed: &[(&PodClass, u32)]| scene(objects(&[], std::slice::from_ref(&alone)), placed, &user);
     assert_eq!(verdict(&at(&[]), RESTRICTIONS), "skip");
     assert_eq!(verdict(&at(&[(&foreign, 0)]), RESTRICTIONS), "skip");
     let taken = at(&[(&user, 0)]);
@@ -331,7 +331,10 @@ fn waiting_claims_find_volumes_that_suit_claim_and_node() {
     let picky = PersistentVolumeClaim { selector: Some(selector("disk=ssd")), ..pvc("c1", 3) };
     for (disk, expected) in [("disk=ssd", "..."), ("disk=hdd", "xxx")] {
         let volume = PersistentVolume { labels: labels(disk), ..pv("v", 5, None) };
-        assert_eq!(verdict(&scene(objects(&[volume], &[picky.clone()]), &[], &with(&one)), BINDING), expected);
+        assert_eq!(
+            verdict(&scene(objects(&[volume], std::slice::from_ref(&picky)), &[], &with(&one)), BINDING),
+            expected
+        );
     }
 }
 
