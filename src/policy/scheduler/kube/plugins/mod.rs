@@ -20,6 +20,7 @@ pub mod scheduling_gates;
 mod taint_toleration;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
@@ -33,6 +34,10 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         node_unschedulable::NAME => Box::new(node_unschedulable::NodeUnschedulable),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
         taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
+        volumes::LIMITS => Box::new(volumes::NodeVolumeLimits),
+        volumes::RESTRICTIONS => Box::new(volumes::VolumeRestrictions),
+        volumes::ZONE => Box::new(volumes::VolumeZone),
         _ => return None,
     })
 }
@@ -47,6 +52,7 @@ pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         node_resources_fit::NAME => Box::new(node_resources_fit::NodeResourcesFit),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
         taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
         _ => return None,
     })
 }
