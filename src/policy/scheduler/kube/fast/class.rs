@@ -193,14 +193,20 @@ impl ClassState {
 
     /// The position of the `n`-th of the best nodes that [`best`](Self::best) found.
     pub(super) fn nth_best(&self, best: &Best, start: usize, n: usize) -> usize {
+        self.all_best(best, start).nth(n).expect("there are so many").1
+    }
+
+    /// The positions of the best nodes that [`best`](Self::best) found, each after its number among the feasible ones.
+    pub(super) fn all_best(&self, best: &Best, start: usize) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
+        let Best { feasible, score, ties, .. } = *best;
         if !self.feasible.is_empty() {
-            let of_best = |&(total, _): &(&i64, &usize)| *total == best.score;
-            let mut ties = self.totals.iter().zip(&self.feasible).filter(of_best).map(|(_, &position)| position);
-            return if best.feasible == 1 { self.feasible[0] } else { ties.nth(n).expect("there are so many") };
+            let is_best = move |number: usize| feasible == 1 || self.totals[number] == score;
+            return Box::new(self.feasible.iter().copied().enumerate().filter(move |(number, _)| is_best(*number)));
         }
-        let sum = (best.score - self.constant) as i32;
-        let is_best = |&position: &usize| best.feasible == 1 || self.sums[position] == sum;
-        self.passes.around(start).filter(is_best).nth(n).expect("there are so many")
+        let sum = (score - self.constant) as i32;
+        let is_best = move |position: usize| feasible == 1 || self.sums[position] == sum;
+        let found = self.passes.around(start).enumerate();
+        Box::new(found.filter(move |(_, position)| is_best(*position)).take(ties))
     }
 
     /// The case of classes that look at nodes alone: the highest sum in a stretch of the order.
