@@ -64,6 +64,7 @@ fn wrong_input_is_refused_with_status_2_and_leaves_nothing() {
         (&["explain", "small.yaml", "--pod", "nobody"], &["no pod called `nobody` arrives"]),
         (&["explain", "nowhere.yaml", "--pod", "batch-0"], &["no such file"]),
         (&["policies", "frist-fit"], &["there is no policy called `frist-fit`", "did you mean `first-fit`?"]),
+        (&["policies", "zzz"], &["there is no policy called `zzz`\nhint: the policies are `", "`first-fit`"]),
         (&["report", "nowhere"], &["nowhere is not a result directory: it has no manifest.json"]),
         (&["report", "."], &["is not a result directory: it has no manifest.json"]),
         (&["compare", "nowhere", "nowhere"], &["`nowhere`"]),
@@ -288,6 +289,7 @@ fn compare_gates() {
         let ended = wavetank(place.path(), arguments);
         assert_eq!(ended.status, Some(status), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
         assert_said(&ended, said, arguments);
+        assert_eq!(ended.stdout.is_empty(), status == 2, "wrong input has no output: {arguments:?}");
     }
     let all = wavetank_ok(place.path(), &["compare", "base", "base", "--all"]).stdout;
     assert!(all.contains("pods_arrived"), "{all}");
