@@ -114,7 +114,7 @@ pub fn manifest(bytes: &[u8]) {
     let lines = source.map_or(usize::MAX, |source| line_count(&source.text));
     check_issues(&issues.into_sorted(), &path, lines);
     let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
-    add_nodes(&[path.clone()], &mut cluster, &mut findings);
+    add_nodes(std::slice::from_ref(&path), &mut cluster, &mut findings);
     add_pods(std::slice::from_ref(&path), &mut cluster, &mut workload, &mut findings);
     check_issues(&findings.issues.into_sorted(), &path, lines);
 }

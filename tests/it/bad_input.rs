@@ -181,8 +181,9 @@ fn floods_are_refused() {
 #[test]
 fn what_fuzzing_found_stays_mended() {
     for (text, expected) in [
-        // The empty key was said to stand in line 2 of a text of one line.
+        // Empty keys and values at the end were said to stand in a line after the last.
         ("? ", "file.yaml:1:3: error[W0101]: unknown key ``"),
+        ("kind: Scenario\r\n? ", "file.yaml:2:3: error[W0101]: unknown key ``"),
     ] {
         let found = messages_of(text.as_bytes()).unwrap_or_default();
         assert!(found.lines().any(|line| line == expected), "{text:?}: {found}");
