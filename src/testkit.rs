@@ -6,8 +6,9 @@
 
 use crate::ids::{ClassId, GpuModelId, NodeId};
 use crate::model::{
-    Cluster, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, OnEviction, OnUnschedulable, Outputs,
-    PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+    Cluster, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
+    Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect, Toleration, TolerationOperator,
+    Workload,
 };
 use crate::policy::scheduler::{self, Decision, Scheduler, Score, Scorer, filter};
 use crate::rng::Seed;
@@ -212,12 +213,14 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         horizon: None,
         cluster,
         workload,
+        objects: Objects::default(),
         scheduling: Scheduling {
             policy: PolicyChoice::named("first-fit"),
             queue: PolicyChoice::named("fifo"),
             on_unschedulable: OnUnschedulable::default(),
             on_eviction: OnEviction::default(),
             delays: Delays::default(),
+            kube_scheduler: None,
         },
         script: vec![],
         outputs: Outputs::default(),

@@ -3,6 +3,8 @@
 //! Nodes that differ in nothing but their name share a [`NodeShape`], so that 50 000 nodes of one pool cost 50 000
 //! names and one shape, and constraints are matched once per shape.
 
+use std::collections::BTreeMap;
+
 use super::Resources;
 use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 
@@ -30,6 +32,8 @@ pub struct Cluster {
     pub shapes: Vec<NodeShape>,
     /// Nodes present at the start by [`NodeId`], in tie-break order: of two equally good nodes the earlier one wins.
     pub nodes: Vec<Node>,
+    /// Values of the label [`HOSTNAME_LABEL`] of the nodes on which it is not their name; none: they lack the label.
+    pub hostnames: BTreeMap<NodeId, Option<String>>,
 }
 
 /// A kind of node, by position in [`Cluster::shapes`].
@@ -56,6 +60,15 @@ pub struct Node {
     pub unschedulable: bool,
 }
 
+/// An image that a node has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NodeImage {
+    /// All its names, with tags and digests.
+    pub names: Vec<String>,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
 /// All that nodes of one kind have in common.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeShape {
@@ -73,6 +86,10 @@ pub struct NodeShape {
     pub gpu: Option<GpuDevices>,
     /// Price of one node in US dollars per hour.
     pub usd_per_hour: f64,
+    /// `status.images`.
+    pub images: Vec<NodeImage>,
+    /// `status.declaredFeatures`, sorted.
+    pub declared_features: Vec<String>,
 }
 
 /// A label: key and value.

@@ -4,6 +4,9 @@
 
 pub mod cluster;
 pub mod dist;
+pub mod kube_scheduler;
+pub mod objects;
+pub mod pod_spec;
 pub mod resources;
 pub mod scheduling;
 pub mod script;
@@ -11,6 +14,9 @@ pub mod workload;
 
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use dist::Dist;
+pub use kube_scheduler::KubeSchedulerConfiguration;
+pub use objects::Objects;
+pub use pod_spec::PodSpec;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
@@ -37,6 +43,8 @@ pub struct Model {
     pub cluster: Cluster,
     /// The pods and when they arrive.
     pub workload: Workload,
+    /// Kubernetes objects beside nodes and pods.
+    pub objects: Objects,
     /// Who decides where pods go, and how long that takes.
     pub scheduling: Scheduling,
     /// Scripted changes to the cluster, in order of time.

@@ -1,6 +1,6 @@
 //! Who decides where pods go, in which order, and how long each step takes.
 
-use super::Dist;
+use super::{Dist, KubeSchedulerConfiguration};
 
 /// The scheduler of a run.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Scheduling {
     pub on_eviction: OnEviction,
     /// How long each step takes.
     pub delays: Delays,
+    /// The configuration of the policy `kube-scheduler`; none: the defaults of the release.
+    pub kube_scheduler: Option<Box<KubeSchedulerConfiguration>>,
 }
 
 /// A policy by its name in the table of its kind, with its parameters as written.

@@ -2,6 +2,7 @@
 
 use super::Dist;
 use super::cluster::{Label, TaintEffect};
+use super::pod_spec::PodSpec;
 use super::resources::Resources;
 use crate::ids::{ClassId, GpuModelId, NodeId};
 use crate::results::TextColumn;
@@ -36,6 +37,8 @@ pub struct PodClass {
     pub node_selector: Vec<Label>,
     /// Taints that the pods tolerate.
     pub tolerations: Vec<Toleration>,
+    /// What only kube-scheduler reads.
+    pub spec: Box<PodSpec>,
 }
 
 /// A request for GPUs.

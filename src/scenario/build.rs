@@ -18,7 +18,7 @@ use crate::ids::{ClassId, GpuModelId, NodeId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest, Label, Model, Node,
-    NodeShape, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling,
+    NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling,
     ScriptedAction, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
@@ -41,6 +41,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         horizon: spec.horizon.map(instant),
         cluster,
         workload,
+        objects: Objects::default(),
         scheduling: scheduling(spec),
         script,
         outputs: Outputs {
@@ -159,7 +160,7 @@ fn shape(
         taints: taints.iter().map(taint).collect(),
         allocatable: resources(allocatable, PODS_PER_NODE, |name| Some(cluster.intern_extended_resource(name))),
         gpu: gpu.map(|gpu| GpuDevices { model: cluster.intern_gpu_model(&gpu.model), count: gpu.count }),
-        usd_per_hour: 0.0,
+        ..NodeShape::default()
     }
 }
 
@@ -313,6 +314,7 @@ fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Con
         priority: spec.priority,
         node_selector: label_list(&spec.node_selector),
         tolerations: spec.tolerations.iter().map(toleration).collect(),
+        spec: Box::default(),
     }
 }
 
@@ -359,6 +361,7 @@ fn scheduling(spec: &ScenarioSpec) -> Scheduling {
             OnEvictionSpec::End => OnEviction::End,
         },
         delays: Delays { scheduling: delay(scheduling), binding: delay(binding), start: delay(start) },
+        kube_scheduler: None,
     }
 }
 

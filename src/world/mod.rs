@@ -12,14 +12,18 @@ pub mod check;
 pub mod constraints;
 pub mod fragment;
 pub mod nodes;
+pub mod placements;
 pub mod pods;
 pub mod view;
 
 pub use changes::ChangeLog;
 pub use constraints::Constraints;
 pub use nodes::{GpuMask, NodeState, Nodes};
-pub use pods::{Phase, Pods};
+pub use placements::{Move, Placements};
+pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
+
+use std::collections::BTreeMap;
 
 use crate::ids::{NodeId, PodId};
 use crate::model::{Model, PodClass, ShapeId};
@@ -36,6 +40,10 @@ pub struct World {
     pub pods: Pods,
     /// Which nodes changed, in order.
     pub changes: ChangeLog,
+    /// Which pods came to nodes and left them, in order.
+    pub placements: Placements,
+    /// Pods that wait for a node that preemption is making room on.
+    pub nominated: BTreeMap<PodId, NodeId>,
     /// Which class may go to which shape of node.
     pub constraints: Constraints,
     /// How many pods are in each phase, by [`Phase`].
@@ -71,6 +79,8 @@ impl World {
             nodes: Nodes::new(model.cluster.extended_resources.len()),
             pods: Pods::default(),
             changes: ChangeLog::new(model.cluster.nodes.len()),
+            placements: Placements::new(model.cluster.nodes.len()),
+            nominated: BTreeMap::new(),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
             pods_by_phase: [0; Phase::COUNT],
             totals: Totals::default(),
@@ -141,6 +151,7 @@ impl World {
         assert!(self.pods.node(pod).is_none(), "a pod is placed twice");
         self.nodes.take(class, node, gpus);
         self.pods.link(&mut self.nodes, pod, node, gpus);
+        self.placements.record(node, self.pods.class[pod.index()], true);
         self.totals.cpu_allocated += class.requests.cpu.0;
         self.totals.memory_allocated += class.requests.memory.0;
         self.totals.gpu_allocated += class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
@@ -155,6 +166,7 @@ impl World {
         let node = self.pods.node(pod).expect("a pod without a node is released");
         self.nodes.give_back(class, node, self.pods.gpus[pod.index()]);
         self.pods.unlink(&mut self.nodes, pod);
+        self.placements.record(node, self.pods.class[pod.index()], false);
         self.totals.cpu_allocated -= class.requests.cpu.0;
         self.totals.memory_allocated -= class.requests.memory.0;
         self.totals.gpu_allocated -= class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());

@@ -114,6 +114,9 @@ pub fn gpu_kind(request: &GpuRequest) -> usize {
 
 /// Requested (milli-cores, bytes) as upstream's scorers count them.
 pub fn scoring_request(class: &PodClass) -> (u64, u64) {
+    if let Some(request) = class.spec.scoring_request {
+        return request;
+    }
     let or_default = |amount: u64, default: u64| if amount == 0 { default } else { amount };
     (
         or_default(class.requests.cpu.0, DEFAULT_SCORING_CPU_MILLI),

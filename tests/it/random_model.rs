@@ -110,6 +110,7 @@ pub(crate) fn random_model(seed: u64) -> Model {
         on_unschedulable: *draw.one_of(&[OnUnschedulable::Wait, OnUnschedulable::Wait, OnUnschedulable::Drop]),
         on_eviction: *draw.one_of(&[OnEviction::Requeue, OnEviction::End]),
         delays: Delays { scheduling: draw.delay(), binding: draw.delay(), start: draw.delay() },
+        kube_scheduler: None,
     };
     Model {
         name: format!("swarm-{seed}"),
@@ -118,6 +119,7 @@ pub(crate) fn random_model(seed: u64) -> Model {
         horizon: draw.maybe(0.5, |draw| SimTime(1 + draw.time(400).0)),
         cluster,
         workload,
+        objects: wavetank::model::Objects::default(),
         scheduling,
         script,
         outputs: Outputs {
@@ -225,6 +227,7 @@ fn random_class(draw: &mut Draw, cluster: &Cluster, number: u64) -> PodClass {
         priority: draw.between(0, 4) as i32 - 2,
         node_selector,
         tolerations: (0..draw.between(0, 2)).map(|_| draw.toleration()).collect(),
+        spec: Box::default(),
     }
 }
 

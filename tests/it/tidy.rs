@@ -91,7 +91,7 @@ fn functions_fit_on_a_screen() {
             let indent = line.len() - line.trim_start().len();
             let words = line.trim_start();
             let is_function = words.starts_with("fn ") || (words.starts_with("pub") && words.contains(" fn "));
-            if is_function && !words.ends_with(';') {
+            if is_function && !words.ends_with([';', '}']) {
                 let closing = format!("{}}}", " ".repeat(indent));
                 let end = lines[start..].iter().position(|line| *line == closing).unwrap_or(0);
                 if end >= LINES_MAX {

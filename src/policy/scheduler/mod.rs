@@ -17,6 +17,7 @@ use crate::world::{GpuMask, View};
 pub mod filter;
 pub mod gpus;
 pub mod index;
+pub mod kube;
 pub mod rows;
 pub mod scored;
 

@@ -193,6 +193,7 @@ fn intern<'t>(
         priority: key.priority,
         node_selector: key.node_selector.clone(),
         tolerations: key.tolerations.clone(),
+        spec: Box::default(),
     });
     let class = ClassId::from_index(workload.classes.len() - 1);
     classes.insert(key, class);

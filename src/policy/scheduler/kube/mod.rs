@@ -1,0 +1,29 @@
+//! kube-scheduler v1.37.0: its framework, its plug-ins, its arithmetic.
+//!
+//! This is the plain form: every plug-in looks at one node after another, as upstream's code does, and nothing is kept
+//! between decisions. `explain`, preemption and the conformance vectors use it, and the fast path is held against it.
+//!
+//! ```text
+//! configuration -> Framework (plug-ins by extension point)
+//! pod + view    -> Cycle -> PreFilter -> Filter (each node) -> Diagnosis
+//!                                     -> PreScore -> Score -> normalise -> weights -> totals
+//! ```
+//!
+//! Cost of a decision: O(nodes x plug-ins), and for pod affinity and spreading O(pods) more.
+
+pub mod cycle;
+pub mod diagnosis;
+pub mod framework;
+pub mod labels;
+pub mod node_info;
+pub mod plugins;
+
+pub use cycle::Cycle;
+pub use diagnosis::{Code, Diagnosis, Rejection};
+pub use framework::{Feasible, Framework};
+pub use node_info::NodeInfo;
+
+/// The release whose decisions are reproduced.
+pub const RELEASE: &str = "v1.37.0";
+/// The highest score of a plug-in.
+pub const MAX_NODE_SCORE: i64 = 100;

@@ -1,0 +1,70 @@
+//! Which pods came and went, in order: readers that count pods by place keep a position and catch up from there.
+//!
+//! A ring of bounded length, as in [`super::ChangeLog`]: a reader that lags too far counts afresh.
+
+use crate::ids::{ClassId, NodeId};
+
+/// A pod that came to a node or left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// The node.
+    pub node: NodeId,
+    /// The class of the pod.
+    pub class: ClassId,
+    /// Whether it came.
+    pub came: bool,
+}
+
+/// The latest moves, by position since the start of the run.
+#[derive(Clone, Debug)]
+pub struct Placements {
+    ring: Vec<Move>,
+    next: u64,
+}
+
+impl Placements {
+    /// A log for a cluster of about `nodes` nodes.
+    pub fn new(nodes: usize) -> Placements {
+        let empty = Move { node: NodeId(0), class: ClassId(0), came: false };
+        Placements { ring: vec![empty; nodes.max(1024).next_power_of_two()], next: 0 }
+    }
+
+    /// Notes a move.
+    #[inline]
+    pub(super) fn record(&mut self, node: NodeId, class: ClassId, came: bool) {
+        let mask = self.ring.len() - 1;
+        self.ring[self.next as usize & mask] = Move { node, class, came };
+        self.next += 1;
+    }
+
+    /// The position after the latest move.
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// The moves since `position`, oldest first; none when that is too long ago to be known.
+    #[inline]
+    pub fn since(&self, position: u64) -> Option<impl Iterator<Item = Move> + '_> {
+        let mask = self.ring.len() - 1;
+        (self.next - position <= self.ring.len() as u64)
+            .then(|| (position..self.next).map(move |at| self.ring[at as usize & mask]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_catch_up_or_count_afresh() {
+        let mut log = Placements::new(1);
+        for node in 0..1030 {
+            log.record(NodeId(node), ClassId(node % 2), node % 3 == 0);
+        }
+        let seen: Vec<_> = log.since(1028).expect("recent").collect();
+        let expected = |node, class, came| Move { node: NodeId(node), class: ClassId(class), came };
+        assert_eq!(seen, [expected(1028, 0, false), expected(1029, 1, true)]);
+        assert!(log.since(5).is_none());
+    }
+}
