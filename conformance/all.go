@@ -46,4 +46,5 @@ func all(arguments []string) {
 		writeLines(path, scheduleLines(file.name, first, file.clusters**scale, list))
 	}
 	writeLines(filepath.Join(*directory, "sampling.jsonl.gz"), samplingLines(*seed, *scale))
+	writeLines(filepath.Join(*directory, "queue.jsonl.gz"), queueLines(*seed*1_000_000, 40**scale))
 }

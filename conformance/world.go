@@ -143,6 +143,12 @@ func (w *world) pod(key string) *v1.Pod {
 	return object.(*v1.Pod)
 }
 
+func (w *world) hasPod(key string) bool {
+	_, exists, err := w.informers[reflect.TypeOf(&v1.Pod{})].indexer.GetByKey(key)
+	must(err)
+	return exists
+}
+
 // claim returns the stored claim of a namespace/name key.
 func (w *world) claim(key string) *v1.PersistentVolumeClaim {
 	object, exists, err := w.informers[reflect.TypeOf(&v1.PersistentVolumeClaim{})].indexer.GetByKey(key)
