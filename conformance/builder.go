@@ -56,6 +56,8 @@ type builder struct {
 
 	// tight clusters have many bound pods for their size, so that pods are refused for want of resources.
 	tight bool
+	// small clusters have a handful of nodes.
+	small bool
 	// shared are the claims of a namespace that a further pod may use as well.
 	shared map[string][]string
 	// startedOn counts the bound pods of each node.
@@ -82,7 +84,7 @@ func newBuilder(seed int64, list []string) *builder {
 }
 
 func (b *builder) build() {
-	b.tight = b.chance(25)
+	b.tight = b.small || b.chance(25)
 	b.zones = []string{"a", "b", "c", "d"}[:1+b.IntN(4)]
 	for i, name := range namespaces {
 		labels := map[string]string{"kubernetes.io/metadata.name": name}
@@ -93,11 +95,17 @@ func (b *builder) build() {
 		b.others = append(b.others, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
 	}
 	b.each(func(f feature) { call(f.cluster, b) })
-	for i := range 3 + b.IntN(18) {
+	nodes := 3 + b.IntN(18)
+	if b.small {
+		nodes = 2 + b.IntN(4)
+	}
+	for i := range nodes {
 		b.addNode(i)
 	}
 	boundPods := b.IntN(40)
-	if b.tight {
+	if b.small {
+		boundPods = 4 * nodes
+	} else if b.tight {
 		boundPods = 20 + b.IntN(41)
 	}
 	for i := range boundPods {

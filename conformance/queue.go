@@ -92,6 +92,7 @@ func queueLines(seed int64, cases int) []any {
 
 func generateQueue(name string, seed int64) *queueCase {
 	b := newBuilder(seed, queueFeatures)
+	b.small = true
 	b.build()
 	// Without preemption a refused pod waits for events alone, which is what these vectors are about.
 	b.plugins = map[string]any{"postFilter": map[string]any{"disabled": []any{map[string]any{"name": "*"}}}}
@@ -105,7 +106,7 @@ func generateQueue(name string, seed int64) *queueCase {
 		r.result.Objects = append(r.result.Objects, manifest(object))
 		r.world.apply(object)
 	}
-	for range 60 {
+	for range 90 {
 		r.operate()
 	}
 	return r.result

@@ -11,19 +11,19 @@ import (
 // operate draws and carries out one operation. What cannot be done now is left out.
 func (r *queueRun) operate() {
 	switch draw := r.IntN(100); {
-	case draw < 22:
+	case draw < 15:
 		r.arrive()
-	case draw < 48:
+	case draw < 42:
 		r.pop()
-	case draw < 66:
+	case draw < 65:
 		r.finish()
-	case draw < 76:
+	case draw < 77:
 		millis := pick(r.builder, int64(250), 700, 1000, 2500, 5000, 12000, 40000, 310000)
 		r.advance(millis)
 		r.record(queueOperation{AdvanceMillis: millis})
-	case draw < 81:
+	case draw < 82:
 		r.deleteBound()
-	case draw < 83:
+	case draw < 84:
 		r.deletePending()
 	case draw < 93:
 		r.changeNode()
