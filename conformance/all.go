@@ -24,6 +24,7 @@ var vectorFiles = []vectorFile{
 	{"podaffinity", 50, []string{"podaffinity"}},
 	{"preemption", 50, []string{"preemption"}},
 	{"volumes", 50, []string{"volumes"}},
+	{"dra", 40, []string{"dra"}},
 	{"profiles", 30, []string{"profiles", "affinity", "taints"}},
 	{"mixed", 60, nil},
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	resource "k8s.io/api/resource/v1"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,7 @@ var features = map[string]feature{
 	"resources":   {cluster: resourcesCluster, pod: resourcesPod},
 	"preemption":  {cluster: preemptionCluster, pod: preemptionPod, finish: preemptionFinish},
 	"volumes":     {cluster: volumesCluster, node: volumesNode, pod: volumesPod},
+	"dra":         {cluster: draCluster, node: draNode, pod: draPod},
 	"profiles":    {cluster: profilesCluster, pod: profilesPod},
 }
 
@@ -60,6 +62,11 @@ type builder struct {
 	small bool
 	// shared are the claims of a namespace that a further pod may use as well.
 	shared map[string][]string
+	// devices are the nodes' own device slices, occupied how many devices of a node have been given to bound pods, and
+	// sharedClaims the claims of devices that a further pod may use as well.
+	devices      []*resource.ResourceSlice
+	occupied     map[string]int
+	sharedClaims map[string][]string
 	// startedOn counts the bound pods of each node.
 	startedOn map[string]int
 	zones     []string
