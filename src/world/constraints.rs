@@ -109,8 +109,8 @@ fn verdict(class: &PodClass, shape: &NodeShape) -> Verdict {
     }
 }
 
-/// `Toleration.ToleratesTaint` of `core/v1/toleration.go`.
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+/// Whether a toleration covers a taint (`Toleration.ToleratesTaint` of `core/v1/toleration.go`).
+pub fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     if toleration.effect.is_some_and(|effect| effect != taint.effect) {
         return false;
     }

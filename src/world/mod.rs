@@ -20,7 +20,7 @@ pub use changes::ChangeLog;
 pub use constraints::Constraints;
 pub use nodes::{GpuMask, NodeState, Nodes};
 pub use placements::{Move, Placements};
-pub use pods::{Phase, Pods};
+pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
 
 use std::collections::BTreeMap;

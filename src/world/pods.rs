@@ -103,6 +103,19 @@ impl Reason {
     }
 }
 
+/// Whether a pod that still holds its node has been told to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Deletion {
+    /// It has not.
+    #[default]
+    None,
+    /// It has: `metadata.deletionTimestamp` is set.
+    Requested,
+    /// It has, to make room for a pod of higher priority.
+    Preempted,
+}
+
 const NO_NODE: u32 = u32::MAX;
 
 /// Columns of pods by [`PodId`].
@@ -116,6 +129,8 @@ pub struct Pods {
     pub phase: Vec<Phase>,
     /// Why it ended or waits.
     pub reason: Vec<Reason>,
+    /// Whether it is on its way out.
+    pub deletion: Vec<Deletion>,
     /// How often it lost its node; events of earlier lives are stale.
     pub generation: Vec<u16>,
     /// How often the scheduler tried to place it.
@@ -157,6 +172,7 @@ impl Pods {
         self.class.push(class);
         self.phase.push(Phase::Pending);
         self.reason.push(Reason::None);
+        self.deletion.push(Deletion::None);
         self.generation.push(0);
         self.attempts.push(0);
         self.duration_ns.push(duration_ns);

@@ -1,8 +1,8 @@
 //! What policies and observers see: the model and the world, read only.
 
-use super::World;
+use super::{Deletion, World};
 use crate::ids::{ClassId, PodId};
-use crate::model::{Model, PodClass};
+use crate::model::{ArrivalSource, Model, PodClass};
 
 /// A read-only look at the present instant. It shows neither future arrivals nor pending events (invariant I9).
 #[derive(Clone, Copy, Debug)]
@@ -24,5 +24,20 @@ impl<'a> View<'a> {
     #[inline]
     pub fn class_of(&self, pod: PodId) -> &'a PodClass {
         self.class(self.world.pods.class[pod.index()])
+    }
+
+    /// The name of a pod.
+    pub fn pod_name(&self, pod: PodId) -> String {
+        let (source, number) = self.world.pods.origin[pod.index()];
+        match &self.model.workload.sources[usize::from(source)] {
+            ArrivalSource::Listed(listed) => listed.names.get(number as usize).to_owned(),
+            ArrivalSource::Generated(pods) => format!("{}-{number}", pods.name),
+        }
+    }
+
+    /// Whether a pod has been told to end.
+    #[inline]
+    pub fn is_terminating(&self, pod: PodId) -> bool {
+        self.world.pods.deletion[pod.index()] != Deletion::None
     }
 }

@@ -2,8 +2,9 @@
 //! do.
 
 use super::NodeInfo;
-use crate::model::Label;
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, NodeSelectorTerm, SelectorOperator};
+use crate::model::{Label, PodClass, TaintEffect};
+use crate::world::constraints::tolerates;
 
 /// The value of a label in a list that is sorted by key.
 pub fn value<'l>(labels: &'l [Label], key: &str) -> Option<&'l str> {
@@ -46,4 +47,17 @@ pub fn meets_term(term: &NodeSelectorTerm, node: &NodeInfo<'_>) -> bool {
     let has_field =
         |requirement: &LabelRequirement| meets(requirement, (requirement.key == "metadata.name").then(|| node.name()));
     !is_empty && term.expressions.iter().all(has_label) && term.fields.iter().all(has_field)
+}
+
+/// Whether a node meets a pod's selector and required affinity (`nodeaffinity.RequiredNodeAffinity`).
+pub fn meets_required_node_affinity(class: &PodClass, node: &NodeInfo<'_>) -> bool {
+    let has_label = |label: &Label| node.label(&label.key) == Some(&label.value);
+    let meets_one = |terms: &Vec<NodeSelectorTerm>| terms.iter().any(|term| meets_term(term, node));
+    class.node_selector.iter().all(has_label) && class.spec.node_affinity.required.as_ref().is_none_or(meets_one)
+}
+
+/// Whether a pod tolerates the taints of a node that keep pods away.
+pub fn tolerates_taints(class: &PodClass, node: &NodeInfo<'_>) -> bool {
+    let mut taints = node.shape().taints.iter().filter(|taint| taint.effect != TaintEffect::PreferNoSchedule);
+    taints.all(|taint| class.tolerations.iter().any(|toleration| tolerates(toleration, taint)))
 }
