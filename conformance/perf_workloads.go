@@ -53,7 +53,7 @@ func sized(cpu string, priority int32) func(int) *v1.Pod {
 		started := metav1.NewTime(epoch)
 		pod := &v1.Pod{Status: v1.PodStatus{StartTime: &started}}
 		pod.Spec.Priority = &priority
-		pod.Spec.Containers = []v1.Container{{Name: "pause", Image: "registry.k8s.io/pause", Resources: v1.ResourceRequirements{Requests: resources("cpu", cpu, "memory", "500Mi")}}}
+		pod.Spec.Containers = []v1.Container{{Name: "pause", Image: "pause", Resources: v1.ResourceRequirements{Requests: resources("cpu", cpu, "memory", "500Mi")}}}
 		return pod
 	}
 }
