@@ -10,6 +10,7 @@ mod engine;
 mod event_log;
 mod fgd;
 mod golden;
+mod kube_vectors;
 mod program;
 mod random_model;
 mod swarm;
