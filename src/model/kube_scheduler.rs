@@ -276,7 +276,7 @@ impl Default for PluginArguments {
             added_node_affinity: None,
             preemption_candidates_percentage: 10,
             preemption_candidates_min: 100,
-            volume_binding_shape: vec![(0, 0), (100, 10)],
+            volume_binding_shape: vec![(0, 10), (100, 0)],
         }
     }
 }

@@ -155,11 +155,8 @@ impl Draw {
         }
         let classes = (0..1 + self.below(8)).map(|number| self.class(number)).collect();
         let mut model = testkit::model(cluster, Workload { classes, ..Workload::default() });
-        let mut configuration =
-            KubeSchedulerConfiguration { tie_break: TieBreak::First, ..KubeSchedulerConfiguration::default() };
-        for point in &mut configuration.profiles[0].plugins.points {
-            point.retain(|(n, _)| !n.contains("Volume") && n != "DynamicResources");
-        }
+        let tie_break = [TieBreak::First, TieBreak::Heap, TieBreak::Random][self.below(3)];
+        let configuration = KubeSchedulerConfiguration { tie_break, ..KubeSchedulerConfiguration::default() };
         model.scheduling.kube_scheduler = Some(Box::new(configuration));
         model
     }

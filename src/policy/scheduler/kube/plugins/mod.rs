@@ -5,6 +5,7 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod accounts;
 mod balanced_allocation;
+mod dynamic_resources;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
@@ -20,10 +21,12 @@ pub mod scheduling_gates;
 mod taint_toleration;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
     Some(match name {
+        dynamic_resources::NAME => Box::new(dynamic_resources::DynamicResources),
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
         node_declared_features::NAME => Box::new(node_declared_features::NodeDeclaredFeatures),
@@ -33,6 +36,10 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         node_unschedulable::NAME => Box::new(node_unschedulable::NodeUnschedulable),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
         taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
+        volumes::LIMITS => Box::new(volumes::NodeVolumeLimits),
+        volumes::RESTRICTIONS => Box::new(volumes::VolumeRestrictions),
+        volumes::ZONE => Box::new(volumes::VolumeZone),
         _ => return None,
     })
 }
@@ -42,11 +49,13 @@ pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
     Some(match name {
         balanced_allocation::NAME => Box::new(balanced_allocation::BalancedAllocation),
         image_locality::NAME => Box::new(image_locality::ImageLocality),
+        dynamic_resources::NAME => Box::new(dynamic_resources::DynamicResources),
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
         node_resources_fit::NAME => Box::new(node_resources_fit::NodeResourcesFit),
         pod_topology_spread::NAME => Box::new(pod_topology_spread::PodTopologySpread),
         taint_toleration::NAME => Box::new(taint_toleration::TaintToleration),
+        volumes::BINDING => Box::new(volumes::VolumeBinding),
         _ => return None,
     })
 }
