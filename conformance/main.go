@@ -14,6 +14,7 @@ var commands = map[string]func(arguments []string){
 	"generate": generate,
 	"all":      all,
 	"sampling": sampling,
+	"queue":    queues,
 }
 
 func main() {
@@ -21,7 +22,7 @@ func main() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling [flags]")
+		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling|queue [flags]")
 		os.Exit(2)
 	}
 	commands[os.Args[1]](os.Args[2:])
