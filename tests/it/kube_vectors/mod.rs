@@ -3,6 +3,8 @@
 //!
 //! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed.
 
+mod sampling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::io::{BufRead, BufReader, Write};
@@ -185,8 +187,12 @@ fn model_of(case: &Case, configuration: KubeSchedulerConfiguration) -> Model {
     kubernetes::add_nodes(&paths, ReadFor::KubeScheduler, &mut cluster, &mut findings);
     kubernetes::add_pods(&paths, ReadFor::KubeScheduler, &mut cluster, &mut workload, &mut findings);
     assert!(findings.issues.is_empty(), "{}: {:?}", case.name, findings.issues);
+    model_with(&case.name, cluster, workload, configuration)
+}
+
+fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: KubeSchedulerConfiguration) -> Model {
     Model {
-        name: case.name.clone(),
+        name: name.to_owned(),
         description: String::new(),
         seed: Seed { base: 1, replication: 0 },
         horizon: None,
@@ -298,7 +304,10 @@ impl<'m> Replay<'m> {
         let attempt = Attempt::make(&framework, &[], &cycle, search).expect("there are no extenders");
         compare_attempt(tally, place, step, &cycle, &attempt);
         if let Some(scores) = &step.score {
-            compare_scores(tally, place, scores, &cycle, &framework, &attempt.feasible);
+            // Their feasible nodes, so that a wrong verdict is not also a wrong score.
+            let bits = step.filter.ok.bytes().zip(&self.nodes).filter(|(bit, _)| *bit == b'1');
+            let feasible: Vec<NodeInfo<'_>> = bits.map(|(_, &node)| NodeInfo::new(view, node)).collect();
+            compare_scores(tally, place, scores, &cycle, &framework, &feasible);
         }
         if let Some(victims) = &step.preemption {
             compare_preemption(tally, place, victims, &cycle, &attempt, &self.pods);
@@ -484,17 +493,30 @@ fn compare_preemption<'a>(
     }
 }
 
+#[derive(Debug, Deserialize)]
+struct Header {
+    kind: String,
+}
+
 fn replay(path: &Path, tally: &mut Tally) {
     let file = std::fs::File::open(path).expect("the vectors can be read");
-    for line in BufReader::new(GzDecoder::new(file)).lines().skip(1) {
-        let case: Case = serde_json::from_str(&line.expect("whole lines")).expect("the format is known");
-        if case.config.is_some() {
-            *tally.left_out.entry("cases with a configuration".to_owned()).or_default() += 1;
-            continue;
-        }
-        let model = model_of(&case, KubeSchedulerConfiguration::default());
-        Replay::new(&case, &model, tally).run();
+    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
+    let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
+    match header.kind.as_str() {
+        "scheduler" => lines.for_each(|line| replay_case(&line, tally)),
+        "sampling" => lines.for_each(|line| sampling::replay(&line, tally)),
+        kind => *tally.left_out.entry(format!("files of kind {kind}")).or_default() += 1,
     }
+}
+
+fn replay_case(line: &str, tally: &mut Tally) {
+    let case: Case = serde_json::from_str(line).expect("the format is known");
+    if case.config.is_some() {
+        *tally.left_out.entry("cases with a configuration".to_owned()).or_default() += 1;
+        return;
+    }
+    let model = model_of(&case, KubeSchedulerConfiguration::default());
+    Replay::new(&case, &model, tally).run();
 }
 
 #[test]
