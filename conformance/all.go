@@ -23,6 +23,7 @@ var vectorFiles = []vectorFile{
 	{"spread", 50, []string{"spread", "affinity", "taints"}},
 	{"podaffinity", 50, []string{"podaffinity"}},
 	{"preemption", 50, []string{"preemption"}},
+	{"preemption-mixed", 40, []string{"preemption", "spread", "podaffinity", "ports"}},
 	{"volumes", 50, []string{"volumes"}},
 	{"dra", 40, []string{"dra"}},
 	{"profiles", 30, []string{"profiles", "affinity", "taints"}},

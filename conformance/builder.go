@@ -161,7 +161,7 @@ func (b *builder) addPod(name, node string) {
 	}
 	// Start times are distinct on a node: pods of one priority and one start time have no order of importance upstream.
 	b.startedOn[node]++
-	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(5)*100+b.startedOn[node]) * time.Second))
+	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(2)*100+b.startedOn[node]) * time.Second))
 	pod.Status.StartTime = &started
 	b.bound = append(b.bound, pod)
 }

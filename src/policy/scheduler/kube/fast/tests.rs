@@ -92,8 +92,8 @@ impl Draw {
     }
 
     fn spec(&mut self) -> PodSpec {
-        let mut spec = PodSpec::default();
-        spec.labels = vec![Label { key: "app".to_owned(), value: self.pick(&["a", "b", "c"]).to_owned() }];
+        let labels = vec![Label { key: "app".to_owned(), value: self.pick(&["a", "b", "c"]).to_owned() }];
+        let mut spec = PodSpec { labels, ..PodSpec::default() };
         if self.chance(30) {
             spec.labels.push(Label { key: "tier".to_owned(), value: "web".to_owned() });
         }
