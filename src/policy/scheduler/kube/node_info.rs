@@ -90,12 +90,14 @@ impl<'a> NodeInfo<'a> {
         let i = self.node.index();
         let offered = &self.shape().allocatable;
         let mut sum = Resources::default();
-        sum.cpu.0 = nodes.cpu[i] - nodes.free_cpu[i];
-        sum.memory.0 = nodes.memory[i] - nodes.free_memory[i];
-        sum.ephemeral_storage.0 = offered.ephemeral_storage.0 - nodes.free_ephemeral_storage[i];
-        sum.pods = offered.pods - nodes.free_pods[i];
+        // A node of a dump can be over its allocatable; then what is free has wrapped around below zero.
+        let taken = |offered: u64, free: u64| offered.wrapping_sub(free);
+        sum.cpu.0 = taken(nodes.cpu[i], nodes.free_cpu[i]);
+        sum.memory.0 = taken(nodes.memory[i], nodes.free_memory[i]);
+        sum.ephemeral_storage.0 = taken(offered.ephemeral_storage.0, nodes.free_ephemeral_storage[i]);
+        sum.pods = taken(offered.pods, nodes.free_pods[i]);
         sum.extended = (0..nodes.free_extended.len())
-            .map(|position| offered.extended(position) - nodes.free_extended[position][i])
+            .map(|position| taken(offered.extended(position), nodes.free_extended[position][i]))
             .collect();
         for &pod in &self.without {
             self.change(&mut sum, pod, |sum, amount| *sum -= amount);
