@@ -12,9 +12,9 @@ pub(super) mod inter_pod_affinity;
 mod node_affinity;
 mod node_declared_features;
 mod node_name;
-mod node_ports;
+pub(super) mod node_ports;
 mod node_resources_fit;
-mod node_unschedulable;
+pub(super) mod node_unschedulable;
 pub(super) mod normalise;
 pub(super) mod pod_topology_spread;
 pub mod priority_sort;
@@ -22,7 +22,7 @@ pub mod scheduling_gates;
 mod taint_toleration;
 #[cfg(test)]
 mod testing;
-mod volumes;
+pub(super) mod volumes;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
