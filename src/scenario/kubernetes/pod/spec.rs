@@ -46,7 +46,7 @@ fn owner(metadata: Option<&Tree>, notes: &mut Notes) -> Option<Owner> {
 }
 
 /// All containers: those that initialise first.
-fn containers<'t>(tree: &'t Tree) -> impl Iterator<Item = (bool, &'t Tree)> {
+fn containers(tree: &Tree) -> impl Iterator<Item = (bool, &Tree)> {
     let of = |key| tree.get(key).map_or(&[][..], Tree::items).iter();
     of("initContainers").map(|container| (true, container)).chain(of("containers").map(|container| (false, container)))
 }
