@@ -5,7 +5,7 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod accounts;
 mod balanced_allocation;
-mod dynamic_resources;
+pub(super) mod dynamic_resources;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
