@@ -499,3 +499,6 @@ fn note_host_ports(containers: &Tree, spec: &Tree, notes: &mut Notes) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
