@@ -264,8 +264,11 @@ fn claims_of_templates_are_named_in_the_status() {
     )
     .spec
     .resource_claims;
-    let claim =
-        |name: &str, claim: Option<&str>| PodResourceClaim { name: name.to_owned(), claim: claim.map(str::to_owned), template: None };
+    let claim = |name: &str, claim: Option<&str>| PodResourceClaim {
+        name: name.to_owned(),
+        claim: claim.map(str::to_owned),
+        template: None,
+    };
     assert_eq!(claims, [claim("a", Some("mine")), claim("b", Some("p-b-x")), claim("d", None)]);
 }
 
