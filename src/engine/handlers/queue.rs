@@ -5,8 +5,8 @@ use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::observe::Observer;
 use crate::policy::scheduler::Refusal;
-use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, PluginSet, SchedulingQueue};
+use crate::policy::scheduler::kube::{GPU_DEVICES, Nomination};
 use crate::units::SimTime;
 use crate::world::pods::Reason;
 use crate::world::{Phase, View};
@@ -90,7 +90,11 @@ impl<O: Observer> Simulation<'_, O> {
         let rejecting = &refusal.diagnosis.unschedulable_plugins;
         let plugins = match refusal.is_error {
             true => PluginSet::EMPTY,
-            false => PluginSet::of(rejecting.iter().map(AsRef::as_ref)),
+            // Our own filter of devices waits for the same events as the one of resources.
+            false => PluginSet::of(rejecting.iter().map(|name| match name.as_ref() {
+                GPU_DEVICES => "NodeResourcesFit",
+                name => name,
+            })),
         };
         if refusal.clears_nomination {
             self.clear_nomination(pod);
