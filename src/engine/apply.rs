@@ -5,7 +5,7 @@ use super::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
-use crate::policy::scheduler::Placement;
+use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::{NOT_STARTED_NS, Reason};
 use crate::world::{NodeState, Phase, View};
@@ -14,6 +14,9 @@ impl<O: Observer> Simulation<'_, O> {
     /// Reserves the node for the pod and begins the binding.
     pub(super) fn apply_placement(&mut self, pod: PodId, placement: &Placement) {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
+        let view = View { model: self.model, world: &self.world };
+        let claims = kube::allocate_claims(view, pod, placement.node);
+        self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
         self.world.set_phase(pod, Phase::Bound);
@@ -88,6 +91,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
+        self.world.claims.give_back(pod);
         self.note_room(node);
     }
 

@@ -22,6 +22,7 @@ pub mod node_tree;
 pub mod nominated;
 pub mod plugins;
 pub mod preemption;
+pub mod queue;
 pub mod sampling;
 pub mod schedule;
 pub mod select;
@@ -33,6 +34,7 @@ pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
+pub use plugins::dynamic_resources::allocate as allocate_claims;
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.

@@ -1,8 +1,8 @@
 //! One node as a plug-in sees it, with pods thought away or added (`framework.NodeInfo`).
 
 use crate::ids::{NodeId, PodId};
-use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{NodeShape, Resources};
+use crate::model::{NodeShape, Resources, Taint};
+use crate::policy::scheduler::kube::labels::{self, NodeLabels};
 use crate::world::{NodeState, View};
 
 /// A node, and a what-if.
@@ -16,6 +16,20 @@ pub struct NodeInfo<'a> {
     without: Vec<PodId>,
     /// Pods that are thought to be here.
     with: Vec<PodId>,
+}
+
+impl NodeLabels for NodeInfo<'_> {
+    fn label(&self, key: &str) -> Option<&str> {
+        NodeInfo::label(self, key)
+    }
+
+    fn name(&self) -> &str {
+        NodeInfo::name(self)
+    }
+
+    fn taints(&self) -> &[Taint] {
+        &self.shape().taints
+    }
 }
 
 impl<'a> NodeInfo<'a> {
@@ -67,15 +81,7 @@ impl<'a> NodeInfo<'a> {
 
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&'a str> {
-        if key == HOSTNAME_LABEL {
-            return match self.view.model.cluster.hostnames.get(&self.node) {
-                Some(hostname) => hostname.as_deref(),
-                None => Some(self.name()),
-            };
-        }
-        let labels = &self.shape().labels;
-        let at = labels.binary_search_by(|label| label.key.as_str().cmp(key)).ok()?;
-        Some(&labels[at].value)
+        labels::of_node(&self.view, self.node, self.shape(), key)
     }
 
     /// What its pods request in all; `pods` is their number.
