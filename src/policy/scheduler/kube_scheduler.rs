@@ -208,8 +208,10 @@ impl KubeScheduler {
                 }
                 None => {
                     self.refusal = refusal(&cycle, &attempt);
-                    if self.profiles[at].preempts {
-                        self.make_room(&cycle, &attempt);
+                    match attempt.post_filter_error(&framework) {
+                        Some(error) => self.refusal.diagnosis.post_filter_message = error.to_owned(),
+                        None if self.profiles[at].preempts => self.make_room(&cycle, &attempt),
+                        None => {}
                     }
                     Decision::Unschedulable
                 }
