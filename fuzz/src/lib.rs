@@ -113,8 +113,8 @@ pub fn manifest(bytes: &[u8]) {
     }
     let lines = source.map_or(usize::MAX, |source| line_count(&source.text));
     check_issues(&issues.into_sorted(), &path, lines);
-    let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
-    let mut objects = Objects::default();
+    let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
+    let (mut objects, mut findings) = (Objects::default(), Findings::default());
     add_nodes(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut objects, &mut findings);
     add_pods(
         std::slice::from_ref(&path),

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod devices;
 pub mod dist;
 pub mod kube_scheduler;
 pub mod objects;

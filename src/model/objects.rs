@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Label;
+use super::devices::Devices;
 use super::pod_spec::{LabelSelector, NodeSelectorTerm};
 
 /// The objects of a run.
@@ -31,6 +32,8 @@ pub struct Objects {
     pub csi_drivers: Vec<CsiDriver>,
     /// What nodes' CSI drivers can attach, by name of node.
     pub csi_nodes: BTreeMap<String, Vec<CsiNodeDriver>>,
+    /// Devices, what drivers offer of them, and claims.
+    pub devices: Devices,
 }
 
 impl Objects {

@@ -265,4 +265,6 @@ pub struct PodResourceClaim {
     pub name: String,
     /// Name of the ResourceClaim in the pod's namespace; none when a template's claim has not been made.
     pub claim: Option<String>,
+    /// Name of the ResourceClaimTemplate in the pod's namespace, by which the pod gets a claim of its own.
+    pub template: Option<String>,
 }

@@ -194,12 +194,13 @@ pub struct LoadedObjects {
     pub findings: Findings,
 }
 
-/// Reads objects of all kinds, in any order, from one text: everything that kube-scheduler looks at.
+/// Reads objects of all kinds, in any order, from one text: everything that kube-scheduler looks at. The text is taken to list
+/// the whole cluster, as a dump does: the pods of controllers are those that it lists.
 pub fn load_objects(source: &Source) -> LoadedObjects {
     let mut loaded = LoadedObjects::default();
     let LoadedObjects { cluster, workload, objects, findings } = &mut loaded;
     let documents = parse(source, &mut findings.issues);
-    let mut sorted = Sorted::default();
+    let mut sorted = Sorted { is_whole_cluster: true, ..Sorted::default() };
     for object in files::objects_of(&source.file, &documents, findings) {
         match object.kind {
             "Node" if is_core_v1(&object, findings) => sorted.nodes.push(object),
@@ -221,6 +222,8 @@ struct Sorted<'s> {
     pods: Vec<Object<'s>>,
     priority_classes: Vec<Object<'s>>,
     others: Vec<Object<'s>>,
+    /// Whether all pods are known to be listed.
+    is_whole_cluster: bool,
 }
 
 impl<'s> Sorted<'s> {
@@ -231,12 +234,12 @@ impl<'s> Sorted<'s> {
             "Pod" => {}
             "PriorityClass" => self.priority_classes.push(object),
             "ReplicaSet" | "StatefulSet" | "ReplicationController"
-                if !makes_missing_pods(&object) && objects::is_read(&object) =>
+                if (self.is_whole_cluster || !makes_missing_pods(&object)) && objects::is_read(&object) =>
             {
                 self.others.push(object);
             }
             "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => {
-                pod_maker(&object, findings);
+                pod_maker(&object, self.is_whole_cluster, findings);
             }
             _ if objects::is_read(&object) => self.others.push(object),
             kind => findings.warn(kind, "", object.file, object.tree.span, || {
@@ -272,9 +275,9 @@ fn makes_missing_pods(object: &Object<'_>) -> bool {
 }
 
 /// An object that makes pods; see the head of the module.
-fn pod_maker(object: &Object<'_>, findings: &mut Findings) {
+fn pod_maker(object: &Object<'_>, is_whole_cluster: bool, findings: &mut Findings) {
     let Object { kind, tree, file } = *object;
-    if tree.at(&["metadata", "uid"]).is_some() {
+    if is_whole_cluster || tree.at(&["metadata", "uid"]).is_some() {
         let message = || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
         findings.warn(kind, "", file, tree.span, message);
         return;

@@ -318,6 +318,10 @@ fn broken_pods_are_reported_with_their_place() {
             "kind: Deployment\nmetadata: {name: d}\n".to_owned(),
             vec!["W0401 1:7 Deployment objects cannot be used: their pods would be missing"],
         ),
+        (
+            "kind: ReplicaSet\nmetadata: {name: r}\nspec: {replicas: 1}\n".to_owned(),
+            vec!["W0401 1:7 ReplicaSet objects cannot be used: their pods would be missing"],
+        ),
     ] {
         assert_eq!(issues(pods(&text).2), expected, "{text}");
     }
@@ -351,6 +355,53 @@ fn what_is_not_used_is_said_once_with_a_count() {
     assert!(first.to_string().contains(": warning: ConfigMap"), "{first}");
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!(names(&workload), ["a", "b"]);
+}
+
+/// Objects are read from wherever they are listed, once, and only for kube-scheduler.
+#[test]
+fn objects_are_read_for_kube_scheduler() {
+    let (_directory, path) = file(
+        "[{kind: Node, metadata: {name: n, labels: {kubernetes.io/hostname: h}}, spec: {taints: [{key: k, effect: PreferNoSchedule}]}, \
+         status: {capacity: {cpu: 4, pods: 10}, images: [{names: [a, b], sizeBytes: 7}], declaredFeatures: [G, F]}}, \
+         {apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {a: b}}}, \
+         {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: r}, spec: {replicas: 0, selector: {matchLabels: {a: b}}}}, \
+         {kind: Pod, metadata: {name: p, labels: {a: b}}, spec: {containers: [{}], schedulerName: mine}}]",
+    );
+    let paths = [path];
+    let read = |read_for, node_paths: &[PathBuf]| {
+        let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
+        let (mut objects, mut findings) = (Objects::default(), Findings::default());
+        add_nodes(node_paths, read_for, &mut cluster, &mut objects, &mut findings);
+        add_pods(&paths, read_for, &mut cluster, &mut workload, &mut objects, &mut findings);
+        (cluster, workload, objects, findings)
+    };
+    let (cluster, workload, objects, findings) = read(ReadFor::KubeScheduler, &paths);
+    assert_eq!(warnings(&findings), [""; 0]);
+    assert_eq!(issues(findings), [""; 0]);
+    assert_eq!((objects.services.len(), objects.controllers.len()), (1, 1));
+    assert_eq!(workload.classes[0].spec.scheduler_name, "mine");
+    assert_eq!(names(&workload), ["p"]);
+    assert_eq!(cluster.hostnames[&NodeId(0)].as_deref(), Some("h"));
+    let shape = cluster.shape_of(NodeId(0));
+    assert_eq!((shape.images[0].names.len(), shape.images[0].size_bytes), (2, 7));
+    assert_eq!(shape.declared_features, ["F", "G"]);
+    // Listed with the pods alone.
+    let (_, _, objects, _) = read(ReadFor::KubeScheduler, &[]);
+    assert_eq!((objects.services.len(), objects.controllers.len()), (1, 1));
+    let (cluster, workload, objects, findings) = read(ReadFor::Others, &paths);
+    assert_eq!(
+        warnings(&findings),
+        [
+            "a Node's label `kubernetes.io/hostname` is taken to be its name x1",
+            "taints with `PreferNoSchedule` are used by the policy `kube-scheduler` only x1",
+            "`spec.schedulerName` of Pod is used by the policy `kube-scheduler` only x1",
+            "ReplicaSet objects are used by the policy `kube-scheduler` only x1",
+            "Service objects are used by the policy `kube-scheduler` only x1",
+        ]
+    );
+    assert_eq!(objects, Objects::default());
+    assert_eq!(workload.classes[0].spec, Box::default());
+    assert!(cluster.hostnames.is_empty() && cluster.shape_of(NodeId(0)).images.is_empty());
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
+pub use plugins::dynamic_resources::allocate as allocate_claims;
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.

@@ -191,10 +191,6 @@ fn broken_objects_are_reported() {
             "W0201 the Service `a` of the namespace `default` is there already, from objects.yaml:1:2",
         ),
         (
-            "{kind: ReplicaSet, metadata: {name: a}}",
-            "W0401 ReplicaSet objects cannot be used: their pods would be missing",
-        ),
-        (
             "{kind: StatefulSet, metadata: {name: a}, spec: {replicas: 0}}",
             "W0102 this StatefulSet has no `spec.selector`",
         ),

@@ -40,6 +40,7 @@ enum Kind {
     Requested,
     Allocated,
     Actuated,
+    Limited,
 }
 
 /// Reads the requests and limits of a pod.
@@ -47,7 +48,7 @@ pub(super) fn pod_amounts<'t>(pod: &'t Tree, spec: &'t Tree, notes: &mut Notes) 
     let statuses = Statuses::new(pod, notes);
     let containers = containers(spec, &statuses, notes);
     let requested = sum(&containers, Kind::Requested, None);
-    let pod_level = pod_level(spec, &requested, notes);
+    let pod_level = pod_level(spec, &requested, &sum(&containers, Kind::Limited, None), notes);
     let overhead = notes.amounts(spec.get("overhead"), "spec.overhead");
     let limits = limits(&containers, &pod_level.limits);
     let replacement = pod_level.effective(&statuses);
@@ -165,6 +166,7 @@ fn sum<'t>(containers: &[Container<'t>], kind: Kind, missing: Option<&Amounts<'t
         let mut amounts = match kind {
             Kind::Requested => container.requests.clone(),
             Kind::Allocated => container.allocated.as_ref().unwrap_or(&container.requests).clone(),
+            Kind::Limited => container.limits.clone(),
             Kind::Actuated => container.actuated.as_ref().unwrap_or(&container.requests).clone(),
         };
         if let Some(missing) = missing {
@@ -214,8 +216,14 @@ struct PodLevel<'t> {
     has_requests: bool,
 }
 
-/// Reads `spec.resources`; `of_containers` are the requests of the containers.
-fn pod_level<'t>(spec: &'t Tree, of_containers: &Amounts<'t>, notes: &mut Notes) -> PodLevel<'t> {
+/// Reads `spec.resources` and completes it by what the containers have in all: huge pages by their limits, cpu and memory by
+/// their requests, and everything else by the limits of the pod.
+fn pod_level<'t>(
+    spec: &'t Tree,
+    requests_of_containers: &Amounts<'t>,
+    limits_of_containers: &Amounts<'t>,
+    notes: &mut Notes,
+) -> PodLevel<'t> {
     let resources = notes.mapping(spec.get("resources"), "spec.resources");
     let of = |kind| resources.and_then(|resources| resources.get(kind));
     let mut requests = notes.amounts(of("requests"), "spec.resources.requests");
@@ -223,7 +231,10 @@ fn pod_level<'t>(spec: &'t Tree, of_containers: &Amounts<'t>, notes: &mut Notes)
     if !requests.0.is_empty() || !limits.0.is_empty() {
         requests.0.retain(|(resource, _)| is_supported(*resource));
         limits.0.retain(|(resource, _)| is_supported(*resource));
-        let mut overcommitted = of_containers.clone();
+        let mut huge_pages = limits_of_containers.clone();
+        huge_pages.0.retain(|(resource, _)| is_huge_pages(*resource) && requests.get(*resource).is_none());
+        limits.default_to(&huge_pages);
+        let mut overcommitted = requests_of_containers.clone();
         overcommitted.0.retain(|(resource, _)| matches!(resource, Resource::Cpu | Resource::Memory));
         requests.default_to(&overcommitted);
         requests.default_to(&limits);
@@ -233,11 +244,11 @@ fn pod_level<'t>(spec: &'t Tree, of_containers: &Amounts<'t>, notes: &mut Notes)
 
 /// Whether a resource can be requested for the pod as a whole.
 fn is_supported(resource: Resource<'_>) -> bool {
-    match resource {
-        Resource::Cpu | Resource::Memory => true,
-        Resource::Extended(name) => name.starts_with("hugepages-"),
-        Resource::EphemeralStorage | Resource::Pods => false,
-    }
+    matches!(resource, Resource::Cpu | Resource::Memory) || is_huge_pages(resource)
+}
+
+fn is_huge_pages(resource: Resource<'_>) -> bool {
+    matches!(resource, Resource::Extended(name) if name.starts_with("hugepages-"))
 }
 
 impl<'t> PodLevel<'t> {

@@ -87,6 +87,13 @@ fn scorers_count_defaults_per_container() {
         ),
         // a pod-level limit completes what no container requests
         ("resources: {limits: {cpu: 2, memory: 9Mi}}, containers: [{}]", "", (2000, 9), (2000, 9)),
+        // huge pages of containers do not give way to pod-level cpu
+        (
+            "resources: {requests: {cpu: 1}}, containers: [{resources: {limits: {hugepages-2Mi: 4Mi, memory: 9Mi}}}]",
+            "",
+            (1000, 9),
+            (1000, 9),
+        ),
         // a resize that is under way: the node still holds 500m of the old size
         (
             "containers: [{name: a, resources: {requests: {cpu: 100m, memory: 3Mi}}}]",
@@ -257,8 +264,11 @@ fn claims_of_templates_are_named_in_the_status() {
     )
     .spec
     .resource_claims;
-    let claim =
-        |name: &str, claim: Option<&str>| PodResourceClaim { name: name.to_owned(), claim: claim.map(str::to_owned) };
+    let claim = |name: &str, claim: Option<&str>| PodResourceClaim {
+        name: name.to_owned(),
+        claim: claim.map(str::to_owned),
+        template: None,
+    };
     assert_eq!(claims, [claim("a", Some("mine")), claim("b", Some("p-b-x")), claim("d", None)]);
 }
 

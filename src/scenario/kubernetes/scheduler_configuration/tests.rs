@@ -169,92 +169,88 @@ fn extenders_that_may_fail_come_last() {
     assert_eq!(found.profiles[0].arguments.node_resources_fit.ignored_resources, ["example.com/x"]);
 }
 
+/// Configurations and what is wrong with them, below the two lines of the head.
+const BROKEN: &[(&str, &[&str])] = &[
+    ("percentageOfNodesToScore: 101\n", &["W0104 3:27 `percentageOfNodesToScore` must be from 0 to 100, not 101"]),
+    (
+        "podInitialBackoffSeconds: 20\n",
+        &["W0205 3:27 `podMaxBackoffSeconds` (10) is less than `podInitialBackoffSeconds` (20)"],
+    ),
+    ("profile: []\n", &["W0101 3:1 unknown key `profile`"]),
+    (
+        "profiles: [{schedulerName: a}, {schedulerName: a}, {}]\n",
+        &["W0201 3:32 the profile `a` is there already, from line 3", "W0102 3:52 `profiles[]` has no `schedulerName`"],
+    ),
+    (
+        "profiles: [{plugins: {score: {enabled: [{name: Coscheduling}, {name: NodeName}, {name: GangScheduling}]}, skore: {}}}]\n",
+        &[
+            "W0208 3:41 there is no plug-in `Coscheduling`",
+            "W0105 3:63 the plug-in `NodeName` does nothing at score",
+            "W0208 3:81 the plug-in `GangScheduling` is not available: its feature gate is off in Kubernetes v1.37.0",
+            "W0101 3:107 unknown extension point `skore`",
+        ],
+    ),
+    (
+        "profiles: [{plugins: {filter: {enabled: [{name: NodeName}, {name: NodeName}]}, multiPoint: {enabled: [{name: NodeName}, {name: NodeName}]}}}]\n",
+        &[
+            "W0201 3:60 `profiles[].plugins.filter` enables `NodeName` twice",
+            "W0201 3:103 `profiles[].plugins.multiPoint` enables `NodeName` twice",
+        ],
+    ),
+    (
+        "profiles: [{plugins: {multiPoint: {disabled: [{name: '*'}]}}}]\n",
+        &[
+            "W0205 3:22 a profile needs at least one bind plug-in",
+            "W0205 3:22 a profile needs exactly one queueSort plug-in, and this has 0",
+        ],
+    ),
+    (
+        "profiles: [{schedulerName: a}, {schedulerName: b, plugins: {queueSort: {enabled: [{name: PrioritySort}]}}}]\n",
+        &["W0205 3:32 `profiles[].plugins.queueSort` must be the same in all profiles, which share one queue"],
+    ),
+    (
+        "profiles: [{pluginConfig: [{name: NodeName, args: {a: 1}}, {name: InterPodAffinity, args: {kind: X, hardPodAffinityWeight: 200}}, {name: Mine}]}]\n",
+        &[
+            "W0101 3:52 unknown key `a` of `args`",
+            "W0010 3:98 `args.kind` of `InterPodAffinity` must be `InterPodAffinityArgs`",
+            "W0104 3:124 `args.hardPodAffinityWeight` must be from 0 to 100, not 200",
+            "W0208 3:131 there is no plug-in `Mine`",
+        ],
+    ),
+    (
+        "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResourceGroups: [a/b], scoringStrategy: {type: RequestedToCapacityRatio}}}]}]\n",
+        &[
+            "W0105 3:59 `args.ignoredResourceGroups`: `a/b` has a slash, and groups are what is before it",
+            "W0102 3:107 the type RequestedToCapacityRatio needs `args.scoringStrategy.requestedToCapacityRatio`",
+        ],
+    ),
+    (
+        "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [{maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule, labelSelector: {}}]}}]}]\n",
+        &[
+            "W0205 3:60 `args.defaultConstraints` needs `defaultingType: List`",
+            "W0105 3:160 `args.defaultConstraints[]` has no `labelSelector`: it follows from the pod's services and controller",
+        ],
+    ),
+    (
+        "profiles: [{pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 0}}]}]\n",
+        &["W0205 3:60 `minCandidateNodesPercentage` and `minCandidateNodesAbsolute` cannot both be 0"],
+    ),
+    (
+        "extenders: [{urlPrefix: 'https://a', prioritizeVerb: p}, {bindVerb: b, managedResources: [{name: cpu}]}, {urlPrefix: 'http://c', bindVerb: b}]\n",
+        &[
+            "W0104 3:13 an extender with a `prioritizeVerb` needs a `weight` of at least 1",
+            "W0105 3:25 extenders are called over plain HTTP only",
+            "W0102 3:58 `extenders[]` has no `urlPrefix`",
+            "W0105 3:91 `extenders[].managedResources[]`: `cpu` is no extended resource such as example.com/fpga",
+            "W0205 3:106 only one extender can have a `bindVerb`",
+        ],
+    ),
+];
+
 #[test]
 fn every_problem_is_reported_with_its_place() {
-    let of = |text: &str| issues(&format!("{HEAD}{text}"));
-    for (text, expected) in [
-        (
-            "percentageOfNodesToScore: 101\n",
-            vec!["W0104 3:27 `percentageOfNodesToScore` must be from 0 to 100, not 101"],
-        ),
-        (
-            "podInitialBackoffSeconds: 20\n",
-            vec!["W0205 3:27 `podMaxBackoffSeconds` (10) is less than `podInitialBackoffSeconds` (20)"],
-        ),
-        ("profile: []\n", vec!["W0101 3:1 unknown key `profile`"]),
-        (
-            "profiles: [{schedulerName: a}, {schedulerName: a}, {}]\n",
-            vec![
-                "W0201 3:32 the profile `a` is there already, from line 3",
-                "W0102 3:52 `profiles[]` has no `schedulerName`",
-            ],
-        ),
-        (
-            "profiles: [{plugins: {score: {enabled: [{name: Coscheduling}, {name: NodeName}, {name: GangScheduling}]}, skore: {}}}]\n",
-            vec![
-                "W0208 3:41 there is no plug-in `Coscheduling`",
-                "W0105 3:63 the plug-in `NodeName` does nothing at score",
-                "W0208 3:81 the plug-in `GangScheduling` is not available: its feature gate is off in Kubernetes v1.37.0",
-                "W0101 3:107 unknown extension point `skore`",
-            ],
-        ),
-        (
-            "profiles: [{plugins: {filter: {enabled: [{name: NodeName}, {name: NodeName}]}, multiPoint: {enabled: [{name: NodeName}, {name: NodeName}]}}}]\n",
-            vec![
-                "W0201 3:60 `profiles[].plugins.filter` enables `NodeName` twice",
-                "W0201 3:103 `profiles[].plugins.multiPoint` enables `NodeName` twice",
-            ],
-        ),
-        (
-            "profiles: [{plugins: {multiPoint: {disabled: [{name: '*'}]}}}]\n",
-            vec![
-                "W0205 3:22 a profile needs at least one bind plug-in",
-                "W0205 3:22 a profile needs exactly one queueSort plug-in, and this has 0",
-            ],
-        ),
-        (
-            "profiles: [{schedulerName: a}, {schedulerName: b, plugins: {queueSort: {enabled: [{name: PrioritySort}]}}}]\n",
-            vec!["W0205 3:32 `profiles[].plugins.queueSort` must be the same in all profiles, which share one queue"],
-        ),
-        (
-            "profiles: [{pluginConfig: [{name: NodeName, args: {a: 1}}, {name: InterPodAffinity, args: {kind: X, hardPodAffinityWeight: 200}}, {name: Mine}]}]\n",
-            vec![
-                "W0101 3:52 unknown key `a` of `args`",
-                "W0010 3:98 `args.kind` of `InterPodAffinity` must be `InterPodAffinityArgs`",
-                "W0104 3:124 `args.hardPodAffinityWeight` must be from 0 to 100, not 200",
-                "W0208 3:131 there is no plug-in `Mine`",
-            ],
-        ),
-        (
-            "profiles: [{pluginConfig: [{name: NodeResourcesFit, args: {ignoredResourceGroups: [a/b], scoringStrategy: {type: RequestedToCapacityRatio}}}]}]\n",
-            vec![
-                "W0105 3:59 `args.ignoredResourceGroups`: `a/b` has a slash, and groups are what is before it",
-                "W0102 3:107 the type RequestedToCapacityRatio needs `args.scoringStrategy.requestedToCapacityRatio`",
-            ],
-        ),
-        (
-            "profiles: [{pluginConfig: [{name: PodTopologySpread, args: {defaultConstraints: [{maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule, labelSelector: {}}]}}]}]\n",
-            vec![
-                "W0205 3:60 `args.defaultConstraints` needs `defaultingType: List`",
-                "W0105 3:160 `args.defaultConstraints[]` has no `labelSelector`: it follows from the pod's services and controller",
-            ],
-        ),
-        (
-            "profiles: [{pluginConfig: [{name: DefaultPreemption, args: {minCandidateNodesPercentage: 0, minCandidateNodesAbsolute: 0}}]}]\n",
-            vec!["W0205 3:60 `minCandidateNodesPercentage` and `minCandidateNodesAbsolute` cannot both be 0"],
-        ),
-        (
-            "extenders: [{urlPrefix: 'https://a', prioritizeVerb: p}, {bindVerb: b, managedResources: [{name: cpu}]}, {urlPrefix: 'http://c', bindVerb: b}]\n",
-            vec![
-                "W0104 3:13 an extender with a `prioritizeVerb` needs a `weight` of at least 1",
-                "W0105 3:25 extenders are called over plain HTTP only",
-                "W0102 3:58 `extenders[]` has no `urlPrefix`",
-                "W0105 3:91 `extenders[].managedResources[]`: `cpu` is no extended resource such as example.com/fpga",
-                "W0205 3:106 only one extender can have a `bindVerb`",
-            ],
-        ),
-    ] {
-        assert_eq!(of(text), expected, "{text}");
+    for (text, expected) in BROKEN {
+        assert_eq!(issues(&format!("{HEAD}{text}")), *expected, "{text}");
     }
     for (text, expected) in [
         (

@@ -5,7 +5,8 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod accounts;
 mod balanced_allocation;
-mod dynamic_resources;
+pub(super) mod dynamic_resources;
+mod gpu_devices;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
@@ -42,6 +43,11 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         volumes::ZONE => Box::new(volumes::VolumeZone),
         _ => return None,
     })
+}
+
+/// Our own filter, which stands after those of every profile, and its name.
+pub(super) fn own_filter() -> (String, Box<dyn FilterPlugin>) {
+    (gpu_devices::NAME.to_owned(), Box::new(gpu_devices::GpuDevices))
 }
 
 /// The scorer of that name.
