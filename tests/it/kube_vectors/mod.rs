@@ -3,6 +3,7 @@
 //!
 //! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed.
 
+mod queue;
 mod sampling;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,17 +194,18 @@ fn load(case: &str, objects: &[Value]) -> LoadedObjects {
 /// The model of a case.
 fn model_of(case: &Case) -> Model {
     let LoadedObjects { cluster, workload, objects, .. } = load(&case.name, &case.objects);
-    let configuration = match &case.config {
-        None => KubeSchedulerConfiguration::default(),
-        Some(config) => {
-            let mut findings = Findings::default();
-            let source = Source { file: "scheduler.json".into(), text: config.to_string() };
-            let configuration = kubernetes::load_scheduler_configuration(&source, &mut findings);
-            assert!(findings.issues.is_empty(), "{}: {:?}", case.name, findings.issues);
-            configuration.expect("nothing is wrong with it")
-        }
-    };
+    let configuration = configuration_of(&case.name, case.config.as_ref());
     Model { objects, ..model_with(&case.name, cluster, workload, configuration) }
+}
+
+/// A configuration as users' are read; none: the default.
+fn configuration_of(case: &str, config: Option<&Value>) -> KubeSchedulerConfiguration {
+    let Some(config) = config else { return KubeSchedulerConfiguration::default() };
+    let mut findings = Findings::default();
+    let source = Source { file: "scheduler.json".into(), text: config.to_string() };
+    let configuration = kubernetes::load_scheduler_configuration(&source, &mut findings);
+    assert!(findings.issues.is_empty(), "{case}: {:?}", findings.issues);
+    configuration.expect("nothing is wrong with it")
 }
 
 fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: KubeSchedulerConfiguration) -> Model {
@@ -553,6 +555,7 @@ fn replay(path: &Path, tally: &mut Tally) {
     let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
     match header.kind.as_str() {
         "scheduler" => lines.for_each(|line| replay_case(&line, tally)),
+        "queue" => lines.for_each(|line| queue::replay(&line, tally)),
         "sampling" => lines.for_each(|line| sampling::replay(&line, tally)),
         kind => *tally.left_out.entry(format!("files of kind {kind}")).or_default() += 1,
     }
