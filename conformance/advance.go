@@ -35,6 +35,12 @@ func (c *cycle) advance(number int) outcome {
 	if c.clearNomination {
 		c.nominate(key(c.pod), "")
 	}
+	if len(c.released) > 0 {
+		if c.step.After == nil {
+			c.step.After = &after{}
+		}
+		c.applyChanges(c.released)
+	}
 	return left
 }
 

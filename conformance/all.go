@@ -23,7 +23,9 @@ var vectorFiles = []vectorFile{
 	{"spread", 50, []string{"spread", "affinity", "taints"}},
 	{"podaffinity", 50, []string{"podaffinity"}},
 	{"preemption", 50, []string{"preemption"}},
+	{"preemption-mixed", 40, []string{"preemption", "spread", "podaffinity", "ports"}},
 	{"volumes", 50, []string{"volumes"}},
+	{"dra", 40, []string{"dra"}},
 	{"profiles", 30, []string{"profiles", "affinity", "taints"}},
 	{"mixed", 60, nil},
 }
@@ -46,4 +48,5 @@ func all(arguments []string) {
 		writeLines(path, scheduleLines(file.name, first, file.clusters**scale, list))
 	}
 	writeLines(filepath.Join(*directory, "sampling.jsonl.gz"), samplingLines(*seed, *scale))
+	writeLines(filepath.Join(*directory, "queue.jsonl.gz"), queueLines(*seed*1_000_000, 40**scale))
 }

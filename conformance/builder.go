@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	resource "k8s.io/api/resource/v1"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -35,6 +36,7 @@ var features = map[string]feature{
 	"resources":   {cluster: resourcesCluster, pod: resourcesPod},
 	"preemption":  {cluster: preemptionCluster, pod: preemptionPod, finish: preemptionFinish},
 	"volumes":     {cluster: volumesCluster, node: volumesNode, pod: volumesPod},
+	"dra":         {cluster: draCluster, node: draNode, pod: draPod},
 	"profiles":    {cluster: profilesCluster, pod: profilesPod},
 }
 
@@ -56,8 +58,15 @@ type builder struct {
 
 	// tight clusters have many bound pods for their size, so that pods are refused for want of resources.
 	tight bool
+	// small clusters have a handful of nodes.
+	small bool
 	// shared are the claims of a namespace that a further pod may use as well.
 	shared map[string][]string
+	// devices are the nodes' own device slices, occupied how many devices of a node have been given to bound pods, and
+	// sharedClaims the claims of devices that a further pod may use as well.
+	devices      []*resource.ResourceSlice
+	occupied     map[string]int
+	sharedClaims map[string][]string
 	// startedOn counts the bound pods of each node.
 	startedOn map[string]int
 	zones     []string
@@ -82,7 +91,7 @@ func newBuilder(seed int64, list []string) *builder {
 }
 
 func (b *builder) build() {
-	b.tight = b.chance(25)
+	b.tight = b.small || b.chance(25)
 	b.zones = []string{"a", "b", "c", "d"}[:1+b.IntN(4)]
 	for i, name := range namespaces {
 		labels := map[string]string{"kubernetes.io/metadata.name": name}
@@ -93,11 +102,17 @@ func (b *builder) build() {
 		b.others = append(b.others, &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
 	}
 	b.each(func(f feature) { call(f.cluster, b) })
-	for i := range 3 + b.IntN(18) {
+	nodes := 3 + b.IntN(18)
+	if b.small {
+		nodes = 2 + b.IntN(4)
+	}
+	for i := range nodes {
 		b.addNode(i)
 	}
 	boundPods := b.IntN(40)
-	if b.tight {
+	if b.small {
+		boundPods = 4 * nodes
+	} else if b.tight {
 		boundPods = 20 + b.IntN(41)
 	}
 	for i := range boundPods {
@@ -146,7 +161,7 @@ func (b *builder) addPod(name, node string) {
 	}
 	// Start times are distinct on a node: pods of one priority and one start time have no order of importance upstream.
 	b.startedOn[node]++
-	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(5)*100+b.startedOn[node]) * time.Second))
+	started := metav1.NewTime(epoch.Add(time.Duration(b.IntN(2)*100+b.startedOn[node]) * time.Second))
 	pod.Status.StartTime = &started
 	b.bound = append(b.bound, pod)
 }

@@ -14,6 +14,8 @@ var commands = map[string]func(arguments []string){
 	"generate": generate,
 	"all":      all,
 	"sampling": sampling,
+	"queue":    queues,
+	"perf":     perf,
 }
 
 func main() {
@@ -21,7 +23,7 @@ func main() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling [flags]")
+		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling|queue|perf [flags]")
 		os.Exit(2)
 	}
 	commands[os.Args[1]](os.Args[2:])

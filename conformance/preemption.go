@@ -21,11 +21,14 @@ func (c *cycle) recordPreemption() {
 	result := &preemptionResult{}
 	c.step.Preemption = result
 	if len(candidates) == 0 {
+		c.world.client.ClearActions()
 		outcome, status := c.profile.RunPostFilterPlugins(c.world.ctx, c.state, c.pod, c.statuses)
 		// An error is an answer here: DynamicResources gives one when an earlier plug-in ended pre-filter, and its text
 		// ("not found") ends up in the pod's condition.
 		c.clearNomination = outcome != nil && outcome.Mode() == fwk.ModeOverride && c.pod.Status.NominatedNodeName != ""
 		result.Message = status.Message()
+		// DynamicResources may give devices back that keep the pod from other nodes.
+		c.released = c.answer(c.world.client.Actions(), "")
 		return
 	}
 	for _, candidate := range candidates {

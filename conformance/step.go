@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
@@ -23,6 +24,8 @@ type cycle struct {
 
 	// clearNomination is set when post-filter found nothing and asks for the pod's nomination to be taken back.
 	clearNomination bool
+	// released are the claims that post-filter deallocated.
+	released []runtime.Object
 }
 
 // runStep tries one pod and records every verdict. The state of the cluster stays as it is.

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	defaults "k8s.io/kubernetes/pkg/apis/core/v1"
+	resourcedefaults "k8s.io/kubernetes/pkg/apis/resource/v1"
 	"k8s.io/kubernetes/pkg/scheduler"
 	schedulerconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
@@ -46,7 +47,7 @@ var informedTypes = []runtime.Object{
 	&v1.Pod{}, &v1.Node{}, &v1.Namespace{}, &v1.Service{}, &v1.ReplicationController{},
 	&v1.PersistentVolume{}, &v1.PersistentVolumeClaim{}, &apps.ReplicaSet{}, &apps.StatefulSet{},
 	&storage.StorageClass{}, &storage.CSINode{}, &storage.CSIDriver{}, &storage.CSIStorageCapacity{}, &storage.VolumeAttachment{},
-	&policy.PodDisruptionBudget{}, &resource.ResourceClaim{}, &resource.ResourceSlice{}, &resource.DeviceClass{},
+	&policy.PodDisruptionBudget{}, &resource.ResourceClaim{}, &resource.ResourceSlice{}, &resource.DeviceClass{}, &resource.DeviceTaintRule{},
 }
 
 // newWorld builds a scheduler by upstream's own constructor. An empty config stands for the defaults.
@@ -97,6 +98,8 @@ func (w *world) apply(object runtime.Object) {
 		defaults.SetObjectDefaults_PersistentVolume(typed)
 	case *v1.PersistentVolumeClaim:
 		defaults.SetObjectDefaults_PersistentVolumeClaim(typed)
+	case *resource.ResourceClaim:
+		resourcedefaults.SetObjectDefaults_ResourceClaim(typed)
 	}
 	meta := stored.(metav1.Object)
 	w.version++
@@ -141,6 +144,12 @@ func (w *world) pod(key string) *v1.Pod {
 		panic(fmt.Sprintf("no pod %s", key))
 	}
 	return object.(*v1.Pod)
+}
+
+func (w *world) hasPod(key string) bool {
+	_, exists, err := w.informers[reflect.TypeOf(&v1.Pod{})].indexer.GetByKey(key)
+	must(err)
+	return exists
 }
 
 // claim returns the stored claim of a namespace/name key.

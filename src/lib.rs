@@ -20,7 +20,7 @@
 //! | 5 | `policy` |
 //! | 6 | `observe` |
 //! | 7 | `engine` `scenario` |
-//! | 8 | `experiment` |
+//! | 8 | `experiment` `bench` |
 //! | 9 | `report` |
 //! | 10 | `cli` |
 //!
@@ -51,6 +51,7 @@ pub mod observe;
 pub mod engine;
 pub mod scenario;
 
+pub mod bench;
 pub mod experiment;
 
 pub mod report;

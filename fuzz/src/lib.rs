@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use wavetank::document::{Issue, Issues, Node, Source, Value, limits, read_documents};
 use wavetank::importers::openb::{NodeOptions, Order, PodOptions, Rank, Times, read_nodes, read_pods};
-use wavetank::model::{Cluster, Workload};
+use wavetank::model::{Cluster, Objects, Workload};
 use wavetank::rng::Seed;
 use wavetank::scenario::kubernetes::{Findings, ReadFor, add_nodes, add_pods};
 use wavetank::scenario::{Environment, Override, ScenarioError, load_experiment, load_scenario_text};
@@ -113,9 +113,17 @@ pub fn manifest(bytes: &[u8]) {
     }
     let lines = source.map_or(usize::MAX, |source| line_count(&source.text));
     check_issues(&issues.into_sorted(), &path, lines);
-    let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
-    add_nodes(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut findings);
-    add_pods(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut workload, &mut findings);
+    let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
+    let (mut objects, mut findings) = (Objects::default(), Findings::default());
+    add_nodes(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut objects, &mut findings);
+    add_pods(
+        std::slice::from_ref(&path),
+        ReadFor::KubeScheduler,
+        &mut cluster,
+        &mut workload,
+        &mut objects,
+        &mut findings,
+    );
     check_issues(&findings.issues.into_sorted(), &path, lines);
 }
 

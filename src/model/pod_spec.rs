@@ -41,6 +41,9 @@ pub struct PodSpec {
     /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: what the pod requests, or those
     /// amounts where it requests nothing.
     pub scoring_request: Option<(u64, u64)>,
+    /// As `scoring_request`, but without pod-level requests, which `NodeResourcesFit` of v1.37.0 leaves out when it scores
+    /// the pod itself (`NewFit` of `noderesources/fit.go` does not pass the feature on to its scorer); none: the same.
+    pub fit_scoring_request: Option<(u64, u64)>,
     /// `spec.volumes`, as far as they matter to placement.
     pub volumes: Vec<PodVolume>,
     /// `spec.resourceClaims`.
@@ -70,6 +73,7 @@ impl Default for PodSpec {
             host_ports: Vec::new(),
             images: Vec::new(),
             scoring_request: None,
+            fit_scoring_request: None,
             volumes: Vec::new(),
             resource_claims: Vec::new(),
             pod_group: None,

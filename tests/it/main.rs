@@ -12,6 +12,7 @@ mod fgd;
 mod fgd_rules;
 mod fuzz;
 mod golden;
+mod kube_vectors;
 mod program;
 mod random_model;
 mod swarm;

@@ -249,6 +249,8 @@ fn intern<'t>(
     if let Some(spec) = &mut spec {
         spec.never_preempts = priority.never_preempts;
         spec.scoring_request = Some(amounts.scoring);
+        spec.fit_scoring_request =
+            (amounts.scoring_by_container != amounts.scoring).then_some(amounts.scoring_by_container);
     }
     let (requests, limits, priority) = (requests.0, limits.0, priority.value);
     let key = ClassKey { requests, limits, priority, template, node_selector, tolerations, spec };

@@ -127,8 +127,9 @@ impl Framework {
             Some(plugin) => Ok((name.clone(), *weight, plugin)),
             None => Err(name.clone()),
         };
-        let filters: Vec<(String, Box<dyn FilterPlugin>)> =
+        let mut filters: Vec<(String, Box<dyn FilterPlugin>)> =
             named(ExtensionPoint::Filter).map(filter).collect::<Result<_, _>>()?;
+        filters.push(plugins::own_filter());
         let first_called = |(name, _): &(String, _)| {
             named(ExtensionPoint::PreFilter).position(|(other, _)| other == name).unwrap_or(usize::MAX)
         };

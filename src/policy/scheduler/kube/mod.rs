@@ -22,6 +22,7 @@ pub mod node_tree;
 pub mod nominated;
 pub mod plugins;
 pub mod preemption;
+pub mod queue;
 pub mod sampling;
 pub mod schedule;
 pub mod select;

@@ -151,6 +151,7 @@ impl TestCluster {
             world.place(self.model.workload.class(class), pod, node, 0);
             world.set_phase(pod, Phase::Running);
             world.pods.bound[pod.index()] = world.time;
+            world.pods.start_ns[pod.index()] = number as i64 * 1_000_000_000;
             world.pods.running[pod.index()] = world.time;
         }
         world.time = SimTime(1_000_000_000_000);

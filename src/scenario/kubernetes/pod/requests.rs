@@ -19,6 +19,8 @@ pub(super) struct PodAmounts<'t> {
     pub(super) limits: Amounts<'t>,
     /// Milli-cores and bytes as the scorers count them.
     pub(super) scoring: (u64, u64),
+    /// The same without pod-level requests.
+    pub(super) scoring_by_container: (u64, u64),
 }
 
 /// One container as the scheduler sees it.
@@ -50,15 +52,17 @@ pub(super) fn pod_amounts<'t>(pod: &'t Tree, spec: &'t Tree, notes: &mut Notes) 
     let overhead = notes.amounts(spec.get("overhead"), "spec.overhead");
     let limits = limits(&containers, &pod_level.limits);
     let replacement = pod_level.effective(&statuses);
-    let total = |missing: Option<&Amounts<'t>>| {
+    let total_of = |missing: Option<&Amounts<'t>>, replacement: &Amounts<'t>| {
         let mut total = aggregate(&containers, &statuses, missing);
-        total.replace_by(&replacement);
+        total.replace_by(replacement);
         total.add(&overhead);
         total
     };
+    let total = |missing: Option<&Amounts<'t>>| total_of(missing, &replacement);
     let requests = total(None);
+    let scoring_by_container = scoring(&requests, false, |missing| total_of(missing, &Amounts::default()));
     let scoring = scoring(&requests, pod_level.has_requests, total);
-    PodAmounts { requests: requests.without_zeros(), limits, scoring }
+    PodAmounts { requests: requests.without_zeros(), limits, scoring, scoring_by_container }
 }
 
 /// Milli-cores and bytes as the scorers count them: a container without a request of cpu or memory counts as 100 milli-cores

@@ -58,7 +58,7 @@ impl Accounts {
         let class = cycle.pod_class();
         let (cpu, memory) = match counting {
             Counting::Requested => (class.requests.cpu.0, class.requests.memory.0),
-            Counting::NonZero => scoring_request(class),
+            Counting::NonZero => class.spec.fit_scoring_request.unwrap_or_else(|| scoring_request(class)),
         };
         let request = |kind| match kind {
             Kind::Cpu => cpu,

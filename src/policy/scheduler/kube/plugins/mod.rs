@@ -6,14 +6,15 @@ use crate::model::kube_scheduler::PluginArguments;
 mod accounts;
 mod balanced_allocation;
 pub(super) mod dynamic_resources;
+mod gpu_devices;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
 mod node_declared_features;
 mod node_name;
-mod node_ports;
+pub(super) mod node_ports;
 mod node_resources_fit;
-mod node_unschedulable;
+pub(super) mod node_unschedulable;
 pub(super) mod normalise;
 pub(super) mod pod_topology_spread;
 pub mod priority_sort;
@@ -21,7 +22,7 @@ pub mod scheduling_gates;
 mod taint_toleration;
 #[cfg(test)]
 mod testing;
-mod volumes;
+pub(super) mod volumes;
 
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
@@ -42,6 +43,11 @@ pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
         volumes::ZONE => Box::new(volumes::VolumeZone),
         _ => return None,
     })
+}
+
+/// Our own filter, which stands after those of every profile, and its name.
+pub(super) fn own_filter() -> (String, Box<dyn FilterPlugin>) {
+    (gpu_devices::NAME.to_owned(), Box::new(gpu_devices::GpuDevices))
 }
 
 /// The scorer of that name.

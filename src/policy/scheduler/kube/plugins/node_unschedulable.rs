@@ -2,7 +2,7 @@
 //!
 //! Source: `pkg/scheduler/framework/plugins/nodeunschedulable/node_unschedulable.go`, v1.37.0.
 
-use crate::model::{Taint, TaintEffect};
+use crate::model::{PodClass, Taint, TaintEffect};
 use crate::policy::scheduler::kube::framework::{FilterPlugin, NodeFilter, PreFilter};
 use crate::policy::scheduler::kube::{Cycle, NodeInfo, Rejection};
 use crate::world::constraints::tolerates;
@@ -25,10 +25,15 @@ struct Filter {
 
 impl FilterPlugin for NodeUnschedulable {
     fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a> {
-        let taint = Taint { key: TAINT_KEY.to_owned(), value: String::new(), effect: TaintEffect::NoSchedule };
-        let tolerates_cordon = cycle.pod_class().tolerations.iter().any(|toleration| tolerates(toleration, &taint));
+        let tolerates_cordon = tolerates_cordon(cycle.pod_class());
         PreFilter::Run { filter: Box::new(Filter { tolerates_cordon }), nodes: None }
     }
+}
+
+/// Whether a pod goes to cordoned nodes.
+pub(in super::super) fn tolerates_cordon(class: &PodClass) -> bool {
+    let taint = Taint { key: TAINT_KEY.to_owned(), value: String::new(), effect: TaintEffect::NoSchedule };
+    class.tolerations.iter().any(|toleration| tolerates(toleration, &taint))
 }
 
 impl<'a> NodeFilter<'a> for Filter {

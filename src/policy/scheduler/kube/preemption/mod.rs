@@ -29,7 +29,7 @@ use super::framework::Filters;
 use super::{Code, Cycle, Diagnosis, NodeInfo, Rejection};
 use crate::ids::{NodeId, PodId};
 use crate::rng::Stream;
-use crate::units::SimTime;
+use crate::world::pods::NOT_STARTED_NS;
 use crate::world::{Deletion, View};
 use budgets::Budgets;
 
@@ -38,7 +38,7 @@ pub const NAME: &str = "DefaultPreemption";
 
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
-const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+const NANOSECONDS_PER_SECOND: i64 = 1_000_000_000;
 
 /// A node that a pod is to wait for, and the pods that must leave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,21 +231,22 @@ pub fn choose(view: &View<'_>, candidates: Vec<Nomination>) -> Option<Nomination
         let highest = candidate.victims.iter().map(priority).max();
         let sum: i64 = candidate.victims.iter().map(|pod| priority(pod) + (1 << 31)).sum();
         let most_important = candidate.victims.iter().filter(|pod| Some(priority(pod)) == highest);
-        let earliest = most_important.map(|pod| start(view, *pod)).min();
+        let earliest = most_important.map(|pod| start_ns(view, *pod)).min();
         (candidate.pdb_violations, highest, sum, candidate.victims.len(), Reverse(earliest))
     };
     candidates.into_iter().min_by_key(rank)
 }
 
 /// Sorts pods by importance, the most important first (`MoreImportantVictim`).
-fn importance(view: &View<'_>, pod: PodId) -> (Reverse<i32>, SimTime) {
-    (Reverse(view.class_of(pod).priority), start(view, pod))
+fn importance(view: &View<'_>, pod: PodId) -> (Reverse<i32>, i64) {
+    (Reverse(view.class_of(pod).priority), start_ns(view, pod))
 }
 
-/// `status.startTime`, in whole seconds; the present for a pod whose node has not seen it yet (`GetPodStartTime`).
-fn start(view: &View<'_>, pod: PodId) -> SimTime {
-    match view.world.pods.bound[pod.index()] {
-        SimTime::NEVER => view.world.time,
-        SimTime(bound) => SimTime(bound - bound % NANOSECONDS_PER_SECOND),
+/// `status.startTime` in ns, cut to whole seconds; the present for a pod whose node has not seen it yet
+/// (`GetPodStartTime`).
+fn start_ns(view: &View<'_>, pod: PodId) -> i64 {
+    match view.world.pods.start_ns[pod.index()] {
+        NOT_STARTED_NS => i64::try_from(view.world.time.0).unwrap_or(NOT_STARTED_NS),
+        start_ns => start_ns - start_ns.rem_euclid(NANOSECONDS_PER_SECOND),
     }
 }

@@ -106,11 +106,11 @@ fn as_few_and_as_unimportant_pods_as_possible_make_room() {
 fn pods_that_started_in_the_same_second_are_equal() {
     let incoming = class("app=new", 10, 4000);
     let mut scene = scene_of(&["a", "b"], &[(1, 4000, 0), (1, 4000, 1)], &incoming);
-    scene.world.pods.bound[0] = SimTime(5_000_000_000);
-    scene.world.pods.bound[1] = SimTime(5_900_000_000);
+    scene.world.pods.start_ns[0] = 5_000_000_000;
+    scene.world.pods.start_ns[1] = 5_900_000_000;
     assert_eq!(nominate(&scene, "None"), Ok((0, vec![0], 0)));
     // A pod whose node has not seen it yet counts as started now.
-    scene.world.pods.bound[1] = SimTime::NEVER;
+    scene.world.pods.start_ns[1] = NOT_STARTED_NS;
     assert_eq!(nominate(&scene, "None"), Ok((1, vec![1], 0)));
 }
 

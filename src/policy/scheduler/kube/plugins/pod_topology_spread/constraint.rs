@@ -24,7 +24,7 @@ pub(in crate::policy::scheduler::kube) struct Constraint<'a> {
     /// At least 1.
     pub min_domains: usize,
     honors_node_affinity: bool,
-    honors_node_taints: bool,
+    pub honors_node_taints: bool,
 }
 
 impl<'a> Constraint<'a> {

@@ -43,13 +43,15 @@ struct Limits<'a> {
     cycle: Cycle<'a>,
 }
 
+/// Whether a volume can count against a limit.
+pub(in crate::policy::scheduler::kube) fn may_count(volume: &PodVolume) -> bool {
+    use PodVolume::{AwsElasticBlockStore, Claim, GcePersistentDisk};
+    matches!(volume, Claim { .. } | GcePersistentDisk { .. } | AwsElasticBlockStore { .. })
+}
+
 impl FilterPlugin for NodeVolumeLimits {
     fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a> {
-        let counts = |volume: &PodVolume| {
-            use PodVolume::{AwsElasticBlockStore, Claim, GcePersistentDisk};
-            matches!(volume, Claim { .. } | GcePersistentDisk { .. } | AwsElasticBlockStore { .. })
-        };
-        if cycle.spec().volumes.iter().any(counts) {
+        if cycle.spec().volumes.iter().any(may_count) {
             PreFilter::Run { filter: Box::new(Limits { cycle: *cycle }), nodes: None }
         } else {
             PreFilter::Skip

@@ -12,7 +12,9 @@ mod tests;
 mod zone;
 
 pub(super) use binding::{NAME as BINDING, VolumeBinding};
+pub(in crate::policy::scheduler::kube) use limits::may_count;
 pub(super) use limits::{NAME as LIMITS, NodeVolumeLimits};
+pub(in crate::policy::scheduler::kube) use restrictions::may_exclude;
 pub(super) use restrictions::{NAME as RESTRICTIONS, VolumeRestrictions};
 pub(super) use zone::{NAME as ZONE, VolumeZone};
 

@@ -105,6 +105,13 @@ impl<'a> NodeFilter<'a> for Restrictions<'a> {
     }
 }
 
+/// Whether the leaving of another pod may let a pod in: it holds one of its disks, or a claim that may be for one pod
+/// only.
+pub(in crate::policy::scheduler::kube) fn may_exclude(own: &PodSpec, other: &PodSpec) -> bool {
+    let names = |name| named_claims_of(own).any(|own| own == name);
+    own.namespace == other.namespace && (share_disk(own, other) || named_claims_of(other).any(names))
+}
+
 fn is_disk(volume: &PodVolume) -> bool {
     !matches!(volume, PodVolume::Claim { .. } | PodVolume::InlineCsi { .. })
 }
