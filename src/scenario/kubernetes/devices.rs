@@ -8,15 +8,13 @@ use super::read::Notes;
 use crate::document::{Code, Node as Tree};
 use crate::model::Objects;
 use crate::model::devices::{
-    ALTERNATIVES_MAX, AllocatedDevice, Allocation, Attribute, ClaimSpec, CounterSet, Counters, Device,
-    DeviceCapacity, DeviceClass, DeviceConstraint, DeviceQuery, DeviceRequest, DeviceSelector, DeviceTaint,
-    DeviceToleration, Reach, RequestPolicy, RequestRange, ResourceClaim, ResourceClaimTemplate, ResourceSlice,
-    SliceNumbers,
+    ALTERNATIVES_MAX, AllocatedDevice, Allocation, Attribute, ClaimSpec, CounterSet, Counters, Device, DeviceCapacity,
+    DeviceClass, DeviceConstraint, DeviceQuery, DeviceRequest, DeviceSelector, DeviceTaint, DeviceToleration, Reach,
+    RequestPolicy, RequestRange, ResourceClaim, ResourceClaimTemplate, ResourceSlice, SliceNumbers,
 };
 use crate::units::parse_quantity_milli;
 
-const NO_EXTENDED_RESOURCES: &str =
-    "`spec.extendedResourceName` of DeviceClass is not used: pods get devices by claims, and extended resources from nodes";
+const NO_EXTENDED_RESOURCES: &str = "`spec.extendedResourceName` of DeviceClass is not used: pods get devices by claims, and extended resources from nodes";
 const CONDITIONS_ARE_MET: &str = "`bindingConditions` of devices count as met as soon as the devices are allocated";
 
 fn at<'t>(tree: &'t Tree, path: &[&str]) -> Option<&'t Tree> {
@@ -390,3 +388,6 @@ fn allocation(tree: &Tree, notes: &mut Notes) -> Allocation {
         node_selector: selector.map(|it| notes.node_selector_terms(it.get("nodeSelectorTerms"), terms)),
     }
 }
+
+#[cfg(test)]
+mod tests;
