@@ -89,9 +89,16 @@ pub struct ResourceSlice {
     pub shared_counters: Vec<CounterSet>,
     /// The devices.
     pub devices: Vec<Device>,
-    /// Number of the first of the devices among all that are offered; given by [`Devices::new`].
-    first: usize,
     /// Which devices they are; given by [`Devices::new`].
+    pub numbers: SliceNumbers,
+}
+
+/// The devices of a slice among all that are offered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SliceNumbers {
+    /// Number of the first of them.
+    first: usize,
+    /// Identities of them all.
     ids: Vec<DeviceId>,
 }
 
@@ -341,7 +348,7 @@ pub struct AllocatedDevice {
 impl ResourceSlice {
     /// The identity of the device at a position.
     pub fn id(&self, device: usize) -> DeviceId {
-        self.ids[device]
+        self.numbers.ids[device]
     }
 
     /// Whether some of its devices declare compatibility groups.
@@ -369,6 +376,12 @@ impl Devices {
         devices
     }
 
+    /// Puts everything in order again after lists were changed.
+    pub fn arrange(&mut self) {
+        let Devices { classes, slices, claims, templates, .. } = std::mem::take(self);
+        *self = Devices::new(classes, slices, claims, templates);
+    }
+
     /// Whether there is nothing about devices in the run.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty() && self.slices.is_empty() && self.claims.is_empty() && self.templates.is_empty()
@@ -392,8 +405,8 @@ impl Devices {
         for (position, slice) in self.slices.iter_mut().enumerate() {
             let position = position as u32;
             let key = |device: &Device| (slice.driver.clone(), slice.pool.clone(), device.name.clone());
-            slice.ids = slice.devices.iter().map(|device| self.ids[&key(device)]).collect();
-            slice.first = self.offered;
+            slice.numbers.ids = slice.devices.iter().map(|device| self.ids[&key(device)]).collect();
+            slice.numbers.first = self.offered;
             self.offered += slice.devices.len();
             self.by_pool.entry((slice.driver.clone(), slice.pool.clone())).or_default().push(position);
             match &slice.reach {
@@ -465,7 +478,7 @@ impl Devices {
     /// What went wrong in the evaluation.
     pub fn matches(&self, selector: &DeviceSelector, slice: &ResourceSlice, device: usize) -> Result<bool, String> {
         const KNOWN: u8 = 1;
-        let kept = &self.verdicts[selector.number as usize * self.offered + slice.first + device];
+        let kept = &self.verdicts[selector.number as usize * self.offered + slice.numbers.first + device];
         match kept.load(Ordering::Relaxed) {
             0 => {
                 let verdict = selector.matches(&slice.driver, &slice.devices[device])?;

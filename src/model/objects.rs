@@ -47,6 +47,7 @@ impl Objects {
         self.storage_classes.sort_by(|a, b| a.name.cmp(&b.name));
         self.storage_capacities.sort_by(|a, b| a.name.cmp(&b.name));
         self.csi_drivers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.devices.arrange();
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod cli;
 mod determinism;
+mod devices;
 mod engine;
 mod event_log;
 mod fgd;

@@ -16,6 +16,7 @@
 //!
 //! Cost: parsing dominates; converting takes about 1 us an object, in parallel.
 
+mod devices;
 mod files;
 mod node;
 mod objects;

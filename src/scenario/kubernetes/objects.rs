@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::files::Object;
 use super::read::Notes;
-use super::{Findings, ReadFor, storage};
+use super::{Findings, ReadFor, devices, storage};
 use crate::document::{Code, Node as Tree, Span};
 use crate::model::Label;
 use crate::model::objects::{Allowance, Controller, CountOrPercent, DisruptionBudget, Objects, Service};
@@ -74,6 +74,10 @@ const KINDS: &[Kind] = &[
     namespaced("CSIStorageCapacity", "storage.k8s.io/v1", storage::storage_capacity),
     cluster_wide("CSIDriver", "storage.k8s.io/v1", storage::csi_driver),
     cluster_wide("CSINode", "storage.k8s.io/v1", storage::csi_node),
+    cluster_wide("DeviceClass", "resource.k8s.io/v1", devices::device_class),
+    cluster_wide("ResourceSlice", "resource.k8s.io/v1", devices::resource_slice),
+    namespaced("ResourceClaim", "resource.k8s.io/v1", devices::resource_claim),
+    namespaced("ResourceClaimTemplate", "resource.k8s.io/v1", devices::resource_claim_template),
 ];
 
 /// Whether objects of this kind and version are read.

@@ -27,7 +27,7 @@ use wavetank::policy::scheduler::kube::schedule::{Attempt, Search};
 use wavetank::policy::scheduler::kube::{Code, Cycle, Framework, NodeInfo, NodeTree, Rejection};
 use wavetank::rng::Seed;
 use wavetank::scenario::kubernetes::{self, Findings, LoadedObjects};
-use wavetank::world::{Phase, View, World};
+use wavetank::world::{Claims, Phase, View, World};
 
 /// At most so many disagreements are spelt out.
 const SHOWN_MAX: usize = 20;
@@ -366,6 +366,7 @@ impl<'m> Replay<'m> {
                 self.objects.push(updated.clone());
             }
             self.model.objects = load(&self.case.name, &self.objects).objects;
+            self.world.claims = Claims::new(&self.model);
         }
         for name in &step.after.delete {
             let pod = self.pods[name];
