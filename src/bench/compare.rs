@@ -100,6 +100,7 @@ mod tests {
         };
         let run = |&wall_s: &f64| Measurement {
             wall_s,
+            repeats: 1,
             decisions: 1000,
             refusals: 0,
             placed: 1000,
