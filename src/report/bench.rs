@@ -114,7 +114,7 @@ impl Bench {
 
     fn ratio_chart(&self) -> DotChart {
         DotChart {
-            title: "Decisions per second, this program to the other".to_owned(),
+            title: "Decisions per second of CPU time, this program to the other".to_owned(),
             remark: "Dot: ratio; below 1 this program is slower. Whisker: 95 % interval.".to_owned(),
             rows: self.names(self.ratios.iter().map(|row| (&row.workload, &row.policy))),
             panels: vec![Panel {

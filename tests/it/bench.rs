@@ -21,12 +21,13 @@ fn json(path: &Path) -> Value {
 #[test]
 fn a_bench_prints_and_writes_its_figures() {
     let place = tempfile::tempdir().unwrap();
-    let ended = bench(place.path(), &["--runs", "1", "--policy", "first-fit", "--policy", "fgd", "--out", "out"]);
+    let ended =
+        bench(place.path(), &["--runs", "1", "--policy", "first-fit", "--policy", "least-allocated", "--out", "out"]);
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     let lines: Vec<Vec<&str>> = ended.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines[0][..5], ["workload", "policy", "nodes", "pods", "decisions/s"]);
     assert_eq!(lines[1][..4], ["basic", "first-fit", "20", "100"]);
-    assert_eq!(lines[2][..2], ["basic", "fgd"]);
+    assert_eq!(lines[2][..2], ["basic", "least-allocated"]);
     let out = place.path().join("out");
     for name in ["manifest.json", "bench.csv", "charts/bench.svg", "charts/bench.png", "report.html"] {
         assert!(out.join(name).is_file(), "{name}");
@@ -35,7 +36,7 @@ fn a_bench_prints_and_writes_its_figures() {
     let run = &suite["cases"][0]["runs"][0];
     assert_eq!((&run["decisions"], &run["placed"]), (&100.into(), &100.into()));
     let hash = |case: usize| suite["cases"][case]["runs"][0]["placements_hash"].as_str().unwrap();
-    assert_ne!(hash(0), hash(1), "first-fit and fgd place pods differently");
+    assert_ne!(hash(0), hash(1), "first-fit and least-allocated place pods differently");
 }
 
 #[test]
@@ -69,7 +70,7 @@ fn a_baseline_that_is_out_of_reach_fails_the_gate() {
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     let mut suite = json(&place.path().join("out/bench.json"));
     for run in suite["cases"][0]["runs"].as_array_mut().unwrap() {
-        run["wall_s"] = (run["wall_s"].as_f64().unwrap() / 100.0).into();
+        run["cpu_s"] = (run["cpu_s"].as_f64().unwrap() / 100.0).into();
     }
     fs::write(place.path().join("fast.json"), suite.to_string()).unwrap();
     let ended = wavetank(place.path(), &["bench", "--baseline", "fast.json", "--runs", "3"]);
@@ -78,7 +79,7 @@ fn a_baseline_that_is_out_of_reach_fails_the_gate() {
     assert!(ended.stderr.contains("1 of 1 slower by more than 5 %"), "{}", ended.stderr);
     // The other way round the same file shows another decision, and no slowness.
     for run in suite["cases"][0]["runs"].as_array_mut().unwrap() {
-        run["wall_s"] = (run["wall_s"].as_f64().unwrap() * 10_000.0).into();
+        run["cpu_s"] = (run["cpu_s"].as_f64().unwrap() * 10_000.0).into();
         run["placements_hash"] = "0".into();
     }
     fs::write(place.path().join("slow.json"), suite.to_string()).unwrap();
