@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::output::OutputDirectory;
+use super::output::{OutputDirectory, Tables};
 use super::{Failure, print, say};
 use crate::bench::compare::{Comparison, RUNS_MIN, compare_pairs, compare_with_baseline};
 use crate::bench::measure::{Case, measure};
@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
         check(case)?;
     }
     let begin = Instant::now();
-    let directory = arguments.out.as_deref().map(OutputDirectory::create).transpose()?;
+    let directory = arguments.out.as_deref().map(|out| OutputDirectory::create(out, Tables::Csv)).transpose()?;
     let found = measure_all(arguments, &cases, baseline.as_ref())?;
     print(&printed(&found, arguments.format)?)?;
     if let Some(directory) = directory {

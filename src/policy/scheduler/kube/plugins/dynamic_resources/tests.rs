@@ -1,0 +1,1 @@
+//! Small clusters, worked by hand.
