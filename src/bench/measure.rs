@@ -17,7 +17,8 @@ use crate::engine::Simulation;
 use crate::ids::{ClassId, PodId};
 use crate::model::{Model, PolicyChoice};
 use crate::observe::Observer;
-use crate::policy::scheduler::{Decision, Scheduler};
+use crate::policy::scheduler::kube::queue::SchedulingQueue;
+use crate::policy::scheduler::{Decision, Refusal, Scheduler};
 use crate::policy::{queue, scheduler};
 use crate::results::manifest::peak_memory_bytes;
 use crate::rng::split_mix;
@@ -249,17 +250,36 @@ struct Timed {
     collected: Arc<Mutex<Latencies>>,
 }
 
-impl Scheduler for Timed {
-    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
+impl Timed {
+    fn timed(&mut self, view: &View<'_>, decide: impl FnOnce(&mut dyn Scheduler) -> Decision) -> Decision {
         if view.world.time < MEASURED_FROM {
-            return self.inner.decide(view, class);
+            return decide(self.inner.as_mut());
         }
         let start = Instant::now();
-        let decision = self.inner.decide(view, class);
+        let decision = decide(self.inner.as_mut());
         let ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.latencies.ns.push(ns);
         self.latencies.refusals += u64::from(decision == Decision::Unschedulable);
         decision
+    }
+}
+
+/// Every method of the trait is passed on: a default here would hide what the policy does.
+impl Scheduler for Timed {
+    fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision {
+        self.timed(view, |inner| inner.decide(view, class))
+    }
+
+    fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
+        self.timed(view, |inner| inner.decide_for(view, pod))
+    }
+
+    fn queue(&self) -> Option<SchedulingQueue> {
+        self.inner.queue()
+    }
+
+    fn refusal(&mut self) -> Refusal {
+        self.inner.refusal()
     }
 }
 
