@@ -421,7 +421,9 @@ impl Devices {
     }
 
     fn resolve_allocations(&mut self) {
-        for device in self.claims.iter_mut().filter_map(|claim| claim.allocation.as_mut()).flat_map(|it| &mut it.devices) {
+        for device in
+            self.claims.iter_mut().filter_map(|claim| claim.allocation.as_mut()).flat_map(|it| &mut it.devices)
+        {
             let key = (device.driver.clone(), device.pool.clone(), device.device.clone());
             device.id = self.ids.get(&key).copied();
         }

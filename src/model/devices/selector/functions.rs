@@ -14,13 +14,78 @@ use super::values::{QUANTITY, Quantity, SEMVER, Version};
 /// Names of functions and operators of the language, its extensions and this module; beside them those that begin with a
 /// character of an operator.
 const KNOWN: &[&str] = &[
-    "add", "asApproximateFloat", "asInteger", "bool", "bytes", "ceil", "charAt", "compareTo", "contains", "distinct",
-    "double", "duration", "dyn", "endsWith", "first", "flatten", "floor", "format", "getDate", "getDayOfMonth",
-    "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds",
-    "greatest", "indexOf", "int", "isFinite", "isGreaterThan", "isInf", "isInteger", "isLessThan", "isNaN", "isQuantity",
-    "isSemver", "join", "last", "lastIndexOf", "least", "list", "lowerAscii", "major", "map", "matches", "minor", "patch",
-    "quantity", "quote", "replace", "reverse", "round", "semver", "sign", "size", "slice", "sort", "sortBy", "split",
-    "startsWith", "string", "sub", "substring", "timestamp", "trim", "trunc", "type", "uint", "upperAscii",
+    "add",
+    "asApproximateFloat",
+    "asInteger",
+    "bool",
+    "bytes",
+    "ceil",
+    "charAt",
+    "compareTo",
+    "contains",
+    "distinct",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "first",
+    "flatten",
+    "floor",
+    "format",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "greatest",
+    "indexOf",
+    "int",
+    "isFinite",
+    "isGreaterThan",
+    "isInf",
+    "isInteger",
+    "isLessThan",
+    "isNaN",
+    "isQuantity",
+    "isSemver",
+    "join",
+    "last",
+    "lastIndexOf",
+    "least",
+    "list",
+    "lowerAscii",
+    "major",
+    "map",
+    "matches",
+    "minor",
+    "patch",
+    "quantity",
+    "quote",
+    "replace",
+    "reverse",
+    "round",
+    "semver",
+    "sign",
+    "size",
+    "slice",
+    "sort",
+    "sortBy",
+    "split",
+    "startsWith",
+    "string",
+    "sub",
+    "substring",
+    "timestamp",
+    "trim",
+    "trunc",
+    "type",
+    "uint",
+    "upperAscii",
 ];
 
 /// Whether there is a function of that name; a name after a dot counts by its last part.
@@ -52,7 +117,9 @@ pub(super) fn environment() -> Env {
         ("semver", "string_to_semver", vec![STRING_TYPE], |args| new_version(&args)),
         ("semver", "string_bool_to_semver", vec![STRING_TYPE, BOOL_TYPE], |args| new_version(&args)),
         ("isSemver", "is_semver_string", vec![STRING_TYPE], |args| Ok(truth(new_version(&args).is_ok()))),
-        ("isSemver", "is_semver_string_bool", vec![STRING_TYPE, BOOL_TYPE], |args| Ok(truth(new_version(&args).is_ok()))),
+        ("isSemver", "is_semver_string_bool", vec![STRING_TYPE, BOOL_TYPE], |args| {
+            Ok(truth(new_version(&args).is_ok()))
+        }),
     ];
     for (name, id, types, function) in functions {
         env.add_overload(name, id, types, function).expect(declared);
@@ -73,9 +140,7 @@ fn quantity_methods() -> Vec<Method> {
     let (own, two, with_int) = (None, Some(&QUANTITY), Some(&INT_TYPE));
     vec![
         ("sign", "quantity_sign", own, |args| Ok(number(quantity(&args, 0)?.0.signum() as i64))),
-        ("isInteger", "quantity_is_integer", own, |args| {
-            Ok(truth(quantity(&args, 0)?.as_integer().is_some()))
-        }),
+        ("isInteger", "quantity_is_integer", own, |args| Ok(truth(quantity(&args, 0)?.as_integer().is_some()))),
         ("asInteger", "quantity_as_integer", own, |args| {
             let whole = quantity(&args, 0)?.as_integer();
             whole.map(number).ok_or_else(|| failed("asInteger", "cannot convert value to integer"))
@@ -83,13 +148,9 @@ fn quantity_methods() -> Vec<Method> {
         ("asApproximateFloat", "quantity_as_float", own, |args| {
             Ok(CowVal::owned(CelDouble::from(quantity(&args, 0)?.0 as f64 / 1000.0)))
         }),
-        ("isGreaterThan", "quantity_is_greater_than", two, |args| {
-            Ok(truth(quantity(&args, 0)? > quantity(&args, 1)?))
-        }),
+        ("isGreaterThan", "quantity_is_greater_than", two, |args| Ok(truth(quantity(&args, 0)? > quantity(&args, 1)?))),
         ("isLessThan", "quantity_is_less_than", two, |args| Ok(truth(quantity(&args, 0)? < quantity(&args, 1)?))),
-        ("compareTo", "quantity_compare_to", two, |args| {
-            Ok(order(quantity(&args, 0)?.cmp(&quantity(&args, 1)?)))
-        }),
+        ("compareTo", "quantity_compare_to", two, |args| Ok(order(quantity(&args, 0)?.cmp(&quantity(&args, 1)?)))),
         ("add", "quantity_add", two, |args| sum(&args, 1)),
         ("add", "quantity_add_int", with_int, |args| sum(&args, 1)),
         ("sub", "quantity_sub", two, |args| sum(&args, -1)),
@@ -156,7 +217,8 @@ fn new_quantity<'b, 'v>(args: &Arguments<'b, 'v>) -> Outcome<'b, 'v> {
 }
 
 fn new_version<'b, 'v>(args: &Arguments<'b, 'v>) -> Outcome<'b, 'v> {
-    let is_normalised = args.get(1).and_then(|value| value.downcast_ref::<CelBool>()).is_some_and(|value| *value.inner());
+    let is_normalised =
+        args.get(1).and_then(|value| value.downcast_ref::<CelBool>()).is_some_and(|value| *value.inner());
     let parse = if is_normalised { Version::parse_normalised } else { Version::parse };
     parse(text(args)?).map(CowVal::owned).map_err(|why| failed("semver", &why))
 }

@@ -115,7 +115,9 @@ pub(super) fn device(driver: &str, device: &Device) -> Result<Fields, String> {
             Attribute::Number(number) => Box::new(CelInt::from(*number)),
             Attribute::Truth(truth) => Box::new(CelBool::from(*truth)),
             Attribute::Text(text) => Box::new(CelString::from(text.clone())),
-            Attribute::Version(text) => Box::new(Version::parse(text).map_err(|why| format!("attribute {name}: {why}"))?),
+            Attribute::Version(text) => {
+                Box::new(Version::parse(text).map_err(|why| format!("attribute {name}: {why}"))?)
+            }
         };
         insert_qualified(&mut attributes, name, driver, value);
     }

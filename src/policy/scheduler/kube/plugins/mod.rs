@@ -5,8 +5,8 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod accounts;
 mod balanced_allocation;
-mod gpu_devices;
 pub(super) mod dynamic_resources;
+mod gpu_devices;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;

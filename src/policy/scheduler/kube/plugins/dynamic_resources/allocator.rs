@@ -13,7 +13,8 @@ use super::constraints::Constraint;
 use super::pools::{Pool, gather};
 use super::requests::{Request, request};
 use crate::model::devices::{
-    AllocatedDevice, Allocation, CLAIM_DEVICES_MAX, ClaimSpec, Counters, Device, DeviceId, Devices, Reach, ResourceSlice,
+    AllocatedDevice, Allocation, CLAIM_DEVICES_MAX, ClaimSpec, Counters, Device, DeviceId, Devices, Reach,
+    ResourceSlice,
 };
 use crate::model::pod_spec::{LabelRequirement, NodeSelectorTerm, SelectorOperator};
 use crate::policy::scheduler::kube::NodeInfo;
@@ -97,9 +98,7 @@ pub(super) fn allocate<'a>(node: &NodeInfo<'a>, claims: &[Wanted<'a>]) -> Result
             Err(Failure::OnNode("invalid resource pools were encountered".to_owned()))
         }
         Ok(false) => Ok(None),
-        Err(Stop::TooMany) => {
-            Err(Failure::Error("allocation max size exceeded".to_owned()))
-        }
+        Err(Stop::TooMany) => Err(Failure::Error("allocation max size exceeded".to_owned())),
         Err(Stop::Error(message)) => Err(Failure::Error(message)),
     }
 }
@@ -433,7 +432,8 @@ impl<'a> Search<'a, '_> {
     fn available_counters(&self, pool: usize) -> CountersBySet<'a> {
         let pool = &self.pools[pool];
         let values = |counters: &'a Counters| counters.iter().map(|(name, &milli)| (name.as_str(), milli)).collect();
-        let mut left: CountersBySet<'a> = pool.counters.iter().map(|(&set, &counters)| (set, values(counters))).collect();
+        let mut left: CountersBySet<'a> =
+            pool.counters.iter().map(|(&set, &counters)| (set, values(counters))).collect();
         for slice in pool.slices.iter().chain(&pool.elsewhere) {
             for (at, device) in slice.devices.iter().enumerate() {
                 let id = slice.id(at);

@@ -16,9 +16,8 @@ pub(super) fn fits(device: &Device, request: &Counters, taken: &[&Counters]) -> 
 
 /// What a request takes of each of a device's capacities.
 pub(super) fn of_request(device: &Device, request: &Counters) -> Counters {
-    let of = |(name, capacity): (&String, &DeviceCapacity)| {
-        (name.clone(), consumed(request.get(name).copied(), capacity))
-    };
+    let of =
+        |(name, capacity): (&String, &DeviceCapacity)| (name.clone(), consumed(request.get(name).copied(), capacity));
     device.capacity.iter().map(of).collect()
 }
 
@@ -107,8 +106,7 @@ mod tests {
     #[test]
     fn shares_fit_until_the_capacity_is_used_up() {
         let named = |milli: i128| BTreeMap::from([("memory".to_owned(), milli)]);
-        let device =
-            Device { capacity: BTreeMap::from([("memory".to_owned(), ten(None))]), ..Device::default() };
+        let device = Device { capacity: BTreeMap::from([("memory".to_owned(), ten(None))]), ..Device::default() };
         assert!(fits(&device, &named(4000), &[&named(5000), &named(1000)]));
         assert!(!fits(&device, &named(4001), &[&named(5000), &named(1000)]));
         // Who asks for nothing takes all.

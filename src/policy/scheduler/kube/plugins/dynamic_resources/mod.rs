@@ -181,7 +181,8 @@ impl<'a> NodeScorer<'a> for ClaimFilter<'a> {
     /// For each request with alternatives, the more the earlier the chosen one stands in the list; nothing where all claims
     /// had their devices before (`computeScore`).
     fn score(&self, node: &NodeInfo<'a>) -> i64 {
-        let has_choice = self.claims.iter().flat_map(|claim| &claim.spec.requests).any(|request| request.is_prioritised);
+        let has_choice =
+            self.claims.iter().flat_map(|claim| &claim.spec.requests).any(|request| request.is_prioritised);
         if !has_choice || self.claims.iter().all(|claim| claim.allocation.is_some()) {
             return 0;
         }

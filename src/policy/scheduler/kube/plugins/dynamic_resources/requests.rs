@@ -3,7 +3,9 @@
 use super::allocator::{Candidate, Wanted};
 use super::capacity;
 use super::pools::{Pool, reaches};
-use crate::model::devices::{Device, DeviceClass, DeviceQuery, DeviceRequest, DeviceSelector, Devices, Reach, ResourceSlice};
+use crate::model::devices::{
+    Device, DeviceClass, DeviceQuery, DeviceRequest, DeviceSelector, Devices, Reach, ResourceSlice,
+};
 use crate::policy::scheduler::kube::NodeInfo;
 
 /// A request, or one of its alternatives.
