@@ -29,6 +29,7 @@ pub(super) fn pod_spec(pod: &Tree, tree: &Tree, (namespace, name): (&str, &str),
         volumes: volumes(tree, name, notes),
         resource_claims: resource_claims(pod, tree, notes),
         pod_group: group.map(str::to_owned),
+        required_features: required_features(tree),
         ..PodSpec::default()
     };
     read_affinity(tree.get("affinity"), &mut spec, notes);
@@ -76,6 +77,30 @@ fn host_ports(tree: &Tree, notes: &mut Notes) -> Vec<HostPort> {
     ports.sort();
     ports.dedup();
     ports
+}
+
+/// The items of a list that may not be there.
+fn items<'t>(tree: &'t Tree, key: &str) -> &'t [Tree] {
+    tree.get(key).map_or(&[], Tree::items)
+}
+
+/// Features of the kubelet that the pod cannot do without (`component-helpers/nodedeclaredfeatures`), sorted.
+fn required_features(tree: &Tree) -> Vec<String> {
+    let restarts_all = |(_, container): (bool, &Tree)| {
+        let mut rules = items(container, "restartPolicyRules").iter();
+        rules.any(|rule| rule.get("action").and_then(Tree::as_text) == Some("RestartAllContainers"))
+    };
+    let has_options = |(_, container): (bool, &Tree)| {
+        items(container, "volumeMounts").iter().any(|mount| !items(mount, "bindMountOptions").is_empty())
+    };
+    let truth = |key| tree.get(key).and_then(Tree::as_bool);
+    let maps_users_on_host_network = truth("hostNetwork") == Some(true) && truth("hostUsers") == Some(false);
+    let features = [
+        ("RestartAllContainersOnContainerExits", containers(tree).any(restarts_all)),
+        ("UserNamespacesHostNetworkSupport", maps_users_on_host_network),
+        ("VolumeBindMountOptions", containers(tree).any(has_options)),
+    ];
+    features.into_iter().filter(|(_, is_needed)| *is_needed).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The images that a node would have to have: of containers, then of volumes. Every container counts, also one without.

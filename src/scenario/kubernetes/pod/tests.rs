@@ -398,3 +398,38 @@ fn no_spec_panics() {
         }
     }
 }
+
+#[test]
+fn features_that_a_pod_needs_follow_from_its_spec() {
+    for (keys, expected) in [
+        ("containers: [{}]", vec![]),
+        ("containers: [{}, {restartPolicyRules: [{action: Restart}]}]", vec![]),
+        (
+            "containers: [{restartPolicyRules: [{action: Restart}, {action: RestartAllContainers}]}]",
+            vec!["RestartAllContainersOnContainerExits"],
+        ),
+        (
+            "initContainers: [{restartPolicyRules: [{action: RestartAllContainers}]}], containers: [{}]",
+            vec!["RestartAllContainersOnContainerExits"],
+        ),
+        ("hostNetwork: true, hostUsers: false, containers: [{}]", vec!["UserNamespacesHostNetworkSupport"]),
+        ("hostNetwork: true, hostUsers: true, containers: [{}]", vec![]),
+        ("hostUsers: false, containers: [{}]", vec![]),
+        ("containers: [{volumeMounts: [{name: v}]}]", vec![]),
+        ("containers: [{volumeMounts: [{name: v, bindMountOptions: [noexec]}]}]", vec!["VolumeBindMountOptions"]),
+    ] {
+        assert_eq!(pod("", keys, "").spec.required_features, expected, "{keys}");
+    }
+}
+
+#[test]
+fn the_fit_of_resources_is_scored_without_pod_level_requests() {
+    const MI: u64 = 1 << 20;
+    // One container of 100m; the pod as a whole asks for 1000m. Memory counts as 200 MiB either way.
+    let keys = "resources: {requests: {cpu: 1}}, containers: [{resources: {requests: {cpu: 100m}}}]";
+    let class = pod("", keys, "");
+    assert_eq!(scoring_request(&class), (1000, 200 * MI));
+    assert_eq!(class.spec.fit_scoring_request, Some((100, 200 * MI)));
+    // Without pod-level requests there is nothing to leave out.
+    assert_eq!(pod("", "containers: [{resources: {requests: {cpu: 100m}}}]", "").spec.fit_scoring_request, None);
+}
