@@ -243,7 +243,7 @@ impl<'m> Replay<'m> {
 }
 
 /// Replays one line of the file, up to its first disagreement.
-pub fn replay(line: &str, tally: &mut Tally) {
+pub(super) fn replay(line: &str, tally: &mut Tally) {
     let case: Case = serde_json::from_str(line).expect("the format is known");
     let model = model_of(&case);
     let mut replay = Replay::new(&case, &model);
