@@ -408,8 +408,8 @@ fn tolerations(spec: &Tree, notes: &mut Notes) -> Vec<Toleration> {
         };
         tolerations.push(Toleration { key: key.to_owned(), operator, value: value.to_owned(), effect });
     }
+    // One that is written twice counts twice: a pod that gets another toleration is tried again.
     tolerations.sort();
-    tolerations.dedup();
     tolerations
 }
 

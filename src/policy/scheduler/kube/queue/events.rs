@@ -118,8 +118,10 @@ pub enum ObjectChange {
     },
     /// A driver reports capacity where it did not, or more than before.
     StorageCapacityGrown,
-    /// A ResourceClaim was created or freed, or device classes or slices changed.
-    Devices,
+    /// The ResourceClaim at this position of the model's was created or got its devices.
+    ResourceClaimUpdated(u32),
+    /// A ResourceClaim gave its devices back, or device classes or slices changed.
+    DevicesFreed,
 }
 
 /// What happened.

@@ -111,7 +111,7 @@ fn registered_for_object(change: ObjectChange) -> &'static [Plugin] {
         ObjectChange::AllowedTopologies | ObjectChange::StorageCapacityGrown => &[VOLUME_BINDING],
         ObjectChange::CsiNodeAdded => &[NODE_VOLUME_LIMITS, VOLUME_BINDING],
         ObjectChange::CsiNodeUpdated { .. } => &[NODE_VOLUME_LIMITS],
-        ObjectChange::Devices => &[DYNAMIC_RESOURCES],
+        ObjectChange::ResourceClaimUpdated(_) | ObjectChange::DevicesFreed => &[DYNAMIC_RESOURCES],
     }
 }
 
@@ -138,6 +138,7 @@ impl<'a> Waiting<'a> {
             }
             POD_TOPOLOGY_SPREAD => self.after_spread(event),
             INTER_POD_AFFINITY => self.after_affinity(event),
+            DYNAMIC_RESOURCES => self.after_claims(event),
             NODE_DECLARED_FEATURES => self.after_features(event),
             // Whatever its preemption waits for is for the plug-ins to say whose rejection it is to lift.
             DEFAULT_PREEMPTION => false,
@@ -310,6 +311,17 @@ impl<'a> Waiting<'a> {
                 let joins = |term: &PodAffinityTerm| new.label(&term.topology_key).is_some() && changes(term);
                 let leaves = |term: &PodAffinityTerm| old.label(&term.topology_key).is_some() && changes(term);
                 affinity.iter().any(joins) || anti_affinity.iter().any(leaves)
+            }
+            _ => true,
+        }
+    }
+
+    fn after_claims(&self, event: &ClusterEvent) -> bool {
+        match event {
+            ClusterEvent::ObjectChanged(ObjectChange::ResourceClaimUpdated(at)) => {
+                let claim = &self.view.model.objects.devices.claims[*at as usize];
+                let mut names = self.spec().resource_claims.iter().filter_map(|wanted| wanted.claim.as_ref());
+                self.spec().namespace == claim.namespace && names.any(|name| *name == claim.name)
             }
             _ => true,
         }

@@ -44,6 +44,7 @@ use self::pool::{Cause, InFlight, Pool};
 use crate::ids::{ClassId, PodId};
 use crate::model::PodSpec;
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, PluginArguments};
+use crate::policy::scheduler::kube::plugins::dynamic_resources;
 use crate::units::{SimDuration, SimTime};
 use crate::world::View;
 
@@ -548,7 +549,7 @@ impl SchedulingQueue {
         let enabled = self.profiles[usize::from(queued.profile)].pre_enqueue;
         let is_kept_out = |plugin: &Plugin| match *plugin {
             hints::SCHEDULING_GATES => !spec.scheduling_gates.is_empty() && !queued.is_ungated,
-            hints::DYNAMIC_RESOURCES => spec.resource_claims.iter().any(|claim| claim.claim.is_none()),
+            hints::DYNAMIC_RESOURCES => dynamic_resources::lacks_claim(*view, queued.pod, spec),
             hints::DEFAULT_PREEMPTION => self.preempting.contains(&queued.pod),
             _ => false,
         };

@@ -82,6 +82,11 @@ fn claims_of<'a>(view: View<'a>, pod: Option<PodId>, spec: &'a PodSpec) -> Resul
     Ok(claims)
 }
 
+/// Whether a pod has to wait for one of its claims before it may come into the queue (`PreEnqueue`).
+pub(in crate::policy::scheduler::kube) fn lacks_claim(view: View<'_>, pod: PodId, spec: &PodSpec) -> bool {
+    claims_of(view, Some(pod), spec).is_err()
+}
+
 /// Refuses claims whose classes are not there.
 fn check_classes(view: View<'_>, claims: &[Claim<'_>]) -> Result<(), Rejection> {
     for request in claims.iter().filter(|claim| claim.allocation.is_none()).flat_map(|claim| &claim.spec.requests) {
