@@ -27,9 +27,12 @@ pub struct KubeSchedulerConfiguration {
 /// Which of equally good nodes is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TieBreak {
-    /// Any, drawn from the policy's own stream, as upstream does.
+    /// Any, drawn from the policy's own stream, as upstream means it.
     #[default]
     Random,
+    /// The one that v1.37.0 takes: it draws no random numbers unless extenders score, and takes the top of a heap of
+    /// the scores, built over nodes in the order in which they were looked at.
+    Heap,
     /// The first in the order in which nodes were looked at, for comparison.
     First,
 }

@@ -35,7 +35,7 @@ pub struct PodSpec {
     pub topology_spread: Vec<TopologySpreadConstraint>,
     /// Ports of the node that the containers take, sorted.
     pub host_ports: Vec<HostPort>,
-    /// Images of init containers and containers, in that order, as written.
+    /// Images of init containers, containers and image volumes, in that order, as written.
     pub images: Vec<String>,
     /// Milli-cores and bytes of memory as upstream's scorers count them: with 100 milli-cores and 200 MiB for each
     /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: the pod has one container.
@@ -46,6 +46,11 @@ pub struct PodSpec {
     pub resource_claims: Vec<PodResourceClaim>,
     /// `spec.schedulingGroup.podGroupName`: the gang that the pod belongs to.
     pub pod_group: Option<String>,
+    /// Features that a node must declare, sorted (`component-helpers/nodedeclaredfeatures`):
+    /// `RestartAllContainersOnContainerExits` if some container's `restartPolicyRules` have the action
+    /// `RestartAllContainers`, `UserNamespacesHostNetworkSupport` if `hostNetwork` is true and `hostUsers` false,
+    /// `VolumeBindMountOptions` if some volume mount has `bindMountOptions`.
+    pub required_features: Vec<String>,
 }
 
 impl Default for PodSpec {
@@ -67,6 +72,7 @@ impl Default for PodSpec {
             volumes: Vec::new(),
             resource_claims: Vec::new(),
             pod_group: None,
+            required_features: Vec::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum PreFilter<'a> {
 }
 
 /// Keeps pods from nodes.
-pub trait FilterPlugin: Send + std::fmt::Debug {
+pub trait FilterPlugin: Send + Sync + std::fmt::Debug {
     /// Looks at the pod; what comes back filters nodes for this cycle.
     fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a>;
 }
@@ -49,7 +49,7 @@ pub trait NodeFilter<'a>: std::fmt::Debug {
 }
 
 /// Scores nodes.
-pub trait ScorePlugin: Send + std::fmt::Debug {
+pub trait ScorePlugin: Send + Sync + std::fmt::Debug {
     /// Looks at the nodes that passed the filters; none: the plug-in scores nothing for this pod, and counts as 0.
     fn pre_score<'a>(&self, cycle: &Cycle<'a>, feasible: &[NodeInfo<'a>]) -> Option<Box<dyn NodeScorer<'a> + 'a>>;
 }
@@ -73,7 +73,7 @@ pub struct Framework {
 }
 
 /// The filters of one cycle.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Filters<'a> {
     /// In the order of the profile; plug-ins that skip are not among them.
     pub filters: Vec<(String, Box<dyn NodeFilter<'a> + 'a>)>,
@@ -128,6 +128,16 @@ impl Framework {
     /// The arguments of its plug-ins.
     pub fn arguments(&self) -> &PluginArguments {
         &self.arguments
+    }
+
+    /// The filters and their names, in order.
+    pub(super) fn filters(&self) -> impl Iterator<Item = (&str, &dyn FilterPlugin)> {
+        self.filters.iter().map(|(name, plugin)| (name.as_str(), plugin.as_ref()))
+    }
+
+    /// The scorers with names and weights, in order.
+    pub(super) fn scorers(&self) -> impl Iterator<Item = (&str, i64, &dyn ScorePlugin)> {
+        self.scorers.iter().map(|(name, weight, plugin)| (name.as_str(), *weight, plugin.as_ref()))
     }
 
     /// Runs the PreFilter plug-ins (`RunPreFilterPlugins`).

@@ -13,12 +13,18 @@
 
 pub mod cycle;
 pub mod diagnosis;
+pub mod extender;
+pub(super) mod fast;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+pub mod node_tree;
 pub mod nominated;
 pub mod plugins;
 pub mod preemption;
+pub mod sampling;
+pub mod schedule;
+pub mod select;
 #[cfg(test)]
 mod test_cluster;
 
@@ -26,6 +32,7 @@ pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
 pub use framework::{Feasible, Framework};
 pub use node_info::NodeInfo;
+pub use node_tree::NodeTree;
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
