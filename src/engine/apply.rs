@@ -7,7 +7,7 @@ use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
 use crate::policy::scheduler::Placement;
 use crate::units::{SimDuration, SimTime};
-use crate::world::pods::Reason;
+use crate::world::pods::{NOT_STARTED_NS, Reason};
 use crate::world::{NodeState, Phase, View};
 
 impl<O: Observer> Simulation<'_, O> {
@@ -28,6 +28,11 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod is bound and begins to start.
     pub(super) fn apply_binding(&mut self, pod: PodId) {
+        // Pods that came bound may have started before the run.
+        let start_ns = &mut self.world.pods.start_ns[pod.index()];
+        if *start_ns == NOT_STARTED_NS {
+            *start_ns = i64::try_from(self.world.time.0).unwrap_or(NOT_STARTED_NS);
+        }
         let bound = &mut self.world.pods.bound[pod.index()];
         if *bound == SimTime::NEVER {
             *bound = self.world.time;
@@ -70,6 +75,7 @@ impl<O: Observer> Simulation<'_, O> {
             OnEviction::End => self.apply_end(pod, phase, reason),
             OnEviction::Requeue => {
                 self.apply_release(pod);
+                self.world.pods.start_ns[pod.index()] = NOT_STARTED_NS;
                 self.world.set_phase(pod, Phase::Pending);
                 self.world.pods.reason[pod.index()] = reason;
                 self.enqueue(pod);

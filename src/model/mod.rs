@@ -21,7 +21,7 @@ pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
 pub use workload::{
-    ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, PodClass, Toleration,
+    ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, ListedState, PodClass, Toleration,
     TolerationOperator, Workload,
 };
 

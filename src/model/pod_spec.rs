@@ -11,7 +11,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub const DEFAULT_SCHEDULER_NAME: &str = "default-scheduler";
 
 /// The parts of a pod's `spec` and `metadata` that only kube-scheduler reads. Pods of one class share it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodSpec {
     /// `metadata.namespace`.
     pub namespace: String,
@@ -35,10 +35,11 @@ pub struct PodSpec {
     pub topology_spread: Vec<TopologySpreadConstraint>,
     /// Ports of the node that the containers take, sorted.
     pub host_ports: Vec<HostPort>,
-    /// Images of init containers, containers and image volumes, in that order, as written.
+    /// Images of init containers, containers and image volumes, in that order, as written; each counts, empty or not.
     pub images: Vec<String>,
     /// Milli-cores and bytes of memory as upstream's scorers count them: with 100 milli-cores and 200 MiB for each
-    /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: the pod has one container.
+    /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: what the pod requests, or those
+    /// amounts where it requests nothing.
     pub scoring_request: Option<(u64, u64)>,
     /// `spec.volumes`, as far as they matter to placement.
     pub volumes: Vec<PodVolume>,
@@ -124,7 +125,7 @@ pub enum SelectorOperator {
 }
 
 /// `v1.NodeAffinity`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeAffinity {
     /// Terms of which a node must meet at least one; none: any node will do. An empty list is met by no node.
     pub required: Option<Vec<NodeSelectorTerm>>,
@@ -133,7 +134,7 @@ pub struct NodeAffinity {
 }
 
 /// `v1.NodeSelectorTerm`: all requirements hold; without any it is met by no node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeSelectorTerm {
     /// Requirements on labels.
     pub expressions: Vec<LabelRequirement>,
@@ -142,7 +143,7 @@ pub struct NodeSelectorTerm {
 }
 
 /// `v1.PodAffinity` and `v1.PodAntiAffinity`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodAffinity {
     /// Terms that must all hold.
     pub required: Vec<PodAffinityTerm>,
@@ -151,7 +152,7 @@ pub struct PodAffinity {
 }
 
 /// `v1.PodAffinityTerm`, with `matchLabelKeys` and `mismatchLabelKeys` merged into the selector as the API server does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodAffinityTerm {
     /// Which pods; none selects none.
     pub selector: Option<LabelSelector>,
@@ -164,7 +165,7 @@ pub struct PodAffinityTerm {
 }
 
 /// `v1.TopologySpreadConstraint`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TopologySpreadConstraint {
     /// How far a domain may be above the emptiest one, at least 1.
     pub max_skew: i32,

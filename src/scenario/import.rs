@@ -21,7 +21,7 @@ const INTERVAL: SimDuration = SimDuration(1_000_000_000);
 /// Adds the nodes of Kubernetes manifests.
 pub(super) fn node_manifests(listed: &[String], cluster: &mut Cluster, context: &mut Context<'_>) {
     if let Some(paths) = existing_paths("cluster.manifests", listed, context) {
-        kubernetes::add_nodes(&paths, cluster, &mut context.findings);
+        kubernetes::add_nodes(&paths, kubernetes::ReadFor::Others, cluster, &mut context.findings);
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn pod_manifests(
     context: &mut Context<'_>,
 ) {
     if let Some(paths) = existing_paths("workload.manifests", listed, context) {
-        kubernetes::add_pods(&paths, cluster, workload, &mut context.findings);
+        kubernetes::add_pods(&paths, kubernetes::ReadFor::Others, cluster, workload, &mut context.findings);
     }
 }
 

@@ -9,6 +9,8 @@ mod determinism;
 mod engine;
 mod event_log;
 mod fgd;
+mod fgd_rules;
+mod fuzz;
 mod golden;
 mod program;
 mod random_model;

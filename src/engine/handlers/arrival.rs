@@ -3,10 +3,11 @@
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
+use crate::model::ListedState;
 use crate::observe::Observer;
 use crate::policy::scheduler::{Placement, filter, gpus};
 use crate::world::pods::Reason;
-use crate::world::{Phase, View};
+use crate::world::{Deletion, Phase, View};
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_arrive(&mut self, source: u16) {
@@ -17,10 +18,25 @@ impl<O: Observer> Simulation<'_, O> {
         if let Some(next) = self.sources.next_arrival(workload, source.into()) {
             self.schedule(next, Event::Arrive { source });
         }
+        self.note_past(pod, arriving.state);
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         match arriving.node {
             Some(node) => self.admit(pod, node),
             None => self.enqueue(pod),
+        }
+    }
+
+    /// Takes over what had become of a pod before the run.
+    fn note_past(&mut self, pod: PodId, state: ListedState) {
+        let ListedState { start_ns, nominated, is_terminating } = state;
+        if let Some(start_ns) = start_ns {
+            self.world.pods.start_ns[pod.index()] = start_ns;
+        }
+        if is_terminating {
+            self.world.pods.deletion[pod.index()] = Deletion::Requested;
+        }
+        if let Some(node) = nominated {
+            self.world.nominated.insert(pod, node);
         }
     }
 

@@ -153,7 +153,7 @@ impl KubeScheduler {
 
     /// The fast path, where it knows the class; it leaves refusals to the plain form, which can say why.
     fn find_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Found> {
-        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() || self.tie_break == TieBreak::Heap {
+        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() {
             return None;
         }
         let Profile { framework, fast, percentage, .. } = &mut self.profiles[at];
@@ -170,8 +170,9 @@ impl KubeScheduler {
         at: usize,
         found: &Found,
     ) -> Result<Decision, ExtenderError> {
-        let n = self.draw(found.ties());
-        let node = self.profiles[at].fast.as_ref().expect("it was just used").nth_best(found, n);
+        let n = if self.tie_break == TieBreak::Heap { 0 } else { self.draw(found.ties()) };
+        let fast = self.profiles[at].fast.as_ref().expect("it was just used");
+        let node = if self.tie_break == TieBreak::Heap { fast.top_of_heap(found) } else { fast.nth_best(found, n) };
         self.start = (self.start + found.examined()) % self.nodes.len();
         Ok(place(view, class, node, found.feasible(), found.score(), found.ties()))
     }

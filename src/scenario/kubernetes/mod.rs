@@ -16,6 +16,8 @@ mod files;
 mod node;
 mod pod;
 mod read;
+mod selector;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,6 +29,15 @@ use read::Notes;
 
 use crate::document::{Code, Issue, Issues, Node as Tree, Source, Span};
 use crate::model::{Cluster, Workload};
+
+/// Which policy objects are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFor {
+    /// `kube-scheduler`: everything that it looks at is read.
+    KubeScheduler,
+    /// Any other: what only kube-scheduler looks at is left alone, with a warning where it can keep a pod from a node.
+    Others,
+}
 
 /// What was found beside the objects.
 #[derive(Debug, Default)]
@@ -92,6 +103,10 @@ impl Findings {
         for (field, span) in notes.unused {
             self.warn(kind, &field, file, span, || format!("`{field}` of {kind} is not used by this release"));
         }
+        for (field, span) in notes.for_kube_scheduler {
+            let message = || format!("`{field}` of {kind} is used by the policy `kube-scheduler` only");
+            self.warn(kind, &field, file, span, message);
+        }
         for (text, span) in notes.remarks {
             self.warn(kind, text, file, span, || text.to_owned());
         }
@@ -106,7 +121,7 @@ impl Findings {
 }
 
 /// Appends the nodes of the files to the cluster, in the order of the files.
-pub fn add_nodes(paths: &[PathBuf], cluster: &mut Cluster, findings: &mut Findings) {
+pub fn add_nodes(paths: &[PathBuf], read_for: ReadFor, cluster: &mut Cluster, findings: &mut Findings) {
     let sources = read_files(paths, findings);
     let objects = files::objects(&sources, findings);
     let mut nodes = Vec::new();
@@ -118,13 +133,19 @@ pub fn add_nodes(paths: &[PathBuf], cluster: &mut Cluster, findings: &mut Findin
         }
     }
     findings.read_for_nodes.extend(sources.iter().map(|(source, _)| source.file.clone()));
-    node::add(&nodes, cluster, findings);
+    node::add(&nodes, read_for, cluster, findings);
     findings.attach_sources(&sources);
 }
 
 /// Appends the pods of the files to the workload as one source: all arrive at the start, in the order of the files, and
 /// stay. Pods that are bound already stay on their node. Resources that no node has are added to the cluster's list.
-pub fn add_pods(paths: &[PathBuf], cluster: &mut Cluster, workload: &mut Workload, findings: &mut Findings) {
+pub fn add_pods(
+    paths: &[PathBuf],
+    read_for: ReadFor,
+    cluster: &mut Cluster,
+    workload: &mut Workload,
+    findings: &mut Findings,
+) {
     let sources = read_files(paths, findings);
     let objects = files::objects(&sources, findings);
     let (mut pods, mut priority_classes) = (Vec::new(), Vec::new());
@@ -145,7 +166,8 @@ pub fn add_pods(paths: &[PathBuf], cluster: &mut Cluster, workload: &mut Workloa
     }
     findings.read_for_pods.extend(sources.iter().map(|(source, _)| source.file.clone()));
     let priority_classes = pod::priority_classes(&priority_classes, findings);
-    pod::add(&pods, &priority_classes, cluster, workload, findings);
+    let options = pod::Options { read_for, with_namespace: false, priorities: &priority_classes };
+    pod::add(&pods, options, cluster, workload, findings);
     findings.attach_sources(&sources);
 }
 

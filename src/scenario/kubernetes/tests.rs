@@ -36,7 +36,7 @@ fn warnings(findings: &Findings) -> Vec<String> {
 fn nodes(text: &str) -> (Cluster, Findings) {
     let (_directory, path) = file(text);
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[path], &mut cluster, &mut findings);
+    add_nodes(&[path], ReadFor::Others, &mut cluster, &mut findings);
     (cluster, findings)
 }
 
@@ -46,7 +46,7 @@ fn pods(text: &str) -> (Cluster, Workload, Findings) {
         nodes("{kind: Node, metadata: {name: n}, status: {capacity: {cpu: 4, pods: 10}}}");
     let (_directory, path) = file(text);
     let mut workload = Workload::default();
-    add_pods(&[path], &mut cluster, &mut workload, &mut findings);
+    add_pods(&[path], ReadFor::Others, &mut cluster, &mut workload, &mut findings);
     (cluster, workload, findings)
 }
 
@@ -338,12 +338,12 @@ fn what_is_not_used_is_said_once_with_a_count() {
         [
             "ConfigMap objects are not used by this release x1",
             "Job objects of the dump are left out: their pods are taken as they are listed x1",
-            "`spec.affinity.podAntiAffinity` of Pod is not used by this release x2",
-            "`spec.containers[].ports[].hostPort` of Pod is not used by this release x2",
+            "`spec.affinity.podAntiAffinity` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.containers[].ports[].hostPort` of Pod is used by the policy `kube-scheduler` only x2",
             "`spec.nodeSelecter` of Pod is not used by this release x2",
-            "`spec.schedulerName` of Pod is not used by this release x2",
-            "`spec.topologySpreadConstraints` of Pod is not used by this release x2",
-            "`spec.volumes[].persistentVolumeClaim` of Pod is not used by this release x2",
+            "`spec.schedulerName` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.topologySpreadConstraints` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.volumes[].persistentVolumeClaim` of Pod is used by the policy `kube-scheduler` only x2",
             "Node objects are left to `cluster.manifests` x1",
         ]
     );
@@ -390,7 +390,7 @@ fn directories_are_read_in_order_of_name() {
     std::fs::write(directory.path().join("b/2.yml"), node("second")).unwrap();
     std::fs::write(directory.path().join("b/1.YAML"), node("first")).unwrap();
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[directory.path().to_owned()], &mut cluster, &mut findings);
+    add_nodes(&[directory.path().to_owned()], ReadFor::Others, &mut cluster, &mut findings);
     assert_eq!(issues(findings), [""; 0]);
     let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["first", "second", "third"]);
@@ -404,7 +404,7 @@ fn directories_are_read_in_order_of_name() {
         (PathBuf::from("nowhere.yaml"), "W0001 0:0 no such file"),
     ] {
         let mut findings = Findings::default();
-        add_nodes(&[path], &mut Cluster::default(), &mut findings);
+        add_nodes(&[path], ReadFor::Others, &mut Cluster::default(), &mut findings);
         assert_eq!(issues(findings), [expected]);
     }
 }
@@ -422,8 +422,8 @@ fn data(folder: &str) -> Option<PathBuf> {
 
 fn read(node_paths: &[PathBuf], pod_paths: &[PathBuf]) -> (Cluster, Workload, Findings) {
     let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
-    add_nodes(node_paths, &mut cluster, &mut findings);
-    add_pods(pod_paths, &mut cluster, &mut workload, &mut findings);
+    add_nodes(node_paths, ReadFor::Others, &mut cluster, &mut findings);
+    add_pods(pod_paths, ReadFor::Others, &mut cluster, &mut workload, &mut findings);
     (cluster, workload, findings)
 }
 
@@ -462,7 +462,7 @@ fn dumps_of_real_clusters_are_read() {
         assert!(listed(&workload).pods.iter().all(|pod| pod.node == Some(NodeId(0))));
     }
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[directory.join("troubleshoot/nodes.json")], &mut cluster, &mut findings);
+    add_nodes(&[directory.join("troubleshoot/nodes.json")], ReadFor::Others, &mut cluster, &mut findings);
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!((cluster.nodes.len(), cluster.extended_resources.as_slice()), (7, &["nvidia.com/gpu".to_owned()][..]));
 }

@@ -30,7 +30,7 @@ mod test_cluster;
 
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
-pub use framework::{Feasible, Framework};
+pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
 pub use preemption::Nomination;

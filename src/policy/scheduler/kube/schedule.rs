@@ -19,7 +19,7 @@ pub struct Attempt<'a> {
     pub diagnosis: Diagnosis,
     /// By how much the rotating start moves on; none: not at all.
     pub processed: Option<usize>,
-    /// The prepared filters, where PreFilter did not reject the pod.
+    /// The prepared filters; empty where PreFilter rejected the pod for good.
     pub filters: Option<Filters<'a>>,
 }
 
@@ -45,13 +45,18 @@ impl<'a> Attempt<'a> {
     ) -> Result<Attempt<'a>, ExtenderError> {
         let filters = match framework.pre_filter(cycle) {
             Ok(filters) => filters,
-            Err(diagnosis) => return Ok(Attempt::rejected(*diagnosis)),
+            Err(rejected) => {
+                let filters = Some(rejected.filters);
+                return Ok(Attempt { filters, ..Attempt::rejected(rejected.diagnosis) });
+            }
         };
         let mut attempt = Attempt::rejected(Diagnosis::default());
-        attempt.look_at_nominated(extenders, cycle, &filters)?;
+        attempt.look_at_nominated(extenders, cycle, &filters);
         if attempt.feasible.is_empty() {
             attempt.find(framework, extenders, cycle, &filters, search);
-            attempt.ask(extenders, cycle)?;
+            if attempt.ask(extenders, cycle)? {
+                attempt.diagnosis.unschedulable_plugins.insert(EXTENDER.into());
+            }
         }
         attempt.filters = Some(filters);
         if attempt.feasible.len() > 1 {
@@ -72,20 +77,18 @@ impl<'a> Attempt<'a> {
     }
 
     /// The node that preemption made room on is tried first, and alone.
-    fn look_at_nominated(
-        &mut self,
-        extenders: &[Extender],
-        cycle: &Cycle<'a>,
-        filters: &Filters<'a>,
-    ) -> Result<(), ExtenderError> {
+    fn look_at_nominated(&mut self, extenders: &[Extender], cycle: &Cycle<'a>, filters: &Filters<'a>) {
         let promised = cycle.pod.and_then(|pod| cycle.view.world.nominated.get(&pod));
-        let Some(&node) = promised.filter(|node| cycle.nodes.contains(node)) else { return Ok(()) };
+        let Some(&node) = promised.filter(|node| cycle.nodes.contains(node)) else { return };
         let node = NodeInfo::new(cycle.view, node);
-        if filters.filter_with_nominated_pods(cycle, &node).is_ok() {
-            self.feasible.push(node);
-            self.ask(extenders, cycle)?;
+        match filters.filter_with_nominated_pods(cycle, &node) {
+            Ok(()) => self.feasible.push(node),
+            Err(rejection) => self.reject(node.node, rejection),
         }
-        Ok(())
+        // Upstream logs an extender's failure here, and goes on to look at all nodes.
+        if self.ask(extenders, cycle).is_err() {
+            self.feasible.clear();
+        }
     }
 
     /// Walks around the nodes until enough are feasible (`findNodesThatPassFilters`).
@@ -104,6 +107,7 @@ impl<'a> Attempt<'a> {
                 named = only.iter().copied().filter(|node| cycle.nodes.contains(node)).collect();
                 let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
                 let code = Code::UnschedulableAndUnresolvable;
+                self.diagnosis.unschedulable_plugins.extend(plugins.iter().map(|name| name.clone().into()));
                 self.diagnosis.absent_nodes = Some(Rejection { plugin: "".into(), code, reasons: vec![reason.into()] });
                 &named
             }
@@ -129,8 +133,9 @@ impl<'a> Attempt<'a> {
         self.diagnosis.nodes.insert(node, rejection);
     }
 
-    /// Asks the extenders, one after another, which of the feasible nodes remain (`findNodesThatPassExtenders`).
-    fn ask(&mut self, extenders: &[Extender], cycle: &Cycle<'a>) -> Result<(), ExtenderError> {
+    /// Asks the extenders, one after another, which of the feasible nodes remain, and returns whether some do not
+    /// (`findNodesThatPassExtenders`).
+    fn ask(&mut self, extenders: &[Extender], cycle: &Cycle<'a>) -> Result<bool, ExtenderError> {
         let before = self.feasible.len();
         for extender in extenders.iter().filter(|extender| extender.is_interested(cycle, cycle.pod_class())) {
             if self.feasible.is_empty() {
@@ -145,10 +150,7 @@ impl<'a> Attempt<'a> {
                 Err(error) => return Err(error),
             }
         }
-        if self.feasible.len() != before {
-            self.diagnosis.unschedulable_plugins.insert(EXTENDER.into());
-        }
-        Ok(())
+        Ok(self.feasible.len() != before)
     }
 
     /// Scores the feasible nodes (`prioritizeNodes`). Extenders that fail to score add nothing.

@@ -21,6 +21,16 @@ pub fn top_of_heap(totals: &[i64]) -> Option<usize> {
     Some(at)
 }
 
+/// Whether of two equally good elements of a heap `a` comes to the top: an element yields to no equal below it, and from
+/// a common parent the left side goes up.
+pub fn is_above(a: usize, b: usize) -> bool {
+    // Counted from 1, the parent of i is i / 2, so that bits from the highest on are the way down from the top.
+    let (a, b) = (a + 1, b + 1);
+    let depth = a.ilog2().min(b.ilog2());
+    let (side_a, side_b) = (a >> (a.ilog2() - depth), b >> (b.ilog2() - depth));
+    if side_a == side_b { a < b } else { side_a < side_b }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +69,18 @@ mod tests {
             }
         }
         heap.first().map(|&(_, position)| position)
+    }
+
+    #[test]
+    fn of_equals_the_one_above_is_found_by_their_places() {
+        let mut stream = SEED.stream("test", 2);
+        for _ in 0..2000 {
+            let totals: Vec<i64> = (0..1 + stream.below(40)).map(|_| stream.below(3) as i64).collect();
+            let best = totals.iter().max().copied().unwrap_or(0);
+            let ties = (0..totals.len()).filter(|&at| totals[at] == best);
+            let top = ties.reduce(|top, other| if is_above(other, top) { other } else { top });
+            assert_eq!(top, top_of_heap(&totals), "{totals:?}");
+        }
     }
 
     #[test]

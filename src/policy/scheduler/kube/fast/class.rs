@@ -29,6 +29,8 @@ pub(super) struct ClassState {
     passes: Bits,
     /// Weighted sums of the scores that look at the node alone, by position; [`NOT_FEASIBLE`] for nodes that do not pass.
     sums: Vec<i32>,
+    /// The part of the sums that never changes, by position; empty where it is nothing.
+    fixed: Vec<i64>,
     raw: Vec<RawScores>,
     /// What every node gets from scores whose raw values are all the same.
     constant: i64,
@@ -70,6 +72,7 @@ impl ClassState {
         let mut state = ClassState {
             passes: Bits::new(len),
             sums: vec![NOT_FEASIBLE; len],
+            fixed: Vec::new(),
             raw: Vec::new(),
             constant: 0,
             topology: Topology::new(around, domains),
@@ -83,6 +86,7 @@ impl ClassState {
         };
         for (name, weight, plugin) in framework.scorers() {
             match locality::of_scorer(name) {
+                Locality::Fixed => state.add_fixed(weight, plugin, around),
                 Locality::Scaled { is_reversed } => state.add_raw(weight, is_reversed, plugin, around),
                 Locality::Topology if name == pod_topology_spread::NAME => state.spread_weight = weight,
                 Locality::Topology => state.preference_weight = weight,
@@ -91,6 +95,18 @@ impl ClassState {
         }
         state.look_again(framework, around, 0..len);
         Some(state)
+    }
+
+    fn add_fixed(&mut self, weight: i64, plugin: &dyn ScorePlugin, around: Surroundings<'_, '_>) {
+        let nodes: Vec<NodeInfo<'_>> = around.nodes().collect();
+        let Some(scorer) = plugin.pre_score(around.cycle, &nodes) else { return };
+        self.fixed.resize(nodes.len(), 0);
+        for (sum, node) in self.fixed.iter_mut().zip(&nodes) {
+            *sum += weight * scorer.score(node);
+        }
+        if self.fixed.iter().all(|&sum| sum == 0) {
+            self.fixed.clear();
+        }
     }
 
     fn add_raw(&mut self, weight: i64, is_reversed: bool, plugin: &dyn ScorePlugin, around: Surroundings<'_, '_>) {
@@ -147,6 +163,7 @@ impl ClassState {
             self.passes.set(position, passes);
             self.sums[position] = if passes {
                 let sum: i64 = scorers.iter().map(|(weight, scorer)| weight * scorer.score(&node)).sum();
+                let sum = sum + self.fixed.get(position).copied().unwrap_or(0);
                 i32::try_from(sum).expect("weights and scores are small")
             } else {
                 NOT_FEASIBLE
@@ -176,14 +193,20 @@ impl ClassState {
 
     /// The position of the `n`-th of the best nodes that [`best`](Self::best) found.
     pub(super) fn nth_best(&self, best: &Best, start: usize, n: usize) -> usize {
+        self.all_best(best, start).nth(n).expect("there are so many").1
+    }
+
+    /// The positions of the best nodes that [`best`](Self::best) found, each after its number among the feasible ones.
+    pub(super) fn all_best(&self, best: &Best, start: usize) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
+        let Best { feasible, score, ties, .. } = *best;
         if !self.feasible.is_empty() {
-            let of_best = |&(total, _): &(&i64, &usize)| *total == best.score;
-            let mut ties = self.totals.iter().zip(&self.feasible).filter(of_best).map(|(_, &position)| position);
-            return if best.feasible == 1 { self.feasible[0] } else { ties.nth(n).expect("there are so many") };
+            let is_best = move |number: usize| feasible == 1 || self.totals[number] == score;
+            return Box::new(self.feasible.iter().copied().enumerate().filter(move |(number, _)| is_best(*number)));
         }
-        let sum = (best.score - self.constant) as i32;
-        let is_best = |&position: &usize| best.feasible == 1 || self.sums[position] == sum;
-        self.passes.around(start).filter(is_best).nth(n).expect("there are so many")
+        let sum = (score - self.constant) as i32;
+        let is_best = move |position: usize| feasible == 1 || self.sums[position] == sum;
+        let found = self.passes.around(start).enumerate();
+        Box::new(found.filter(move |(_, position)| is_best(*position)).take(ties))
     }
 
     /// The case of classes that look at nodes alone: the highest sum in a stretch of the order.
@@ -262,7 +285,7 @@ fn is_supported(framework: &Framework, around: Surroundings<'_, '_>) -> bool {
         && cycle.spec().resource_claims.is_empty()
         && framework.filters().all(|(name, plugin)| match locality::of_filter(name) {
             Locality::Topology => true,
-            Locality::Node | Locality::Scaled { .. } => is_plain(plugin),
+            Locality::Node | Locality::Fixed | Locality::Scaled { .. } => is_plain(plugin),
             Locality::Elsewhere => matches!(plugin.pre_filter(cycle), PreFilter::Skip),
         })
         && framework.scorers().all(|(name, _, plugin)| {

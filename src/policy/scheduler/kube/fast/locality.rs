@@ -5,6 +5,8 @@
 pub(super) enum Locality {
     /// The node and its pods alone.
     Node,
+    /// The node and what all nodes have in common, neither of which changes while nodes neither join nor leave.
+    Fixed,
     /// A raw score of the node that never changes, brought to scale by the set of feasible nodes.
     Scaled {
         /// Whether low raw scores are good.
@@ -34,7 +36,8 @@ pub(super) fn of_filter(plugin: &str) -> Locality {
 /// What a scorer looks at.
 pub(super) fn of_scorer(plugin: &str) -> Locality {
     match plugin {
-        "NodeResourcesFit" | "NodeResourcesBalancedAllocation" | "ImageLocality" => Locality::Node,
+        "NodeResourcesFit" | "NodeResourcesBalancedAllocation" => Locality::Node,
+        "ImageLocality" => Locality::Fixed,
         "TaintToleration" => Locality::Scaled { is_reversed: true },
         "NodeAffinity" => Locality::Scaled { is_reversed: false },
         "PodTopologySpread" | "InterPodAffinity" => Locality::Topology,

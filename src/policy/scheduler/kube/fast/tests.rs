@@ -92,8 +92,8 @@ impl Draw {
     }
 
     fn spec(&mut self) -> PodSpec {
-        let mut spec = PodSpec::default();
-        spec.labels = vec![Label { key: "app".to_owned(), value: self.pick(&["a", "b", "c"]).to_owned() }];
+        let labels = vec![Label { key: "app".to_owned(), value: self.pick(&["a", "b", "c"]).to_owned() }];
+        let mut spec = PodSpec { labels, ..PodSpec::default() };
         if self.chance(30) {
             spec.labels.push(Label { key: "tier".to_owned(), value: "web".to_owned() });
         }
@@ -155,10 +155,9 @@ impl Draw {
         }
         let classes = (0..1 + self.below(8)).map(|number| self.class(number)).collect();
         let mut model = testkit::model(cluster, Workload { classes, ..Workload::default() });
-        model.scheduling.kube_scheduler = Some(Box::new(KubeSchedulerConfiguration {
-            tie_break: TieBreak::First,
-            ..KubeSchedulerConfiguration::default()
-        }));
+        let tie_break = [TieBreak::First, TieBreak::Heap, TieBreak::Random][self.below(3)];
+        let configuration = KubeSchedulerConfiguration { tie_break, ..KubeSchedulerConfiguration::default() };
+        model.scheduling.kube_scheduler = Some(Box::new(configuration));
         model
     }
 }

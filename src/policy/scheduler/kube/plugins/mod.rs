@@ -5,6 +5,7 @@ use crate::model::kube_scheduler::PluginArguments;
 
 mod accounts;
 mod balanced_allocation;
+mod dynamic_resources;
 mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
@@ -25,6 +26,7 @@ mod volumes;
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
     Some(match name {
+        dynamic_resources::NAME => Box::new(dynamic_resources::DynamicResources),
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
         node_declared_features::NAME => Box::new(node_declared_features::NodeDeclaredFeatures),
@@ -47,6 +49,7 @@ pub(super) fn scorer(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn
     Some(match name {
         balanced_allocation::NAME => Box::new(balanced_allocation::BalancedAllocation),
         image_locality::NAME => Box::new(image_locality::ImageLocality),
+        dynamic_resources::NAME => Box::new(dynamic_resources::DynamicResources),
         inter_pod_affinity::NAME => Box::new(inter_pod_affinity::InterPodAffinity),
         node_affinity::NAME => Box::new(node_affinity::NodeAffinity),
         node_resources_fit::NAME => Box::new(node_resources_fit::NodeResourcesFit),

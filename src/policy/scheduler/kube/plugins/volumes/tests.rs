@@ -89,7 +89,7 @@ fn verdict(scene: &Scene, plugin: &str) -> String {
     match scene.framework(&[plugin]).pre_filter(&scene.cycle()) {
         Ok(filters) if filters.filters.is_empty() => "skip".to_owned(),
         Ok(filters) => scene.verdicts(&filters),
-        Err(diagnosis) => diagnosis.pre_filter_message,
+        Err(rejected) => rejected.diagnosis.pre_filter_message,
     }
 }
 
