@@ -31,6 +31,7 @@
 //!   state, and its invariant in `world/check.rs`), `engine/event.rs` (its events), `engine/handlers/` (what they do),
 //!   `engine/apply.rs` (what they change), `observe` (what is seen of it).
 //! - **an importer**: one file in `importers/`, one row in its table.
+//! - **a bench workload**: one row and one function in `bench/workloads.rs`.
 
 pub mod ids;
 pub mod rng;

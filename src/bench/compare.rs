@@ -1,6 +1,6 @@
 //! Is this program slower than another one, or than an earlier suite?
 //!
-//! The ratio is that of decisions per second, this program to the other: above 1 this one is faster. It is the geometric
+//! The ratio is that of decisions per second of CPU time, this program to the other: above 1 this one is faster. It is the geometric
 //! mean over runs, the exponential of a mean of logarithms, because times vary by factors; its interval is the
 //! bootstrap's at 95 %. **Slower** means that the whole interval lies below `1 - limit`: noise that widens the interval
 //! makes the gate blind, never red.
@@ -20,11 +20,11 @@ pub const RUNS_MIN: u32 = 3;
 pub struct Comparison {
     /// What was measured.
     pub case: Case,
-    /// Median decisions per second of the other program, or of the baseline as it would be on this machine now.
-    pub base_decisions_per_s: f64,
-    /// Median decisions per second of this program.
-    pub decisions_per_s: f64,
-    /// Decisions per second, this program to the other.
+    /// Median decisions per CPU second of the other program, or of the baseline as it would be on this machine now.
+    pub base_decisions_per_cpu_s: f64,
+    /// Median decisions per CPU second of this program.
+    pub decisions_per_cpu_s: f64,
+    /// Decisions per CPU second, this program to the other.
     pub ratio: f64,
     /// Lower end of the 95 % interval of the ratio.
     pub ratio_low: f64,
@@ -43,19 +43,19 @@ pub fn compare_pairs(base: &CaseRuns, this: &CaseRuns, limit: f64) -> Comparison
         .runs
         .iter()
         .zip(&this.runs)
-        .map(|(base, this)| (this.decisions_per_s() / base.decisions_per_s()).ln())
+        .map(|(base, this)| (this.decisions_per_cpu_s() / base.decisions_per_cpu_s()).ln())
         .collect();
     let interval = bootstrap_mean(&logs, &mut stream());
-    comparison(base, this, base.median(Measurement::decisions_per_s), interval, limit)
+    comparison(base, this, base.median(Measurement::decisions_per_cpu_s), interval, limit)
 }
 
 /// Compares with runs of an earlier suite. Each rate is taken per calibration loop of its own process instead of per
 /// second, so that a faster or slower machine cancels out as far as the loop behaves as a scheduler does.
 pub fn compare_with_baseline(base: &CaseRuns, this: &CaseRuns, limit: f64) -> Comparison {
-    let per_loop = |run: &Measurement| (run.decisions_per_s() * run.calibration_s).ln();
+    let per_loop = |run: &Measurement| (run.decisions_per_cpu_s() * run.calibration_s).ln();
     let interval = bootstrap_difference(&base.values(per_loop), &this.values(per_loop), &mut stream());
     let here = this.median(|run| run.calibration_s);
-    let base_rate = base.median(|run| run.decisions_per_s() * run.calibration_s) / here;
+    let base_rate = base.median(|run| run.decisions_per_cpu_s() * run.calibration_s) / here;
     comparison(base, this, base_rate, interval, limit)
 }
 
@@ -67,7 +67,7 @@ fn stream() -> Stream {
 fn comparison(
     base: &CaseRuns,
     this: &CaseRuns,
-    base_decisions_per_s: f64,
+    base_decisions_per_cpu_s: f64,
     interval: BootstrapInterval,
     limit: f64,
 ) -> Comparison {
@@ -75,8 +75,8 @@ fn comparison(
     let ratio_high = interval.high.exp();
     Comparison {
         case: this.case.clone(),
-        base_decisions_per_s,
-        decisions_per_s: this.median(Measurement::decisions_per_s),
+        base_decisions_per_cpu_s,
+        decisions_per_cpu_s: this.median(Measurement::decisions_per_cpu_s),
         ratio: interval.estimate.exp(),
         ratio_low: interval.low.exp(),
         ratio_high,
@@ -100,6 +100,8 @@ mod tests {
         };
         let run = |&wall_s: &f64| Measurement {
             wall_s,
+            cpu_s: wall_s,
+            repeats: 1,
             decisions: 1000,
             refusals: 0,
             placed: 1000,
@@ -147,7 +149,7 @@ mod tests {
         let found = compare_with_baseline(&base, &this, 0.05);
         assert!((found.ratio - 1.0).abs() < 1e-12 && !found.slower, "{found:?}");
         // 1000 decisions in 1 s there are 1000 in 2 s here.
-        assert!((found.base_decisions_per_s - 500.0).abs() < 1e-9);
+        assert!((found.base_decisions_per_cpu_s - 500.0).abs() < 1e-9);
         // The loop took as long as there, so it is the program that is slower.
         let this = runs(&[2.0, 2.04, 1.96], 0.01, "a");
         assert!(compare_with_baseline(&base, &this, 0.05).slower);

@@ -152,6 +152,8 @@ mod tests {
     fn run(wall_s: f64, hash: &str) -> Measurement {
         Measurement {
             wall_s,
+            cpu_s: wall_s,
+            repeats: 1,
             decisions: 100,
             refusals: 0,
             placed: 100,

@@ -12,8 +12,9 @@ const MEBIBYTE: f64 = (1 << 20) as f64;
 /// A figure of a run as it stands in tables: column, decimals, value.
 type Figure = (&'static str, usize, fn(&Measurement) -> f64);
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 13] = [
     ("decisions_per_s", 0, Measurement::decisions_per_s),
+    ("decisions_per_cpu_s", 0, Measurement::decisions_per_cpu_s),
     ("pods_per_s", 0, Measurement::pods_per_s),
     ("latency_us_p50", 3, |run| run.latency_us_p50),
     ("latency_us_p90", 3, |run| run.latency_us_p90),
@@ -58,8 +59,8 @@ pub fn comparison_table(comparisons: &[Comparison]) -> Table {
     Table::new()
         .with("workload", texts(|row| &row.case.workload))
         .with("policy", texts(|row| &row.case.policy))
-        .with("base_decisions_per_s", numbers(0, |row| row.base_decisions_per_s))
-        .with("decisions_per_s", numbers(0, |row| row.decisions_per_s))
+        .with("base_decisions_per_cpu_s", numbers(0, |row| row.base_decisions_per_cpu_s))
+        .with("decisions_per_cpu_s", numbers(0, |row| row.decisions_per_cpu_s))
         .with("ratio", numbers(4, |row| row.ratio))
         .with("ratio_ci95_low", numbers(4, |row| row.ratio_low))
         .with("ratio_ci95_high", numbers(4, |row| row.ratio_high))
@@ -79,7 +80,7 @@ pub fn suite_text(cases: &[CaseRuns]) -> String {
     for runs in cases {
         let mut row = vec![runs.case.workload.clone(), runs.case.policy.clone()];
         row.extend([runs.case.nodes, runs.case.pods].map(|count| grouped(count.into())));
-        for (position, decimals) in [(0, 0), (1, 0), (2, 2), (3, 2), (4, 2), (5, 1), (6, 0), (10, 0)] {
+        for (position, decimals) in [(0, 0), (2, 0), (3, 2), (4, 2), (5, 2), (6, 1), (7, 0), (11, 0)] {
             let median = runs.median(FIGURES[position].2);
             row.push(if decimals == 0 { grouped(median) } else { format!("{median:.decimals$}") });
         }
@@ -90,14 +91,14 @@ pub fn suite_text(cases: &[CaseRuns]) -> String {
 
 /// Comparisons for people.
 pub fn comparison_text(comparisons: &[Comparison]) -> String {
-    let header = ["workload", "policy", "base/s", "this/s", "ratio", "95 % interval", "verdict", "placements"];
+    let header = ["workload", "policy", "base/CPU s", "this/CPU s", "ratio", "95 % interval", "verdict", "placements"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for row in comparisons {
         rows.push(vec![
             row.case.workload.clone(),
             row.case.policy.clone(),
-            grouped(row.base_decisions_per_s),
-            grouped(row.decisions_per_s),
+            grouped(row.base_decisions_per_cpu_s),
+            grouped(row.decisions_per_cpu_s),
             format!("{:.3}", row.ratio),
             format!("{:.3} to {:.3}", row.ratio_low, row.ratio_high),
             if row.slower { "SLOWER" } else { "ok" }.to_owned(),

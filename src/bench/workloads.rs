@@ -377,3 +377,106 @@ fn gated(draft: &mut Draft, size: Size) {
     gated.spec.scheduling_gates = vec!["test.k8s.io/hold".to_owned()];
     draft.pods("gated", gated, size.initial / 2, SimTime::ZERO, SimDuration::ZERO);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Simulation;
+    use crate::model::ArrivalSource;
+    use crate::observe::CheckEveryEvent;
+    use crate::world::pods::Phase;
+
+    fn small(row: &BenchWorkload) -> Size {
+        row.size(Some(if row.growth == Growth::WithPods { 1 } else { 12 }), Some(24))
+    }
+
+    #[test]
+    fn names_and_defaults_are_those_of_the_table() {
+        for row in WORKLOADS {
+            assert_eq!(find(row.name).map(|found| found.name), Some(row.name), "the name is unique");
+            assert_eq!(row.size(None, None), row.defaults, "{}", row.name);
+        }
+        assert!(find("Basic").is_none());
+    }
+
+    #[test]
+    fn sizes_follow_what_is_given() {
+        for (name, nodes, pods, expected) in [
+            // A tenth of 5000 nodes: a tenth of 1000 and 10 000 pods.
+            ("basic", Some(500), None, [500, 100, 1000]),
+            ("basic", Some(500), Some(7), [500, 100, 7]),
+            ("basic", None, Some(7), [5000, 1000, 7]),
+            // 10 000 / 5000 = 2 pods a node, at least 1.
+            ("basic", Some(1), None, [1, 0, 2]),
+            ("extended-resources", Some(10), None, [10, 0, 10]),
+            // The nodes change nothing, a tenth of the pods is a tenth of the initial ones.
+            ("gated", Some(9), None, [9, 20_000, 20_000]),
+            ("gated", None, Some(2000), [1, 2000, 2000]),
+        ] {
+            let size = find(name).expect("it is in the table").size(nodes, pods);
+            assert_eq!([size.nodes, size.initial, size.measured], expected, "{name} {nodes:?} {pods:?}");
+        }
+    }
+
+    #[test]
+    fn models_have_what_their_size_says() {
+        for row in WORKLOADS {
+            let size = small(row);
+            let model = row.build(size);
+            assert_eq!(model.cluster.nodes.len(), size.nodes as usize, "{}", row.name);
+            let counts: Vec<u64> = model
+                .workload
+                .sources
+                .iter()
+                .map(|source| match source {
+                    ArrivalSource::Listed(pods) => pods.pods.len() as u64,
+                    ArrivalSource::Generated(pods) => pods.count.expect("benches end"),
+                })
+                .collect();
+            assert_eq!(counts[..2], [size.initial, size.measured].map(u64::from), "{}", row.name);
+            let mut names: Vec<&str> = model.cluster.nodes.iter().map(|node| node.name.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), model.cluster.nodes.len(), "{}: names of nodes are unique", row.name);
+            assert!(model.script.is_sorted_by_key(|action| action.at), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn models_run_and_keep_every_invariant() {
+        for row in WORKLOADS {
+            let model = row.build(small(row));
+            let finished = Simulation::new(&model, CheckEveryEvent).expect("its policies exist").run();
+            let pods = &finished.world.pods;
+            let measured = (0..pods.len()).filter(|&i| pods.origin[i].0 == 1);
+            let waiting = measured.filter(|&i| pods.phase[i] == Phase::Pending).count();
+            match row.name {
+                // The default policy displaces nobody: 48 pods of 900 milli-cores fill the 12 nodes.
+                "preemption" => assert_eq!(waiting, 24),
+                // Twelve devices for 24 pods.
+                "extended-resources" => assert_eq!(waiting, 12),
+                name => assert_eq!(waiting, 0, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn something_happens_meanwhile_where_it_should() {
+        // 1001 measured pods, 2 ms apart: 2 s, in which a large pod comes every 200 ms, or every second one and a node.
+        let size = Size { nodes: 3, initial: 5, measured: 1001 };
+        let churn = |name: &str| {
+            let model = find(name).expect("it is in the table").build(size);
+            let ArrivalSource::Generated(pods) = &model.workload.sources[2] else { unreachable!("it is drawn") };
+            (pods.count, model.script)
+        };
+        assert_eq!(churn("unschedulable"), (Some(10), vec![]));
+        let (count, script) = churn("mixed-churn");
+        assert_eq!((count, script.len()), (Some(2), 3));
+        assert_eq!(script[1].action, Action::Remove(NodeId(3)));
+        // The first of the initial pods ends when the first measured pod arrives.
+        let model = find("gated").expect("it is in the table").build(size);
+        let ArrivalSource::Listed(initial) = &model.workload.sources[0] else { unreachable!("it is listed") };
+        assert_eq!(initial.pods[0].duration, Some(SimDuration(MEASURED_FROM.0)));
+        assert_eq!(initial.pods[4].duration, Some(SimDuration(MEASURED_FROM.0 + 80_000_000)));
+    }
+}

@@ -5,6 +5,7 @@ use super::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
+use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject};
 use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::{NOT_STARTED_NS, Reason};
@@ -19,6 +20,8 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
+        self.world.nominated.remove(&pod);
+        self.tell_queue(&ClusterEvent::PodAssigned(self.world.pods.class[pod.index()]));
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
@@ -93,20 +96,28 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.release(class, pod);
         self.world.claims.give_back(pod);
         self.note_room(node);
+        let class = self.world.pods.class[pod.index()];
+        self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });
     }
 
     /// A new node joins.
     pub(super) fn apply_new_node(&mut self, name: &str, shape: ShapeId) {
         let node = self.world.add_node(self.model, name, shape);
         self.is_freed.push(false);
-        self.observer.node_added(&View { model: self.model, world: &self.world }, node);
+        let view = View { model: self.model, world: &self.world };
+        self.observer.node_added(&view, node);
+        let event = ClusterEvent::NodeAdded(NodeObject::of(&view, node));
         self.note_room(node);
+        self.tell_queue(&event);
     }
 
     /// The node changes its state.
     pub(super) fn apply_node_state(&mut self, node: NodeId, state: NodeState) {
-        self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        let view = View { model: self.model, world: &self.world };
+        self.observer.node_changes(&view, node);
+        let old = NodeObject::of(&view, node);
         self.world.set_node_state(node, state);
+        self.tell_queue_of_node(old, node);
         if state == NodeState::Ready {
             self.note_room(node);
         }

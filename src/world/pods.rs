@@ -77,17 +77,20 @@ pub enum Reason {
     NodeCrashed,
     /// It came bound to a node that could not take it.
     OutOfResources,
+    /// It made room for a pod of higher priority.
+    Preempted,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 6] = [
+    pub const ALL: [Reason; 7] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
         Reason::NodeRemoved,
         Reason::NodeCrashed,
         Reason::OutOfResources,
+        Reason::Preempted,
     ];
 
     /// Its name in tables.
@@ -99,6 +102,7 @@ impl Reason {
             Reason::NodeRemoved => "NodeRemoved",
             Reason::NodeCrashed => "NodeCrashed",
             Reason::OutOfResources => "OutOfResources",
+            Reason::Preempted => "Preempted",
         }
     }
 }

@@ -59,6 +59,12 @@ impl<O: Observer> Simulation<'_, O> {
     /// Puts a pending pod into the queue.
     pub(in crate::engine) fn enqueue(&mut self, pod: PodId) {
         let class = self.world.pods.class[pod.index()];
+        let view = View { model: self.model, world: &self.world };
+        if let Some(queue) = &mut self.kube_queue {
+            queue.pods.add(pod, class, &view, self.world.time);
+            self.attend_queue();
+            return;
+        }
         if self.waiting.is_blocked(class) {
             // A node may have got room that the scheduler has not looked at yet: then the pod is not refused.
             self.unblock_helped_classes();

@@ -17,6 +17,7 @@ use super::kube::extender::{Extender, ExtenderError};
 use super::kube::fast::{FastPath, Found};
 use super::kube::framework::Filters;
 use super::kube::preemption::{self, Nomination, Preemption};
+use super::kube::queue::SchedulingQueue;
 use super::kube::schedule::{Attempt, Search};
 use super::kube::{Cycle, Framework, NodeTree, sampling, select};
 use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
@@ -67,6 +68,7 @@ struct Profile {
 struct KubeScheduler {
     profiles: Vec<Profile>,
     extenders: Vec<Extender>,
+    configuration: KubeSchedulerConfiguration,
     tie_break: TieBreak,
     ties: Stream,
     candidates: Stream,
@@ -106,6 +108,7 @@ impl KubeScheduler {
             profiles: configuration.profiles.iter().map(profile).collect::<Result<_, _>>()?,
             extenders,
             tie_break: configuration.tie_break,
+            configuration,
             ties: seed.stream("scheduler/kube-scheduler/ties", 0),
             candidates: seed.stream("scheduler/kube-scheduler/candidates", 0),
             tree: NodeTree::default(),
@@ -205,8 +208,10 @@ impl KubeScheduler {
                 }
                 None => {
                     self.refusal = refusal(&cycle, &attempt);
-                    if self.profiles[at].preempts {
-                        self.make_room(&cycle, &attempt);
+                    match attempt.post_filter_error(&framework) {
+                        Some(error) => self.refusal.diagnosis.post_filter_message = error.to_owned(),
+                        None if self.profiles[at].preempts => self.make_room(&cycle, &attempt),
+                        None => {}
                     }
                     Decision::Unschedulable
                 }
@@ -289,6 +294,10 @@ impl Scheduler for KubeScheduler {
 
     fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
         self.attempt(view, Some(pod), view.world.pods.class[pod.index()])
+    }
+
+    fn queue(&self) -> Option<SchedulingQueue> {
+        Some(SchedulingQueue::new(&self.configuration))
     }
 
     fn refusal(&mut self) -> Refusal {

@@ -63,6 +63,12 @@ pub trait Scheduler: Send {
         self.decide(view, view.world.pods.class[pod.index()])
     }
 
+    /// The queue in which pods wait for this policy; none: the one that the model names, from which a pod is tried again
+    /// as soon as something has changed that can help it.
+    fn queue(&self) -> Option<kube::queue::SchedulingQueue> {
+        None
+    }
+
     /// Why the pod of the last decision was refused, where the policy can say.
     fn refusal(&mut self) -> Refusal {
         Refusal::default()

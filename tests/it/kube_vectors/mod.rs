@@ -3,6 +3,7 @@
 //!
 //! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed.
 
+mod queue;
 mod sampling;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,17 +194,18 @@ fn load(case: &str, objects: &[Value]) -> LoadedObjects {
 /// The model of a case.
 fn model_of(case: &Case) -> Model {
     let LoadedObjects { cluster, workload, objects, .. } = load(&case.name, &case.objects);
-    let configuration = match &case.config {
-        None => KubeSchedulerConfiguration::default(),
-        Some(config) => {
-            let mut findings = Findings::default();
-            let source = Source { file: "scheduler.json".into(), text: config.to_string() };
-            let configuration = kubernetes::load_scheduler_configuration(&source, &mut findings);
-            assert!(findings.issues.is_empty(), "{}: {:?}", case.name, findings.issues);
-            configuration.expect("nothing is wrong with it")
-        }
-    };
+    let configuration = configuration_of(&case.name, case.config.as_ref());
     Model { objects, ..model_with(&case.name, cluster, workload, configuration) }
+}
+
+/// A configuration as users' are read; none: the default.
+fn configuration_of(case: &str, config: Option<&Value>) -> KubeSchedulerConfiguration {
+    let Some(config) = config else { return KubeSchedulerConfiguration::default() };
+    let mut findings = Findings::default();
+    let source = Source { file: "scheduler.json".into(), text: config.to_string() };
+    let configuration = kubernetes::load_scheduler_configuration(&source, &mut findings);
+    assert!(findings.issues.is_empty(), "{case}: {:?}", findings.issues);
+    configuration.expect("nothing is wrong with it")
 }
 
 fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: KubeSchedulerConfiguration) -> Model {
@@ -262,6 +264,9 @@ struct Replay<'m> {
     world: World,
     pods: BTreeMap<String, PodId>,
     nodes: Vec<NodeId>,
+    /// Whether two bound pods have the same port of a node. No kubelet allows that, and upstream takes the port for free
+    /// as soon as one of them has left, as the documentation of NodePorts says.
+    shares_ports: bool,
     tally: &'m mut Tally,
 }
 
@@ -277,14 +282,17 @@ impl<'m> Replay<'m> {
         let manifests = case.objects.iter().filter(|object| text(object, "/kind") == "Pod");
         let listed = listed(&model);
         let mut pods = BTreeMap::new();
+        let (mut ports, mut shares_ports) = (BTreeSet::new(), false);
         for (number, (manifest, listed)) in (0..).zip(manifests.zip(&listed.pods)) {
             let pod = world.arrive((0, number), listed.class, u64::MAX);
             if let Some(node) = listed.node {
+                let own = model.workload.class(listed.class).spec.host_ports.iter();
+                shares_ports |= own.fold(false, |shares, port| !ports.insert((node, port.clone())) || shares);
                 place(&mut world, &model, pod, node, text(manifest, "/status/startTime"));
             }
             pods.insert(pod_key(manifest), pod);
         }
-        Replay { case, objects: case.objects.clone(), model, world, pods, nodes, tally }
+        Replay { case, objects: case.objects.clone(), model, world, pods, nodes, shares_ports, tally }
     }
 
     fn run(&mut self) {
@@ -292,6 +300,12 @@ impl<'m> Replay<'m> {
             let step = &self.case.steps[number];
             let place = format!("{} step {number}, {}", self.case.name, step.pod);
             self.compare(step, &place);
+            if self.shares_ports && !step.after.delete.is_empty() {
+                let left = self.case.steps.len() - number - 1;
+                *self.tally.left_out.entry("steps after one of two pods on a port has left".to_owned()).or_default() +=
+                    left as u64;
+                break;
+            }
             self.apply(step);
         }
     }
@@ -300,6 +314,11 @@ impl<'m> Replay<'m> {
         let view = View { model: &self.model, world: &self.world };
         let pod = self.pods[&step.pod];
         let class = self.world.pods.class[pod.index()];
+        if !view.class(class).spec.resource_claims.is_empty() {
+            // DynamicResources refuses such pods; see its documentation.
+            *self.tally.left_out.entry("pods with claims of devices".to_owned()).or_default() += 1;
+            return;
+        }
         let configuration = self.model.scheduling.kube_scheduler.as_deref().expect("it was put there");
         let scheduler_name = &view.class(class).spec.scheduler_name;
         let profile = configuration.profiles.iter().find(|profile| profile.scheduler_name == *scheduler_name);
@@ -323,8 +342,13 @@ impl<'m> Replay<'m> {
             let feasible: Vec<NodeInfo<'_>> = bits.map(|(_, &node)| NodeInfo::new(view, node)).collect();
             compare_scores(tally, place, scores, &cycle, &framework, &feasible);
         }
-        if let Some(victims) = &step.preemption {
-            compare_preemption(tally, place, victims, &cycle, &attempt, &self.pods);
+        if let Some(victims) = step.preemption.as_ref().filter(|_| !self.shares_ports) {
+            match attempt.post_filter_error(&framework) {
+                Some(error) => {
+                    tally.compare(("DefaultPreemption", "message"), place, &victims.message.as_str(), &error)
+                }
+                None => compare_preemption(tally, place, victims, &cycle, &attempt, &self.pods),
+            }
         }
     }
 
@@ -453,7 +477,10 @@ fn compare_attempt(tally: &mut Tally, place: &str, step: &Step, cycle: &Cycle<'_
             let rejection = attempt.diagnosis.nodes.get(node).or(attempt.diagnosis.absent_nodes.as_ref());
             let theirs = verdict_at(&step.filter, position).map(|verdict| words_in(verdict, &verdict.plugin));
             let at = format!("{place} on {}", cycle.view.world.nodes.name(*node));
-            tally.compare(("all filters", "verdict"), &at, &theirs, &rejection.map(words_of));
+            // Of nodes that PreFilter left out the vectors tell the code; the words are in the message.
+            let words = |words: Words| if words.0.is_empty() { (words.0, words.1, BTreeSet::new()) } else { words };
+            let ours = rejection.map(words_of).map(words);
+            tally.compare(("all filters", "verdict"), &at, &theirs.map(words), &ours);
         }
     }
     if attempt.feasible.is_empty() {
@@ -539,6 +566,7 @@ fn replay(path: &Path, tally: &mut Tally) {
     let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
     match header.kind.as_str() {
         "scheduler" => lines.for_each(|line| replay_case(&line, tally)),
+        "queue" => lines.for_each(|line| queue::replay(&line, tally)),
         "sampling" => lines.for_each(|line| sampling::replay(&line, tally)),
         kind => *tally.left_out.entry(format!("files of kind {kind}")).or_default() += 1,
     }

@@ -24,7 +24,7 @@ pub(super) struct Fields {
 static EMPTY: LazyLock<Fields> = LazyLock::new(Fields::default);
 
 impl Fields {
-    fn text<'k>(key: &'k dyn Val) -> Result<&'k str, ExecutionError> {
+    fn text(key: &dyn Val) -> Result<&str, ExecutionError> {
         let unexpected =
             || ExecutionError::UnexpectedType { got: key.get_type().name().to_owned(), want: "string".to_owned() };
         key.downcast_ref::<CelString<'_>>().map(CelString::inner).ok_or_else(unexpected)

@@ -69,6 +69,8 @@ pub struct Framework {
     filters: Vec<(String, Box<dyn FilterPlugin>)>,
     /// Positions in `filters` in the order of PreFilter calls.
     pre_filters: Vec<usize>,
+    /// Names of the PostFilter plug-ins.
+    post_filters: Vec<String>,
     /// Names, weights, scorers.
     scorers: Vec<(String, i64, Box<dyn ScorePlugin>)>,
     arguments: PluginArguments,
@@ -90,6 +92,8 @@ pub struct Rejected<'a> {
     pub diagnosis: Diagnosis,
     /// The filters that were prepared; preemption needs them.
     pub filters: Filters<'a>,
+    /// Plug-ins that were not asked any more.
+    pub unasked: Vec<String>,
 }
 
 /// What one plug-in says of the feasible nodes.
@@ -138,6 +142,7 @@ impl Framework {
         Ok(Framework {
             filters,
             pre_filters,
+            post_filters: named(ExtensionPoint::PostFilter).map(|(name, _)| name.clone()).collect(),
             scorers: named(ExtensionPoint::Score).map(scorer).collect::<Result<_, _>>()?,
             arguments: profile.arguments.clone(),
         })
@@ -146,6 +151,11 @@ impl Framework {
     /// The arguments of its plug-ins.
     pub fn arguments(&self) -> &PluginArguments {
         &self.arguments
+    }
+
+    /// The PostFilter plug-ins by name, in order.
+    pub fn post_filters(&self) -> &[String] {
+        &self.post_filters
     }
 
     /// The filters and their names, in order.
@@ -167,14 +177,16 @@ impl Framework {
         let mut prepared: Vec<(usize, Box<dyn NodeFilter<'a> + 'a>)> = Vec::new();
         let mut only: Option<(BTreeSet<NodeId>, Vec<String>)> = None;
         let mut rejection = None;
-        for &at in &self.pre_filters {
+        for (position, &at) in self.pre_filters.iter().enumerate() {
+            let reject = |diagnosis| {
+                let unasked = self.pre_filters[position + 1..].iter().map(|&at| self.filters[at].0.clone()).collect();
+                Err(Box::new(Rejected { diagnosis, filters: Filters::default(), unasked }))
+            };
             let (name, plugin) = &self.filters[at];
             match plugin.pre_filter(cycle) {
                 PreFilter::Skip => {}
                 PreFilter::Reject(no) if no.code == Code::Unschedulable => rejection = Some(no),
-                PreFilter::Reject(no) => {
-                    return Err(Box::new(Rejected { diagnosis: rejected(no), filters: Filters::default() }));
-                }
+                PreFilter::Reject(no) => return reject(rejected(no)),
                 PreFilter::Run { filter, nodes } => {
                     prepared.push((at, filter));
                     only = restrict(only, name, nodes);
@@ -182,7 +194,7 @@ impl Framework {
             }
             // One plug-in alone may know of names that no node has; upstream then has nothing to look at.
             if let Some((_, names)) = only.as_ref().filter(|(left, names)| left.is_empty() && names.len() > 1) {
-                return Err(Box::new(Rejected { diagnosis: no_node_left(names), filters: Filters::default() }));
+                return reject(no_node_left(names));
             }
         }
         prepared.sort_by_key(|(at, _)| *at);
@@ -194,7 +206,7 @@ impl Framework {
                 let mut diagnosis = rejected(rejection);
                 let restricting = filters.nodes.iter().flat_map(|(_, names)| names);
                 diagnosis.unschedulable_plugins.extend(restricting.map(|name| name.clone().into()));
-                Err(Box::new(Rejected { diagnosis, filters }))
+                Err(Box::new(Rejected { diagnosis, filters, unasked: Vec::new() }))
             }
         }
     }
@@ -331,6 +343,7 @@ mod tests {
         let framework = Framework {
             filters: ('A'..).zip(plugins).map(plugin).collect(),
             pre_filters: pre_filters.to_vec(),
+            post_filters: vec![],
             scorers: vec![],
             arguments: PluginArguments::default(),
         };

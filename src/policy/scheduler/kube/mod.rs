@@ -39,5 +39,7 @@ pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
 pub const RELEASE: &str = "v1.37.0";
+/// The name of our own filter of GPU devices.
+pub const GPU_DEVICES: &str = "wavetank.dev/GpuDevices";
 /// The highest score of a plug-in.
 pub const MAX_NODE_SCORE: i64 = 100;

@@ -3,7 +3,7 @@
 use super::diagnosis::{Code, Diagnosis, Rejection};
 use super::extender::{EXTENDER, Extender, ExtenderError};
 use super::framework::{Filters, Framework, PluginScores, totals};
-use super::{Cycle, NodeInfo};
+use super::{Cycle, NodeInfo, preemption};
 use crate::ids::NodeId;
 
 /// What an attempt came to.
@@ -21,6 +21,8 @@ pub struct Attempt<'a> {
     pub processed: Option<usize>,
     /// The prepared filters; empty where PreFilter rejected the pod for good.
     pub filters: Option<Filters<'a>>,
+    /// Plug-ins that PreFilter did not come to, because an earlier one rejected the pod for good.
+    pub unasked: Vec<String>,
 }
 
 /// How an attempt looks at nodes.
@@ -46,8 +48,8 @@ impl<'a> Attempt<'a> {
         let filters = match framework.pre_filter(cycle) {
             Ok(filters) => filters,
             Err(rejected) => {
-                let filters = Some(rejected.filters);
-                return Ok(Attempt { filters, ..Attempt::rejected(rejected.diagnosis) });
+                let (filters, unasked) = (Some(rejected.filters), rejected.unasked);
+                return Ok(Attempt { filters, unasked, ..Attempt::rejected(rejected.diagnosis) });
             }
         };
         let mut attempt = Attempt::rejected(Diagnosis::default());
@@ -73,6 +75,7 @@ impl<'a> Attempt<'a> {
             diagnosis,
             processed: None,
             filters: None,
+            unasked: Vec::new(),
         }
     }
 
@@ -105,9 +108,12 @@ impl<'a> Attempt<'a> {
             None => cycle.nodes,
             Some((only, plugins)) => {
                 named = only.iter().copied().filter(|node| cycle.nodes.contains(node)).collect();
-                let reason = format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "));
+                // Upstream names whoever has rejected something by now, also the nominated node.
+                let culprits = &mut self.diagnosis.unschedulable_plugins;
+                culprits.extend(plugins.iter().map(|name| name.clone().into()));
+                let culprits: Vec<&str> = culprits.iter().map(AsRef::as_ref).collect();
+                let reason = format!("node(s) didn't satisfy plugin(s) [{}]", culprits.join(" "));
                 let code = Code::UnschedulableAndUnresolvable;
-                self.diagnosis.unschedulable_plugins.extend(plugins.iter().map(|name| name.clone().into()));
                 self.diagnosis.absent_nodes = Some(Rejection { plugin: "".into(), code, reasons: vec![reason.into()] });
                 &named
             }
@@ -167,6 +173,14 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
+    }
+
+    /// Why nobody looks for pods that could make room: the PostFilter code of DynamicResources fails when its PreFilter code
+    /// has not run, and ends the attempt before DefaultPreemption's turn.
+    pub fn post_filter_error(&self, framework: &Framework) -> Option<&'static str> {
+        const NAME: &str = "DynamicResources";
+        let first = framework.post_filters().iter().find(|name| *name == NAME || *name == preemption::NAME)?;
+        (first == NAME && self.unasked.contains(first)).then_some("not found")
     }
 
     /// The highest total, and the places of the nodes that have it; -1 where one node alone is feasible.

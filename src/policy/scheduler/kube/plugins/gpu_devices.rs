@@ -8,8 +8,7 @@ use crate::policy::scheduler::filter;
 use crate::policy::scheduler::kube::framework::{FilterPlugin, NodeFilter, PreFilter};
 use crate::policy::scheduler::kube::{Cycle, NodeInfo, Rejection};
 
-/// Its name.
-pub(super) const NAME: &str = "wavetank.dev/GpuDevices";
+pub(super) use crate::policy::scheduler::kube::GPU_DEVICES as NAME;
 
 /// The plug-in.
 #[derive(Debug)]

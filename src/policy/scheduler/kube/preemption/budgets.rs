@@ -48,7 +48,13 @@ fn covers(view: &View<'_>, budget: &DisruptionBudget, pod: PodId) -> bool {
 
 /// Whether the API server has begun to evict the pod, so that it is charged already.
 fn is_disrupted(view: &View<'_>, budget: &DisruptionBudget, pod: PodId) -> bool {
-    !budget.disrupted_pods.is_empty() && budget.disrupted_pods.contains(&view.pod_name(pod))
+    if budget.disrupted_pods.is_empty() {
+        return false;
+    }
+    // Pods whose names are not unique are called `namespace/name`.
+    let name = view.pod_name(pod);
+    let short = name.strip_prefix(&budget.namespace).and_then(|name| name.strip_prefix('/')).unwrap_or(&name);
+    budget.disrupted_pods.iter().any(|disrupted| disrupted == short)
 }
 
 /// How many pods may be disrupted now, as the disruption controller counts (`pkg/controller/disruption`). It asks the
