@@ -24,10 +24,10 @@ use wavetank::model::{
 use wavetank::policy::scheduler::kube::framework::{Filters, totals};
 use wavetank::policy::scheduler::kube::preemption::{Preemption, choose};
 use wavetank::policy::scheduler::kube::schedule::{Attempt, Search};
-use wavetank::policy::scheduler::kube::{Code, Cycle, Framework, NodeInfo, NodeTree, Rejection};
+use wavetank::policy::scheduler::kube::{Code, Cycle, Framework, NodeInfo, NodeTree, Rejection, allocate_claims};
 use wavetank::rng::Seed;
 use wavetank::scenario::kubernetes::{self, Findings, LoadedObjects};
-use wavetank::world::{Claims, Phase, View, World};
+use wavetank::world::{ClaimKey, Claims, Phase, View, World};
 
 /// At most so many disagreements are spelt out.
 const SHOWN_MAX: usize = 20;
@@ -365,8 +365,18 @@ impl<'m> Replay<'m> {
                 self.objects.retain(|object| key(object) != key(updated));
                 self.objects.push(updated.clone());
             }
+            let ours = (!step.after.bind.is_empty()).then(|| {
+                let node = by_name(&self.world, &step.after.bind);
+                allocate_claims(View { model: &self.model, world: &self.world }, self.pods[&step.pod], node)
+            });
             self.model.objects = load(&self.case.name, &self.objects).objects;
             self.world.claims = Claims::new(&self.model);
+            for (claim, ours) in ours.into_iter().flatten() {
+                if let (ClaimKey::Named(at), Some(ours)) = (claim, ours) {
+                    let theirs = self.model.objects.devices.claims[at as usize].allocation.as_ref();
+                    self.tally.compare(("DynamicResources", "devices"), &step.pod, &theirs, &Some(&ours));
+                }
+            }
         }
         for name in &step.after.delete {
             let pod = self.pods[name];

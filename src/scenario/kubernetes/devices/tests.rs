@@ -86,7 +86,7 @@ spec: {{devices: {{requests: [{requests}]}}}}
     for (text, expected) in [
         (class("frobnicate(device)"), "there is no function `frobnicate`"),
         (class("device.driver =="), "`spec.selectors[].cel.expression` is no CEL expression"),
-        (SLICE.replace("1.2.3", "1.2"), "`1.2` is no semantic version"),
+        (SLICE.replace("1.2.3", "v1.2.3"), "`v1.2.3` is no semantic version"),
         (SLICE.replace("  nodeName: a\n", ""), "needs one of `nodeName`"),
         (SLICE.replace("10Gi", "10Q"), "`spec.devices[].capacity.memory.value`"),
         (SLICE.replace("step: 512Mi", "step: 0"), "must be above 0"),

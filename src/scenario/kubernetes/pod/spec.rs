@@ -181,7 +181,8 @@ fn resource_claims(pod: &Tree, tree: &Tree, notes: &mut Notes) -> Vec<PodResourc
                 None => continue,
             },
         };
-        let (claim, template) = (made.map(str::to_owned), template.map(str::to_owned));
+        let template = template.filter(|_| made.is_none()).map(str::to_owned);
+        let claim = made.map(str::to_owned);
         claims.push(PodResourceClaim { name: name.to_owned(), claim, template });
     }
     claims

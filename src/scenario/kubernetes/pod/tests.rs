@@ -264,12 +264,13 @@ fn claims_of_templates_are_named_in_the_status() {
     )
     .spec
     .resource_claims;
-    let claim = |name: &str, claim: Option<&str>| PodResourceClaim {
+    let claim = |name: &str, claim: Option<&str>, template: Option<&str>| PodResourceClaim {
         name: name.to_owned(),
         claim: claim.map(str::to_owned),
-        template: None,
+        template: template.map(str::to_owned),
     };
-    assert_eq!(claims, [claim("a", Some("mine")), claim("b", Some("p-b-x")), claim("d", None)]);
+    let expected = [claim("a", Some("mine"), None), claim("b", Some("p-b-x"), None), claim("d", None, Some("t"))];
+    assert_eq!(claims, expected);
 }
 
 #[test]
