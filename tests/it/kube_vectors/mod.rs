@@ -287,7 +287,9 @@ impl<'m> Replay<'m> {
             let pod = world.arrive((0, number), listed.class, u64::MAX);
             if let Some(node) = listed.node {
                 let own = model.workload.class(listed.class).spec.host_ports.iter();
-                shares_ports |= own.fold(false, |shares, port| !ports.insert((node, port.clone())) || shares);
+                for port in own {
+                    shares_ports |= !ports.insert((node, port.clone()));
+                }
                 place(&mut world, &model, pod, node, text(manifest, "/status/startTime"));
             }
             pods.insert(pod_key(manifest), pod);
