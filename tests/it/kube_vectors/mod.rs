@@ -316,11 +316,6 @@ impl<'m> Replay<'m> {
         let view = View { model: &self.model, world: &self.world };
         let pod = self.pods[&step.pod];
         let class = self.world.pods.class[pod.index()];
-        if !view.class(class).spec.resource_claims.is_empty() {
-            // DynamicResources refuses such pods; see its documentation.
-            *self.tally.left_out.entry("pods with claims of devices".to_owned()).or_default() += 1;
-            return;
-        }
         let configuration = self.model.scheduling.kube_scheduler.as_deref().expect("it was put there");
         let scheduler_name = &view.class(class).spec.scheduler_name;
         let profile = configuration.profiles.iter().find(|profile| profile.scheduler_name == *scheduler_name);
