@@ -46,6 +46,7 @@ VERBS = {"/scheduler/filter": filter_nodes, "/scheduler/prioritize": prioritize_
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps the connection open from call to call
+    wbufsize = 1 << 16  # sends headers and body together; one after the other costs 40 ms a call
 
     def do_POST(self):
         question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

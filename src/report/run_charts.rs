@@ -165,20 +165,13 @@ fn over_time(name: &str, color: usize, trace: &Trace, length_s: f64, stroke: Str
 /// The axis of a number of things, from zero to the highest curve.
 fn count_axis(label: &str, curves: &[Curve]) -> Axis {
     let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(4.0, f64::max);
-    Axis {
-        label: label.to_owned(),
-        spread: Spread::Linear,
-        range: Some((0.0, highest)),
-        format: short_number,
-    }
+    Axis { label: label.to_owned(), spread: Spread::Linear, range: Some((0.0, highest)), format: short_number }
 }
 
 fn zone_chart(zones: &[(String, Trace)], end_s: f64) -> LineChart {
     let (x, length_s) = time_axis(end_s);
-    let curves: Vec<Curve> = (0..)
-        .zip(zones)
-        .map(|(color, (zone, trace))| over_time(zone, color, trace, length_s, Stroke::Steps))
-        .collect();
+    let curves: Vec<Curve> =
+        (0..).zip(zones).map(|(color, (zone, trace))| over_time(zone, color, trace, length_s, Stroke::Steps)).collect();
     let last: Vec<String> = zones
         .iter()
         .filter_map(|(zone, trace)| trace.last().map(|(_, pods)| format!("{zone} {}", short_number(pods))))
@@ -197,7 +190,7 @@ fn eviction_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
     let last = |at: usize| traces[at].last().map_or(0.0, |point| point.1);
     let mut curves = vec![over_time("For any reason", 0, &traces[EVICTIONS], length_s, Stroke::Steps)];
     if last(PREEMPTIONS) > 0.0 {
-        let name = "Preempted, to make room for a pod of higher priority";
+        let name = "Preempted";
         curves.push(over_time(name, 1, &traces[PREEMPTIONS], length_s, Stroke::Steps));
     }
     LineChart {

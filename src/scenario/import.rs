@@ -11,9 +11,7 @@ use crate::document::{Code, Issue, Span};
 use crate::importers::ImportError;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
-use crate::model::{
-    ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload,
-};
+use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 

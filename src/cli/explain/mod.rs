@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, environment, overrides, print};
+use super::{Failure, environment, extenders, overrides, print};
 use crate::engine::Simulation;
 use crate::scenario::load_scenario;
 use crate::units::{SimDuration, SimTime};
@@ -53,8 +53,9 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
         Failure::Input(format!("{message}\nhint: {hint}"))
     };
     let origin = name::origin(&model, &arguments.pod).map_err(refuse)?;
-    let simulation = Simulation::new(&model, Watcher::new(origin, at))
-        .map_err(|error| Failure::Input(format!("error: {error}")))?;
+    extenders::check(&model, &arguments.scenario)?;
+    let simulation =
+        Simulation::new(&model, Watcher::new(origin, at)).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let finished = simulation.run();
     let view = View { model: &model, world: &finished.world };
     let Some(pod) = finished.observer.pod else {

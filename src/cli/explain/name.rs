@@ -18,7 +18,8 @@ pub(super) fn origin(model: &Model, name: &str) -> Result<(u16, u32), String> {
             ArrivalSource::Generated(pods) => {
                 let number = name.strip_prefix(pods.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
                 // A leading zero or plus sign is another name.
-                let number = number.and_then(|text| text.parse().ok().filter(|number: &u32| number.to_string() == text));
+                let number =
+                    number.and_then(|text| text.parse().ok().filter(|number: &u32| number.to_string() == text));
                 number.filter(|&number| pods.count.is_none_or(|count| u64::from(number) < count))
             }
         };

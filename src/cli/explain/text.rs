@@ -91,7 +91,7 @@ fn untried(view: &View<'_>, pod: PodId) -> String {
     format!("it has not been tried: its scheduling gates are {}\n", gates.join(", "))
 }
 
-/// One line an attempt.
+/// One line an attempt, and one more where others had to go for the pod.
 fn list(view: &View<'_>, attempts: &[Attempt]) -> String {
     let mut text = format!("\n{}\n", count(attempts.len(), "attempt"));
     for (number, attempt) in attempts.iter().enumerate() {
@@ -101,11 +101,16 @@ fn list(view: &View<'_>, attempts: &[Attempt]) -> String {
         if number >= ATTEMPTS_SHOWN && number + ATTEMPTS_SHOWN < attempts.len() {
             continue;
         }
+        let is_repeated = number > 0 && number != attempts.len().saturating_sub(ATTEMPTS_SHOWN);
         let what = match &attempt.placement {
             Some(placement) => format!("placed on {}", place(view, placement)),
+            None if is_repeated && attempts[number - 1].message == attempt.message => "the same".to_owned(),
             None => attempt.message.clone(),
         };
         let _ = writeln!(text, "{:>4}  at {} s: {what}", number + 1, attempt.time);
+        if let Some(nomination) = &attempt.nomination {
+            let _ = write!(text, "      {}", nomination_in_words(view, nomination));
+        }
     }
     text
 }
@@ -141,7 +146,7 @@ fn outcome(view: &View<'_>, attempt: &Attempt, explanation: &Explanation) -> Str
         let ties = explanation.totals.iter().filter(|total| *total == best).count();
         let _ = match ties {
             1 => write!(text, ", and it has the best score, {best}"),
-            _ => write!(text, ", {ties} shared the best score {best}, of which {}", explanation.tie_break),
+            _ => write!(text, "; {ties} share the best score, {best}, and {}", explanation.tie_break),
         };
     }
     text.push('\n');

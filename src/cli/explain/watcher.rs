@@ -81,8 +81,8 @@ impl Observer for Watcher {
         }
     }
 
-    fn wants_explanation(&self, view: &View<'_>, pod: PodId) -> bool {
-        self.pod == Some(pod) && self.at.is_none_or(|at| view.world.time <= at)
+    fn wants_explanation(&self, _: &View<'_>, pod: PodId) -> bool {
+        self.pod == Some(pod)
     }
 
     fn explained(&mut self, _: &View<'_>, _: PodId, explanation: &Explanation) {

@@ -290,9 +290,9 @@ fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
 
 fn tie_break_in_words(tie_break: TieBreak, is_without_extenders: bool) -> &'static str {
     match tie_break {
-        TieBreak::First => "the first in the order in which they were found is taken",
+        TieBreak::First => "the one that was found first is taken",
         TieBreak::Heap if is_without_extenders => "the one that comes to the top of upstream's heap is taken",
-        TieBreak::Heap | TieBreak::Random => "one of them is drawn",
+        TieBreak::Heap | TieBreak::Random => "one of them was drawn",
     }
 }
 
@@ -320,7 +320,10 @@ impl Scheduler for KubeScheduler {
         if decision == Decision::Unschedulable {
             explanation.message = if !self.profiles.iter().any(|known| known.name == *profile) {
                 let known: Vec<&str> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
-                format!("no profile is called `{profile}`, so nobody places the pod; the profiles are {}", known.join(", "))
+                format!(
+                    "no profile is called `{profile}`, so nobody places the pod; the profiles are {}",
+                    known.join(", ")
+                )
             } else if self.nodes.is_empty() {
                 "no nodes available to schedule pods".to_owned()
             } else if self.refusal.is_error {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::extender::EXTENDER;
 use super::framework::totals;
 use super::schedule::Attempt;
-use super::{Cycle, Diagnosis};
+use super::{Cycle, Diagnosis, Rejection};
 use crate::ids::NodeId;
 use crate::policy::scheduler::explanation::{Explanation, Verdict};
 
@@ -13,6 +14,10 @@ pub fn explain(cycle: &Cycle<'_>, attempt: &Attempt<'_>, asks_extenders: bool) -
     let feasible: BTreeMap<NodeId, usize> = attempt.feasible.iter().map(|node| node.node).zip(0..).collect();
     let verdict = |node: NodeId| match attempt.diagnosis.nodes.get(&node) {
         _ if feasible.contains_key(&node) => Verdict::Feasible,
+        // Upstream knows of no plug-in where an extender rejects a node.
+        Some(rejection) if rejection.plugin.is_empty() => {
+            Verdict::Rejected(Rejection { plugin: EXTENDER.into(), ..rejection.clone() })
+        }
         Some(rejection) => Verdict::Rejected(rejection.clone()),
         None => unlisted(node, attempt),
     };
