@@ -6,6 +6,7 @@
 mod bench;
 mod compare;
 mod explain;
+mod extenders;
 mod generate;
 mod import;
 mod output;

@@ -51,6 +51,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let loaded = load_scenario(&arguments.scenario, &overrides, arguments.replication, &environment())?;
     loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
     let (model, resolved) = (loaded.model, loaded.resolved);
+    super::extenders::check(&model, &arguments.scenario)?;
     let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&model.name));
     let directory = OutputDirectory::create(&target, arguments.tables)?;
     let read = begin.elapsed();

@@ -16,7 +16,8 @@ pub mod tables;
 pub use recorder::Recorder;
 
 use crate::ids::{NodeId, PodId};
-use crate::policy::scheduler::Decision;
+use crate::policy::scheduler::kube::Nomination;
+use crate::policy::scheduler::{Decision, Explanation};
 use crate::units::SimTime;
 use crate::world::View;
 
@@ -28,9 +29,18 @@ pub trait Observer {
     fn time_advances(&mut self, _view: &View<'_>, _to: SimTime) {}
     /// A pod has arrived.
     fn pod_arrived(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// Whether the next decision about this pod is to be explained, which takes longer.
+    fn wants_explanation(&self, _view: &View<'_>, _pod: PodId) -> bool {
+        false
+    }
+    /// What the scheduler saw when it decided; the decision is about to be carried out. Comes for those pods whose
+    /// explanation is wanted.
+    fn explained(&mut self, _view: &View<'_>, _pod: PodId, _explanation: &Explanation) {}
     /// The scheduler has tried to place a pod, and the decision is carried out.
     fn decided(&mut self, _view: &View<'_>, _pod: PodId, _decision: &Decision) {}
-    /// A pod is about to lose its node by drain, removal or crash.
+    /// A node is promised to a pod, and the victims are about to lose it.
+    fn nominated(&mut self, _view: &View<'_>, _pod: PodId, _nomination: &Nomination) {}
+    /// A pod is about to lose its node by drain, removal, crash or preemption.
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// What a node holds, or its state, is about to change.
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
@@ -54,11 +64,17 @@ macro_rules! forward {
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn wants_explanation(&self, view: &View<'_>, pod: PodId) -> bool {
+        self.0.wants_explanation(view, pod) || self.1.wants_explanation(view, pod)
+    }
+
     forward! {
         begin();
         time_advances(to: SimTime);
         pod_arrived(pod: PodId);
         decided(pod: PodId, decision: &Decision);
+        explained(pod: PodId, explanation: &Explanation);
+        nominated(pod: PodId, nomination: &Nomination);
         pod_evicted(pod: PodId);
         node_changes(node: NodeId);
         node_added(node: NodeId);

@@ -5,10 +5,11 @@ use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
-use super::series::Series;
+use super::series::{Sampled, Series};
 use crate::ids::{NodeId, PodId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
+use crate::policy::scheduler::kube::Nomination;
 use crate::units::SimTime;
 use crate::world::View;
 
@@ -31,6 +32,8 @@ pub struct Recorder {
     pub unschedulable_total: u64,
     /// How often a pod lost its node.
     pub evictions_total: u64,
+    /// How often that was to make room for a pod of higher priority.
+    pub preemptions_total: u64,
     /// The cluster's fragment at the end, in milli-GPU; NaN without GPUs.
     pub fragmented_gpu_milli: f64,
     fragments: Option<Fragments>,
@@ -49,6 +52,7 @@ impl Recorder {
             decisions_total: 0,
             unschedulable_total: 0,
             evictions_total: 0,
+            preemptions_total: 0,
             fragmented_gpu_milli: f64::NAN,
             fragments: None,
             arrived: 0,
@@ -57,6 +61,14 @@ impl Recorder {
 
     fn fragmented(&mut self, view: &View<'_>) -> Option<f64> {
         self.fragments.as_mut().map(|fragments| fragments.total(view))
+    }
+
+    fn sampled(&self, fragmented: Option<f64>) -> Sampled {
+        Sampled {
+            fragmented: fragmented.unwrap_or(f64::NAN),
+            evictions: self.evictions_total,
+            preemptions: self.preemptions_total,
+        }
     }
 
     /// Records the state of the packing after a pod was first tried.
@@ -90,7 +102,7 @@ impl Observer for Recorder {
     fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
         if self.series.is_due(to) {
             let fragmented = self.fragmented(view);
-            self.series.record_until(view, to, fragmented);
+            self.series.record_until(view, to, self.sampled(fragmented));
         }
     }
 
@@ -103,6 +115,10 @@ impl Observer for Recorder {
         if view.world.pods.attempts[pod.index()] == 1 {
             self.record_packing(view, pod, decision);
         }
+    }
+
+    fn nominated(&mut self, _: &View<'_>, _: PodId, nomination: &Nomination) {
+        self.preemptions_total += nomination.victims.len() as u64;
     }
 
     fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
@@ -133,6 +149,6 @@ impl Observer for Recorder {
         }
         let fragmented = self.fragmented(view);
         self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);
-        self.series.record_end(view, fragmented);
+        self.series.record_end(view, self.sampled(fragmented));
     }
 }

@@ -10,6 +10,8 @@ use crate::world::{Phase, View};
 
 /// A series of automatic spacing never has more points than this.
 const POINTS_MAX: usize = 1024;
+/// Pods are counted by zone where there are at least two zones, and at most so many.
+const ZONES_MAX: usize = 12;
 
 /// Samples of the cluster's state.
 #[derive(Clone, Debug)]
@@ -17,14 +19,28 @@ pub struct Series {
     spacing: SimDuration,
     automatic: bool,
     points: Vec<Point>,
+    zones: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Point {
     time: SimTime,
     phases: [u64; Phase::COUNT],
     totals: crate::world::Totals,
-    fragmented: f64,
+    also: Sampled,
+    /// Pods that hold a node of each zone.
+    pods_by_zone: Vec<u64>,
+}
+
+/// What the sampler counts itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled {
+    /// Devices idle but of no use to the workload's average pod, in milli-GPU; NaN without GPUs.
+    pub fragmented: f64,
+    /// Pods that lost their node so far.
+    pub evictions: u64,
+    /// Those of them that made room for a pod of higher priority.
+    pub preemptions: u64,
 }
 
 impl Series {
@@ -34,6 +50,7 @@ impl Series {
             spacing: spacing.unwrap_or(SimDuration(1_000_000_000)),
             automatic: spacing.is_none(),
             points: Vec::new(),
+            zones: Vec::new(),
         }
     }
 
@@ -47,26 +64,38 @@ impl Series {
     }
 
     /// Takes all points before `to`; the state is what holds until then.
-    pub fn record_until(&mut self, view: &View<'_>, to: SimTime, fragmented: Option<f64>) {
+    pub fn record_until(&mut self, view: &View<'_>, to: SimTime, also: Sampled) {
         while self.next_time() < to {
-            self.push(view, self.next_time(), fragmented);
+            self.push(view, self.next_time(), also);
             if self.automatic && self.points.len() >= POINTS_MAX {
                 // Every other point, from the first: the others fall off the doubled grid.
-                self.points = self.points.iter().copied().step_by(2).collect();
+                self.points = self.points.iter().step_by(2).cloned().collect();
                 self.spacing = SimDuration(self.spacing.0 * 2);
             }
         }
     }
 
     /// Takes the last point, at the end of the run.
-    pub fn record_end(&mut self, view: &View<'_>, fragmented: Option<f64>) {
-        self.push(view, view.world.time, fragmented);
+    pub fn record_end(&mut self, view: &View<'_>, also: Sampled) {
+        self.push(view, view.world.time, also);
     }
 
-    fn push(&mut self, view: &View<'_>, time: SimTime, fragmented: Option<f64>) {
+    fn push(&mut self, view: &View<'_>, time: SimTime, also: Sampled) {
         let world = view.world;
-        let fragmented = fragmented.unwrap_or(f64::NAN);
-        self.points.push(Point { time, phases: world.pods_by_phase, totals: world.totals, fragmented });
+        let zones = &view.model.cluster.zones;
+        if self.points.is_empty() && (2..=ZONES_MAX).contains(&zones.len()) {
+            self.zones.clone_from(zones);
+        }
+        let mut pods_by_zone = vec![0; self.zones.len()];
+        if !self.zones.is_empty() {
+            for at in 0..world.nodes.len() {
+                let shape = view.model.cluster.shape(world.nodes.shape[at]);
+                if let Some(zone) = shape.zone {
+                    pods_by_zone[zone.index()] += u64::from(world.nodes.pod_count[at]);
+                }
+            }
+        }
+        self.points.push(Point { time, phases: world.pods_by_phase, totals: world.totals, also, pods_by_zone });
     }
 
     /// The series as a table.
@@ -79,7 +108,7 @@ impl Series {
             });
             Column::Fixed(3, values.collect())
         };
-        Table::new()
+        let table = Table::new()
             .with("time_s", Column::Seconds(self.points.iter().map(|point| point.time).collect()))
             .with("pods_pending", count(Phase::Pending))
             .with("pods_bound", count(Phase::Bound))
@@ -97,6 +126,12 @@ impl Series {
             .with("cpu_allocated_pct", percent(|p| (p.totals.cpu_allocated as f64, p.totals.cpu_allocatable)))
             .with("memory_allocated_pct", percent(|p| (p.totals.memory_allocated as f64, p.totals.memory_allocatable)))
             .with("gpu_allocated_pct", percent(|p| (p.totals.gpu_allocated as f64, p.totals.gpu_allocatable)))
-            .with("gpu_fragmented_pct", percent(|p| (p.fragmented, p.totals.gpu_allocatable)))
+            .with("gpu_fragmented_pct", percent(|p| (p.also.fragmented, p.totals.gpu_allocatable)))
+            .with("evictions_total", Column::Count(self.points.iter().map(|point| point.also.evictions).collect()))
+            .with("preemptions_total", Column::Count(self.points.iter().map(|point| point.also.preemptions).collect()));
+        self.zones.iter().enumerate().fold(table, |table, (at, zone)| {
+            let pods = self.points.iter().map(|point| point.pods_by_zone[at]);
+            table.with(&format!("pods_zone_{zone}"), Column::Count(pods.collect()))
+        })
     }
 }

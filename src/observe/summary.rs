@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 31] = [
+const METRICS: [(&str, &str, Direction); 32] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -22,6 +22,7 @@ const METRICS: [(&str, &str, Direction); 31] = [
     ("pods_evicted", "count", Direction::Lower),
     ("pods_deleted", "count", Direction::Lower),
     ("evictions_total", "count", Direction::Lower),
+    ("preemptions_total", "count", Direction::Lower),
     ("decisions_total", "count", Direction::Neutral),
     ("decisions_unschedulable", "count", Direction::Lower),
     ("wait_ms_mean", "ms", Direction::Lower),
@@ -57,7 +58,11 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let cost: f64 = (0..world.nodes.len()).map(|i| cost_usd(view, NodeId::from_index(i))).sum();
     let mut values = vec![world.pods.len() as f64, bound as f64, (world.pods.len() - bound) as f64];
     values.extend(Phase::ALL.map(|phase| world.pods_by_phase[phase as usize] as f64));
-    values.extend([recorder.evictions_total, recorder.decisions_total, recorder.unschedulable_total].map(|n| n as f64));
+    // Other policies never preempt, which is no figure of theirs.
+    let preempts = view.model.scheduling.kube_scheduler.is_some();
+    let preemptions = if preempts { recorder.preemptions_total as f64 } else { f64::NAN };
+    values.extend([recorder.evictions_total as f64, preemptions]);
+    values.extend([recorder.decisions_total, recorder.unschedulable_total].map(|n| n as f64));
     values.extend(waits_ms(view));
     values.push(percent(totals.cpu_allocated, totals.cpu_allocatable));
     values.push(percent(totals.memory_allocated, totals.memory_allocatable));

@@ -73,14 +73,27 @@ pub(super) struct Fullness {
 }
 
 /// Columns of `timeseries.csv` that charts show.
-pub(super) const SERIES: [&str; 6] = [
+pub(super) const SERIES: [&str; 8] = [
     "pods_pending",
     "pods_starting",
     "cpu_allocated_pct",
     "memory_allocated_pct",
     "gpu_allocated_pct",
     "gpu_fragmented_pct",
+    "evictions_total",
+    "preemptions_total",
 ];
+
+/// Columns of `timeseries.csv` that count the pods of a zone begin so.
+const ZONE_COLUMN: &str = "pods_zone_";
+
+/// Curves of the time series.
+pub(super) struct SeriesCurves {
+    /// One curve for each of [`SERIES`].
+    pub(super) traces: [Trace; SERIES.len()],
+    /// Pods by zone.
+    pub(super) zones: Vec<(String, Trace)>,
+}
 
 /// Columns of `packing.csv` over `arrived_pct`.
 pub(super) const PACKING: [&str; 3] = ["allocated_pct", "frag_ratio_pct", "frag_amount_pct"];
@@ -90,8 +103,8 @@ pub(super) struct Run {
     pub(super) manifest: Value,
     /// Metric, unit, value.
     pub(super) summary: Vec<[String; 3]>,
-    /// One curve for each of [`SERIES`]; `None` without the table.
-    pub(super) series: Option<[Trace; SERIES.len()]>,
+    /// `None` without the table.
+    pub(super) series: Option<SeriesCurves>,
     /// One curve for each of [`PACKING`]; `None` without the table.
     pub(super) packing: Option<[Trace; PACKING.len()]>,
     pub(super) clock: Clock,
@@ -175,13 +188,16 @@ fn read_summary(directory: &Path) -> Result<Vec<[String; 3]>, ReportError> {
 }
 
 /// Curves of the time series, and the time of the last sample.
-fn read_series(directory: &Path) -> Result<(Option<[Trace; SERIES.len()]>, f64), ReportError> {
+fn read_series(directory: &Path) -> Result<(Option<SeriesCurves>, f64), ReportError> {
     let mut picks = vec!["time_s"];
     picks.extend(SERIES);
     let Some(mut rows) = Rows::open(directory, "timeseries.csv", &picks)? else {
         return Ok((None, 0.0));
     };
     let mut traces: [Trace; SERIES.len()] = Default::default();
+    let by_zone = |(at, name): (usize, &String)| name.strip_prefix(ZONE_COLUMN).map(|zone| (at, zone.to_owned()));
+    let columns: Vec<(usize, String)> = rows.header.iter().enumerate().filter_map(by_zone).collect();
+    let mut zones: Vec<(String, Trace)> = columns.iter().map(|(_, zone)| (zone.clone(), Trace::default())).collect();
     let mut last_s: f64 = 0.0;
     while rows.advance()? {
         let time_s = rows.number(0)?;
@@ -191,8 +207,11 @@ fn read_series(directory: &Path) -> Result<(Option<[Trace; SERIES.len()]>, f64),
                 trace.push(time_s, rows.number(index + 1)?);
             }
         }
+        for ((column, _), (_, trace)) in columns.iter().zip(&mut zones) {
+            trace.push(time_s, rows.text_at(*column).parse().unwrap_or(f64::NAN));
+        }
     }
-    Ok((Some(traces), if last_s.is_finite() { last_s } else { 0.0 }))
+    Ok((Some(SeriesCurves { traces, zones }), if last_s.is_finite() { last_s } else { 0.0 }))
 }
 
 fn read_packing(directory: &Path) -> Result<Option<[Trace; PACKING.len()]>, ReportError> {

@@ -6,8 +6,12 @@ use super::chart::lines::{Axis, Curve, LineChart, Stroke};
 use super::chart::scale::{Spread, duration_range, duration_tick, short_duration, short_number, time_unit};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
-use super::run::{Clock, Fullness, PACKING, Run, SERIES};
+use super::run::{Clock, Fullness, PACKING, Run, SERIES, SeriesCurves};
 use super::waits::Waits;
+
+/// Places of columns among [`SERIES`].
+const EVICTIONS: usize = 6;
+const PREEMPTIONS: usize = 7;
 
 /// All charts that the run has data for, in the order in which a reader wants them.
 pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
@@ -15,9 +19,17 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     if let Some(traces) = &run.packing {
         charts.push(NamedChart::new("packing", Chart::Lines(packing_chart(traces, run.gpu_cluster))));
     }
-    if let Some(traces) = &run.series {
-        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, run.clock.seconds()))));
-        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, run.clock.seconds()))));
+    if let Some(SeriesCurves { traces, zones }) = &run.series {
+        let end_s = run.clock.seconds();
+        charts.push(NamedChart::new("utilisation", Chart::Lines(utilisation_chart(traces, end_s))));
+        charts.push(NamedChart::new("pending", Chart::Lines(pending_chart(traces, end_s))));
+        let most = |trace: &Trace| trace.peak().map_or(0.0, |point| point.1);
+        if zones.iter().any(|(_, trace)| most(trace) > 0.0) {
+            charts.push(NamedChart::new("zones", Chart::Lines(zone_chart(zones, end_s))));
+        }
+        if most(&traces[EVICTIONS]) > 0.0 {
+            charts.push(NamedChart::new("evictions", Chart::Lines(eviction_chart(traces, end_s))));
+        }
     }
     if let Some(waits) = &run.waits {
         charts.push(NamedChart::new("wait", Chart::Lines(wait_chart(waits))));
@@ -140,6 +152,56 @@ fn pending_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
             range: Some((0.0, highest.max(4.0))),
             format: short_number,
         },
+        curves,
+    }
+}
+
+/// A curve over time in the unit of the axis.
+fn over_time(name: &str, color: usize, trace: &Trace, length_s: f64, stroke: Stroke) -> Curve {
+    let points = trace.points().into_iter().map(|(time_s, value)| (time_s / length_s, value)).collect();
+    curve(name, color % COLORS.len(), points, stroke)
+}
+
+/// The axis of a number of things, from zero to the highest curve.
+fn count_axis(label: &str, curves: &[Curve]) -> Axis {
+    let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(4.0, f64::max);
+    Axis { label: label.to_owned(), spread: Spread::Linear, range: Some((0.0, highest)), format: short_number }
+}
+
+fn zone_chart(zones: &[(String, Trace)], end_s: f64) -> LineChart {
+    let (x, length_s) = time_axis(end_s);
+    let curves: Vec<Curve> =
+        (0..).zip(zones).map(|(color, (zone, trace))| over_time(zone, color, trace, length_s, Stroke::Steps)).collect();
+    let last: Vec<String> = zones
+        .iter()
+        .filter_map(|(zone, trace)| trace.last().map(|(_, pods)| format!("{zone} {}", short_number(pods))))
+        .collect();
+    LineChart {
+        title: "Pods on the nodes of each zone over time".to_owned(),
+        remark: format!("At the end: {}.", last.join(", ")),
+        x,
+        y: count_axis("Pods", &curves),
+        curves,
+    }
+}
+
+fn eviction_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
+    let (x, length_s) = time_axis(end_s);
+    let last = |at: usize| traces[at].last().map_or(0.0, |point| point.1);
+    let mut curves = vec![over_time("For any reason", 0, &traces[EVICTIONS], length_s, Stroke::Steps)];
+    if last(PREEMPTIONS) > 0.0 {
+        let name = "Preempted";
+        curves.push(over_time(name, 1, &traces[PREEMPTIONS], length_s, Stroke::Steps));
+    }
+    LineChart {
+        title: "Pods that have lost their node so far".to_owned(),
+        remark: format!(
+            "{} in all, {} of them preempted.",
+            short_number(last(EVICTIONS)),
+            short_number(last(PREEMPTIONS))
+        ),
+        x,
+        y: count_axis("Pods (cumulative)", &curves),
         curves,
     }
 }

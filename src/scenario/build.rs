@@ -238,7 +238,12 @@ fn workload(
         *popularity.entry(class).or_insert(0.0) += pods;
     }
     for (index, template) in spec.workload.templates.iter().enumerate() {
-        let class = pod_class(template, &format!("workload.templates[{index}]"), cluster, context);
+        let at = format!("workload.templates[{index}]");
+        let mut class = pod_class(template, &at, cluster, context);
+        if let Some(file) = &template.manifest {
+            let read = import::template_manifest(file, &at, read_for(spec), cluster, objects, context);
+            class = PodClass { template: class.template, gpu: class.gpu, ..read.unwrap_or_default() };
+        }
         let class = workload.intern_class(class);
         let (arrivals, count) = arrivals(template.arrivals.as_ref(), template.count);
         *popularity.entry(class).or_insert(0.0) += expected(&arrivals, count, spec.horizon);
@@ -584,6 +589,7 @@ mod tests {
             "cluster.openb=",
             "cluster.synthetic=",
             "workload.openb=",
+            "workload.templates.alike=",
             "workload.synthetic=",
             "scheduler.configuration=",
             "scheduler.tieBreak=",

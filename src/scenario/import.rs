@@ -11,7 +11,7 @@ use crate::document::{Code, Issue, Span};
 use crate::importers::ImportError;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
-use crate::model::{Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, Workload};
+use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
@@ -42,6 +42,39 @@ pub(super) fn pod_manifests(
 ) {
     if let Some(paths) = existing_paths("workload.manifests", listed, context) {
         kubernetes::add_pods(&paths, read_for, cluster, workload, objects, &mut context.findings);
+    }
+}
+
+/// The class of the one pod of a manifest, for the template at the path `at`.
+pub(super) fn template_manifest(
+    file: &str,
+    at: &str,
+    read_for: ReadFor,
+    cluster: &mut Cluster,
+    objects: &mut Objects,
+    context: &mut Context<'_>,
+) -> Option<PodClass> {
+    let at = format!("{at}.manifest");
+    let path = context.existing_path(&at, file)?;
+    let mut workload = Workload::default();
+    kubernetes::add_pods(&[path], read_for, cluster, &mut workload, objects, &mut context.findings);
+    let pods = match workload.sources.first() {
+        Some(ArrivalSource::Listed(listed)) => &listed.pods[..],
+        _ => &[],
+    };
+    match pods {
+        [pod] if pod.node.is_some() => {
+            let message = format!("`{at}`: the pod of a template has no `spec.nodeName`: the scheduler chooses");
+            context.report(&at, Code::Contradiction, message);
+            None
+        }
+        [pod] => Some(workload.class(pod.class).clone()),
+        [] if !context.is_sound() => None,
+        _ => {
+            let message = format!("`{at}`: a template is like one Pod, and the file has {}", pods.len());
+            context.report(&at, Code::Contradiction, message);
+            None
+        }
     }
 }
 

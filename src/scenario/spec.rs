@@ -403,6 +403,10 @@ pub struct TemplateSpec {
     /// Name of the template, unique.
     #[schemars(length(min = 1))]
     pub name: String,
+    /// A file with one Kubernetes `Pod` that all pods of the template are like, for what only a manifest can say, such
+    /// as labels and affinity; other objects may stand beside it. Requests, priority, selector and tolerations are then
+    /// the manifest's. Default: the template says everything itself.
+    pub manifest: Option<String>,
     /// What each pod requests: `cpu`, `memory`, `ephemeral-storage` and extended resources, as Kubernetes quantities.
     /// Default: nothing.
     #[serde(default)]

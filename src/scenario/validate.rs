@@ -242,8 +242,27 @@ fn openb_pods(spec: &OpenbPodsSpec, context: &mut Context<'_>) {
     }
 }
 
+/// Checks that a manifest and the template do not both say what a pod is.
+fn template_manifest(spec: &TemplateSpec, at: &str, context: &mut Context<'_>) {
+    let Some(file) = &spec.manifest else { return };
+    context.existing_path(&format!("{at}.manifest"), file);
+    for (key, is_given) in [
+        ("requests", !spec.requests.is_empty()),
+        ("limits", !spec.limits.is_empty()),
+        ("priority", spec.priority != 0),
+        ("nodeSelector", !spec.node_selector.is_empty()),
+        ("tolerations", !spec.tolerations.is_empty()),
+    ] {
+        if is_given {
+            let message = format!("`{at}.{key}`: with a `manifest`, that is where it stands");
+            context.report_with_hint(&format!("{at}.{key}"), Code::Contradiction, message, "move it into the manifest");
+        }
+    }
+}
+
 /// Checks a template; gives about how many pods arrive.
 fn template(spec: &TemplateSpec, at: &str, horizon: Option<SimDuration>, context: &mut Context<'_>) -> f64 {
+    template_manifest(spec, at, context);
     resources(&spec.requests, &format!("{at}.requests"), context);
     resources(&spec.limits, &format!("{at}.limits"), context);
     for (name, Quantity(limit)) in &spec.limits {

@@ -112,7 +112,10 @@ fn the_scenarios_of_the_repository_print_what_was_reviewed() {
     let mut names = Vec::new();
     for path in yaml_files_below(&root.join("scenarios")) {
         let text = fs::read_to_string(&path).unwrap();
-        if text.contains("${WAVETANK_DATA}") {
+        // Manifests stand beside the scenarios that name them. The scenario with an extender has a test of its own, which
+        // starts the extender.
+        let is_manifest = !text.contains("apiVersion: wavetank.dev/");
+        if is_manifest || text.contains("${WAVETANK_DATA}") || path.ends_with("kube-scheduler/extender.yaml") {
             continue;
         }
         let relative = path.strip_prefix(root.join("scenarios")).unwrap().with_extension("");

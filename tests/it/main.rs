@@ -10,6 +10,7 @@ mod determinism;
 mod devices;
 mod engine;
 mod event_log;
+mod explain;
 mod fgd;
 mod fgd_rules;
 mod fuzz;

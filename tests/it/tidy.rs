@@ -123,6 +123,10 @@ fn every_policy_says_its_rule_its_parameters_and_its_source() {
 fn scenarios_of_the_repository_validate() {
     let data = std::env::var_os("WAVETANK_DATA");
     for file in files_below(&root().join("scenarios"), "yaml") {
+        // Manifests stand beside the scenarios that name them.
+        if !read(&file).contains("apiVersion: wavetank.dev/") {
+            continue;
+        }
         if read(&file).contains("${WAVETANK_DATA}") && data.is_none() {
             println!("{}: skipped, WAVETANK_DATA is not set", file.display());
             continue;

@@ -113,7 +113,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Promises the node to the pod, and ends the victims. The last of them to go lets the pod in again.
     fn preempt(&mut self, pod: PodId, nomination: Nomination) {
-        let Nomination { node, victims, .. } = nomination;
+        let node = nomination.node;
         let priority = |simulation: &Self, pod: PodId| {
             simulation.model.workload.class(simulation.world.pods.class[pod.index()]).priority
         };
@@ -122,6 +122,8 @@ impl<O: Observer> Simulation<'_, O> {
         let outdone: Vec<PodId> = promised.filter(|other| priority(self, *other) < own).collect();
         outdone.into_iter().for_each(|other| self.clear_nomination(other));
         self.world.nominated.insert(pod, node);
+        self.observer.nominated(&View { model: self.model, world: &self.world }, pod, &nomination);
+        let victims = nomination.victims;
         let (last, others) = victims.split_last().expect("a nomination has victims");
         for &victim in others {
             self.apply_eviction(victim, Phase::Deleted, Reason::Preempted);

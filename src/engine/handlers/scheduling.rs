@@ -48,7 +48,14 @@ impl<O: Observer> Simulation<'_, O> {
     fn decide(&mut self, pod: PodId, rank: i64) {
         let view = View { model: self.model, world: &self.world };
         let class = self.world.pods.class[pod.index()];
-        let decision = self.scheduler.decide_for(&view, pod);
+        let decision = match self.observer.wants_explanation(&view, pod) {
+            false => self.scheduler.decide_for(&view, pod),
+            true => {
+                let (decision, explanation) = self.scheduler.explain(&view, pod);
+                self.observer.explained(&view, pod, &explanation);
+                decision
+            }
+        };
         match &decision {
             Decision::Place(placement) => {
                 self.world.pods.attempts[pod.index()] += 1;

@@ -19,8 +19,8 @@ use super::kube::framework::Filters;
 use super::kube::preemption::{self, Nomination, Preemption};
 use super::kube::queue::SchedulingQueue;
 use super::kube::schedule::{Attempt, Search};
-use super::kube::{Cycle, Framework, NodeTree, sampling, select};
-use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
+use super::kube::{Cycle, Framework, NodeTree, explain, sampling, select};
+use super::{Decision, Explanation, Placement, Refusal, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
 use crate::model::{Model, Scheduling};
@@ -80,6 +80,8 @@ struct KubeScheduler {
     /// Where the next search begins.
     start: usize,
     refusal: Refusal,
+    /// What the present attempt sees, when somebody asks for it.
+    explanation: Option<Explanation>,
 }
 
 impl KubeScheduler {
@@ -116,6 +118,7 @@ impl KubeScheduler {
             counted: (usize::MAX, 0),
             start: 0,
             refusal: Refusal::default(),
+            explanation: None,
         })
     }
 
@@ -156,7 +159,7 @@ impl KubeScheduler {
 
     /// The fast path, where it knows the class; it leaves refusals to the plain form, which can say why.
     fn find_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Found> {
-        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() {
+        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() || self.explanation.is_some() {
             return None;
         }
         let Profile { framework, fast, percentage, .. } = &mut self.profiles[at];
@@ -194,6 +197,10 @@ impl KubeScheduler {
         let attempt = Attempt::make(&framework, &self.extenders, &cycle, search);
         let decision = attempt.map(|attempt| {
             self.start = (self.start + attempt.processed.unwrap_or(0)) % nodes.len();
+            if let Some(explanation) = &mut self.explanation {
+                *explanation = explain::explain(&cycle, &attempt, !self.extenders.is_empty());
+                explanation.tie_break = tie_break_in_words(self.tie_break, self.extenders.is_empty());
+            }
             match attempt.best() {
                 Some((score, best)) => {
                     let position = match self.tie_break {
@@ -281,6 +288,14 @@ fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
     Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
 }
 
+fn tie_break_in_words(tie_break: TieBreak, is_without_extenders: bool) -> &'static str {
+    match tie_break {
+        TieBreak::First => "the one that was found first is taken",
+        TieBreak::Heap if is_without_extenders => "the one that comes to the top of upstream's heap is taken",
+        TieBreak::Heap | TieBreak::Random => "one of them was drawn",
+    }
+}
+
 fn place(view: &View<'_>, class: ClassId, node: NodeId, feasible: usize, best: i64, ties: usize) -> Decision {
     let request = view.class(class).gpu.as_ref();
     let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
@@ -294,6 +309,30 @@ impl Scheduler for KubeScheduler {
 
     fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
         self.attempt(view, Some(pod), view.world.pods.class[pod.index()])
+    }
+
+    fn explain(&mut self, view: &View<'_>, pod: PodId) -> (Decision, Explanation) {
+        self.explanation = Some(Explanation::default());
+        let decision = self.decide_for(view, pod);
+        let mut explanation = self.explanation.take().unwrap_or_default();
+        let profile = &view.class_of(pod).spec.scheduler_name;
+        explanation.profile.clone_from(profile);
+        if decision == Decision::Unschedulable {
+            explanation.message = if !self.profiles.iter().any(|known| known.name == *profile) {
+                let known: Vec<&str> = self.profiles.iter().map(|profile| profile.name.as_str()).collect();
+                format!(
+                    "no profile is called `{profile}`, so nobody places the pod; the profiles are {}",
+                    known.join(", ")
+                )
+            } else if self.nodes.is_empty() {
+                "no nodes available to schedule pods".to_owned()
+            } else if self.refusal.is_error {
+                self.refusal.message.clone()
+            } else {
+                self.refusal.diagnosis.message(self.refusal.nodes)
+            };
+        }
+        (decision, explanation)
     }
 
     fn queue(&self) -> Option<SchedulingQueue> {

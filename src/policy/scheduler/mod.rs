@@ -14,6 +14,7 @@ use crate::model::Model;
 use crate::rng::Seed;
 use crate::world::{GpuMask, View};
 
+pub mod explanation;
 pub mod filter;
 pub mod gpus;
 pub mod index;
@@ -46,6 +47,7 @@ mod round_robin;
 mod vectors;
 mod worst_fit;
 
+pub use explanation::{Explanation, Verdict};
 pub use index::{NodeIndex, Score};
 pub use scored::{Scored, Scorer};
 
@@ -61,6 +63,12 @@ pub trait Scheduler: Send {
     /// Where a certain pod goes now. To most policies all pods of a class are alike.
     fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
         self.decide(view, view.world.pods.class[pod.index()])
+    }
+
+    /// As [`Scheduler::decide_for`], and what the policy saw. The decision is the same.
+    fn explain(&mut self, view: &View<'_>, pod: PodId) -> (Decision, Explanation) {
+        let explanation = explanation::of_filters(view, view.world.pods.class[pod.index()]);
+        (self.decide_for(view, pod), explanation)
     }
 
     /// The queue in which pods wait for this policy; none: the one that the model names, from which a pod is tried again

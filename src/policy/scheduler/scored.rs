@@ -4,8 +4,8 @@ use std::ops::{Range, RangeInclusive};
 
 use super::index::{Best, NodeIndex, Score};
 use super::rows::Rows;
-use super::{Decision, Placement, Scheduler, gpus};
-use crate::ids::{ClassId, NodeId};
+use super::{Decision, Explanation, Placement, Scheduler, Verdict, explanation, gpus};
+use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::PodClass;
 use crate::policy::parameters::{self, ParameterError};
 use crate::world::{GpuMask, View};
@@ -87,6 +87,21 @@ impl<S: Scorer> Scheduler for Scored<S> {
         };
         let gpus = self.scorer.choose_gpus(view, class, node);
         Decision::Place(Placement { node, gpus, feasible, best, ties })
+    }
+
+    fn explain(&mut self, view: &View<'_>, pod: PodId) -> (Decision, Explanation) {
+        let class = view.world.pods.class[pod.index()];
+        let mut explanation = explanation::of_filters(view, class);
+        let feasible = explanation.nodes.iter().filter(|(_, verdict)| *verdict == Verdict::Feasible);
+        let nodes: Vec<NodeId> = feasible.map(|(node, _)| *node).collect();
+        if nodes.len() > 1 {
+            let mut scores = Vec::with_capacity(nodes.len());
+            self.scorer.score(view, class, &nodes, &mut scores);
+            explanation.totals = scores.into_iter().map(i64::from).collect();
+            explanation.scored = nodes;
+            explanation.tie_break = "the first by rank is taken";
+        }
+        (self.decide_for(view, pod), explanation)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The decisions of the real kube-scheduler, replayed: every verdict, score and victim in `tests/vectors/scheduler` must be
 //! ours too. `conformance/FORMAT.md` says how the vectors are written.
 //!
-//! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed.
+//! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed. What the committed vectors compared
+//! stands in `docs/kube-scheduler-conformance.md`, which `WAVETANK_REWRITE=1` writes anew.
 
 mod queue;
 mod sampling;
@@ -144,6 +145,59 @@ impl Tally {
         }
         table
     }
+}
+
+/// What the kinds of decisions are, for the table in the docs.
+const DECISIONS: [(&str, &str); 21] = [
+    ("prefilter", "whether PreFilter rejects the pod, and in which words"),
+    ("nodes", "the only nodes that PreFilter leaves"),
+    ("filter", "one node: whether it passes, the reasons, whether preemption may help"),
+    ("feasible", "the set of feasible nodes"),
+    ("verdict", "one node, all filters with nominated pods: who rejects it, and why"),
+    ("message", "the sentence that the pod's owner reads"),
+    ("raw", "scores of all feasible nodes before normalisation"),
+    ("weighted", "scores of all feasible nodes, normalised and weighted"),
+    ("total", "sums of the weighted scores"),
+    ("best", "the nodes that may be taken"),
+    ("candidates", "preemption: every candidate node, its victims in order, broken budgets"),
+    ("devices", "the devices that a claim gets"),
+    ("profile", "which profile places the pod"),
+    ("case", "the order in which nodes are looked at, one cluster"),
+    ("pop", "the pod that is tried next, and the number of its attempt"),
+    ("active", "the active pods in order, after each operation"),
+    ("backoff", "the pods in back-off, after each operation"),
+    ("waiting", "the unschedulable pods, after each operation"),
+    ("order", "the order of nodes after nodes have joined and left"),
+    ("count", "how many feasible nodes are enough"),
+    ("rotation", "where the next search begins, after which nodes were found"),
+];
+
+/// The page of the docs, from what the committed vectors compared.
+fn page(tally: &Tally) -> String {
+    let mut page = String::from(
+        "# Decisions compared with the real kube-scheduler v1.37.0\n\n\
+         Written by `cargo test --test it kube_vectors` from the vectors in `tests/vectors/scheduler`, which the module in\n\
+         `conformance/` wrote with the scheduler packages of Kubernetes; how, stands in `conformance/README.md`. A decision\n\
+         that differs fails the test, so both columns are equal. `WAVETANK_REWRITE=1` writes this page anew.\n\n\
+         | plug-in or part | decision | compared | agreeing |\n|---|---|---:|---:|\n",
+    );
+    let mut kinds = BTreeSet::new();
+    for ((name, kind), (compared, agreeing)) in &tally.counts {
+        kinds.insert(*kind);
+        page.push_str(&format!("| {name} | {kind} | {compared} | {agreeing} |\n"));
+    }
+    let sums = tally.counts.values().fold((0, 0), |sums, counts| (sums.0 + counts.0, sums.1 + counts.1));
+    page.push_str(&format!("| **all** | | **{}** | **{}** |\n\n", sums.0, sums.1));
+    for (kind, meaning) in DECISIONS.iter().filter(|(kind, _)| kinds.contains(kind)) {
+        page.push_str(&format!("- `{kind}`: {meaning}\n"));
+    }
+    if !tally.left_out.is_empty() {
+        page.push_str("\nLeft out:\n\n");
+        for (why, cases) in &tally.left_out {
+            page.push_str(&format!("- {why}: {cases}\n"));
+        }
+    }
+    page
 }
 
 /// The plug-ins that filter or score here.
@@ -592,4 +646,16 @@ fn the_real_scheduler_decides_the_same() {
     assert!(!tally.counts.is_empty(), "there are vectors");
     let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
     assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
+    if std::env::var_os("WAVETANK_VECTORS").is_none() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kube-scheduler-conformance.md");
+        if std::env::var_os("WAVETANK_REWRITE").is_some() {
+            std::fs::write(&path, page(&tally)).expect("the docs can be written");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == page(&tally),
+            "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it kube_vectors writes it anew",
+            path.display()
+        );
+    }
 }

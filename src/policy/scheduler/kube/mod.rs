@@ -13,6 +13,7 @@
 
 pub mod cycle;
 pub mod diagnosis;
+pub mod explain;
 pub mod extender;
 pub(super) mod fast;
 pub mod framework;
