@@ -20,13 +20,13 @@ use super::kube::preemption::{self, Nomination, Preemption};
 use super::kube::queue::SchedulingQueue;
 use super::kube::schedule::{Attempt, Search};
 use super::kube::{Cycle, Framework, NodeTree, sampling, select};
-use super::{Decision, Placement, Refusal, Scheduler, SchedulerRow, gpus};
+use super::{Build, Decision, Placement, Refusal, Scheduler, SchedulerRow};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
 use crate::model::{Model, Scheduling};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::rng::{Seed, Stream};
-use crate::world::View;
+use crate::world::{GpuMask, View};
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "kube-scheduler",
@@ -38,7 +38,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
         default: "true",
         meaning: "whether verdicts and scores are kept between decisions; the decisions are the same without",
     }],
-    build: |parameters, model, seed| Ok(Box::new(KubeScheduler::new(parameters, model, seed)?)),
+    build: Build::Other(|parameters, model, seed| Ok(Box::new(KubeScheduler::new(parameters, model, seed)?))),
 };
 
 #[derive(Debug, Deserialize)]
@@ -93,8 +93,7 @@ impl KubeScheduler {
         let configuration: KubeSchedulerConfiguration = kube_scheduler.as_deref().cloned().unwrap_or_default();
         let extenders: Vec<Extender> = configuration.extenders.iter().map(Extender::new).collect();
         let profile = |profile: &crate::model::kube_scheduler::Profile| {
-            let framework = Framework::new(profile)
-                .map_err(|name| ParameterError(format!("there is no plug-in called `{name}` in this release")))?;
+            let framework = Framework::for_model(profile, model)?;
             let post_filters = profile.plugins.at(ExtensionPoint::PostFilter);
             Ok(Profile {
                 name: profile.scheduler_name.clone(),
@@ -177,7 +176,8 @@ impl KubeScheduler {
         let fast = self.profiles[at].fast.as_ref().expect("it was just used");
         let node = if self.tie_break == TieBreak::Heap { fast.top_of_heap(found) } else { fast.nth_best(found, n) };
         self.start = (self.start + found.examined()) % self.nodes.len();
-        Ok(place(view, class, node, found.feasible(), found.score(), found.ties()))
+        let gpus = self.profiles[at].framework.choose_gpus(view, class, node);
+        Ok(place(node, gpus, found.feasible(), found.score(), found.ties()))
     }
 
     fn find_plain(
@@ -204,7 +204,8 @@ impl KubeScheduler {
                         _ => best[self.draw(best.len())],
                     };
                     let node = attempt.feasible[position].node;
-                    place(view, class, node, attempt.feasible.len(), score, best.len())
+                    let gpus = framework.choose_gpus(view, class, node);
+                    place(node, gpus, attempt.feasible.len(), score, best.len())
                 }
                 None => {
                     self.refusal = refusal(&cycle, &attempt);
@@ -281,9 +282,7 @@ fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
     Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
 }
 
-fn place(view: &View<'_>, class: ClassId, node: NodeId, feasible: usize, best: i64, ties: usize) -> Decision {
-    let request = view.class(class).gpu.as_ref();
-    let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
+fn place(node: NodeId, gpus: GpuMask, feasible: usize, best: i64, ties: usize) -> Decision {
     Decision::Place(Placement { node, gpus, feasible: feasible as u32, best, ties: ties as u32 })
 }
 

@@ -20,6 +20,7 @@ pub mod labels;
 pub mod node_info;
 pub mod node_tree;
 pub mod nominated;
+pub mod own_policies;
 pub mod plugins;
 pub mod preemption;
 pub mod queue;
