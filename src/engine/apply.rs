@@ -10,7 +10,7 @@ use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
 use crate::world::claims::ClaimKey;
 use crate::world::pods::{NOT_STARTED_NS, Reason};
-use crate::world::{NodeState, Phase, View};
+use crate::world::{BoundVolume, NodeState, Phase, View, VolumeBinding};
 
 impl<O: Observer> Simulation<'_, O> {
     /// Reserves the node for the pod and begins the binding.
@@ -18,6 +18,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
         let view = View { model: self.model, world: &self.world };
         let claims = kube::allocate_claims(view, pod, placement.node);
+        let volumes = kube::bind_volumes(view, pod, placement.node);
         let allocated = self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
@@ -28,6 +29,7 @@ impl<O: Observer> Simulation<'_, O> {
                 self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ResourceClaimUpdated(position)));
             }
         }
+        volumes.into_iter().for_each(|binding| self.apply_volume(binding));
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
@@ -35,6 +37,19 @@ impl<O: Observer> Simulation<'_, O> {
             self.apply_binding(pod);
         } else {
             self.schedule_step(pod, delay, Step::Bind);
+        }
+    }
+
+    /// A claim gets its volume.
+    fn apply_volume(&mut self, binding: VolumeBinding) {
+        let claim = binding.claim;
+        let volume = match &binding.volume {
+            BoundVolume::Found(_) => ObjectChange::VolumeUpdated { changes_topology: false },
+            BoundVolume::Made { .. } => ObjectChange::VolumeAdded,
+        };
+        if self.world.volumes.bind(self.model, binding) {
+            self.tell_queue(&ClusterEvent::ObjectChanged(volume));
+            self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ClaimUpdated(claim)));
         }
     }
 

@@ -36,6 +36,7 @@ pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
 pub use plugins::dynamic_resources::allocate as allocate_claims;
+pub use plugins::volumes::bind as bind_volumes;
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
