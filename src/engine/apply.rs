@@ -33,7 +33,8 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
-        if delay.0 == 0 {
+        // Extenders are called between decisions, not within one.
+        if delay.0 == 0 && !self.awaits_extender(pod) {
             self.apply_binding(pod);
         } else {
             self.schedule_step(pod, delay, Step::Bind);
@@ -55,6 +56,9 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod is bound and begins to start.
     pub(super) fn apply_binding(&mut self, pod: PodId) {
+        if !self.bind_by_extender(pod) {
+            return;
+        }
         // Pods that came bound may have started before the run.
         let start_ns = &mut self.world.pods.start_ns[pod.index()];
         if *start_ns == NOT_STARTED_NS {
@@ -110,7 +114,10 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn apply_release(&mut self, pod: PodId) {
+    pub(super) fn apply_release(&mut self, pod: PodId) {
+        if let Some(queue) = &mut self.kube_queue {
+            queue.binding.remove(&pod);
+        }
         let node = self.world.pods.node(pod).expect("a pod without a node is released");
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);

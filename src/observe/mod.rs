@@ -32,6 +32,8 @@ pub trait Observer {
     fn decided(&mut self, _view: &View<'_>, _pod: PodId, _decision: &Decision) {}
     /// A pod is about to lose its node by drain, removal or crash.
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// The scheduler could not try a pod, or not bind it: an extender failed. The pod is tried again after a wait.
+    fn scheduling_failed(&mut self, _view: &View<'_>, _pod: PodId, _message: &str) {}
     /// What a node holds, or its state, is about to change.
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node has joined.
@@ -60,6 +62,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         pod_arrived(pod: PodId);
         decided(pod: PodId, decision: &Decision);
         pod_evicted(pod: PodId);
+        scheduling_failed(pod: PodId, message: &str);
         node_changes(node: NodeId);
         node_added(node: NodeId);
         event_handled();

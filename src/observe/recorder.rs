@@ -1,5 +1,7 @@
 //! The collectors of a normal run, together.
 
+use std::collections::BTreeMap;
+
 use super::Observer;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
@@ -11,6 +13,9 @@ use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::units::SimTime;
 use crate::world::View;
+
+/// How many different errors are kept.
+const ERRORS_MAX: usize = 20;
 
 /// Records what the outputs of a model ask for.
 #[derive(Debug)]
@@ -31,6 +36,8 @@ pub struct Recorder {
     pub unschedulable_total: u64,
     /// How often a pod lost its node.
     pub evictions_total: u64,
+    /// What went wrong in the scheduler, and how often; once there are [`ERRORS_MAX`], further ones are not noted.
+    pub errors: BTreeMap<String, u64>,
     /// The cluster's fragment at the end, in milli-GPU; NaN without GPUs.
     pub fragmented_gpu_milli: f64,
     fragments: Option<Fragments>,
@@ -49,6 +56,7 @@ impl Recorder {
             decisions_total: 0,
             unschedulable_total: 0,
             evictions_total: 0,
+            errors: BTreeMap::new(),
             fragmented_gpu_milli: f64::NAN,
             fragments: None,
             arrived: 0,
@@ -107,6 +115,12 @@ impl Observer for Recorder {
 
     fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
         self.evictions_total += 1;
+    }
+
+    fn scheduling_failed(&mut self, _: &View<'_>, _: PodId, message: &str) {
+        if self.errors.len() < ERRORS_MAX || self.errors.contains_key(message) {
+            *self.errors.entry(message.to_owned()).or_insert(0) += 1;
+        }
     }
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {

@@ -278,6 +278,18 @@ impl KubeScheduler {
     }
 }
 
+impl KubeScheduler {
+    /// The extenders that bind the pod, in order of calls, and its cycle.
+    fn binders<'a>(&'a self, view: &View<'a>, pod: PodId) -> (Cycle<'a>, impl Iterator<Item = &'a Extender>) {
+        let class = view.world.pods.class[pod.index()];
+        let profile = self.profiles.iter().find(|profile| profile.name == view.class(class).spec.scheduler_name);
+        let arguments = profile.map_or(&self.configuration.profiles[0].arguments, |known| known.framework.arguments());
+        let cycle = Cycle { view: *view, pod: Some(pod), class, nodes: &self.nodes, arguments };
+        let binders = self.extenders.iter().filter(|extender| extender.binds());
+        (cycle, binders.filter(move |extender| extender.is_interested(&cycle, cycle.pod_class())))
+    }
+}
+
 fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
     Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
 }
@@ -297,6 +309,25 @@ impl Scheduler for KubeScheduler {
 
     fn queue(&self) -> Option<SchedulingQueue> {
         Some(SchedulingQueue::new(&self.configuration))
+    }
+
+    fn binds(&self, view: &View<'_>, pod: PodId) -> bool {
+        !self.extenders.is_empty() && self.binders(view, pod).1.next().is_some()
+    }
+
+    /// The first extender that binds does (`extendersBinding`); one that may fail and does leaves it to the next, and at last
+    /// to the default binder, which always succeeds.
+    fn bind(&mut self, view: &View<'_>, pod: PodId) -> Result<(), String> {
+        let Some(node) = view.world.pods.node(pod) else { return Err("the pod has no node".to_owned()) };
+        let (cycle, binders) = self.binders(view, pod);
+        for extender in binders {
+            match extender.bind(&cycle, node) {
+                Err(_) if extender.is_ignorable() => {}
+                Err(error) => return Err(error.to_string()),
+                Ok(()) => break,
+            }
+        }
+        Ok(())
     }
 
     fn refusal(&mut self) -> Refusal {

@@ -69,6 +69,20 @@ pub trait Scheduler: Send {
         None
     }
 
+    /// Whether somebody outside the simulation binds the pod, which holds its node already: then [`Scheduler::bind`] is to be
+    /// called when the binding is due.
+    fn binds(&self, _view: &View<'_>, _pod: PodId) -> bool {
+        false
+    }
+
+    /// Lets the pod be bound by who says so.
+    ///
+    /// # Errors
+    /// Why it was not bound.
+    fn bind(&mut self, _view: &View<'_>, _pod: PodId) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Why the pod of the last decision was refused, where the policy can say.
     fn refusal(&mut self) -> Refusal {
         Refusal::default()
