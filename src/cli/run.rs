@@ -57,6 +57,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     let read = begin.elapsed();
     let record = run_model(&model, Detail::Tables).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let simulated = begin.elapsed();
+    for (message, count) in &record.errors {
+        say(&format!("warning: the scheduler failed {count} times: {message}"));
+    }
     for (name, table) in &record.tables {
         directory.writer().table(&format!("{name}.csv"), table)?;
     }

@@ -10,7 +10,7 @@ use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
 use crate::world::claims::ClaimKey;
 use crate::world::pods::{NOT_STARTED_NS, Reason};
-use crate::world::{NodeState, Phase, View};
+use crate::world::{BoundVolume, NodeState, Phase, View, VolumeBinding};
 
 impl<O: Observer> Simulation<'_, O> {
     /// Reserves the node for the pod and begins the binding.
@@ -18,6 +18,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
         let view = View { model: self.model, world: &self.world };
         let claims = kube::allocate_claims(view, pod, placement.node);
+        let volumes = kube::bind_volumes(view, pod, placement.node);
         let allocated = self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
@@ -28,18 +29,36 @@ impl<O: Observer> Simulation<'_, O> {
                 self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ResourceClaimUpdated(position)));
             }
         }
+        volumes.into_iter().for_each(|binding| self.apply_volume(binding));
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
-        if delay.0 == 0 {
+        // Extenders are called between decisions, not within one.
+        if delay.0 == 0 && !self.awaits_extender(pod) {
             self.apply_binding(pod);
         } else {
             self.schedule_step(pod, delay, Step::Bind);
         }
     }
 
+    /// A claim gets its volume.
+    fn apply_volume(&mut self, binding: VolumeBinding) {
+        let claim = binding.claim;
+        let volume = match &binding.volume {
+            BoundVolume::Found(_) => ObjectChange::VolumeUpdated { changes_topology: false },
+            BoundVolume::Made { .. } => ObjectChange::VolumeAdded,
+        };
+        if self.world.volumes.bind(self.model, binding) {
+            self.tell_queue(&ClusterEvent::ObjectChanged(volume));
+            self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ClaimUpdated(claim)));
+        }
+    }
+
     /// The pod is bound and begins to start.
     pub(super) fn apply_binding(&mut self, pod: PodId) {
+        if !self.bind_by_extender(pod) {
+            return;
+        }
         // Pods that came bound may have started before the run.
         let start_ns = &mut self.world.pods.start_ns[pod.index()];
         if *start_ns == NOT_STARTED_NS {
@@ -95,7 +114,10 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn apply_release(&mut self, pod: PodId) {
+    pub(super) fn apply_release(&mut self, pod: PodId) {
+        if let Some(queue) = &mut self.kube_queue {
+            queue.binding.remove(&pod);
+        }
         let node = self.world.pods.node(pod).expect("a pod without a node is released");
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);

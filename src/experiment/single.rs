@@ -18,6 +18,8 @@ pub struct RunRecord {
     pub packing: Vec<[f64; 4]>,
     /// How many events were handled.
     pub events: u64,
+    /// What went wrong in the scheduler, such as calls of extenders, and how often.
+    pub errors: Vec<(String, u64)>,
 }
 
 /// Which tables a run makes.
@@ -38,8 +40,13 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
     let view = View { model, world: &finished.world };
     let recorder = &finished.observer;
     let metrics = summary::summary(&view, recorder, finished.events);
-    let mut record =
-        RunRecord { tables: Vec::new(), packing: recorder.packing.points(), events: finished.events, metrics };
+    let mut record = RunRecord {
+        tables: Vec::new(),
+        packing: recorder.packing.points(),
+        events: finished.events,
+        errors: recorder.errors.iter().map(|(message, count)| (message.clone(), *count)).collect(),
+        metrics,
+    };
     if detail == Detail::Tables {
         let mut add = |name, table| record.tables.push((name, table));
         add("summary", summary::table(&record.metrics));

@@ -3,6 +3,8 @@
 //! The types mirror `kubescheduler.config.k8s.io/v1` of v1.37.0 after defaulting: `multiPoint` is expanded, disabled
 //! plug-ins are gone, every argument has its value.
 
+use std::collections::BTreeMap;
+
 use super::pod_spec::{DEFAULT_SCHEDULER_NAME, NodeAffinity, TopologySpreadConstraint};
 use crate::units::SimDuration;
 
@@ -166,6 +168,8 @@ pub struct PluginArguments {
     pub preemption_candidates_min: i32,
     /// `VolumeBindingArgs.shape`: utilisation in percent and score from 0 to 10.
     pub volume_binding_shape: Vec<(i64, i64)>,
+    /// Parameters of wavetank's own policies by name of the plug-in, as written; checked by the policy's own type.
+    pub own_policies: BTreeMap<String, serde_json::Value>,
 }
 
 /// `NodeResourcesFitArgs`.
@@ -277,6 +281,7 @@ impl Default for PluginArguments {
             preemption_candidates_percentage: 10,
             preemption_candidates_min: 100,
             volume_binding_shape: vec![(0, 10), (100, 0)],
+            own_policies: BTreeMap::new(),
         }
     }
 }

@@ -233,4 +233,6 @@ pub struct CsiNodeDriver {
     pub driver: String,
     /// Most volumes that can be attached; none: no limit.
     pub attachable_max: Option<u32>,
+    /// `topologyKeys`: the labels of nodes that say from where the driver's volumes can be reached.
+    pub topology_keys: Vec<String>,
 }

@@ -42,6 +42,8 @@ pub trait Observer {
     fn nominated(&mut self, _view: &View<'_>, _pod: PodId, _nomination: &Nomination) {}
     /// A pod is about to lose its node by drain, removal, crash or preemption.
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// The scheduler could not try a pod, or not bind it: an extender failed. The pod is tried again after a wait.
+    fn scheduling_failed(&mut self, _view: &View<'_>, _pod: PodId, _message: &str) {}
     /// What a node holds, or its state, is about to change.
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node has joined.
@@ -76,6 +78,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         explained(pod: PodId, explanation: &Explanation);
         nominated(pod: PodId, nomination: &Nomination);
         pod_evicted(pod: PodId);
+        scheduling_failed(pod: PodId, message: &str);
         node_changes(node: NodeId);
         node_added(node: NodeId);
         event_handled();

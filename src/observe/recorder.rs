@@ -1,5 +1,7 @@
 //! The collectors of a normal run, together.
 
+use std::collections::BTreeMap;
+
 use super::Observer;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
@@ -12,6 +14,9 @@ use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::units::SimTime;
 use crate::world::View;
+
+/// How many different errors are kept.
+const ERRORS_MAX: usize = 20;
 
 /// Records what the outputs of a model ask for.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Recorder {
     pub evictions_total: u64,
     /// How often that was to make room for a pod of higher priority.
     pub preemptions_total: u64,
+    /// What went wrong in the scheduler, and how often; once there are [`ERRORS_MAX`], further ones are not noted.
+    pub errors: BTreeMap<String, u64>,
     /// The cluster's fragment at the end, in milli-GPU; NaN without GPUs.
     pub fragmented_gpu_milli: f64,
     fragments: Option<Fragments>,
@@ -53,6 +60,7 @@ impl Recorder {
             unschedulable_total: 0,
             evictions_total: 0,
             preemptions_total: 0,
+            errors: BTreeMap::new(),
             fragmented_gpu_milli: f64::NAN,
             fragments: None,
             arrived: 0,
@@ -123,6 +131,12 @@ impl Observer for Recorder {
 
     fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
         self.evictions_total += 1;
+    }
+
+    fn scheduling_failed(&mut self, _: &View<'_>, _: PodId, message: &str) {
+        if self.errors.len() < ERRORS_MAX || self.errors.contains_key(message) {
+            *self.errors.entry(message.to_owned()).or_insert(0) += 1;
+        }
     }
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {

@@ -13,6 +13,7 @@ impl World {
     pub fn check(&self, model: &Model) -> Result<(), String> {
         self.check_phases()?;
         self.claims.check()?;
+        self.volumes.check(model)?;
         let mut up = super::Totals::default();
         for index in 0..self.nodes.len() {
             self.check_node(model, NodeId::from_index(index), &mut up)?;

@@ -16,6 +16,7 @@ pub mod nodes;
 pub mod placements;
 pub mod pods;
 pub mod view;
+pub mod volumes;
 
 pub use changes::ChangeLog;
 pub use claims::{ClaimKey, Claims};
@@ -24,6 +25,7 @@ pub use nodes::{GpuMask, NodeState, Nodes};
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
+pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
 use std::collections::BTreeMap;
 
@@ -48,6 +50,8 @@ pub struct World {
     pub nominated: BTreeMap<PodId, NodeId>,
     /// Which claims have devices, and what is taken of each device.
     pub claims: Claims,
+    /// Which claims have got volumes.
+    pub volumes: Volumes,
     /// Which class may go to which shape of node.
     pub constraints: Constraints,
     /// How many pods are in each phase, by [`Phase`].
@@ -86,6 +90,7 @@ impl World {
             placements: Placements::new(model.cluster.nodes.len()),
             nominated: BTreeMap::new(),
             claims: Claims::new(model),
+            volumes: Volumes::default(),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
             pods_by_phase: [0; Phase::COUNT],
             totals: Totals::default(),

@@ -79,11 +79,13 @@ pub enum Reason {
     OutOfResources,
     /// It made room for a pod of higher priority.
     Preempted,
+    /// Something went wrong when it was tried or bound: an extender failed.
+    SchedulerError,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 7] = [
+    pub const ALL: [Reason; 8] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -91,6 +93,7 @@ impl Reason {
         Reason::NodeCrashed,
         Reason::OutOfResources,
         Reason::Preempted,
+        Reason::SchedulerError,
     ];
 
     /// Its name in tables.
@@ -103,6 +106,7 @@ impl Reason {
             Reason::NodeCrashed => "NodeCrashed",
             Reason::OutOfResources => "OutOfResources",
             Reason::Preempted => "Preempted",
+            Reason::SchedulerError => "SchedulerError",
         }
     }
 }

@@ -50,7 +50,15 @@ fn texts_are_what_was_reviewed() {
         (
             "classic",
             "two-profiles.yaml",
-            &["batch-20", "--nodes", "3", "--set", "scheduler.policy=most-allocated", "--set", "scheduler.configuration="],
+            &[
+                "batch-20",
+                "--nodes",
+                "3",
+                "--set",
+                "scheduler.policy=most-allocated",
+                "--set",
+                "scheduler.configuration=",
+            ],
         ),
     ] {
         reviewed(name, &explain(&scenario(file), arguments));

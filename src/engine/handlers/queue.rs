@@ -1,11 +1,14 @@
 //! Pods wait in the queue of kube-scheduler: it hears of everything that may help one of them, and has timers.
 
+use std::collections::BTreeMap;
+
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
+use crate::model::OnUnschedulable;
 use crate::observe::Observer;
 use crate::policy::scheduler::Refusal;
-use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, PluginSet, SchedulingQueue};
+use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, PluginSet, QueuedPod, SchedulingQueue};
 use crate::policy::scheduler::kube::{GPU_DEVICES, Nomination};
 use crate::units::SimTime;
 use crate::world::pods::Reason;
@@ -19,11 +22,15 @@ pub(in crate::engine) struct KubeQueue {
     flush_at: SimTime,
     /// How many changes of nodes there had been when a flush last found nothing else to happen.
     idle_at: Option<u64>,
+    /// Pods that wait for an extender to bind them, as the queue knew them.
+    pub(in crate::engine) binding: BTreeMap<PodId, QueuedPod>,
+    /// How often an extender did not bind a pod.
+    failed_bindings: u64,
 }
 
 impl KubeQueue {
     pub(in crate::engine) fn new(pods: SchedulingQueue) -> KubeQueue {
-        KubeQueue { pods, flush_at: SimTime::NEVER, idle_at: None }
+        KubeQueue { pods, flush_at: SimTime::NEVER, idle_at: None, binding: BTreeMap::new(), failed_bindings: 0 }
     }
 }
 
@@ -70,8 +77,9 @@ impl<O: Observer> Simulation<'_, O> {
     /// would wait for ever: then they ring no more, so that the run can end.
     pub(in crate::engine) fn on_flush(&mut self) {
         let nothing_else = self.events.is_empty();
-        let changes = self.world.changes.position();
         let Some(queue) = &mut self.kube_queue else { return };
+        // A binding that failed has taken room and given it back, and nothing has changed.
+        let changes = self.world.changes.position() - 2 * queue.failed_bindings;
         if queue.flush_at != self.world.time {
             return;
         }
@@ -96,6 +104,9 @@ impl<O: Observer> Simulation<'_, O> {
                 name => name,
             })),
         };
+        if refusal.is_error {
+            self.note_error(pod, &refusal.message);
+        }
         if refusal.clears_nomination {
             self.clear_nomination(pod);
         }
@@ -133,6 +144,49 @@ impl<O: Observer> Simulation<'_, O> {
             queue.pods.end_preemption(pod, false, &view);
         }
         self.apply_eviction(*last, Phase::Deleted, Reason::Preempted);
+    }
+
+    /// Notes that the scheduler could not try a pod, or not bind it.
+    fn note_error(&mut self, pod: PodId, message: &str) {
+        self.world.pods.reason[pod.index()] = Reason::SchedulerError;
+        self.observer.scheduling_failed(&View { model: self.model, world: &self.world }, pod, message);
+    }
+
+    /// The attempt of a pod has succeeded. If an extender is to bind it, the queue's knowledge of it is kept until then.
+    pub(in crate::engine) fn end_attempt(&mut self, pod: PodId) {
+        let Some(queue) = &mut self.kube_queue else { return };
+        let queued = queue.pods.take(pod);
+        if self.scheduler.binds(&View { model: self.model, world: &self.world }, pod) {
+            queue.binding.extend(queued.map(|queued| (pod, queued)));
+        }
+    }
+
+    /// Whether an extender is to bind the pod.
+    pub(in crate::engine) fn awaits_extender(&self, pod: PodId) -> bool {
+        self.kube_queue.as_ref().is_some_and(|queue| queue.binding.contains_key(&pod))
+    }
+
+    /// Lets the extender bind a pod that waits for it; says whether the pod is bound. If not, its node is free again for
+    /// others, and it is tried again after a wait (`handleBindingCycleError`).
+    pub(in crate::engine) fn bind_by_extender(&mut self, pod: PodId) -> bool {
+        let Some(queued) = self.kube_queue.as_mut().and_then(|queue| queue.binding.remove(&pod)) else { return true };
+        let bound = self.scheduler.bind(&View { model: self.model, world: &self.world }, pod);
+        let Err(message) = bound else { return true };
+        if self.model.scheduling.on_unschedulable == OnUnschedulable::Drop {
+            self.apply_end(pod, Phase::Deleted, Reason::None);
+            self.note_error(pod, &message);
+            return false;
+        }
+        self.apply_release(pod);
+        self.world.set_phase(pod, Phase::Pending);
+        self.note_error(pod, &message);
+        let view = View { model: self.model, world: &self.world };
+        if let Some(queue) = &mut self.kube_queue {
+            queue.failed_bindings += 1;
+            queue.pods.add_after_error(queued, &view, self.world.time);
+        }
+        self.attend_queue();
+        false
     }
 
     /// Takes back the promise of a node.

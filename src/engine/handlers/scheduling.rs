@@ -59,9 +59,7 @@ impl<O: Observer> Simulation<'_, O> {
         match &decision {
             Decision::Place(placement) => {
                 self.world.pods.attempts[pod.index()] += 1;
-                if let Some(queue) = &mut self.kube_queue {
-                    queue.pods.done(pod);
-                }
+                self.end_attempt(pod);
                 self.apply_placement(pod, placement);
                 self.observer.decided(&View { model: self.model, world: &self.world }, pod, &decision);
             }

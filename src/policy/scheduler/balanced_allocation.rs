@@ -11,7 +11,7 @@
 //! Example: cpu 3 of 4 cores (0.75) and memory 2 of 8 GiB (0.25) score trunc(100 (1 - 0.25)) = 75.
 
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -20,7 +20,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node whose cpu and memory would be taken most evenly",
     source: "kube-scheduler NodeResourcesBalancedAllocation (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, BalancedAllocation),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, BalancedAllocation)),
 };
 
 pub(super) struct BalancedAllocation;

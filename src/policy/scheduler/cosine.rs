@@ -10,7 +10,7 @@
 
 use super::scored::{self, Scorer};
 use super::vectors::{self, Vectors};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -19,7 +19,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node whose free resources point the way of the request",
     source: "cosine similarity of demand and free resources (Tetris, Grandl et al. 2014, without the lengths)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, Cosine),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, Cosine)),
 };
 
 pub(super) struct Cosine;

@@ -9,7 +9,7 @@
 
 use super::scored::{self, Scorer};
 use super::vectors::{self, Vectors};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -18,7 +18,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node whose free resources point the way of the request, and are large",
     source: "dot product (Panigrahy et al. 2011)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, DotProduct),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, DotProduct)),
 };
 
 pub(super) struct DotProduct;

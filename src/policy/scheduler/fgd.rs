@@ -11,8 +11,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::scored::{Scored, Scorer};
-use super::{Scheduler, SchedulerRow, Score, gpus};
+use super::scored::{ScorePolicy, Scored, Scorer};
+use super::{Build, SchedulerRow, Score, gpus};
 use crate::ids::{ClassId, NodeId};
 use crate::model::Model;
 use crate::model::cluster::GPU_MILLI;
@@ -31,7 +31,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
         default: "0.95",
         meaning: "share of the workload's pods that the typical pods make up, above 0 and at most 1",
     }],
-    build: |parameters, model, _| build(parameters, model),
+    build: Build::Score(build),
 };
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct Fgd {
     left: Vec<u16>,
 }
 
-fn build(parameters: &Value, model: &Model) -> Result<Box<dyn Scheduler>, ParameterError> {
+fn build(parameters: &Value, model: &Model) -> Result<Box<dyn ScorePolicy>, ParameterError> {
     let params: Params = parameters::read(parameters)?;
     if !(params.coverage > 0.0 && params.coverage <= 1.0) {
         return Err(ParameterError(format!("coverage is {}, but must be above 0 and at most 1", params.coverage)));

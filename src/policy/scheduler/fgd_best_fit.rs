@@ -9,7 +9,7 @@
 //! Example: 64 of 128 cores and 4 of 8 GPUs left after placing score 50.
 
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -18,7 +18,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the least cpu and GPU left, by the fixed scale of the FGD study",
     source: "BestFit of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, FgdBestFit),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, FgdBestFit)),
 };
 
 /// Milli-cores of the largest node of the study.

@@ -10,7 +10,7 @@
 
 use super::fgd_best_fit::{CPU_SCALE, GPU_SCALE, SCORES};
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -19,7 +19,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node whose free cpu and GPU are least aligned with the request",
     source: "DotProd of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, FgdDotProduct),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, FgdDotProduct)),
 };
 
 pub(super) struct FgdDotProduct;

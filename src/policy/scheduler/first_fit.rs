@@ -7,7 +7,7 @@
 //! Example: nodes 2 and 5 fit: node 2.
 
 use super::cyclic::{Cyclic, Start};
-use super::{Scheduler, SchedulerRow};
+use super::{Build, Scheduler, SchedulerRow};
 use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
@@ -15,10 +15,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the first node that fits",
     source: "first fit (Johnson 1973)",
     parameters: &[],
-    build: |parameters, _, _| {
+    build: Build::Other(|parameters, _, _| {
         parameters::none(parameters)?;
         Ok(Box::new(Cyclic::new(Start::AlwaysFirst)) as Box<dyn Scheduler>)
-    },
+    }),
 };
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! Example: a one-device pod on a node with 4000 left and only such pods scores 12 + 75 = 87.
 
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 use crate::world::nodes::{GPU_KINDS, gpu_kind};
@@ -22,7 +22,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "nodes that run pods of the same number of GPUs already",
     source: "GpuClustering of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, GpuClustering),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, GpuClustering)),
 };
 
 pub(super) struct GpuClustering;

@@ -13,7 +13,7 @@
 //! Example: half a device on a node with 500 and 1000 left scores 100 - trunc(50 / 10) = 95.
 
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::model::GpuRequest;
 use crate::model::cluster::GPU_MILLI;
@@ -24,7 +24,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "shared devices first, whole devices next, untouched nodes last",
     source: "GpuPacking of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, GpuPacking),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, GpuPacking)),
 };
 
 pub(super) struct GpuPacking;

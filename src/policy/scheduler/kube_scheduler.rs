@@ -20,13 +20,13 @@ use super::kube::preemption::{self, Nomination, Preemption};
 use super::kube::queue::SchedulingQueue;
 use super::kube::schedule::{Attempt, Search};
 use super::kube::{Cycle, Framework, NodeTree, explain, sampling, select};
-use super::{Decision, Explanation, Placement, Refusal, Scheduler, SchedulerRow, gpus};
+use super::{Build, Decision, Explanation, Placement, Refusal, Scheduler, SchedulerRow};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
 use crate::model::{Model, Scheduling};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::rng::{Seed, Stream};
-use crate::world::View;
+use crate::world::{GpuMask, View};
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "kube-scheduler",
@@ -38,7 +38,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
         default: "true",
         meaning: "whether verdicts and scores are kept between decisions; the decisions are the same without",
     }],
-    build: |parameters, model, seed| Ok(Box::new(KubeScheduler::new(parameters, model, seed)?)),
+    build: Build::Other(|parameters, model, seed| Ok(Box::new(KubeScheduler::new(parameters, model, seed)?))),
 };
 
 #[derive(Debug, Deserialize)]
@@ -95,8 +95,7 @@ impl KubeScheduler {
         let configuration: KubeSchedulerConfiguration = kube_scheduler.as_deref().cloned().unwrap_or_default();
         let extenders: Vec<Extender> = configuration.extenders.iter().map(Extender::new).collect();
         let profile = |profile: &crate::model::kube_scheduler::Profile| {
-            let framework = Framework::new(profile)
-                .map_err(|name| ParameterError(format!("there is no plug-in called `{name}` in this release")))?;
+            let framework = Framework::for_model(profile, model)?;
             let post_filters = profile.plugins.at(ExtensionPoint::PostFilter);
             Ok(Profile {
                 name: profile.scheduler_name.clone(),
@@ -180,7 +179,8 @@ impl KubeScheduler {
         let fast = self.profiles[at].fast.as_ref().expect("it was just used");
         let node = if self.tie_break == TieBreak::Heap { fast.top_of_heap(found) } else { fast.nth_best(found, n) };
         self.start = (self.start + found.examined()) % self.nodes.len();
-        Ok(place(view, class, node, found.feasible(), found.score(), found.ties()))
+        let gpus = self.profiles[at].framework.choose_gpus(view, class, node);
+        Ok(place(node, gpus, found.feasible(), found.score(), found.ties()))
     }
 
     fn find_plain(
@@ -211,7 +211,8 @@ impl KubeScheduler {
                         _ => best[self.draw(best.len())],
                     };
                     let node = attempt.feasible[position].node;
-                    place(view, class, node, attempt.feasible.len(), score, best.len())
+                    let gpus = framework.choose_gpus(view, class, node);
+                    place(node, gpus, attempt.feasible.len(), score, best.len())
                 }
                 None => {
                     self.refusal = refusal(&cycle, &attempt);
@@ -284,6 +285,18 @@ impl KubeScheduler {
     }
 }
 
+impl KubeScheduler {
+    /// The extenders that bind the pod, in order of calls, and its cycle.
+    fn binders<'a>(&'a self, view: &View<'a>, pod: PodId) -> (Cycle<'a>, impl Iterator<Item = &'a Extender>) {
+        let class = view.world.pods.class[pod.index()];
+        let profile = self.profiles.iter().find(|profile| profile.name == view.class(class).spec.scheduler_name);
+        let arguments = profile.map_or(&self.configuration.profiles[0].arguments, |known| known.framework.arguments());
+        let cycle = Cycle { view: *view, pod: Some(pod), class, nodes: &self.nodes, arguments };
+        let binders = self.extenders.iter().filter(|extender| extender.binds());
+        (cycle, binders.filter(move |extender| extender.is_interested(&cycle, cycle.pod_class())))
+    }
+}
+
 fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
     Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
 }
@@ -296,9 +309,7 @@ fn tie_break_in_words(tie_break: TieBreak, is_without_extenders: bool) -> &'stat
     }
 }
 
-fn place(view: &View<'_>, class: ClassId, node: NodeId, feasible: usize, best: i64, ties: usize) -> Decision {
-    let request = view.class(class).gpu.as_ref();
-    let gpus = request.map_or(0, |request| gpus::best_fit(request, view.world.nodes.gpu_left(node)));
+fn place(node: NodeId, gpus: GpuMask, feasible: usize, best: i64, ties: usize) -> Decision {
     Decision::Place(Placement { node, gpus, feasible: feasible as u32, best, ties: ties as u32 })
 }
 
@@ -337,6 +348,25 @@ impl Scheduler for KubeScheduler {
 
     fn queue(&self) -> Option<SchedulingQueue> {
         Some(SchedulingQueue::new(&self.configuration))
+    }
+
+    fn binds(&self, view: &View<'_>, pod: PodId) -> bool {
+        !self.extenders.is_empty() && self.binders(view, pod).1.next().is_some()
+    }
+
+    /// The first extender that binds does (`extendersBinding`); one that may fail and does leaves it to the next, and at last
+    /// to the default binder, which always succeeds.
+    fn bind(&mut self, view: &View<'_>, pod: PodId) -> Result<(), String> {
+        let Some(node) = view.world.pods.node(pod) else { return Err("the pod has no node".to_owned()) };
+        let (cycle, binders) = self.binders(view, pod);
+        for extender in binders {
+            match extender.bind(&cycle, node) {
+                Err(_) if extender.is_ignorable() => {}
+                Err(error) => return Err(error.to_string()),
+                Ok(()) => break,
+            }
+        }
+        Ok(())
     }
 
     fn refusal(&mut self) -> Refusal {

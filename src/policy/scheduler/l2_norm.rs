@@ -10,7 +10,7 @@
 
 use super::scored::{self, Scorer};
 use super::vectors::{self, Vectors};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -19,7 +19,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node whose free resources are nearest to the request",
     source: "L2 norm greedy (Panigrahy et al. 2011)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, L2Norm),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, L2Norm)),
 };
 
 pub(super) struct L2Norm;

@@ -12,7 +12,7 @@
 
 use super::rows::{self, Rows};
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::model::PodClass;
 use crate::world::View;
@@ -23,7 +23,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the largest share of cpu and memory left",
     source: "kube-scheduler NodeResourcesFit LeastAllocated (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, LeastAllocated),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, LeastAllocated)),
 };
 
 pub(super) struct LeastAllocated;

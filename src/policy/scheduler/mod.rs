@@ -77,6 +77,20 @@ pub trait Scheduler: Send {
         None
     }
 
+    /// Whether somebody outside the simulation binds the pod, which holds its node already: then [`Scheduler::bind`] is to be
+    /// called when the binding is due.
+    fn binds(&self, _view: &View<'_>, _pod: PodId) -> bool {
+        false
+    }
+
+    /// Lets the pod be bound by who says so.
+    ///
+    /// # Errors
+    /// Why it was not bound.
+    fn bind(&mut self, _view: &View<'_>, _pod: PodId) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Why the pod of the last decision was refused, where the policy can say.
     fn refusal(&mut self) -> Refusal {
         Refusal::default()
@@ -139,7 +153,13 @@ pub struct SchedulerRow {
 }
 
 /// Makes a scheduler from its parameters, for one run.
-type Build = fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>;
+#[derive(Clone, Copy)]
+enum Build {
+    /// One that is nothing but a score over nodes.
+    Score(fn(&Value, &Model) -> Result<Box<dyn scored::ScorePolicy>, ParameterError>),
+    /// Any other.
+    Other(fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>),
+}
 
 impl std::fmt::Debug for SchedulerRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -153,7 +173,27 @@ impl SchedulerRow {
     /// # Errors
     /// When a parameter is wrong.
     pub fn build(&self, parameters: &Value, model: &Model, seed: Seed) -> Result<Box<dyn Scheduler>, ParameterError> {
-        (self.build)(parameters, model, seed)
+        match self.build {
+            Build::Score(build) => build(parameters, model).map(|policy| policy as Box<dyn Scheduler>),
+            Build::Other(build) => build(parameters, model, seed),
+        }
+    }
+
+    /// Whether the policy is nothing but a score over nodes, so that kube-scheduler can use it as a plug-in; see
+    /// [`kube::own_policies`].
+    pub fn is_score(&self) -> bool {
+        matches!(self.build, Build::Score(_))
+    }
+
+    /// The policy's score alone, with these parameters; none where it is more than a score.
+    ///
+    /// # Errors
+    /// When a parameter is wrong.
+    pub fn scorer(&self, parameters: &Value, model: &Model) -> Result<Option<Box<dyn Scorer>>, ParameterError> {
+        match self.build {
+            Build::Score(build) => build(parameters, model).map(|policy| Some(policy.into_scorer())),
+            Build::Other(_) => Ok(None),
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! Example: a node of 4 cores and 8 GiB with 3 cores and 2 GiB requested scores (75 + 25) / 2 = 50.
 
 use super::scored::{self, Scorer};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 use crate::world::nodes::scoring_request;
@@ -21,7 +21,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the largest share of cpu and memory taken",
     source: "kube-scheduler NodeResourcesFit MostAllocated (v1.34)",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, MostAllocated),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, MostAllocated)),
 };
 
 pub(super) struct MostAllocated;

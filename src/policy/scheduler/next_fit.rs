@@ -7,7 +7,7 @@
 //! Example: node 2 was taken last, nodes 1 and 5 fit: node 5.
 
 use super::cyclic::{Cyclic, Start};
-use super::{Scheduler, SchedulerRow};
+use super::{Build, Scheduler, SchedulerRow};
 use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
@@ -15,10 +15,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node taken last, or the next that fits, going round",
     source: "next fit (Johnson 1973)",
     parameters: &[],
-    build: |parameters, _, _| {
+    build: Build::Other(|parameters, _, _| {
         parameters::none(parameters)?;
         Ok(Box::new(Cyclic::new(Start::AtLast)) as Box<dyn Scheduler>)
-    },
+    }),
 };
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 
 use super::index::NodeIndex;
 use super::scored::FeasibleOnly;
-use super::{Decision, Placement, Scheduler, SchedulerRow, gpus};
+use super::{Build, Decision, Placement, Scheduler, SchedulerRow, gpus};
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::GPU_MILLI;
 use crate::policy::parameters;
@@ -21,10 +21,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "any node that fits, each equally likely",
     source: "Random of Weng et al., Beware of Fragmentation (USENIX ATC 2023)",
     parameters: &[],
-    build: |parameters, _, seed| {
+    build: Build::Other(|parameters, _, seed| {
         parameters::none(parameters)?;
         Ok(Box::new(Random { stream: seed.stream("scheduler/random", 0), index: NodeIndex::default() }))
-    },
+    }),
 };
 
 struct Random {

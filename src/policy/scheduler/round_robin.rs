@@ -7,7 +7,7 @@
 //! Example: node 2 was taken last, nodes 1, 2 and 5 fit: node 5, then node 1.
 
 use super::cyclic::{Cyclic, Start};
-use super::{Scheduler, SchedulerRow};
+use super::{Build, Scheduler, SchedulerRow};
 use crate::policy::parameters;
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
@@ -15,10 +15,10 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the next node that fits after the one taken last, going round",
     source: "round robin",
     parameters: &[],
-    build: |parameters, _, _| {
+    build: Build::Other(|parameters, _, _| {
         parameters::none(parameters)?;
         Ok(Box::new(Cyclic::new(Start::AfterLast)) as Box<dyn Scheduler>)
-    },
+    }),
 };
 
 #[cfg(test)]

@@ -105,11 +105,23 @@ impl<S: Scorer> Scheduler for Scored<S> {
     }
 }
 
-/// The scheduler that follows `scorer`, which has no parameters.
+/// A policy that is nothing but a score over nodes: kube-scheduler can use it as a plug-in.
+pub(super) trait ScorePolicy: Scheduler {
+    /// The score alone.
+    fn into_scorer(self: Box<Self>) -> Box<dyn Scorer>;
+}
+
+impl<S: Scorer + 'static> ScorePolicy for Scored<S> {
+    fn into_scorer(self: Box<Self>) -> Box<dyn Scorer> {
+        Box::new(self.scorer)
+    }
+}
+
+/// The policy that follows `scorer`, which has no parameters.
 pub(super) fn without_parameters<S: Scorer + 'static>(
     parameters: &serde_json::Value,
     scorer: S,
-) -> Result<Box<dyn Scheduler>, ParameterError> {
+) -> Result<Box<dyn ScorePolicy>, ParameterError> {
     parameters::none(parameters)?;
     Ok(Box::new(Scored::new(scorer)))
 }

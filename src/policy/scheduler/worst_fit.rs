@@ -10,7 +10,7 @@
 
 use super::scored::{self, Scorer};
 use super::vectors::{self, Vectors};
-use super::{SchedulerRow, Score};
+use super::{Build, SchedulerRow, Score};
 use crate::ids::{ClassId, NodeId};
 use crate::world::View;
 
@@ -19,7 +19,7 @@ pub(super) const ROW: SchedulerRow = SchedulerRow {
     summary: "the node with the largest share left after placing",
     source: "worst fit, with the sum of shares as size",
     parameters: &[],
-    build: |parameters, _, _| scored::without_parameters(parameters, WorstFit),
+    build: Build::Score(|parameters, _| scored::without_parameters(parameters, WorstFit)),
 };
 
 pub(super) struct WorstFit;

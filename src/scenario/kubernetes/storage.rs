@@ -173,7 +173,9 @@ pub(super) fn csi_node(tree: &Tree, header: &Header<'_>, target: &mut Objects, n
         let count = item.at(&["allocatable", "count"]);
         let count = notes.number_within(count, "spec.drivers[].allocatable.count", 0..=i32::MAX);
         let driver = notes.required_text(item, "name", "spec.drivers[]").to_owned();
-        drivers.push(CsiNodeDriver { driver, attachable_max: count.map(i32::unsigned_abs) });
+        let keys = notes.texts(item.get("topologyKeys"), "spec.drivers[].topologyKeys");
+        let topology_keys = keys.into_iter().map(str::to_owned).collect();
+        drivers.push(CsiNodeDriver { driver, attachable_max: count.map(i32::unsigned_abs), topology_keys });
     }
     target.csi_nodes.insert(header.name(), drivers);
 }

@@ -3,10 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::diagnosis::{Code, Diagnosis, Rejection};
+use super::own_policies::{self, OwnPolicy};
 use super::plugins;
 use super::{Cycle, NodeInfo};
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ClassId, NodeId, PodId};
+use crate::model::Model;
 use crate::model::kube_scheduler::{ExtensionPoint, IN_TREE_PLUGINS, PluginArguments, Profile};
+use crate::policy::parameters::ParameterError;
+use crate::policy::scheduler::gpus;
+use crate::world::{GpuMask, View};
 
 /// What a plug-in has to say before the nodes are looked at.
 #[derive(Debug)]
@@ -73,6 +78,8 @@ pub struct Framework {
     post_filters: Vec<String>,
     /// Names, weights, scorers.
     scorers: Vec<(String, i64, Box<dyn ScorePlugin>)>,
+    /// Who chooses the devices that a pod takes on its node.
+    device_choice: Option<OwnPolicy>,
     arguments: PluginArguments,
 }
 
@@ -110,14 +117,32 @@ pub struct PluginScores {
 }
 
 impl Framework {
-    /// The plug-ins of a profile.
+    /// The plug-ins of a profile that names those of the release only.
     ///
     /// # Errors
     /// The name of a plug-in that does not exist here, or has no code for the point where the profile names it.
     pub fn new(profile: &Profile) -> Result<Framework, String> {
+        Framework::assemble(profile, &[])
+    }
+
+    /// The plug-ins of a profile that may name our own policies, too.
+    ///
+    /// # Errors
+    /// When a plug-in does not exist here, has no code for the point where the profile names it, or a policy refuses its
+    /// parameters.
+    pub fn for_model(profile: &Profile, model: &Model) -> Result<Framework, ParameterError> {
+        let own = OwnPolicy::of_profile(profile, model)?;
+        let unknown = |name| ParameterError(format!("there is no plug-in called `{name}` in this release"));
+        Framework::assemble(profile, &own).map_err(unknown)
+    }
+
+    fn assemble(profile: &Profile, own: &[OwnPolicy]) -> Result<Framework, String> {
+        let find_own = |name: &str| own.iter().find(|policy| policy.name() == name);
         for point in ExtensionPoint::ALL {
-            let is_known =
-                |name: &str| IN_TREE_PLUGINS.iter().any(|row| row.name == name && row.points.contains(&point));
+            let is_known = |name: &str| {
+                let is_own = find_own(name).is_some() && own_policies::POINTS.contains(&point);
+                is_own || IN_TREE_PLUGINS.iter().any(|row| row.name == name && row.points.contains(&point))
+            };
             if let Some((name, _)) = profile.plugins.at(point).iter().find(|(name, _)| !is_known(name)) {
                 return Err(name.clone());
             }
@@ -127,9 +152,10 @@ impl Framework {
             Some(plugin) => Ok((name.clone(), plugin)),
             None => Err(name.clone()),
         };
-        let scorer = |(name, weight): &(String, i64)| match plugins::scorer(name, &profile.arguments) {
-            Some(plugin) => Ok((name.clone(), *weight, plugin)),
-            None => Err(name.clone()),
+        let scorer = |(name, weight): &(String, i64)| {
+            let own = find_own(name).map(|policy| Box::new(policy.clone()) as Box<dyn ScorePlugin>);
+            let plugin = own.or_else(|| plugins::scorer(name, &profile.arguments)).ok_or_else(|| name.clone())?;
+            Ok::<_, String>((name.clone(), *weight, plugin))
         };
         let mut filters: Vec<(String, Box<dyn FilterPlugin>)> =
             named(ExtensionPoint::Filter).map(filter).collect::<Result<_, _>>()?;
@@ -144,8 +170,18 @@ impl Framework {
             pre_filters,
             post_filters: named(ExtensionPoint::PostFilter).map(|(name, _)| name.clone()).collect(),
             scorers: named(ExtensionPoint::Score).map(scorer).collect::<Result<_, _>>()?,
+            device_choice: own.first().cloned(),
             arguments: profile.arguments.clone(),
         })
+    }
+
+    /// The devices that a pod of the class takes on a node that passed the filters.
+    pub fn choose_gpus(&self, view: &View<'_>, class: ClassId, node: NodeId) -> GpuMask {
+        match (&view.class(class).gpu, &self.device_choice) {
+            (None, _) => 0,
+            (Some(_), Some(policy)) => policy.choose_gpus(view, class, node),
+            (Some(request), None) => gpus::best_fit(request, view.world.nodes.gpu_left(node)),
+        }
     }
 
     /// The arguments of its plug-ins.
@@ -345,6 +381,7 @@ mod tests {
             pre_filters: pre_filters.to_vec(),
             post_filters: vec![],
             scorers: vec![],
+            device_choice: None,
             arguments: PluginArguments::default(),
         };
         let model = cluster().node("n").pod("p").model();

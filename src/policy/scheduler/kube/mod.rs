@@ -21,6 +21,7 @@ pub mod labels;
 pub mod node_info;
 pub mod node_tree;
 pub mod nominated;
+pub mod own_policies;
 pub mod plugins;
 pub mod preemption;
 pub mod queue;
@@ -36,6 +37,7 @@ pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
 pub use plugins::dynamic_resources::allocate as allocate_claims;
+pub use plugins::volumes::bind as bind_volumes;
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.

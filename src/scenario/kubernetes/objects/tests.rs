@@ -151,7 +151,7 @@ fn storage_classes_and_drivers_are_read() {
           {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: slow}, provisioner: d},
           {apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: d}, spec: {storageCapacity: true, attachRequired: false}},
           {apiVersion: storage.k8s.io/v1, kind: CSIDriver, metadata: {name: e}, spec: {preventPodSchedulingIfMissing: true}},
-          {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: n}, spec: {drivers: [{name: d, allocatable: {count: 3}}, {name: e}]}},
+          {apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: n}, spec: {drivers: [{name: d, topologyKeys: [z], allocatable: {count: 3}}, {name: e}]}},
           {apiVersion: storage.k8s.io/v1, kind: CSIStorageCapacity, metadata: {name: s, namespace: x}, storageClassName: fast, nodeTopology: {}, capacity: 1Gi}]",
     );
     let term = NodeSelectorTerm { expressions: vec![is_in("z", "a")], fields: vec![] };
@@ -170,8 +170,12 @@ fn storage_classes_and_drivers_are_read() {
         prevents_scheduling_if_missing,
     };
     assert_eq!(found.csi_drivers, [driver("d", true, false, false), driver("e", false, true, true)]);
-    let on_node = |driver: &str, attachable_max| CsiNodeDriver { driver: text(driver), attachable_max };
-    assert_eq!(found.csi_nodes["n"], [on_node("d", Some(3)), on_node("e", None)]);
+    let on_node = |driver: &str, attachable_max, keys: &[&str]| CsiNodeDriver {
+        driver: text(driver),
+        attachable_max,
+        topology_keys: keys.iter().map(|key| text(key)).collect(),
+    };
+    assert_eq!(found.csi_nodes["n"], [on_node("d", Some(3), &["z"]), on_node("e", None, &[])]);
     let capacity = StorageCapacity {
         name: text("s"),
         storage_class: text("fast"),

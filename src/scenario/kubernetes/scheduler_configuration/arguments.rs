@@ -1,9 +1,11 @@
 //! `pluginConfig`: arguments of plug-ins, with the defaults of `apis/config/v1/defaults.go` and the checks of
 //! `apis/config/validation`.
 
-use super::plugins::{find, refuse_unknown};
+use super::plugins::{points_of, refuse_unknown};
 use crate::document::{Code, Node as Tree};
 use crate::model::kube_scheduler::{DefaultSpread, NodeResourcesFitArguments, PluginArguments, ScoringStrategy};
+use crate::policy::scheduler::SchedulerRow;
+use crate::policy::scheduler::kube::own_policies;
 use crate::scenario::kubernetes::read::Notes;
 use crate::units::SimDuration;
 
@@ -21,13 +23,24 @@ pub(super) fn read(tree: Option<&Tree>, arguments: &mut PluginArguments, notes: 
             notes.refuse(Code::DuplicateName, item.span, message);
         }
         seen.push(name);
-        if find(name).is_none() {
+        if let Some(policy) = own_policies::find(name) {
+            if let Some(args) = notes.mapping(item.get("args"), "args") {
+                arguments.own_policies.insert(name.to_owned(), of_policy(policy, args, notes));
+            }
+        } else if points_of(name).is_none() {
             refuse_unknown(name, item.span, notes);
         } else if let Some(args) = notes.mapping(item.get("args"), "args") {
             check_kind(args, name, notes);
             of_plugin(name, args, arguments, notes);
         }
     }
+}
+
+/// The parameters of one of our own policies; their values are checked by the policy when the run begins.
+fn of_policy(policy: &SchedulerRow, args: &Tree, notes: &mut Notes) -> serde_json::Value {
+    let known: Vec<&str> = policy.parameters.iter().map(|parameter| parameter.name).collect();
+    notes.only_keys(args, "args", &known);
+    args.to_json()
 }
 
 fn check_kind(args: &Tree, name: &str, notes: &mut Notes) {

@@ -2,7 +2,8 @@
 //! `multiPoint` goes wherever it has code (`expandMultiPointPlugins`).
 
 use crate::document::{Code, Node as Tree, Span};
-use crate::model::kube_scheduler::{EnabledPlugins, ExtensionPoint, IN_TREE_PLUGINS, InTreePlugin};
+use crate::model::kube_scheduler::{EnabledPlugins, ExtensionPoint, IN_TREE_PLUGINS};
+use crate::policy::scheduler::kube::own_policies;
 use crate::scenario::kubernetes::read::Notes;
 use crate::scenario::schema::suggestion;
 
@@ -49,14 +50,17 @@ impl PluginSet {
     }
 }
 
-/// The plug-in of that name, if the release has it.
-pub(super) fn find(name: &str) -> Option<&'static InTreePlugin> {
-    IN_TREE_PLUGINS.iter().find(|plugin| plugin.name == name)
+/// The points that the plug-in of that name has code for, if the release has it or it is one of our own policies.
+pub(super) fn points_of(name: &str) -> Option<&'static [ExtensionPoint]> {
+    let in_tree = IN_TREE_PLUGINS.iter().find(|plugin| plugin.name == name).map(|plugin| plugin.points);
+    in_tree.or_else(|| own_policies::find(name).map(|_| own_policies::POINTS))
 }
 
 /// Reports a plug-in that is not there.
 pub(super) fn refuse_unknown(name: &str, span: Span, notes: &mut Notes) {
-    let names: Vec<&str> = IN_TREE_PLUGINS.iter().map(|plugin| plugin.name).collect();
+    let own: Vec<String> = own_policies::names().collect();
+    let in_tree = IN_TREE_PLUGINS.iter().map(|plugin| plugin.name);
+    let names: Vec<&str> = in_tree.chain(own.iter().map(String::as_str)).collect();
     if GATED_PLUGINS.contains(&name) {
         let message = format!("the plug-in `{name}` is not available: its feature gate is off in Kubernetes v1.37.0");
         notes.refuse(Code::UnknownPolicy, span, message);
@@ -122,10 +126,10 @@ fn plugin_set(tree: &Tree, field: &str, point: Option<ExtensionPoint>, notes: &m
         if name.is_empty() {
             continue;
         }
-        match (find(name), point) {
+        match (points_of(name), point) {
             (None, _) => refuse_unknown(name, item.span, notes),
-            (Some(plugin), Some(point)) if !plugin.points.contains(&point) => {
-                let points: Vec<&str> = plugin.points.iter().map(|point| point.key()).collect();
+            (Some(points), Some(point)) if !points.contains(&point) => {
+                let points: Vec<&str> = points.iter().map(|point| point.key()).collect();
                 let message = format!("the plug-in `{name}` does nothing at {}", point.key());
                 let hint = format!("its extension points are {}", points.join(", "));
                 notes.refuse_with_hint(Code::NotAllowed, item.span, message, &hint);
@@ -172,7 +176,8 @@ fn over_defaults(written: PluginSet) -> Vec<Enabled> {
 fn expanded(set: &PluginSet, multi_point: &[Enabled], point: ExtensionPoint, notes: &mut Notes) -> Vec<(String, i64)> {
     let mut overriding: Vec<&Enabled> = Vec::new();
     let mut added: Vec<&Enabled> = Vec::new();
-    let here = multi_point.iter().filter(|plugin| find(&plugin.name).is_some_and(|row| row.points.contains(&point)));
+    let here =
+        multi_point.iter().filter(|plugin| points_of(&plugin.name).is_some_and(|points| points.contains(&point)));
     for plugin in here.filter(|plugin| !set.disables(ALL) && !set.disables(&plugin.name)) {
         if let Some(own) = set.enabled.iter().find(|own| own.name == plugin.name) {
             overriding.push(own);

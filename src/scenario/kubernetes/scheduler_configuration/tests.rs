@@ -99,6 +99,52 @@ fn plugins_written_at_a_point_go_over_those_of_multi_point() {
     assert_eq!(names(&found, Score), []);
 }
 
+#[test]
+fn own_policies_are_plugins() {
+    use ExtensionPoint::{Reserve, Score};
+    let found = profile(
+        "plugins: {score: {disabled: [{name: '*'}], enabled: [{name: wavetank.dev/fgd, weight: 5}, {name: wavetank.dev/best-fit}]}}",
+    );
+    assert_eq!(names(&found, Score), [("wavetank.dev/fgd", 5), ("wavetank.dev/best-fit", 1)]);
+    assert_eq!(found.plugins.at(Reserve), Profile::default().plugins.at(Reserve));
+    let found = profile(
+        "{plugins: {multiPoint: {enabled: [{name: wavetank.dev/fgd, weight: 3}]}}, \
+         pluginConfig: [{name: wavetank.dev/fgd, args: {coverage: 0.9}}]}",
+    );
+    assert_eq!(names(&found, Score).last(), Some(&("wavetank.dev/fgd", 3)));
+    assert_eq!(names(&found, Reserve).last(), Some(&("wavetank.dev/fgd", 0)));
+    assert_eq!(found.arguments.own_policies["wavetank.dev/fgd"], serde_json::json!({"coverage": 0.9}));
+    for (text, expected) in [
+        (
+            "plugins: {score: {enabled: [{name: wavetank.dev/fdg}]}}",
+            "there is no plug-in `wavetank.dev/fdg`: did you mean `wavetank.dev/fgd`?",
+        ),
+        (
+            "plugins: {score: {enabled: [{name: wavetank.dev/first-fit}]}}",
+            "there is no plug-in `wavetank.dev/first-fit`: did you mean `wavetank.dev/worst-fit`?",
+        ),
+        (
+            "plugins: {filter: {enabled: [{name: wavetank.dev/fgd}]}}",
+            "the plug-in `wavetank.dev/fgd` does nothing at filter: its extension points are score, reserve",
+        ),
+        (
+            "pluginConfig: [{name: wavetank.dev/fgd, args: {covrage: 1}}]",
+            "unknown key `covrage` of `args`: did you mean `coverage`?",
+        ),
+        (
+            "pluginConfig: [{name: wavetank.dev/best-fit, args: {coverage: 1}}]",
+            "unknown key `coverage` of `args`: there are none",
+        ),
+    ] {
+        let found = load(&format!("{HEAD}profiles: [{{{text}}}]\n")).1.issues.into_sorted();
+        let shown: Vec<String> = found
+            .iter()
+            .map(|issue| format!("{}: {}", issue.message, issue.hint.clone().unwrap_or_default()))
+            .collect();
+        assert_eq!(shown, [expected], "{text}");
+    }
+}
+
 /// Those of a point that multiPoint enables too come first, then those of multiPoint alone, then the others.
 #[test]
 fn the_order_of_expansion_is_upstreams() {

@@ -248,6 +248,26 @@ impl SchedulingQueue {
         }
     }
 
+    /// As [`SchedulingQueue::done`], and gives what the queue knows of the pod, with which it can be put back.
+    pub fn take(&mut self, pod: PodId) -> Option<QueuedPod> {
+        let queued = self.pods.get(&pod).copied();
+        self.done(pod);
+        queued
+    }
+
+    /// Puts back a pod that was taken and then could not be bound: it is tried again after a wait that grows with every
+    /// error.
+    ///
+    /// # Panics
+    /// When the pod is in the queue.
+    pub fn add_after_error(&mut self, mut queued: QueuedPod, view: &View<'_>, now: SimTime) {
+        assert!(!self.pods.contains_key(&queued.pod), "a pod comes into the queue twice");
+        queued.unschedulable_plugins = PluginSet::EMPTY;
+        queued.pending_plugins = PluginSet::EMPTY;
+        self.note_failure(&mut queued, now);
+        self.requeue(queued, Strategy::AfterBackoff, view, now);
+    }
+
     /// Puts back a pod whose attempt has failed. Both sets empty: the attempt ended in an error, or there was no node at
     /// all.
     ///
@@ -265,16 +285,7 @@ impl SchedulingQueue {
         let Place::InFlight(since) = queued.place else { panic!("a pod that failed is in flight") };
         queued.unschedulable_plugins = unschedulable;
         queued.pending_plugins = pending;
-        queued.gate = None;
-        if queued.cause().rejectors().is_empty() {
-            queued.consecutive_errors += 1;
-        } else {
-            queued.unschedulable_count += 1;
-            queued.consecutive_errors = 0;
-        }
-        queued.timestamp = now;
-        queued.flushed = SimTime::ZERO;
-        queued.backoff_expiration = self.backoff_expiration(&queued);
+        self.note_failure(&mut queued, now);
         let strategy = self.strategy_after_flight(&queued, since, view);
         self.detach(pod);
         self.requeue(queued, strategy, view, now);
@@ -495,6 +506,20 @@ impl SchedulingQueue {
 }
 
 impl SchedulingQueue {
+    /// Counts a failed attempt, whose plug-ins are noted, and sets the wait that follows from it.
+    fn note_failure(&self, queued: &mut QueuedPod, now: SimTime) {
+        queued.gate = None;
+        if queued.cause().rejectors().is_empty() {
+            queued.consecutive_errors += 1;
+        } else {
+            queued.unschedulable_count += 1;
+            queued.consecutive_errors = 0;
+        }
+        queued.timestamp = now;
+        queued.flushed = SimTime::ZERO;
+        queued.backoff_expiration = self.backoff_expiration(queued);
+    }
+
     /// The second in which the back-off of a pod ends that failed just now.
     fn backoff_expiration(&self, queued: &QueuedPod) -> Option<SimTime> {
         let failures = match queued.consecutive_errors {

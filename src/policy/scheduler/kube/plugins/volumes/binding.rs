@@ -11,12 +11,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{check_owner, claim, claim_not_found, claims_of, class_name, error, storage_class, volume};
+use super::{
+    check_owner, claim, claim_not_found, claims_of, class_name, error, position, provision, storage_class, volume,
+};
+use crate::ids::{NodeId, PodId};
+use crate::model::kube_scheduler::PluginArguments;
 use crate::model::objects::{PersistentVolume, PersistentVolumeClaim, StorageCapacity, StorageClass};
 use crate::model::pod_spec::{LabelRequirement, NodeSelectorTerm};
 use crate::policy::scheduler::kube::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
 use crate::policy::scheduler::kube::{Code, Cycle, NodeInfo, Rejection, labels};
-use crate::world::View;
+use crate::world::{BoundVolume, View};
 
 /// Its name.
 pub(in super::super) const NAME: &str = "VolumeBinding";
@@ -44,8 +48,11 @@ struct PodClaims<'a> {
 #[derive(Debug, Default)]
 struct PodVolumes<'a> {
     bindings: Vec<(&'a PersistentVolumeClaim, &'a PersistentVolume)>,
-    provisions: Vec<(&'a PersistentVolumeClaim, Option<&'a StorageCapacity>)>,
+    provisions: Vec<(&'a PersistentVolumeClaim, Provision<'a>)>,
 }
+
+/// Of what class a volume would be made, and from which capacity; none where nobody keeps account.
+type Provision<'a> = (&'a StorageClass, Option<CapacityLeft<'a>>);
 
 impl FilterPlugin for VolumeBinding {
     fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a> {
@@ -147,10 +154,35 @@ impl<'a> PodClaims<'a> {
                 return Err(Ok(BIND_CONFLICT));
             }
             let capacity = capacity(view, claim, class, node).map_err(Ok)?;
-            volumes.provisions.push((claim, capacity));
+            volumes.provisions.push((claim, (class, capacity)));
         }
         Ok(())
     }
+}
+
+/// The volumes that the claims of a pod get with a node (`AssumePodVolumes`, `BindPodVolumes`): none for those that have one,
+/// and none at all where they cannot be had there.
+pub fn bind(view: View<'_>, pod: PodId, node: NodeId) -> Vec<crate::world::VolumeBinding> {
+    let class = view.world.pods.class[pod.index()];
+    if claims_of(&view.class(class).spec).next().is_none() {
+        return Vec::new();
+    }
+    let arguments = PluginArguments::default();
+    let cycle = Cycle { view, pod: Some(pod), class, nodes: &[], arguments: &arguments };
+    let Ok(Some(claims)) = PodClaims::new(&cycle) else { return Vec::new() };
+    let node = NodeInfo::new(view, node);
+    let Ok(PodVolumes { bindings, provisions }) = claims.on(&node) else { return Vec::new() };
+    let binding = |claim: &PersistentVolumeClaim, volume| {
+        let claim = position(&view, &claim.namespace, &claim.name)?;
+        Some(crate::world::VolumeBinding { claim, node: node.name().to_owned(), volume })
+    };
+    let found = bindings.iter().map(|(claim, volume)| binding(claim, BoundVolume::Found(volume.name.clone())));
+    let made = provisions.iter().map(|(claim, (class, capacity))| {
+        let volume = Box::new(provision::volume(claim, class, capacity.as_ref(), &node));
+        let capacity = capacity.map(|capacity| capacity.position);
+        binding(claim, BoundVolume::Made { volume, capacity })
+    });
+    found.chain(made).flatten().collect()
 }
 
 /// A claim that can be used.
@@ -199,7 +231,8 @@ fn matching<'a>(
         volume.claim.as_ref().is_some_and(|(namespace, name)| (namespace, name) == (&claim.namespace, &claim.name))
     };
     let suits = |volume: &&PersistentVolume| {
-        volume.storage_class == class_name(claim)
+        view.world.volumes.volume(&volume.name).is_none()
+            && volume.storage_class == class_name(claim)
             && !chosen.contains(&volume.name.as_str())
             && (volume.claim.is_none() || is_reserved(volume))
             && volume.capacity_bytes >= claim.request_bytes
@@ -219,27 +252,40 @@ fn matching<'a>(
     }
 }
 
+/// A capacity from which a claim can be provisioned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CapacityLeft<'a> {
+    /// Its position in the model's list.
+    pub(super) position: u32,
+    /// What the driver says.
+    pub(super) capacity: &'a StorageCapacity,
+    /// What is left of it, in bytes, if the driver says how much there was.
+    left_bytes: Option<u64>,
+}
+
 /// The capacity that a claim would be provisioned from; none where nobody keeps account (`hasEnoughCapacity`).
 fn capacity<'a>(
     view: &View<'a>,
     claim: &PersistentVolumeClaim,
     class: &StorageClass,
     node: &NodeInfo<'_>,
-) -> Result<Option<&'a StorageCapacity>, &'static str> {
+) -> Result<Option<CapacityLeft<'a>>, &'static str> {
     let objects = &view.model.objects;
     let driver = objects.csi_drivers.iter().find(|driver| driver.name == class.provisioner);
     if !driver.is_some_and(|driver| driver.has_storage_capacity) {
         return Ok(None);
     }
-    let suffices = |capacity: &&StorageCapacity| {
-        let limit = capacity.maximum_volume_bytes.or(capacity.capacity_bytes);
+    let suffices = |(position, capacity): (u32, &'a StorageCapacity)| {
+        let (left_bytes, largest_bytes) = view.world.volumes.left(position, capacity);
+        let limit = largest_bytes.or(left_bytes);
         let topology = capacity.node_topology.as_ref();
         let reaches_node = |requirement: &LabelRequirement| labels::meets(requirement, node.label(&requirement.key));
-        capacity.storage_class == class.name
+        let is_enough = capacity.storage_class == class.name
             && limit.is_some_and(|limit| limit >= claim.request_bytes)
-            && topology.is_some_and(|topology| topology.requirements.iter().all(reaches_node))
+            && topology.is_some_and(|topology| topology.requirements.iter().all(reaches_node));
+        is_enough.then_some(CapacityLeft { position, capacity, left_bytes })
     };
-    objects.storage_capacities.iter().find(suffices).map(Some).ok_or(NO_SPACE)
+    (0..).zip(&objects.storage_capacities).find_map(suffices).map(Some).ok_or(NO_SPACE)
 }
 
 impl<'a> NodeFilter<'a> for PodClaims<'a> {
@@ -287,10 +333,10 @@ impl<'a> NodeScorer<'a> for CapacityScorer<'a> {
         // Requested and available bytes by class.
         let mut classes: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         if volumes.bindings.is_empty() {
-            for (claim, capacity) in &volumes.provisions {
+            for (claim, (_, capacity)) in &volumes.provisions {
                 if let Some(capacity) = capacity {
                     let sums = classes.entry(class_name(claim)).or_default();
-                    *sums = (sums.0 + claim.request_bytes, capacity.capacity_bytes.unwrap_or(0));
+                    *sums = (sums.0 + claim.request_bytes, capacity.left_bytes.unwrap_or(0));
                 }
             }
         }

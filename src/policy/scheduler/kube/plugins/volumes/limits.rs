@@ -139,6 +139,14 @@ fn add(
     Ok(())
 }
 
+/// The CSI driver of a provisioner; none for one that was built in and has no driver in its place.
+pub(super) fn driver_of(provisioner: &str, has_csi: bool) -> Option<&str> {
+    match BUILT_IN.iter().find(|(name, _)| *name == provisioner) {
+        Some((_, driver)) => driver.filter(|_| has_csi),
+        None => Some(provisioner),
+    }
+}
+
 /// The driver of a claim and the handle of its volume; while there is no volume, the driver that its class has, and a
 /// handle of its own (`getCSIDriverInfo`).
 fn driver_and_handle(view: &View<'_>, claim: &PersistentVolumeClaim, has_csi: bool) -> Option<(String, String)> {
@@ -146,10 +154,6 @@ fn driver_and_handle(view: &View<'_>, claim: &PersistentVolumeClaim, has_csi: bo
         return volume.csi.clone();
     }
     let class = storage_class(view, class_name(claim))?;
-    let provisioner = class.provisioner.as_str();
-    let driver = match BUILT_IN.iter().find(|(name, _)| *name == provisioner) {
-        Some((_, driver)) => driver.filter(|_| has_csi)?,
-        None => provisioner,
-    };
+    let driver = driver_of(&class.provisioner, has_csi)?;
     Some((driver.to_owned(), format!("not-provisioned-{}/{}", claim.namespace, claim.name)))
 }

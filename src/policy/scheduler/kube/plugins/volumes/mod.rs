@@ -1,16 +1,18 @@
 //! The plug-ins that look at volumes, and what they have in common.
 //!
-//! They read claims, volumes and classes as the model has them. Two things of upstream's are left out: volumes of kinds
+//! They read claims, volumes and classes as the model has them, or as [`crate::world::Volumes`] says they are since. Two things of upstream's are left out: volumes of kinds
 //! that Kubernetes once had built in are not translated to CSI where only a PersistentVolume names them, and
 //! `VolumeAttachment` objects are not counted beside the pods that use the volumes.
 
 mod binding;
 mod limits;
+mod provision;
 mod restrictions;
 #[cfg(test)]
 mod tests;
 mod zone;
 
+pub use binding::bind;
 pub(super) use binding::{NAME as BINDING, VolumeBinding};
 pub(in crate::policy::scheduler::kube) use limits::may_count;
 pub(super) use limits::{NAME as LIMITS, NodeVolumeLimits};
@@ -24,16 +26,25 @@ use crate::model::objects::{PersistentVolume, PersistentVolumeClaim, StorageClas
 use crate::model::pod_spec::PodVolume;
 use crate::world::View;
 
+/// The position of a claim in the model's list.
+fn position(view: &View<'_>, namespace: &str, name: &str) -> Option<u32> {
+    let claims = &view.model.objects.persistent_volume_claims;
+    let order = |claim: &PersistentVolumeClaim| (claim.namespace.as_str(), claim.name.as_str()).cmp(&(namespace, name));
+    claims.binary_search_by(order).ok().map(|at| at as u32)
+}
+
 /// A claim by its namespace and name.
 fn claim<'a>(view: &View<'a>, namespace: &str, name: &str) -> Option<&'a PersistentVolumeClaim> {
-    let claims = &view.model.objects.persistent_volume_claims;
-    let key = |claim: &'a PersistentVolumeClaim| (claim.namespace.as_str(), claim.name.as_str());
-    let at = claims.binary_search_by(|claim| key(claim).cmp(&(namespace, name))).ok()?;
-    Some(&claims[at])
+    let at = position(view, namespace, name)?;
+    let changed = view.world.volumes.claim(at);
+    Some(changed.unwrap_or(&view.model.objects.persistent_volume_claims[at as usize]))
 }
 
 /// A volume by its name.
 fn volume<'a>(view: &View<'a>, name: &str) -> Option<&'a PersistentVolume> {
+    if let Some(changed) = view.world.volumes.volume(name) {
+        return Some(changed);
+    }
     let volumes = &view.model.objects.persistent_volumes;
     let at = volumes.binary_search_by(|volume| volume.name.as_str().cmp(name)).ok()?;
     Some(&volumes[at])

@@ -205,7 +205,7 @@ fn drivers_attach_so_many_volumes_and_no_more() {
         &[bound("c1", "v1"), bound("c2", "v2"), bound("c3", "v3"), pvc("new", 1)],
     );
     objects.storage_classes[0].provisioner = "ebs".into();
-    let node = |max| vec![CsiNodeDriver { driver: "ebs".into(), attachable_max: max }];
+    let node = |max| vec![CsiNodeDriver { driver: "ebs".into(), attachable_max: max, topology_keys: vec![] }];
     objects.csi_nodes = [("a".to_owned(), node(Some(2))), ("b".to_owned(), node(None))].into();
     let user = |names: &[&str]| with(&names.iter().map(|name| uses(name)).collect::<Vec<_>>());
     for (placed, incoming, expected) in [
@@ -418,4 +418,118 @@ fn nodes_score_by_the_share_that_would_be_taken() {
     assert_eq!(made.scores(BINDING, &[0]).raw, Some(vec![25]));
     // A pod without claims is scored, with nothing.
     assert_eq!(scene(Objects::default(), &[], &with(&[])).scores(BINDING, &[0, 1]).raw, Some(vec![0, 0]));
+}
+
+/// What the claims of the pod that waits get with a node: claim and volume, `+` before one that is made.
+fn bindings(scene: &Scene, node: u32) -> String {
+    let found = bind(scene.cycle().view, scene.incoming(), crate::ids::NodeId(node));
+    let shown = |binding: &crate::world::VolumeBinding| {
+        let claim = &scene.model.objects.persistent_volume_claims[binding.claim as usize].name;
+        match &binding.volume {
+            crate::world::BoundVolume::Found(name) => format!("{claim}={name}"),
+            crate::world::BoundVolume::Made { volume, .. } => format!("{claim}=+{}", volume.name),
+        }
+    };
+    found.iter().map(shown).collect::<Vec<_>>().join(" ")
+}
+
+/// Carries out what the claims of the pod that waits get with a node.
+fn bind_on(scene: &mut Scene, node: u32) {
+    for binding in bind(scene.cycle().view, scene.incoming(), crate::ids::NodeId(node)) {
+        assert!(scene.world.volumes.bind(&scene.model, binding));
+    }
+    assert_eq!(scene.world.volumes.check(&scene.model), Ok(()));
+}
+
+#[test]
+fn placement_binds_the_claims_that_wait() {
+    let volumes = [pv("v1", 5, Some("zone=1")), pv("v2", 4, None), pv("v3", 3, Some("zone=2"))];
+    let claims = [pvc("c1", 3), pvc("c2", 4), bound("c9", "v9")];
+    let pod = with(&[uses("c1"), uses("c2"), uses("c9")]);
+    let mut objects = objects(&[&volumes[..], &[pv("v9", 1, None)]].concat(), &claims);
+    // The smaller claim chooses first, and the smallest volume that does; c has no second volume, and none can be made.
+    for (node, expected) in [(0, "c1=v2 c2=v1"), (1, "c1=v3 c2=v2"), (2, "")] {
+        assert_eq!(bindings(&scene(objects.clone(), &[], &pod), node), expected);
+    }
+    objects.storage_classes[0].provisioner = "ebs".into();
+    assert_eq!(bindings(&scene(objects, &[], &pod), 2), "c1=v2 c2=+pvc-default-c2");
+}
+
+#[test]
+fn later_pods_see_what_is_bound() {
+    let volumes = [pv("v1", 5, Some("zone=1")), pv("v2", 5, Some("zone=2"))];
+    let mut first = scene(objects(&volumes, &[pvc("c1", 3), pvc("c2", 3)]), &[], &with(&[uses("c1")]));
+    assert_eq!(verdict(&first, BINDING), "..x");
+    bind_on(&mut first, 1);
+    // The same claim holds to its volume; another finds the volume gone.
+    assert_eq!(verdict(&first, BINDING), "x.x");
+    let mut second = scene(first.model.objects.clone(), &[], &with(&[uses("c2")]));
+    second.world.volumes = first.world.volumes.clone();
+    assert_eq!(verdict(&second, BINDING), ".xx");
+    bind_on(&mut second, 0);
+    let owner = |name: &str| second.world.volumes.volume(name).and_then(|volume| volume.claim.clone());
+    assert_eq!(owner("v2"), Some(("default".to_owned(), "c1".to_owned())));
+    assert_eq!(owner("v1"), Some(("default".to_owned(), "c2".to_owned())));
+    // Bound already: nothing is left to do.
+    assert_eq!(bindings(&second, 0), "");
+}
+
+#[test]
+fn volumes_that_are_made_take_room_and_stay_where_they_were_made() {
+    let driver = CsiDriver {
+        name: "ebs".into(),
+        has_storage_capacity: true,
+        requires_attach: true,
+        prevents_scheduling_if_missing: false,
+    };
+    let mut objects = objects(&[], &[pvc("c1", 3), pvc("c2", 3)]);
+    objects.storage_classes[0].provisioner = "ebs".into();
+    objects.csi_drivers = vec![driver];
+    objects.storage_capacities = vec![StorageCapacity {
+        name: "s".into(),
+        storage_class: "slow".into(),
+        node_topology: Some(selector("zone")),
+        capacity_bytes: Some(5 * GIB),
+        maximum_volume_bytes: Some(4 * GIB),
+    }];
+    let mut first = scene(objects.clone(), &[], &with(&[uses("c1")]));
+    assert_eq!(verdict(&first, BINDING), "..x");
+    bind_on(&mut first, 1);
+    assert_eq!(verdict(&first, BINDING), "x.x");
+    let made = first.world.volumes.volume("pvc-default-c1").expect("it was made");
+    assert_eq!((made.capacity_bytes, made.is_available), (3 * GIB, false));
+    assert_eq!(made.csi, Some(("ebs".to_owned(), "pvc-default-c1".to_owned())));
+    // 2 of 5 GiB are left.
+    let mut second = scene(objects, &[], &with(&[uses("c2")]));
+    second.world.volumes = first.world.volumes.clone();
+    assert_eq!(reasons(&second, BINDING), ["node(s) did not have enough free storage"; 3]);
+}
+
+#[test]
+fn a_volume_reaches_as_far_as_its_driver_says() {
+    let driver = |keys: &[&str]| CsiNodeDriver {
+        driver: "ebs".into(),
+        attachable_max: None,
+        topology_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+    };
+    for (keys, allowed, node, expected) in [
+        // By the keys of the driver; by those of the class; from everywhere; by a label that the node lacks.
+        (Some(&["zone"][..]), None, 0, ".xx"),
+        (Some(&["kubernetes.io/hostname"]), None, 2, "xx."),
+        (Some(&["kubernetes.io/hostname"]), Some("zone"), 1, "x.x"),
+        (None, Some("zone"), 1, "x.x"),
+        (Some(&[]), Some("zone"), 0, ".xx"),
+        (None, None, 0, "..."),
+        (Some(&["zone"]), None, 2, "..."),
+    ] {
+        let mut objects = objects(&[], &[pvc("claim", 1)]);
+        objects.storage_classes[0].provisioner = "ebs".into();
+        objects.storage_classes[0].allowed_topologies = allowed.map(node_term).into_iter().collect();
+        for name in NODES.map(|text| &text[..1]) {
+            objects.csi_nodes.extend(keys.map(|keys| (name.to_owned(), vec![driver(keys)])));
+        }
+        let mut scene = scene(objects, &[], &with(&[uses("claim")]));
+        bind_on(&mut scene, node);
+        assert_eq!(verdict(&scene, BINDING), expected, "{keys:?} {allowed:?} {node}");
+    }
 }
