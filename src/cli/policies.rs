@@ -8,6 +8,7 @@ use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
+use crate::policy::scheduler::kube::own_policies;
 use crate::scenario::suggestion;
 
 #[derive(Debug, Args)]
@@ -21,6 +22,8 @@ struct Row {
     name: &'static str,
     summary: &'static str,
     source: &'static str,
+    /// Its name as a plug-in of kube-scheduler, if it is one.
+    plugin: Option<String>,
     parameters: &'static [Parameter],
 }
 
@@ -30,6 +33,7 @@ fn rows() -> Vec<Row> {
         name: row.name,
         summary: row.summary,
         source: row.source,
+        plugin: own_policies::plugin_name(row),
         parameters: row.parameters,
     });
     let queues = QUEUE_ORDERS.iter().map(|row| Row {
@@ -37,6 +41,7 @@ fn rows() -> Vec<Row> {
         name: row.name,
         summary: row.summary,
         source: row.source,
+        plugin: None,
         parameters: row.parameters,
     });
     schedulers.chain(queues).collect()
@@ -74,6 +79,9 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
 fn describe(row: &Row, text: &mut String) {
     let _ =
         writeln!(text, "{} ({} policy)\n\n  takes    {}\n  source   {}", row.name, row.kind, row.summary, row.source);
+    if let Some(plugin) = &row.plugin {
+        let _ = writeln!(text, "  plug-in  {plugin}, at score and reserve of a KubeSchedulerConfiguration");
+    }
     if row.parameters.is_empty() {
         let _ = writeln!(text, "  no parameters");
         return;

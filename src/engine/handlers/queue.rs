@@ -26,11 +26,27 @@ pub(in crate::engine) struct KubeQueue {
     pub(in crate::engine) binding: BTreeMap<PodId, QueuedPod>,
     /// How often an extender did not bind a pod.
     failed_bindings: u64,
+    /// Whether something went wrong since the timers last rang.
+    has_failed: bool,
+    /// How often they rang since something last changed.
+    idle_rings: u32,
 }
+
+/// How often pods whose attempts went wrong are tried again when nothing else is left to happen: what is outside the
+/// simulation may recover, but need not.
+const IDLE_RINGS_MAX: u32 = 5;
 
 impl KubeQueue {
     pub(in crate::engine) fn new(pods: SchedulingQueue) -> KubeQueue {
-        KubeQueue { pods, flush_at: SimTime::NEVER, idle_at: None, binding: BTreeMap::new(), failed_bindings: 0 }
+        KubeQueue {
+            pods,
+            flush_at: SimTime::NEVER,
+            idle_at: None,
+            binding: BTreeMap::new(),
+            failed_bindings: 0,
+            has_failed: false,
+            idle_rings: 0,
+        }
     }
 }
 
@@ -74,7 +90,8 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// The timers ring. When nothing else is left to happen and nothing has changed since they last rang, pods that wait
-    /// would wait for ever: then they ring no more, so that the run can end.
+    /// would wait for ever: then they ring no more, so that the run can end. Where something outside has failed, it gets a
+    /// few more chances.
     pub(in crate::engine) fn on_flush(&mut self) {
         let nothing_else = self.events.is_empty();
         let Some(queue) = &mut self.kube_queue else { return };
@@ -85,8 +102,14 @@ impl<O: Observer> Simulation<'_, O> {
         }
         queue.flush_at = SimTime::NEVER;
         if nothing_else && queue.idle_at == Some(changes) {
-            return;
+            queue.idle_rings += 1;
+            if !queue.has_failed || queue.idle_rings >= IDLE_RINGS_MAX {
+                return;
+            }
+        } else {
+            queue.idle_rings = 0;
         }
+        queue.has_failed = false;
         queue.idle_at = nothing_else.then_some(changes);
         let view = View { model: self.model, world: &self.world };
         queue.pods.flush(&view, self.world.time);
@@ -149,6 +172,9 @@ impl<O: Observer> Simulation<'_, O> {
     /// Notes that the scheduler could not try a pod, or not bind it.
     fn note_error(&mut self, pod: PodId, message: &str) {
         self.world.pods.reason[pod.index()] = Reason::SchedulerError;
+        if let Some(queue) = &mut self.kube_queue {
+            queue.has_failed = true;
+        }
         self.observer.scheduling_failed(&View { model: self.model, world: &self.world }, pod, message);
     }
 

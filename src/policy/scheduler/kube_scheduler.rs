@@ -5,6 +5,7 @@
 //! scores; if no node is feasible, which pods make room.
 //! Parameters: `fastPath`; everything else stands in the configuration.
 //! Source: kubernetes/kubernetes v1.37.0, `pkg/scheduler`; file by file in [`super::kube`].
+//! Profiles can name wavetank's own scores as plug-ins; see [`super::kube::own_policies`].
 //! Known deviations: filters run with one worker, so that never more nodes are looked at than needed; of equally good
 //! nodes one is drawn from the policy's own stream; a pod whose `schedulerName` no profile has is never placed.
 //! Example: on two empty nodes alike, a pod that prefers `disk=ssd` goes to the one that has it: 2 x 100 for NodeAffinity.

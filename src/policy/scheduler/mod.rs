@@ -156,10 +156,13 @@ pub struct SchedulerRow {
 #[derive(Clone, Copy)]
 enum Build {
     /// One that is nothing but a score over nodes.
-    Score(fn(&Value, &Model) -> Result<Box<dyn scored::ScorePolicy>, ParameterError>),
+    Score(fn(&Value, &Model) -> Built<dyn scored::ScorePolicy>),
     /// Any other.
-    Other(fn(&Value, &Model, Seed) -> Result<Box<dyn Scheduler>, ParameterError>),
+    Other(fn(&Value, &Model, Seed) -> Built<dyn Scheduler>),
 }
+
+/// A policy, or what is wrong with its parameters.
+type Built<P> = Result<Box<P>, ParameterError>;
 
 impl std::fmt::Debug for SchedulerRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -31,9 +31,14 @@ const PREFIX: &str = "wavetank.dev/";
 /// The points that the plug-ins have code for.
 pub const POINTS: &[ExtensionPoint] = &[ExtensionPoint::Score, ExtensionPoint::Reserve];
 
+/// The name of the plug-in that a policy is, if it is one.
+pub fn plugin_name(row: &SchedulerRow) -> Option<String> {
+    row.is_score().then(|| format!("{PREFIX}{}", row.name))
+}
+
 /// The names of all such plug-ins, in the order of the table of policies.
 pub fn names() -> impl Iterator<Item = String> {
-    SCHEDULERS.iter().filter(|row| row.is_score()).map(|row| format!("{PREFIX}{}", row.name))
+    SCHEDULERS.iter().filter_map(plugin_name)
 }
 
 /// The policy behind the plug-in of that name.

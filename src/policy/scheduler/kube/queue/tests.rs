@@ -147,6 +147,27 @@ fn errors_have_a_wait_of_their_own_that_a_pop_does_not_cut_short() {
 }
 
 #[test]
+fn a_pod_that_could_not_be_bound_waits_as_after_an_error() {
+    let mut bench = Bench::plain();
+    bench.add(0, 0, ms(0));
+    // A rejection before does not lengthen the wait of errors: 1, 2, 4 s from 500 ms, cut to whole seconds.
+    bench.fail(0, &["NodeResourcesFit"], ms(0));
+    bench.happen(PLAIN_REMOVED, ms(0));
+    for (errors, flush_s) in [(1, 2), (2, 3), (3, 5)] {
+        assert_eq!(bench.pop(), Some(0));
+        let taken = bench.queue.take(PodId(0)).expect("it is in flight");
+        assert_eq!((bench.places(1).as_str(), bench.queue.take(PodId(0))), ("-", None));
+        let view = View { model: &bench.model, world: &bench.world };
+        bench.queue.add_after_error(taken, &view, ms(500));
+        assert_eq!((bench.places(1).as_str(), bench.pop()), ("e", None), "after {errors} errors");
+        bench.flush(ms(flush_s * 1000 - 1000));
+        assert_eq!(bench.places(1), "e");
+        bench.flush(ms(flush_s * 1000));
+        assert_eq!(bench.places(1), "a", "after {errors} errors");
+    }
+}
+
+#[test]
 fn the_first_in_line_has_the_highest_priority_then_waits_longest_then_came_first() {
     let high = pod_with("app=web", |class| class.priority = 10);
     let mut bench = Bench::new(&[pod("app=web"), high]);
