@@ -114,7 +114,7 @@ fn what_is_wrong_is_said() {
             ],
             "the run ends at 900 s, before it arrives",
         ),
-        (&["checkout-3", "--at", "soon"], "error: --at: `soon` is not a duration"),
+        (&["checkout-3", "--at", "soon"], "error: --at: `soon` has an unknown unit"),
     ] {
         let all: Vec<&str> = ["explain", &file, "--pod"].into_iter().chain(arguments.iter().copied()).collect();
         let ended = wavetank(place.path(), &all);
