@@ -188,18 +188,19 @@ fn zone_chart(zones: &[(String, Trace)], end_s: f64) -> LineChart {
 fn eviction_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
     let (x, length_s) = time_axis(end_s);
     let last = |at: usize| traces[at].last().map_or(0.0, |point| point.1);
-    let mut curves = vec![over_time("For any reason", 0, &traces[EVICTIONS], length_s, Stroke::Steps)];
-    if last(PREEMPTIONS) > 0.0 {
-        let name = "Preempted";
-        curves.push(over_time(name, 1, &traces[PREEMPTIONS], length_s, Stroke::Steps));
+    let (all, preempted) = (last(EVICTIONS), last(PREEMPTIONS));
+    let mut curves = Vec::new();
+    // Where every one of them was preempted, or none, one curve says it all.
+    if all > preempted {
+        let name = if preempted > 0.0 { "For any reason" } else { "Drained, removed or crashed node" };
+        curves.push(over_time(name, 0, &traces[EVICTIONS], length_s, Stroke::Steps));
+    }
+    if preempted > 0.0 {
+        curves.push(over_time("Preempted", 1, &traces[PREEMPTIONS], length_s, Stroke::Steps));
     }
     LineChart {
         title: "Pods that have lost their node so far".to_owned(),
-        remark: format!(
-            "{} in all, {} of them preempted.",
-            short_number(last(EVICTIONS)),
-            short_number(last(PREEMPTIONS))
-        ),
+        remark: format!("{} in all, {} of them preempted.", short_number(all), short_number(preempted)),
         x,
         y: count_axis("Pods (cumulative)", &curves),
         curves,

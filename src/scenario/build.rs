@@ -585,11 +585,13 @@ mod tests {
             .filter(|line| !line.starts_with("base:"))
             .fold(String::new(), |all, line| all + line + "\n");
         std::fs::write(&path, text).unwrap();
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: p}, \
+                   spec: {containers: [{name: c, resources: {requests: {cpu: 250m}}}]}}";
+        std::fs::write(directory.path().join("pod.yaml"), pod).unwrap();
         let without = [
             "cluster.openb=",
             "cluster.synthetic=",
             "workload.openb=",
-            "workload.templates.alike=",
             "workload.synthetic=",
             "scheduler.configuration=",
             "scheduler.tieBreak=",
@@ -649,6 +651,42 @@ mod tests {
         assert_eq!(class.limits.as_ref().map(|limits| limits.cpu), Some(MilliCpu(1000)));
         assert_eq!(class.gpu.as_ref().map(GpuRequest::total_milli), Some(500));
         assert_eq!(workload.popularity[0], (ClassId(0), 100.0));
+        let alike = workload.class(generated[8].classes[0].0);
+        assert_eq!((alike.template.as_str(), alike.requests.cpu), ("alike", MilliCpu(250)));
+    }
+
+    /// A manifest says what a pod is; the template then must not.
+    #[test]
+    fn templates_and_manifests_do_not_both_speak() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let pod =
+            |name: &str| format!("{{kind: Pod, metadata: {{name: {name}}}, spec: {{containers: [{{name: c}}]}}}}\n");
+        write("one.yaml", &pod("a"));
+        write("two.yaml", &format!("{}---\n{}", pod("a"), pod("b")));
+        write("none.yaml", "{apiVersion: v1, kind: PriorityClass, metadata: {name: high}, value: 5}");
+        for (template, said) in [
+            ("manifest: one.yaml, requests: {cpu: 1}", Some("with a `manifest`, that is where it stands")),
+            ("manifest: one.yaml, priority: 3", Some("with a `manifest`, that is where it stands")),
+            ("manifest: two.yaml", Some("is like one Pod, and the file has 2")),
+            ("manifest: none.yaml", Some("is like one Pod, and the file has 0")),
+            ("manifest: missing.yaml", Some("no such file")),
+            ("manifest: one.yaml, count: 3", None),
+        ] {
+            let text = format!(
+                "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\n\
+                 cluster: {{pools: [{{name: n, count: 1, allocatable: {{cpu: 1, memory: 1Gi}}}}]}}\n\
+                 workload: {{templates: [{{name: t, {template}}}]}}\n"
+            );
+            write("scenario.yaml", &text);
+            let path = directory.path().join("scenario.yaml");
+            let found = load_scenario(&path, &[], 0, &Environment::default()).err().map(|error| error.to_string());
+            match (said, &found) {
+                (None, None) => {}
+                (Some(said), Some(found)) if found.contains(said) => {}
+                _ => panic!("{template}: {found:?}"),
+            }
+        }
     }
 
     /// As in Kubernetes, a limit without a request is the request too.

@@ -39,7 +39,7 @@ fn texts_are_what_was_reviewed() {
         ("waiting", "affinity-and-spread.yaml", &["cache-15", "--nodes", "3"]),
         // The attempt that finds no place, and its victims; the next finds the node promised.
         ("preemptor", "preemption.yaml", &["checkout-3"]),
-        ("preemptor-first-attempt", "preemption.yaml", &["checkout-3", "--at", "10m", "--nodes", "2"]),
+        ("preemptor-first-attempt", "preemption.yaml", &["checkout-3", "--attempt", "1", "--nodes", "2"]),
         // A pod that was made to go.
         ("victim", "preemption.yaml", &["search-11"]),
         ("never-preempts", "preemption.yaml", &["audit-0", "--at", "5m"]),
@@ -100,8 +100,21 @@ fn what_is_wrong_is_said() {
         (&["search"], "the pods of `search` are called search-0 to search-11"),
         (&["search-12"], "the pods of `search` are called search-0 to search-11"),
         (&["search-03"], "the pods of `search` are called search-0 to search-11"),
-        (&["checkout-3", "--set", "horizon=9m"], "the run ends at 540 s, before it arrives"),
-        (&["checkout-3", "--at", "soon"], "error: --at: `soon` is not a duration"),
+        (
+            &[
+                "checkout-3",
+                "--set",
+                "horizon=15m",
+                "--set",
+                "workload.templates.checkout.start=14m",
+                "--set",
+                "workload.templates.checkout.arrivals={every: 30s}",
+                "--set",
+                "workload.templates.checkout.count=10",
+            ],
+            "the run ends at 900 s, before it arrives",
+        ),
+        (&["checkout-3", "--at", "soon"], "error: --at: `soon` has an unknown unit"),
     ] {
         let all: Vec<&str> = ["explain", &file, "--pod"].into_iter().chain(arguments.iter().copied()).collect();
         let ended = wavetank(place.path(), &all);

@@ -14,7 +14,7 @@ use crate::engine::Simulation;
 use crate::scenario::load_scenario;
 use crate::units::{SimDuration, SimTime};
 use crate::world::View;
-use watcher::Watcher;
+use watcher::{Wanted, Watcher};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArguments {
@@ -26,6 +26,9 @@ pub(super) struct ExplainArguments {
     /// Simulated time, such as 90s or 1h30m: shows the last attempt up to then (default: the last attempt of all)
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Number of the attempt to show, from 1
+    #[arg(long, value_name = "N", conflicts_with = "at")]
+    attempt: Option<usize>,
     /// How many rows each table shows at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     nodes: usize,
@@ -41,9 +44,9 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
-    let at = match arguments.at.as_deref().map(SimDuration::parse) {
-        None => None,
-        Some(Ok(span)) => Some(SimTime::ZERO.after(span)),
+    let wanted = match arguments.at.as_deref().map(SimDuration::parse) {
+        None => arguments.attempt.map_or(Wanted::Last, Wanted::Attempt),
+        Some(Ok(span)) => Wanted::UpTo(SimTime::ZERO.after(span)),
         Some(Err(error)) => return Err(Failure::Input(format!("error: --at: {error}"))),
     };
     let overrides = overrides(&arguments.set, arguments.seed)?;
@@ -54,8 +57,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     };
     let origin = name::origin(&model, &arguments.pod).map_err(refuse)?;
     extenders::check(&model, &arguments.scenario)?;
-    let simulation =
-        Simulation::new(&model, Watcher::new(origin, at)).map_err(|error| Failure::Input(format!("error: {error}")))?;
+    let simulation = Simulation::new(&model, Watcher::new(origin, wanted))
+        .map_err(|error| Failure::Input(format!("error: {error}")))?;
     let finished = simulation.run();
     let view = View { model: &model, world: &finished.world };
     let Some(pod) = finished.observer.pod else {

@@ -3,11 +3,10 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use super::watcher::{Attempt, Loss, Story};
+use super::watcher::{Attempt, Loss, Story, Wanted};
 use crate::ids::{NodeId, PodId};
 use crate::observe::tables::{gpu_list, pod_names};
 use crate::policy::scheduler::{Explanation, Placement, Verdict};
-use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
 
@@ -36,8 +35,13 @@ pub(super) fn text(view: &View<'_>, story: &Story<'_>, rows: usize) -> String {
             text.push_str(&scores(view, explanation, attempt.placement.map(|placement| placement.node), rows));
         }
         (None, Some(first)) => {
-            let asked_for = story.asked_for.unwrap_or(SimTime::NEVER);
-            let _ = writeln!(text, "at {asked_for} s it had not been tried; the first attempt is at {} s", first.time);
+            let _ = match story.asked_for {
+                Wanted::UpTo(time) => {
+                    writeln!(text, "at {time} s it had not been tried; the first attempt is at {} s", first.time)
+                }
+                Wanted::Attempt(number) => writeln!(text, "there is no attempt {number}"),
+                Wanted::Last => Ok(()),
+            };
         }
         (None, None) => text.push_str(&untried(view, story.pod)),
     }
@@ -101,7 +105,8 @@ fn list(view: &View<'_>, attempts: &[Attempt]) -> String {
         if number >= ATTEMPTS_SHOWN && number + ATTEMPTS_SHOWN < attempts.len() {
             continue;
         }
-        let is_repeated = number > 0 && number != attempts.len().saturating_sub(ATTEMPTS_SHOWN);
+        let is_after_gap = attempts.len() > 2 * ATTEMPTS_SHOWN && number + ATTEMPTS_SHOWN == attempts.len();
+        let is_repeated = number > 0 && !is_after_gap;
         let what = match &attempt.placement {
             Some(placement) => format!("placed on {}", place(view, placement)),
             None if is_repeated && attempts[number - 1].message == attempt.message => "the same".to_owned(),

@@ -8,6 +8,17 @@ use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
 
+/// Which attempt is to be explained.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// The last one.
+    Last,
+    /// The last one up to then.
+    UpTo(SimTime),
+    /// The one with this number, from 1.
+    Attempt(usize),
+}
+
 /// One attempt to place the pod.
 #[derive(Debug)]
 pub(super) struct Attempt {
@@ -37,14 +48,14 @@ pub(super) struct Story<'w> {
     pub(super) losses: &'w [Loss],
     /// Number of the attempt that is explained, from 0, and what was seen.
     pub(super) shown: Option<(usize, &'w Explanation)>,
-    pub(super) asked_for: Option<SimTime>,
+    pub(super) asked_for: Wanted,
 }
 
 /// Watches one pod. Keeps all its attempts, and the explanation of one.
 #[derive(Debug)]
 pub(super) struct Watcher {
     origin: (u16, u32),
-    at: Option<SimTime>,
+    wanted: Wanted,
     pub(super) pod: Option<PodId>,
     attempts: Vec<Attempt>,
     losses: Vec<Loss>,
@@ -54,11 +65,11 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Watches the pod of that origin; the last attempt up to `at` is explained.
-    pub(super) fn new(origin: (u16, u32), at: Option<SimTime>) -> Watcher {
+    /// Watches the pod of that origin; keeps the explanation of the attempt that is wanted.
+    pub(super) fn new(origin: (u16, u32), wanted: Wanted) -> Watcher {
         Watcher {
             origin,
-            at,
+            wanted,
             pod: None,
             attempts: Vec::new(),
             losses: Vec::new(),
@@ -70,7 +81,7 @@ impl Watcher {
 
     pub(super) fn story(&self, pod: PodId) -> Story<'_> {
         let shown = self.kept.as_ref().map(|(number, explanation)| (*number, explanation));
-        Story { pod, attempts: &self.attempts, losses: &self.losses, shown, asked_for: self.at }
+        Story { pod, attempts: &self.attempts, losses: &self.losses, shown, asked_for: self.wanted }
     }
 }
 
@@ -102,7 +113,12 @@ impl Observer for Watcher {
         };
         let message = explanation.message.clone();
         self.attempts.push(Attempt { time: view.world.time, placement, message, nomination: None });
-        if self.at.is_none_or(|at| view.world.time <= at) {
+        let is_wanted = match self.wanted {
+            Wanted::Last => true,
+            Wanted::UpTo(time) => view.world.time <= time,
+            Wanted::Attempt(number) => number == self.attempts.len(),
+        };
+        if is_wanted {
             self.kept = Some((self.attempts.len() - 1, explanation));
         }
     }

@@ -31,7 +31,7 @@ use crate::world::{GpuMask, View};
 
 pub(super) const ROW: SchedulerRow = SchedulerRow {
     name: "kube-scheduler",
-    summary: "as the real kube-scheduler v1.37.0, with all its default plug-ins or a KubeSchedulerConfiguration",
+    summary: "as the real kube-scheduler v1.37.0, by its default plug-ins or scheduler.configuration",
     source: "kubernetes/kubernetes v1.37.0, pkg/scheduler",
     parameters: &[Parameter {
         name: "fastPath",

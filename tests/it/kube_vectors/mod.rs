@@ -179,15 +179,25 @@ fn page(tally: &Tally) -> String {
          Written by `cargo test --test it kube_vectors` from the vectors in `tests/vectors/scheduler`, which the module in\n\
          `conformance/` wrote with the scheduler packages of Kubernetes; how, stands in `conformance/README.md`. A decision\n\
          that differs fails the test, so both columns are equal. `WAVETANK_REWRITE=1` writes this page anew.\n\n\
-         | plug-in or part | decision | compared | agreeing |\n|---|---|---:|---:|\n",
+         | plug-in or part | decisions compared | agreeing |\n|---|---:|---:|\n",
     );
+    let mut by_name: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for ((name, _), (compared, agreeing)) in &tally.counts {
+        let sums = by_name.entry(name).or_default();
+        *sums = (sums.0 + compared, sums.1 + agreeing);
+    }
+    let all = by_name.values().fold((0, 0), |all, sums| (all.0 + sums.0, all.1 + sums.1));
+    for (name, (compared, agreeing)) in by_name.into_iter().chain([("**all**", all)]) {
+        page.push_str(&format!("| {name} | {compared} | {agreeing} |\n"));
+    }
+    page.push_str("\nThe same by kind of decision:\n\n");
+    page.push_str("| plug-in or part | decision | compared | agreeing |\n|---|---|---:|---:|\n");
     let mut kinds = BTreeSet::new();
     for ((name, kind), (compared, agreeing)) in &tally.counts {
         kinds.insert(*kind);
         page.push_str(&format!("| {name} | {kind} | {compared} | {agreeing} |\n"));
     }
-    let sums = tally.counts.values().fold((0, 0), |sums, counts| (sums.0 + counts.0, sums.1 + counts.1));
-    page.push_str(&format!("| **all** | | **{}** | **{}** |\n\n", sums.0, sums.1));
+    page.push('\n');
     for (kind, meaning) in DECISIONS.iter().filter(|(kind, _)| kinds.contains(kind)) {
         page.push_str(&format!("- `{kind}`: {meaning}\n"));
     }
