@@ -30,7 +30,7 @@ pub mod select;
 mod test_cluster;
 
 pub use cycle::Cycle;
-pub use diagnosis::{Code, Diagnosis, Rejection};
+pub use diagnosis::{Code, Diagnosis, Rejection, Summary};
 pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;

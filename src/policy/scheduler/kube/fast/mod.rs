@@ -16,15 +16,21 @@ mod bits;
 mod class;
 mod domains;
 mod locality;
+mod preemption;
+mod prepared;
 mod topology;
+mod verdicts;
+mod what_if;
 
 use class::{Best, ClassState};
 use domains::{Domains, Order};
 use topology::Surroundings;
 
 use super::framework::Framework;
-use super::{Cycle, select};
+use super::preemption::{Nomination, NoPreemption};
+use super::{Cycle, Summary, sampling, select};
 use crate::ids::NodeId;
+use crate::rng::Stream;
 
 /// What the fast path found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +63,15 @@ impl Found {
     }
 }
 
+/// What a search came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy::scheduler) enum Find {
+    /// The pod passes on the node that is promised to it.
+    Promised(NodeId),
+    /// The best of the nodes that were looked at.
+    Best(Found),
+}
+
 /// The classes under one profile.
 #[derive(Debug, Default)]
 pub(in crate::policy::scheduler) struct FastPath {
@@ -72,26 +87,72 @@ impl FastPath {
         *self = FastPath { order: Order::new(nodes), ..FastPath::default() };
     }
 
-    /// Finds up to `wanted` feasible nodes from position `start` around, and the best of them; none when the class is
-    /// left to the plain form.
+    /// Looks from position `start` around for as many feasible nodes as are enough by that percentage, and for the best
+    /// of them; none when the class is left to the plain form.
     pub(in crate::policy::scheduler) fn find(
         &mut self,
         framework: &Framework,
         cycle: &Cycle<'_>,
         start: usize,
-        wanted: usize,
-    ) -> Option<Found> {
+        percentage: i32,
+    ) -> Option<Find> {
         let class = cycle.class.index();
         if self.classes.len() <= class {
             self.classes.resize_with(class + 1, || None);
         }
-        let around = Surroundings { cycle, order: &self.order };
-        let domains = &mut self.domains;
+        let (order, domains) = (&self.order, &mut self.domains);
+        let anybody = Cycle { pod: None, ..*cycle };
+        let of_class = Surroundings { cycle: &anybody, order };
         let state = self.classes[class]
-            .get_or_insert_with(|| ClassState::new(framework, around, domains).map(Box::new))
+            .get_or_insert_with(|| ClassState::new(framework, of_class, domains).map(Box::new))
             .as_mut()?;
-        state.catch_up(framework, around, domains);
-        Some(Found { class, start, best: state.best(domains, start, wanted) })
+        state.catch_up(framework, of_class, domains);
+        let around = Surroundings { cycle, order };
+        let world = cycle.view.world;
+        let promised = cycle.pod.and_then(|pod| order.position(*world.nominated.get(&pod)?));
+        if let Some(position) = promised {
+            if state.passes_on(framework, around, domains, position) {
+                return Some(Find::Promised(order.nodes[position]));
+            }
+            if state.is_named() {
+                return None;
+            }
+            state.look_as(framework, around, position);
+        }
+        let wanted = |nodes| sampling::nodes_to_find(percentage, nodes);
+        let mut best = match state.is_named() {
+            true => state.best_named(framework, around, domains, start, wanted)?,
+            false => state.best(around, domains, start, wanted(order.nodes.len())),
+        };
+        // Upstream has looked at the promised node before.
+        let offset = |position| (position + order.nodes.len() - start) % order.nodes.len();
+        best.examined += usize::from(promised.is_some_and(|position| offset(position) >= best.examined));
+        Some(Find::Best(Found { class, start, best }))
+    }
+
+    /// Why the pod of the cycle fits nowhere, after [`FastPath::find`] has found no node.
+    pub(in crate::policy::scheduler) fn refusal(&mut self, framework: &Framework, cycle: &Cycle<'_>) -> Summary {
+        let (state, order, domains) = self.parts(cycle);
+        state.refusal(framework, Surroundings { cycle, order }, domains)
+    }
+
+    /// The best way to make room for the pod of the cycle, after [`FastPath::refusal`].
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(in crate::policy::scheduler) fn make_room(
+        &mut self,
+        framework: &Framework,
+        cycle: &Cycle<'_>,
+        stream: Option<&mut Stream>,
+    ) -> Result<Nomination, NoPreemption> {
+        let (state, order, domains) = self.parts(cycle);
+        state.make_room(framework, Surroundings { cycle, order }, domains, stream)
+    }
+
+    fn parts(&mut self, cycle: &Cycle<'_>) -> (&mut ClassState, &Order, &mut Domains) {
+        let state = self.classes[cycle.class.index()].as_mut().and_then(Option::as_mut);
+        (state.expect("the class was looked at"), &self.order, &mut self.domains)
     }
 
     /// The `n`-th of the best nodes, in the order in which they were looked at.
