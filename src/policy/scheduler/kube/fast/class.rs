@@ -3,8 +3,8 @@
 use super::bits::Window;
 use super::domains::Domains;
 use super::locality::{self, Locality};
-use super::prepared::Prepared;
 use super::preemption::DryRuns;
+use super::prepared::Prepared;
 use super::topology::{Surroundings, Topology};
 use super::verdicts::Verdicts;
 use super::what_if::with_all_filters;
@@ -500,12 +500,7 @@ fn positions_of_logs(cycle: &Cycle<'_>) -> (u64, u64) {
 }
 
 /// Whether the filters that look at topology also allow a node with the pods that it is promised to.
-fn allows_crowd(
-    topology: &mut Topology,
-    around: Surroundings<'_, '_>,
-    domains: &mut Domains,
-    position: usize,
-) -> bool {
+fn allows_crowd(topology: &mut Topology, around: Surroundings<'_, '_>, domains: &mut Domains, position: usize) -> bool {
     let cycle = around.cycle;
     let priority = cycle.pod_class().priority;
     let goes_first = |pod: &PodId| Some(*pod) != cycle.pod && cycle.view.class_of(*pod).priority >= priority;

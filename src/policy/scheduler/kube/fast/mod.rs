@@ -27,7 +27,7 @@ use domains::{Domains, Order};
 use topology::Surroundings;
 
 use super::framework::Framework;
-use super::preemption::{Nomination, NoPreemption};
+use super::preemption::{NoPreemption, Nomination};
 use super::{Cycle, Summary, sampling, select};
 use crate::ids::NodeId;
 use crate::rng::Stream;

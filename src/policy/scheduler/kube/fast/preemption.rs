@@ -15,8 +15,8 @@ use super::topology::Surroundings;
 use crate::ids::NodeId;
 use crate::policy::scheduler::kube::framework::{Filters, Framework};
 use crate::policy::scheduler::kube::preemption::{
-    Budgets, NoPreemption, Nomination, Preemption, Rank, candidates_wanted, check_eligibility, has_not_started, is_covered,
-    may_go, rank, select_victims,
+    Budgets, NoPreemption, Nomination, Preemption, Rank, candidates_wanted, check_eligibility, has_not_started,
+    is_covered, may_go, rank, select_victims,
 };
 use crate::policy::scheduler::kube::{Code, Cycle, NodeInfo, Rejection, Summary};
 use crate::rng::Stream;
@@ -163,13 +163,7 @@ struct Laboratory<'f, 'a> {
 
 impl Laboratory<'_, '_> {
     /// Looks at candidates one after the other until there are enough.
-    fn run(
-        &self,
-        order: &Order,
-        runs: &mut DryRuns,
-        positions: impl Iterator<Item = usize>,
-        wanted: usize,
-    ) -> Found {
+    fn run(&self, order: &Order, runs: &mut DryRuns, positions: impl Iterator<Item = usize>, wanted: usize) -> Found {
         let mut found = Found::default();
         if self.keeps {
             runs.kept.resize(order.nodes.len(), DryRun::Unknown);

@@ -213,7 +213,11 @@ impl Topology {
         let Some(moves) = log.since(self.position) else { return self.recount(around, domains) };
         for change in moves {
             let Some(position) = around.order.position(change.node) else { continue };
-            let pods = Pods { class: change.class, is_leaving: change.is_terminating, number: if change.came { 1 } else { -1 } };
+            let pods = Pods {
+                class: change.class,
+                is_leaving: change.is_terminating,
+                number: if change.came { 1 } else { -1 },
+            };
             self.count(around, domains, position, pods);
         }
         self.position = log.position();
@@ -394,9 +398,7 @@ impl Topology {
     /// Whether InterPodAffinity has anything to say at all: with what is real now, not with what is thought.
     pub(super) fn has_affinity(&self) -> bool {
         let exists = |&counter: &usize| self.counters[counter].total > 0;
-        !self.affinity.is_empty()
-            || !self.anti_affinity.is_empty()
-            || self.existing_anti_affinity.iter().any(exists)
+        !self.affinity.is_empty() || !self.anti_affinity.is_empty() || self.existing_anti_affinity.iter().any(exists)
     }
 
     /// Whether PodTopologySpread has.
