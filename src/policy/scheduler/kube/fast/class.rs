@@ -5,6 +5,7 @@ use super::domains::Domains;
 use super::locality::{self, Locality};
 use super::preemption::DryRuns;
 use super::prepared::Prepared;
+use super::sums::{NOT_FEASIBLE, Sums};
 use super::topology::{Surroundings, Topology};
 use super::verdicts::Verdicts;
 use super::what_if::with_all_filters;
@@ -13,9 +14,6 @@ use crate::policy::scheduler::kube::framework::{FilterPlugin, Filters, Framework
 use crate::policy::scheduler::kube::plugins::normalise::by_highest;
 use crate::policy::scheduler::kube::plugins::{inter_pod_affinity, pod_topology_spread};
 use crate::policy::scheduler::kube::{Code, Cycle, Diagnosis, MAX_NODE_SCORE, NodeInfo, Rejection, Summary};
-
-/// The sum of scores of a node that does not pass.
-const NOT_FEASIBLE: i32 = i32::MIN;
 
 /// A score that only the set of feasible nodes brings to its scale, and whose raw values never change.
 #[derive(Clone, Debug)]
@@ -46,7 +44,7 @@ pub(super) struct ClassState {
     all_verdicts: Option<Verdicts>,
     named: Option<Named>,
     /// Weighted sums of the scores that look at the node alone, by position; [`NOT_FEASIBLE`] for nodes that do not pass.
-    sums: Vec<i32>,
+    sums: Sums,
     /// The part of the sums that never changes, by position; empty where it is nothing.
     fixed: Vec<i64>,
     raw: Vec<RawScores>,
@@ -96,7 +94,7 @@ impl ClassState {
             verdicts: Verdicts::new(len),
             all_verdicts: None,
             named,
-            sums: vec![NOT_FEASIBLE; len],
+            sums: Sums::new(len),
             fixed: Vec::new(),
             raw: Vec::new(),
             constant: 0,
@@ -204,11 +202,11 @@ impl ClassState {
             match prepared.filter(cycle, &node) {
                 Ok(()) => {
                     let sum = prepared.score(&node) + self.fixed.get(position).copied().unwrap_or(0);
-                    self.sums[position] = i32::try_from(sum).expect("weights and scores are small");
+                    self.sums.set(position, i32::try_from(sum).expect("weights and scores are small"));
                     self.verdicts.pass(position);
                 }
                 Err(rejection) => {
-                    self.sums[position] = NOT_FEASIBLE;
+                    self.sums.set(position, NOT_FEASIBLE);
                     self.verdicts.reject(position, &rejection);
                 }
             }
@@ -262,7 +260,12 @@ impl ClassState {
 
     /// The position of the `n`-th of the best nodes that [`best`](Self::best) found.
     pub(super) fn nth_best(&self, best: &Best, start: usize, n: usize) -> usize {
-        self.all_best(best, start).nth(n).expect("there are so many").1
+        let found = if self.feasible.is_empty() && best.feasible > 1 {
+            self.sums.nth((best.score - self.constant) as i32, start, n)
+        } else {
+            self.all_best(best, start).nth(n).map(|(_, position)| position)
+        };
+        found.expect("there are so many")
     }
 
     /// The positions of the best nodes that [`best`](Self::best) found, each after its number among the feasible ones.
@@ -273,7 +276,7 @@ impl ClassState {
             return Box::new(self.feasible.iter().copied().enumerate().filter(move |(number, _)| is_best(*number)));
         }
         let sum = (score - self.constant) as i32;
-        let is_best = move |position: usize| feasible == 1 || self.sums[position] == sum;
+        let is_best = move |position: usize| feasible == 1 || self.sums.get(position) == sum;
         let found = self.verdicts.passes().around(start).enumerate();
         Box::new(found.filter(move |(_, position)| is_best(*position)).take(ties))
     }
@@ -285,13 +288,9 @@ impl ClassState {
         if found < 2 {
             return Best { feasible: found, examined, score: -1, ties: found };
         }
-        let first = &self.sums[start..self.sums.len().min(start + length)];
-        let second = &self.sums[..(start + length).saturating_sub(self.sums.len())];
-        let highest = |sums: &[i32]| sums.iter().copied().fold(NOT_FEASIBLE, i32::max);
-        let sum = highest(first).max(highest(second));
-        let count = |sums: &[i32]| sums.iter().map(|&other| u32::from(other == sum)).sum::<u32>();
-        let ties = (count(first) + count(second)) as usize;
-        Best { feasible: found, examined, score: i64::from(sum) + self.constant, ties }
+        let highest = self.sums.highest(start, length);
+        let score = i64::from(highest.sum) + self.constant;
+        Best { feasible: found, examined, score, ties: highest.count as usize }
     }
 
     /// Fills in the feasible positions, and gives how many were looked at.
@@ -324,7 +323,7 @@ impl ClassState {
     /// Sums up all weighted scores of the feasible nodes.
     fn add_up(&mut self, domains: &Domains) {
         self.totals.clear();
-        self.totals.extend(self.feasible.iter().map(|&position| i64::from(self.sums[position]) + self.constant));
+        self.totals.extend(self.feasible.iter().map(|&position| i64::from(self.sums.get(position)) + self.constant));
         for RawScores { weight, is_reversed, raw } in &self.raw {
             self.scratch.clear();
             self.scratch.extend(self.feasible.iter().map(|&position| raw[position]));

@@ -18,6 +18,7 @@ mod domains;
 mod locality;
 mod preemption;
 mod prepared;
+mod sums;
 mod topology;
 mod verdicts;
 mod what_if;

@@ -1,7 +1,7 @@
 //! The plug-ins that look at the node alone, prepared for one cycle.
 
 use super::locality::{self, Locality};
-use crate::policy::scheduler::kube::framework::{Filters, Framework, NodeScorer, PreFilter};
+use crate::policy::scheduler::kube::framework::{Filters, Framework, NodeScorer};
 use crate::policy::scheduler::kube::{Cycle, NodeInfo, Rejection};
 
 /// Their filters and scorers.
@@ -42,10 +42,7 @@ pub(super) fn filters<'a>(framework: &Framework, cycle: &Cycle<'a>) -> Filters<'
     let filters = framework
         .filters()
         .filter(|(name, _)| locality::of_filter(name) == Locality::Node)
-        .filter_map(|(name, plugin)| match plugin.pre_filter(cycle) {
-            PreFilter::Run { filter, .. } => Some((name.to_owned(), filter)),
-            PreFilter::Skip | PreFilter::Reject(_) => None,
-        })
+        .filter_map(|(name, plugin)| Some((name.to_owned(), plugin.node_filter(cycle)?)))
         .collect();
     Filters { filters, nodes: None }
 }
