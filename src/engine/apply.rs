@@ -5,9 +5,10 @@ use super::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
-use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject};
+use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, ObjectChange};
 use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
+use crate::world::claims::ClaimKey;
 use crate::world::pods::{NOT_STARTED_NS, Reason};
 use crate::world::{NodeState, Phase, View};
 
@@ -17,11 +18,16 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
         let view = View { model: self.model, world: &self.world };
         let claims = kube::allocate_claims(view, pod, placement.node);
-        self.world.claims.take(pod, claims);
+        let allocated = self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
         self.world.nominated.remove(&pod);
         self.tell_queue(&ClusterEvent::PodAssigned(self.world.pods.class[pod.index()]));
+        for claim in allocated {
+            if let ClaimKey::Named(position) = claim {
+                self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ResourceClaimUpdated(position)));
+            }
+        }
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
@@ -94,10 +100,13 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
-        self.world.claims.give_back(pod);
+        let frees_devices = self.world.claims.give_back(pod);
         self.note_room(node);
         let class = self.world.pods.class[pod.index()];
         self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });
+        if frees_devices {
+            self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::DevicesFreed));
+        }
     }
 
     /// A new node joins.

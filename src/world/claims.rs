@@ -83,18 +83,20 @@ impl Claims {
         self.shares.get(&device)
     }
 
-    /// A pod uses claims from now on; those that have no devices get these.
+    /// A pod uses claims from now on; those that have no devices get these. Gives the claims that got some.
     ///
     /// # Panics
     /// When a pod takes claims twice, or a claim without devices comes without an allocation.
-    pub fn take(&mut self, pod: PodId, claims: Vec<(ClaimKey, Option<Allocation>)>) {
+    pub fn take(&mut self, pod: PodId, claims: Vec<(ClaimKey, Option<Allocation>)>) -> Vec<ClaimKey> {
+        let mut allocated = Vec::new();
         if claims.is_empty() {
-            return;
+            return allocated;
         }
         let keys: Vec<ClaimKey> = claims.iter().map(|(claim, _)| *claim).collect();
         for (claim, allocation) in claims {
             if let (false, Some(allocation)) = (self.held.contains_key(&claim), allocation) {
                 self.count(&allocation, true);
+                allocated.push(claim);
                 let allocation = Arc::new(allocation);
                 self.held.insert(claim, Held { allocation, users: BTreeSet::new(), is_held_outside: false });
             }
@@ -102,10 +104,12 @@ impl Claims {
             held.users.insert(pod);
         }
         assert!(self.of_pods.insert(pod, keys).is_none(), "a pod takes its claims twice");
+        allocated
     }
 
-    /// A pod uses its claims no longer.
-    pub fn give_back(&mut self, pod: PodId) {
+    /// A pod uses its claims no longer. Says whether devices are free again.
+    pub fn give_back(&mut self, pod: PodId) -> bool {
+        let mut are_free = false;
         for claim in self.of_pods.remove(&pod).unwrap_or_default() {
             let Some(held) = self.held.get_mut(&claim) else { continue };
             held.users.remove(&pod);
@@ -113,8 +117,10 @@ impl Claims {
                 let allocation = Arc::clone(&held.allocation);
                 self.held.remove(&claim);
                 self.count(&allocation, false);
+                are_free = true;
             }
         }
+        are_free
     }
 
     /// Counts the devices of an allocation in or out.

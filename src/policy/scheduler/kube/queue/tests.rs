@@ -398,12 +398,8 @@ fn hints_about_nodes() {
     let mut shape = |text: &str, cpu: u64, taints: &[&str]| {
         let allocatable = Resources { cpu: MilliCpu(cpu), pods: 10, ..Resources::default() };
         let taints = taints.iter().map(|key| taint(key)).collect();
-        bench.model.cluster.intern_shape(NodeShape {
-            labels: labels(text),
-            allocatable,
-            taints,
-            ..NodeShape::default()
-        })
+        let shape = NodeShape { labels: labels(text), allocatable, taints, ..NodeShape::default() };
+        bench.model.cluster.intern_shape(shape)
     };
     let shapes = [
         shape("disk=ssd zone=1", 2000, &["spot"]),

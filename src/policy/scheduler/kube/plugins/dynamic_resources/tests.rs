@@ -175,6 +175,17 @@ fn the_first_devices_that_will_do_are_taken() {
     }
 }
 
+/// A slice whose devices have each a reach of its own.
+fn each_reaches(pool: &str, devices: &[(&str, Reach)]) -> ResourceSlice {
+    let names: Vec<&str> = devices.iter().map(|(name, _)| *name).collect();
+    with(on(pool, &names), |slice| {
+        slice.reach = Reach::PerDevice;
+        for (device, (_, reach)) in slice.devices.iter_mut().zip(devices) {
+            device.reach = reach.clone();
+        }
+    })
+}
+
 #[test]
 fn pools_are_looked_at_as_wholes() {
     let one = || claim(vec![exactly("r", query(Some(1)))]);
@@ -184,6 +195,7 @@ fn pools_are_looked_at_as_wholes() {
     let updated = |resource: &str| {
         format!("claim default/c, request r: asks for all devices, but resource pool {DRIVER}/{resource}")
     };
+    let incomplete = || with(on("a", &["g0"]), |slice| slice.slice_count = 2);
     let second = |slice: ResourceSlice| with(slice, |slice| slice.name.push('2'));
     for (what, slices, claim, expected) in [
         ("everywhere", vec![shared(Reach::AllNodes)], one(), ["r=shared/n0"; 3].map(str::to_owned)),
@@ -191,13 +203,13 @@ fn pools_are_looked_at_as_wholes() {
         (
             // Of two slices that the pool should have, one is there.
             "incomplete",
-            vec![with(on("a", &["g0"]), |slice| slice.slice_count = 2)],
+            vec![incomplete()],
             one(),
             [NO; 3].map(str::to_owned),
         ),
         (
             "all of an incomplete pool",
-            vec![with(on("a", &["g0"]), |slice| slice.slice_count = 2)],
+            vec![incomplete()],
             all(),
             [format!("{} is currently being updated", updated("a")), NO.to_owned(), NO.to_owned()],
         ),
@@ -235,11 +247,7 @@ fn pools_are_looked_at_as_wholes() {
         ),
         (
             "each device for itself",
-            vec![with(on("a", &["g0", "g1"]), |slice| {
-                slice.reach = Reach::PerDevice;
-                slice.devices[0].reach = Reach::Node("b".to_owned());
-                slice.devices[1].reach = Reach::Selected(vec![node_term("zone=2")]);
-            })],
+            vec![each_reaches("a", &[("g0", Reach::Node("b".to_owned())), ("g1", zone_2())])],
             one(),
             [NO, "r=a/g0", "r=a/g1"].map(str::to_owned),
         ),
