@@ -13,6 +13,7 @@ pub mod claims;
 pub mod constraints;
 pub mod fragment;
 pub mod nodes;
+pub mod nominations;
 pub mod placements;
 pub mod pods;
 pub mod view;
@@ -22,12 +23,11 @@ pub use changes::ChangeLog;
 pub use claims::{ClaimKey, Claims};
 pub use constraints::Constraints;
 pub use nodes::{GpuMask, NodeState, Nodes};
+pub use nominations::Nominations;
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
-
-use std::collections::BTreeMap;
 
 use crate::ids::{NodeId, PodId};
 use crate::model::{Model, PodClass, ShapeId};
@@ -47,7 +47,7 @@ pub struct World {
     /// Which pods came to nodes and left them, in order.
     pub placements: Placements,
     /// Pods that wait for a node that preemption is making room on.
-    pub nominated: BTreeMap<PodId, NodeId>,
+    pub nominated: Nominations,
     /// Which claims have devices, and what is taken of each device.
     pub claims: Claims,
     /// Which claims have got volumes.
@@ -88,7 +88,7 @@ impl World {
             pods: Pods::default(),
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
-            nominated: BTreeMap::new(),
+            nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),
             volumes: Volumes::default(),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
@@ -161,11 +161,16 @@ impl World {
         assert!(self.pods.node(pod).is_none(), "a pod is placed twice");
         self.nodes.take(class, node, gpus);
         self.pods.link(&mut self.nodes, pod, node, gpus);
-        self.placements.record(node, self.pods.class[pod.index()], true);
+        self.record_move(pod, node, true);
         self.totals.cpu_allocated += class.requests.cpu.0;
         self.totals.memory_allocated += class.requests.memory.0;
         self.totals.gpu_allocated += class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
         self.changes.record(node);
+    }
+
+    fn record_move(&mut self, pod: PodId, node: NodeId, came: bool) {
+        let (class, deletion) = (self.pods.class[pod.index()], self.pods.deletion[pod.index()]);
+        self.placements.record(Move { node, class, came, is_terminating: deletion != Deletion::None });
     }
 
     /// Gives back what `pod` holds, and returns the node it held.
@@ -176,7 +181,7 @@ impl World {
         let node = self.pods.node(pod).expect("a pod without a node is released");
         self.nodes.give_back(class, node, self.pods.gpus[pod.index()]);
         self.pods.unlink(&mut self.nodes, pod);
-        self.placements.record(node, self.pods.class[pod.index()], false);
+        self.record_move(pod, node, false);
         self.totals.cpu_allocated -= class.requests.cpu.0;
         self.totals.memory_allocated -= class.requests.memory.0;
         self.totals.gpu_allocated -= class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());

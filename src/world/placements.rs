@@ -13,6 +13,8 @@ pub struct Move {
     pub class: ClassId,
     /// Whether it came.
     pub came: bool,
+    /// Whether it had been told to end.
+    pub is_terminating: bool,
 }
 
 /// The latest moves, by position since the start of the run.
@@ -25,15 +27,15 @@ pub struct Placements {
 impl Placements {
     /// A log for a cluster of about `nodes` nodes.
     pub fn new(nodes: usize) -> Placements {
-        let empty = Move { node: NodeId(0), class: ClassId(0), came: false };
+        let empty = Move { node: NodeId(0), class: ClassId(0), came: false, is_terminating: false };
         Placements { ring: vec![empty; nodes.max(1024).next_power_of_two()], next: 0 }
     }
 
     /// Notes a move.
     #[inline]
-    pub(super) fn record(&mut self, node: NodeId, class: ClassId, came: bool) {
+    pub(super) fn record(&mut self, change: Move) {
         let mask = self.ring.len() - 1;
-        self.ring[self.next as usize & mask] = Move { node, class, came };
+        self.ring[self.next as usize & mask] = change;
         self.next += 1;
     }
 
@@ -59,12 +61,15 @@ mod tests {
     #[test]
     fn readers_catch_up_or_count_afresh() {
         let mut log = Placements::new(1);
-        for node in 0..1030 {
-            log.record(NodeId(node), ClassId(node % 2), node % 3 == 0);
-        }
+        let change = |node| Move {
+            node: NodeId(node),
+            class: ClassId(node % 2),
+            came: node % 3 == 0,
+            is_terminating: node % 5 == 0,
+        };
+        (0..1030).for_each(|node| log.record(change(node)));
         let seen: Vec<_> = log.since(1028).expect("recent").collect();
-        let expected = |node, class, came| Move { node: NodeId(node), class: ClassId(class), came };
-        assert_eq!(seen, [expected(1028, 0, false), expected(1029, 1, true)]);
+        assert_eq!(seen, [change(1028), change(1029)]);
         assert!(log.since(5).is_none());
     }
 }

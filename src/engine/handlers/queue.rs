@@ -152,7 +152,7 @@ impl<O: Observer> Simulation<'_, O> {
             simulation.model.workload.class(simulation.world.pods.class[pod.index()]).priority
         };
         let own = priority(self, pod);
-        let promised = self.world.nominated.iter().filter(|(_, other)| **other == node).map(|(other, _)| *other);
+        let promised = self.world.nominated.on(node).iter().copied();
         let outdone: Vec<PodId> = promised.filter(|other| priority(self, *other) < own).collect();
         outdone.into_iter().for_each(|other| self.clear_nomination(other));
         self.world.nominated.insert(pod, node);

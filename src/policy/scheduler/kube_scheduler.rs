@@ -15,12 +15,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::kube::extender::{Extender, ExtenderError};
-use super::kube::fast::{FastPath, Found};
+use super::kube::fast::{FastPath, Find};
 use super::kube::framework::Filters;
-use super::kube::preemption::{self, Nomination, Preemption};
+use super::kube::preemption::{self, NoPreemption, Nomination, Preemption};
 use super::kube::queue::SchedulingQueue;
 use super::kube::schedule::{Attempt, Search};
-use super::kube::{Cycle, Framework, NodeTree, explain, sampling, select};
+use super::kube::{Cycle, Framework, NodeTree, explain, select};
 use super::{Build, Decision, Explanation, Placement, Refusal, Scheduler, SchedulerRow};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, TieBreak};
@@ -146,8 +146,8 @@ impl KubeScheduler {
             return Decision::Unschedulable;
         }
         self.start %= self.nodes.len();
-        let decision = match self.find_fast(view, pod, class, at) {
-            Some(found) => self.take_fast(view, class, at, &found),
+        let decision = match self.decide_fast(view, pod, class, at) {
+            Some(decision) => Ok(decision),
             None => self.find_plain(view, pod, class, at),
         };
         decision.unwrap_or_else(|error| {
@@ -157,31 +157,38 @@ impl KubeScheduler {
         })
     }
 
-    /// The fast path, where it knows the class; it leaves refusals to the plain form, which can say why.
-    fn find_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Found> {
-        if !view.world.nominated.is_empty() || view.class(class).gpu.is_some() || self.explanation.is_some() {
+    /// The fast path, where it knows the class; it decides without reasons that could be shown.
+    fn decide_fast(&mut self, view: &View<'_>, pod: Option<PodId>, class: ClassId, at: usize) -> Option<Decision> {
+        if self.explanation.is_some() {
             return None;
         }
-        let Profile { framework, fast, percentage, .. } = &mut self.profiles[at];
-        let wanted = sampling::nodes_to_find(*percentage, self.nodes.len());
+        let Profile { framework, fast, percentage, preempts, .. } = &mut self.profiles[at];
+        let fast = fast.as_mut()?;
         let cycle = Cycle { view: *view, pod, class, nodes: &self.nodes, arguments: framework.arguments() };
-        let found = fast.as_mut()?.find(framework, &cycle, self.start, wanted)?;
-        (found.feasible() > 0).then_some(found)
-    }
-
-    fn take_fast(
-        &mut self,
-        view: &View<'_>,
-        class: ClassId,
-        at: usize,
-        found: &Found,
-    ) -> Result<Decision, ExtenderError> {
-        let n = if self.tie_break == TieBreak::Heap { 0 } else { self.draw(found.ties()) };
-        let fast = self.profiles[at].fast.as_ref().expect("it was just used");
-        let node = if self.tie_break == TieBreak::Heap { fast.top_of_heap(found) } else { fast.nth_best(found, n) };
+        let found = match fast.find(framework, &cycle, self.start, *percentage)? {
+            Find::Promised(node) => return Some(place(node, framework.choose_gpus(view, class, node), 1, -1, 1)),
+            Find::Best(found) => found,
+        };
         self.start = (self.start + found.examined()) % self.nodes.len();
-        let gpus = self.profiles[at].framework.choose_gpus(view, class, node);
-        Ok(place(node, gpus, found.feasible(), found.score(), found.ties()))
+        if found.feasible() == 0 {
+            self.refusal.diagnosis = fast.refusal(framework, &cycle);
+            self.refusal.nodes = self.nodes.len();
+            if *preempts {
+                let stream = (self.tie_break != TieBreak::First).then_some(&mut self.candidates);
+                let nomination = fast.make_room(framework, &cycle, stream).map(Some);
+                note_preemption(&mut self.refusal, view, nomination);
+            }
+            return Some(Decision::Unschedulable);
+        }
+        let node = match self.tie_break {
+            TieBreak::Heap => fast.top_of_heap(&found),
+            TieBreak::Random if found.ties() > 1 => {
+                fast.nth_best(&found, self.ties.below(found.ties() as u64) as usize)
+            }
+            TieBreak::Random | TieBreak::First => fast.nth_best(&found, 0),
+        };
+        let gpus = framework.choose_gpus(view, class, node);
+        Some(place(node, gpus, found.feasible(), found.score(), found.ties()))
     }
 
     fn find_plain(
@@ -251,17 +258,12 @@ impl KubeScheduler {
         let preemption = Preemption { cycle, filters, diagnosis: &attempt.diagnosis };
         let candidates = preemption.candidates(stream).map(|candidates| self.ask_extenders(cycle, candidates));
         match candidates {
-            Ok(Ok(candidates)) => {
-                self.refusal.nomination = preemption::choose(&cycle.view, candidates);
-                if let Some(nomination) = &self.refusal.nomination {
-                    self.refusal.diagnosis.post_filter_message = nomination.message(&cycle.view);
-                }
-            }
             Ok(Err(error)) => self.refusal.diagnosis.post_filter_message = format!("preemption: {error}"),
-            Err(reason) => {
-                self.refusal.clears_nomination = reason.clears_nomination;
-                self.refusal.diagnosis.post_filter_message = reason.message;
+            Ok(Ok(candidates)) => {
+                let nomination = preemption::choose(&cycle.view, candidates);
+                note_preemption(&mut self.refusal, &cycle.view, Ok(nomination));
             }
+            Err(reason) => note_preemption(&mut self.refusal, &cycle.view, Err(reason)),
         }
     }
 
@@ -299,7 +301,23 @@ impl KubeScheduler {
 }
 
 fn refusal(cycle: &Cycle<'_>, attempt: &Attempt<'_>) -> Refusal {
-    Refusal { diagnosis: attempt.diagnosis.clone(), nodes: cycle.nodes.len(), ..Refusal::default() }
+    Refusal { diagnosis: attempt.diagnosis.summary(), nodes: cycle.nodes.len(), ..Refusal::default() }
+}
+
+/// Notes who makes room, or why nobody does.
+fn note_preemption(refusal: &mut Refusal, view: &View<'_>, outcome: Result<Option<Nomination>, NoPreemption>) {
+    match outcome {
+        Ok(nomination) => {
+            if let Some(nomination) = &nomination {
+                refusal.diagnosis.post_filter_message = nomination.message(view);
+            }
+            refusal.nomination = nomination;
+        }
+        Err(reason) => {
+            refusal.clears_nomination = reason.clears_nomination;
+            refusal.diagnosis.post_filter_message = reason.message;
+        }
+    }
 }
 
 fn tie_break_in_words(tie_break: TieBreak, is_without_extenders: bool) -> &'static str {

@@ -100,8 +100,8 @@ pub trait Scheduler: Send {
 /// Why a pod was refused, and what could be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// What each node had against the pod.
-    pub diagnosis: kube::Diagnosis,
+    /// What the nodes had against the pod.
+    pub diagnosis: kube::Summary,
     /// How many nodes there were.
     pub nodes: usize,
     /// The pods that could make room, and where.

@@ -66,15 +66,64 @@ impl Diagnosis {
         self.nodes.get(&node).map_or(absent, |rejection| rejection.code)
     }
 
+    /// The same without telling nodes apart.
+    pub fn summary(&self) -> Summary {
+        let mut reasons = BTreeMap::new();
+        for reason in self.nodes.values().flat_map(|rejection| &rejection.reasons) {
+            *reasons.entry(reason.clone()).or_insert(0) += 1;
+        }
+        Summary {
+            nodes: self.nodes.len(),
+            reasons,
+            absent_nodes: self.absent_nodes.clone(),
+            pre_filter_message: self.pre_filter_message.clone(),
+            post_filter_message: self.post_filter_message.clone(),
+            unschedulable_plugins: self.unschedulable_plugins.clone(),
+        }
+    }
+
+    /// `0/5 nodes are available: ...`, as the event `FailedScheduling` says it (`FitError.Error`).
+    pub fn message(&self, nodes: usize) -> String {
+        self.summary().message(nodes)
+    }
+}
+
+/// A diagnosis that counts nodes instead of listing them: all that is ever said of them, at the cost of the reasons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many nodes were rejected.
+    pub nodes: usize,
+    /// How many of them gave each reason.
+    pub reasons: BTreeMap<Cow<'static, str>, usize>,
+    /// What holds for the other nodes; see [`Diagnosis::absent_nodes`].
+    pub absent_nodes: Option<Rejection>,
+    /// Message of the PreFilter plug-in that rejected the pod; empty if none did.
+    pub pre_filter_message: String,
+    /// Message of the PostFilter plug-ins; empty if they have nothing to say.
+    pub post_filter_message: String,
+    /// The plug-ins that rejected something: only events that concern them can help.
+    pub unschedulable_plugins: BTreeSet<Cow<'static, str>>,
+}
+
+impl Summary {
+    /// Counts `nodes` nodes that were rejected for the same reasons.
+    pub fn add(&mut self, rejection: &Rejection, nodes: usize) {
+        self.nodes += nodes;
+        for reason in &rejection.reasons {
+            *self.reasons.entry(reason.clone()).or_insert(0) += nodes;
+        }
+        if !rejection.plugin.is_empty() {
+            self.unschedulable_plugins.insert(rejection.plugin.clone());
+        }
+    }
+
     /// `0/5 nodes are available: ...`, as the event `FailedScheduling` says it (`FitError.Error`).
     pub fn message(&self, nodes: usize) -> String {
         let mut message = format!("0/{nodes} nodes are available:");
         if self.pre_filter_message.is_empty() {
-            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-            for reason in self.nodes.values().flat_map(|rejection| &rejection.reasons) {
-                *counts.entry(reason).or_insert(0) += 1;
-            }
-            let absent = nodes.saturating_sub(self.nodes.len());
+            let mut counts: BTreeMap<&str, usize> =
+                self.reasons.iter().map(|(reason, count)| (reason.as_ref(), *count)).collect();
+            let absent = nodes.saturating_sub(self.nodes);
             for reason in self.absent_nodes.iter().flat_map(|rejection| &rejection.reasons).filter(|_| absent > 0) {
                 *counts.entry(reason).or_insert(0) += absent;
             }

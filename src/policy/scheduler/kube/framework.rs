@@ -33,6 +33,14 @@ pub enum PreFilter<'a> {
 pub trait FilterPlugin: Send + Sync + std::fmt::Debug {
     /// Looks at the pod; what comes back filters nodes for this cycle.
     fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a>;
+
+    /// What filters nodes for this cycle, whatever is known of the only nodes that can do; none if nothing does.
+    fn node_filter<'a>(&self, cycle: &Cycle<'a>) -> Option<Box<dyn NodeFilter<'a> + 'a>> {
+        match self.pre_filter(cycle) {
+            PreFilter::Run { filter, .. } => Some(filter),
+            PreFilter::Skip | PreFilter::Reject(_) => None,
+        }
+    }
 }
 
 /// A filter prepared for one pod.

@@ -1,7 +1,7 @@
 //! kube-scheduler v1.37.0: its framework, its plug-ins, its arithmetic.
 //!
 //! This is the plain form: every plug-in looks at one node after another, as upstream's code does, and nothing is kept
-//! between decisions. `explain`, preemption and the conformance vectors use it, and the fast path is held against it.
+//! between decisions. `explain` and the conformance vectors use it, and the fast path is held against it.
 //!
 //! ```text
 //! configuration -> Framework (plug-ins by extension point)
@@ -32,7 +32,7 @@ pub mod select;
 mod test_cluster;
 
 pub use cycle::Cycle;
-pub use diagnosis::{Code, Diagnosis, Rejection};
+pub use diagnosis::{Code, Diagnosis, Rejection, Summary};
 pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;

@@ -84,39 +84,47 @@ impl<'a> NodeInfo<'a> {
         labels::of_node(&self.view, self.node, self.shape(), key)
     }
 
-    /// What its pods request in all; `pods` is their number.
-    pub fn requested(&self) -> Resources {
-        let nodes = &self.view.world.nodes;
+    /// Milli-cores that its pods request. A node of a dump can be over its allocatable; then what is free has wrapped
+    /// around below zero, here and below.
+    pub fn requested_cpu(&self) -> u64 {
         let i = self.node.index();
-        let offered = &self.shape().allocatable;
-        let mut sum = Resources::default();
-        // A node of a dump can be over its allocatable; then what is free has wrapped around below zero.
-        let taken = |offered: u64, free: u64| offered.wrapping_sub(free);
-        sum.cpu.0 = taken(nodes.cpu[i], nodes.free_cpu[i]);
-        sum.memory.0 = taken(nodes.memory[i], nodes.free_memory[i]);
-        sum.ephemeral_storage.0 = taken(offered.ephemeral_storage.0, nodes.free_ephemeral_storage[i]);
-        sum.pods = taken(offered.pods, nodes.free_pods[i]);
-        sum.extended = (0..nodes.free_extended.len())
-            .map(|position| taken(offered.extended(position), nodes.free_extended[position][i]))
-            .collect();
-        for &pod in &self.without {
-            self.change(&mut sum, pod, |sum, amount| *sum -= amount);
-        }
-        for &pod in &self.with {
-            self.change(&mut sum, pod, |sum, amount| *sum += amount);
-        }
-        sum
+        let nodes = &self.view.world.nodes;
+        self.adjust(nodes.cpu[i].wrapping_sub(nodes.free_cpu[i]), |requests| requests.cpu.0)
     }
 
-    fn change(&self, sum: &mut Resources, pod: PodId, step: impl Fn(&mut u64, u64)) {
-        let requests = &self.view.class_of(pod).requests;
-        step(&mut sum.cpu.0, requests.cpu.0);
-        step(&mut sum.memory.0, requests.memory.0);
-        step(&mut sum.ephemeral_storage.0, requests.ephemeral_storage.0);
-        step(&mut sum.pods, requests.pods);
-        for (position, column) in sum.extended.iter_mut().enumerate() {
-            step(column, requests.extended(position));
-        }
+    /// Bytes of memory that its pods request.
+    pub fn requested_memory(&self) -> u64 {
+        let i = self.node.index();
+        let nodes = &self.view.world.nodes;
+        self.adjust(nodes.memory[i].wrapping_sub(nodes.free_memory[i]), |requests| requests.memory.0)
+    }
+
+    /// Bytes of ephemeral storage that its pods request.
+    pub fn requested_ephemeral_storage(&self) -> u64 {
+        let free = self.view.world.nodes.free_ephemeral_storage[self.node.index()];
+        let taken = self.shape().allocatable.ephemeral_storage.0.wrapping_sub(free);
+        self.adjust(taken, |requests| requests.ephemeral_storage.0)
+    }
+
+    /// How many pods there are.
+    pub fn requested_pods(&self) -> u64 {
+        let taken = self.shape().allocatable.pods.wrapping_sub(self.view.world.nodes.free_pods[self.node.index()]);
+        self.adjust(taken, |requests| requests.pods)
+    }
+
+    /// Units of an extended resource that its pods request.
+    pub fn requested_extended(&self, position: usize) -> u64 {
+        let free = self.view.world.nodes.free_extended[position][self.node.index()];
+        let taken = self.shape().allocatable.extended(position).wrapping_sub(free);
+        self.adjust(taken, |requests| requests.extended(position))
+    }
+
+    /// What is taken in the what-if, given what really is.
+    fn adjust(&self, taken: u64, amount: impl Fn(&Resources) -> u64) -> u64 {
+        let of = |pod: &PodId| amount(&self.view.class_of(*pod).requests);
+        let more: u64 = self.with.iter().map(of).sum();
+        let less: u64 = self.without.iter().map(of).sum();
+        taken.wrapping_add(more).wrapping_sub(less)
     }
 
     /// Milli-cores and bytes that its pods request as the scorers count them.

@@ -25,8 +25,7 @@ impl<'a> Filters<'a> {
         let view = &cycle.view;
         let goes_first =
             |pod: PodId| Some(pod) != cycle.pod && view.class_of(pod).priority >= cycle.pod_class().priority;
-        let here = view.world.nominated.iter().filter(|(_, nominated)| **nominated == node.node);
-        let mut pods = here.map(|(pod, _)| *pod).filter(|pod| goes_first(*pod)).peekable();
+        let mut pods = view.world.nominated.on(node.node).iter().copied().filter(|pod| goes_first(*pod)).peekable();
         if pods.peek().is_some() {
             let (mut filters, mut crowded) = (self.fork(), node.clone());
             for pod in pods {

@@ -62,6 +62,18 @@ impl Bits {
         })
     }
 
+    /// The `n`-th member, counted from 0.
+    pub(super) fn nth(&self, mut n: usize) -> Option<usize> {
+        for (at, &word) in self.words.iter().enumerate() {
+            let members = word.count_ones() as usize;
+            if n < members {
+                return Some(at * 64 + nth_bit(word, n) as usize);
+            }
+            n -= members;
+        }
+        None
+    }
+
     /// Looks around from `start` for `wanted` members, at least one.
     pub(super) fn window(&self, start: usize, wanted: usize) -> Window {
         let mut window = Window { found: 0, length: self.len, examined: self.len };
@@ -135,6 +147,8 @@ mod tests {
             assert_eq!(bits.window(start, wanted), slow_window(&bits, start, wanted), "{bits:?} {start} {wanted}");
             let walked: Vec<usize> = (start..len).chain(0..start).filter(|&at| bits.get(at)).collect();
             assert_eq!(bits.around(start).collect::<Vec<_>>(), walked);
+            let n = stream.below(len as u64) as usize;
+            assert_eq!(bits.nth(n), bits.members(0, len).nth(n));
         }
     }
 

@@ -14,6 +14,8 @@ pub(super) enum Locality {
     },
     /// Pods in the node's topology domains.
     Topology,
+    /// Volumes: nothing for pods without, and others are not on the fast path.
+    Volumes,
     /// Something that the fast path does not keep.
     Elsewhere,
 }
@@ -29,6 +31,7 @@ pub(super) fn of_filter(plugin: &str) -> Locality {
         | "NodeResourcesFit"
         | "NodeDeclaredFeatures" => Locality::Node,
         "PodTopologySpread" | "InterPodAffinity" => Locality::Topology,
+        "VolumeRestrictions" | "NodeVolumeLimits" | "VolumeBinding" | "VolumeZone" => Locality::Volumes,
         _ => Locality::Elsewhere,
     }
 }
@@ -41,6 +44,7 @@ pub(super) fn of_scorer(plugin: &str) -> Locality {
         "TaintToleration" => Locality::Scaled { is_reversed: true },
         "NodeAffinity" => Locality::Scaled { is_reversed: false },
         "PodTopologySpread" | "InterPodAffinity" => Locality::Topology,
+        "VolumeBinding" => Locality::Volumes,
         _ => Locality::Elsewhere,
     }
 }

@@ -1,30 +1,40 @@
 //! The fast path: the decisions of the plain form, kept up to date instead of made anew.
 //!
-//! For each class of pods it keeps which nodes pass the filters and how they score, looks again only at nodes that
-//! changed, and counts pods by topology domain as they come and go. A decision then walks the order of nodes from the
-//! rotating start over a bit set, and takes the highest sum. The arithmetic is that of the plain plug-ins, which it calls
-//! for every node that changed; what it cannot keep (volumes, claims, plug-ins that name nodes) it leaves to them.
+//! For each class of pods it keeps what the filters that look at the node alone say of every node, promised nodes
+//! included, and how the nodes score; it looks again only at nodes that changed, and counts pods by topology domain as
+//! they come and go. A decision then walks the order of nodes from the rotating start over a bit set, and takes the
+//! highest sum. A refusal is told from how many nodes are rejected for what, and preemption from dry runs that are kept
+//! until their node changes. The arithmetic is that of the plain plug-ins, which are called for every node that changed.
+//! Pods with volumes, claims or GPUs are left to the plain form, and so are pods of whose named nodes several would do.
 //!
-//! Cost: a decision O(nodes looked at / 64 + feasible nodes) for classes that look at nodes alone, O(nodes looked at x
-//! terms) with topology, plus O(plug-ins) for every node that changed since the class was last looked at. A class holds
-//! about 5 bytes a node.
+//! Cost: a decision O(nodes looked at / 64) for classes that look at nodes alone, O(nodes looked at x terms) with
+//! topology, plus O(plug-ins) for every node that changed since the class was last looked at. A refusal O(reasons), with
+//! topology O(nodes x terms); preemption O(candidates looked at), plus a dry run for each that changed, with topology for
+//! each. A class holds about 7 bytes a node, and 56 more once it preempts.
 //!
-//! Invariant, held by a test over random clusters: under every tie-break the fast path
-//! and the plain form choose the same nodes.
+//! Invariant, held by a test over random clusters: under every tie-break the fast path and the plain form choose the same
+//! nodes and the same victims, and refuse for the same reasons.
 
 mod bits;
 mod class;
 mod domains;
 mod locality;
+mod preemption;
+mod prepared;
+mod sums;
 mod topology;
+mod verdicts;
+mod what_if;
 
 use class::{Best, ClassState};
 use domains::{Domains, Order};
 use topology::Surroundings;
 
 use super::framework::Framework;
-use super::{Cycle, select};
+use super::preemption::{NoPreemption, Nomination};
+use super::{Cycle, Summary, sampling, select};
 use crate::ids::NodeId;
+use crate::rng::Stream;
 
 /// What the fast path found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +67,15 @@ impl Found {
     }
 }
 
+/// What a search came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::policy::scheduler) enum Find {
+    /// The pod passes on the node that is promised to it.
+    Promised(NodeId),
+    /// The best of the nodes that were looked at.
+    Best(Found),
+}
+
 /// The classes under one profile.
 #[derive(Debug, Default)]
 pub(in crate::policy::scheduler) struct FastPath {
@@ -72,26 +91,72 @@ impl FastPath {
         *self = FastPath { order: Order::new(nodes), ..FastPath::default() };
     }
 
-    /// Finds up to `wanted` feasible nodes from position `start` around, and the best of them; none when the class is
-    /// left to the plain form.
+    /// Looks from position `start` around for as many feasible nodes as are enough by that percentage, and for the best
+    /// of them; none when the class is left to the plain form.
     pub(in crate::policy::scheduler) fn find(
         &mut self,
         framework: &Framework,
         cycle: &Cycle<'_>,
         start: usize,
-        wanted: usize,
-    ) -> Option<Found> {
+        percentage: i32,
+    ) -> Option<Find> {
         let class = cycle.class.index();
         if self.classes.len() <= class {
             self.classes.resize_with(class + 1, || None);
         }
-        let around = Surroundings { cycle, order: &self.order };
-        let domains = &mut self.domains;
+        let (order, domains) = (&self.order, &mut self.domains);
+        let anybody = Cycle { pod: None, ..*cycle };
+        let of_class = Surroundings { cycle: &anybody, order };
         let state = self.classes[class]
-            .get_or_insert_with(|| ClassState::new(framework, around, domains).map(Box::new))
+            .get_or_insert_with(|| ClassState::new(framework, of_class, domains).map(Box::new))
             .as_mut()?;
-        state.catch_up(framework, around, domains);
-        Some(Found { class, start, best: state.best(domains, start, wanted) })
+        state.catch_up(framework, of_class, domains);
+        let around = Surroundings { cycle, order };
+        let world = cycle.view.world;
+        let promised = cycle.pod.and_then(|pod| order.position(*world.nominated.get(&pod)?));
+        if let Some(position) = promised {
+            if state.passes_on(framework, around, domains, position) {
+                return Some(Find::Promised(order.nodes[position]));
+            }
+            if state.is_named() {
+                return None;
+            }
+            state.look_as(framework, around, position);
+        }
+        let wanted = |nodes| sampling::nodes_to_find(percentage, nodes);
+        let mut best = match state.is_named() {
+            true => state.best_named(framework, around, domains, start, wanted)?,
+            false => state.best(around, domains, start, wanted(order.nodes.len())),
+        };
+        // Upstream has looked at the promised node before.
+        let offset = |position| (position + order.nodes.len() - start) % order.nodes.len();
+        best.examined += usize::from(promised.is_some_and(|position| offset(position) >= best.examined));
+        Some(Find::Best(Found { class, start, best }))
+    }
+
+    /// Why the pod of the cycle fits nowhere, after [`FastPath::find`] has found no node.
+    pub(in crate::policy::scheduler) fn refusal(&mut self, framework: &Framework, cycle: &Cycle<'_>) -> Summary {
+        let (state, order, domains) = self.parts(cycle);
+        state.refusal(framework, Surroundings { cycle, order }, domains)
+    }
+
+    /// The best way to make room for the pod of the cycle, after [`FastPath::refusal`].
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(in crate::policy::scheduler) fn make_room(
+        &mut self,
+        framework: &Framework,
+        cycle: &Cycle<'_>,
+        stream: Option<&mut Stream>,
+    ) -> Result<Nomination, NoPreemption> {
+        let (state, order, domains) = self.parts(cycle);
+        state.make_room(framework, Surroundings { cycle, order }, domains, stream)
+    }
+
+    fn parts(&mut self, cycle: &Cycle<'_>) -> (&mut ClassState, &Order, &mut Domains) {
+        let state = self.classes[cycle.class.index()].as_mut().and_then(Option::as_mut);
+        (state.expect("the class was looked at"), &self.order, &mut self.domains)
     }
 
     /// The `n`-th of the best nodes, in the order in which they were looked at.

@@ -2,24 +2,34 @@
 
 use serde_json::json;
 
+use std::collections::BTreeMap;
+
+use super::{FastPath, Find};
 use crate::ids::{ClassId, NodeId, PodId};
-use crate::model::kube_scheduler::{KubeSchedulerConfiguration, TieBreak};
+use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, Profile, TieBreak};
+use crate::model::objects::{Allowance, CountOrPercent, DisruptionBudget, Service};
 use crate::model::pod_spec::{
-    HostPort, NodeSelectorTerm, PodAffinityTerm, TopologySpreadConstraint, WhenUnsatisfiable,
+    HostPort, LabelRequirement, NodeSelectorTerm, PodAffinityTerm, SelectorOperator, TopologySpreadConstraint,
+    WhenUnsatisfiable,
 };
 use crate::model::{
     Cluster, Label, Model, Node, NodeShape, PodClass, PodSpec, Resources, Taint, TaintEffect, Toleration,
     TolerationOperator, Workload,
 };
+use crate::policy::scheduler::kube::schedule::{Attempt, Search};
 use crate::policy::scheduler::kube::test_cluster::{hard, node_term, selector, term};
-use crate::policy::scheduler::{Decision, Scheduler, find};
+use crate::policy::scheduler::kube::{Cycle, Framework, NodeTree, Rejection};
+use crate::policy::scheduler::{Decision, Refusal, Scheduler, filter, find};
 use crate::rng::{Seed, Stream};
 use crate::testkit;
 use crate::units::{Bytes, MilliCpu};
-use crate::world::{NodeState, View, World};
+use crate::world::{Deletion, NodeState, Phase, View, World};
 
 const KEYS: [&str; 3] = ["topology.kubernetes.io/zone", "kubernetes.io/hostname", "rack"];
 const PODS: [&str; 5] = ["app=a", "app=b", "app!=a", "tier", "app=a|b"];
+
+/// Random clusters.
+const SEEDS: u64 = 300;
 
 struct Draw(Stream);
 
@@ -101,7 +111,8 @@ impl Draw {
             spec.namespace = "other".to_owned();
         }
         if self.chance(20) {
-            spec.node_affinity.required = Some(vec![self.node_terms()]);
+            let names = self.chance(30);
+            spec.node_affinity.required = Some(vec![if names { self.names() } else { self.node_terms() }]);
         }
         if self.chance(30) {
             spec.node_affinity.preferred = vec![(1 + self.below(100) as i32, self.node_terms())];
@@ -125,8 +136,9 @@ impl Draw {
     }
 
     fn class(&mut self, number: usize) -> PodClass {
+        let cpu = if self.chance(20) { 1500 } else { 100 * self.below(8) as u64 };
         let requests = Resources {
-            cpu: MilliCpu(100 * self.below(8) as u64),
+            cpu: MilliCpu(cpu),
             memory: Bytes((self.below(8) as u64) << 28),
             pods: 1,
             ..Resources::default()
@@ -138,9 +150,50 @@ impl Draw {
             effect: None,
         };
         let tolerations = if self.chance(40) { vec![toleration(self.pick(&["gpu", "spot"]))] } else { Vec::new() };
-        let spec = if self.chance(75) { self.spec() } else { PodSpec::default() };
+        let mut spec = if self.chance(75) { self.spec() } else { PodSpec::default() };
+        spec.never_preempts = self.chance(5);
         let template = format!("t{number}");
-        PodClass { template, requests, tolerations, spec: Box::new(spec), ..PodClass::default() }
+        let priority = [0, 0, 5, 10][self.below(4)].max(if cpu == 1500 { 5 } else { 0 });
+        PodClass { template, requests, tolerations, priority, spec: Box::new(spec), ..PodClass::default() }
+    }
+
+    /// A term that names some of the first nodes.
+    fn names(&mut self) -> NodeSelectorTerm {
+        let values = (0..1 + self.below(2)).map(|_| format!("n{}", self.below(10))).collect();
+        let key = "metadata.name".to_owned();
+        let fields = vec![LabelRequirement { key, operator: SelectorOperator::In, values }];
+        NodeSelectorTerm { expressions: vec![], fields }
+    }
+
+    fn budget(&mut self) -> DisruptionBudget {
+        let count = CountOrPercent::Count(self.below(3) as i32);
+        let allowance = match self.below(3) {
+            0 => Allowance::Given(self.below(3) as i32),
+            1 => Allowance::MinAvailable(count),
+            _ => Allowance::MaxUnavailable(count),
+        };
+        let selector = Some(selector(self.pick(&PODS)));
+        let (namespace, name) = ("default".to_owned(), "budget".to_owned());
+        DisruptionBudget { namespace, name, selector, allowance, disrupted_pods: vec![] }
+    }
+
+    fn configuration(&mut self) -> KubeSchedulerConfiguration {
+        let tie_break = [TieBreak::First, TieBreak::Heap, TieBreak::Random][self.below(3)];
+        let mut profile = Profile::default();
+        if self.chance(50) {
+            profile.arguments.preemption_candidates_min = 1 + self.below(4) as i32;
+            profile.arguments.preemption_candidates_percentage = 0;
+        }
+        if self.chance(30) {
+            // Another order of filters: others speak first.
+            let filters = &mut profile.plugins.points[ExtensionPoint::Filter as usize];
+            let at = self.below(filters.len());
+            filters.rotate_left(at);
+        }
+        if self.chance(20) {
+            profile.percentage_of_nodes_to_score = Some(60);
+        }
+        KubeSchedulerConfiguration { tie_break, profiles: vec![profile], ..KubeSchedulerConfiguration::default() }
     }
 
     fn model(&mut self) -> Model {
@@ -155,9 +208,15 @@ impl Draw {
         }
         let classes = (0..1 + self.below(8)).map(|number| self.class(number)).collect();
         let mut model = testkit::model(cluster, Workload { classes, ..Workload::default() });
-        let tie_break = [TieBreak::First, TieBreak::Heap, TieBreak::Random][self.below(3)];
-        let configuration = KubeSchedulerConfiguration { tie_break, ..KubeSchedulerConfiguration::default() };
-        model.scheduling.kube_scheduler = Some(Box::new(configuration));
+        if self.chance(30) {
+            let selector = vec![Label { key: "app".to_owned(), value: "a".to_owned() }];
+            let (namespace, name) = ("default".to_owned(), "service".to_owned());
+            model.objects.services.push(Service { namespace, name, selector });
+        }
+        if self.chance(30) {
+            model.objects.disruption_budgets = (0..1 + self.below(2)).map(|_| self.budget()).collect();
+        }
+        model.scheduling.kube_scheduler = Some(Box::new(self.configuration()));
         model
     }
 }
@@ -167,50 +226,227 @@ fn policy(model: &Model, fast_path: bool) -> Box<dyn Scheduler> {
     row.build(&json!({ "fastPath": fast_path }), model, testkit::SEED).expect("a good configuration")
 }
 
-/// What happens between two decisions: pods end, nodes are cordoned and join.
-fn stir(draw: &mut Draw, model: &Model, world: &mut World, running: &mut Vec<PodId>) {
-    if !running.is_empty() && draw.chance(30) {
-        let pod = running.swap_remove(draw.below(running.len()));
-        world.release(model.workload.class(world.pods.class[pod.index()]), pod);
+/// A cluster that runs, and both forms of the policy.
+struct Trial<'m> {
+    draw: Draw,
+    model: &'m Model,
+    world: World,
+    fast: Box<dyn Scheduler>,
+    plain: Box<dyn Scheduler>,
+    running: Vec<PodId>,
+    /// Refused pods, which are tried again.
+    waiting: Vec<PodId>,
+    inside: Inside,
+}
+
+/// The fast path itself, beside attempts in the plain form.
+struct Inside {
+    framework: Framework,
+    percentage: i32,
+    tree: NodeTree,
+    nodes: Vec<NodeId>,
+    path: FastPath,
+}
+
+/// How often things happened: the test means something only while all of them happen often.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    placed: u32,
+    refused: u32,
+    ties: u32,
+    nominations: u32,
+    victims: usize,
+    promised: u32,
+    left_to_plain: u32,
+}
+
+impl<'m> Trial<'m> {
+    fn new(draw: Draw, model: &'m Model) -> Trial<'m> {
+        let configuration = model.scheduling.kube_scheduler.as_ref().expect("the model has one");
+        let profile = &configuration.profiles[0];
+        let inside = Inside {
+            framework: Framework::new(profile).expect("the plug-ins exist"),
+            percentage: profile.percentage_of_nodes_to_score.unwrap_or(0),
+            tree: NodeTree::default(),
+            nodes: vec![],
+            path: FastPath::default(),
+        };
+        let (fast, plain) = (policy(model, true), policy(model, false));
+        let mut trial =
+            Trial { draw, model, world: World::new(model), fast, plain, running: vec![], waiting: vec![], inside };
+        // Pods that were there before: they came bound, and some are on their way out.
+        let most = [0, 8, 24][trial.draw.below(3)];
+        if most > 0 {
+            for node in 0..trial.world.nodes.len() {
+                for _ in 0..trial.draw.below(most) {
+                    let (pod, class) = trial.arrive(node as u32);
+                    let view = View { model, world: &trial.world };
+                    if filter::fits(&view, class, NodeId::from_index(node)) {
+                        let is_leaving = trial.draw.chance(5);
+                        trial.world.pods.deletion[pod.index()] =
+                            if is_leaving { Deletion::Requested } else { Deletion::None };
+                        trial.place(pod, NodeId::from_index(node));
+                    }
+                }
+            }
+        }
+        trial
     }
-    let node = NodeId::from_index(draw.below(world.nodes.len()));
-    if draw.chance(3) && world.nodes.state[node.index()].is_up() {
-        let state = if draw.chance(50) { NodeState::Ready } else { NodeState::Cordoned };
-        world.set_node_state(node, state);
+
+    fn arrive(&mut self, number: u32) -> (PodId, ClassId) {
+        let class = ClassId::from_index(self.draw.below(self.model.workload.classes.len()));
+        (self.world.arrive((0, number), class, u64::MAX), class)
     }
-    if draw.chance(2) {
-        let shape = world.nodes.shape[draw.below(world.nodes.len())];
-        world.add_node(model, &format!("late-{}", world.nodes.len()), shape);
+
+    fn place(&mut self, pod: PodId, node: NodeId) {
+        let class = self.world.pods.class[pod.index()];
+        self.world.place(self.model.workload.class(class), pod, node, 0);
+        self.world.nominated.remove(&pod);
+        let phase = [Phase::Starting, Phase::Running][self.draw.below(2)];
+        self.world.set_phase(pod, phase);
+        // Not all nodes have seen their pods.
+        if self.draw.chance(90) {
+            self.world.pods.start_ns[pod.index()] = self.world.time.0 as i64;
+        }
+        self.running.push(pod);
+    }
+
+    fn end(&mut self, pod: PodId) {
+        self.running.retain(|other| *other != pod);
+        let class = self.world.pods.class[pod.index()];
+        self.world.release(self.model.workload.class(class), pod);
+        self.world.set_phase(pod, Phase::Deleted);
+    }
+
+    /// What happens between two decisions: pods end, nodes are cordoned and join, promises are taken back.
+    fn stir(&mut self) {
+        self.world.time.0 += self.draw.below(3_000_000_000) as u64;
+        if !self.running.is_empty() && self.draw.chance(20) {
+            let pod = self.running[self.draw.below(self.running.len())];
+            self.end(pod);
+        }
+        if !self.waiting.is_empty() && self.draw.chance(5) {
+            let pod = self.waiting[self.draw.below(self.waiting.len())];
+            self.world.nominated.remove(&pod);
+        }
+        let node = NodeId::from_index(self.draw.below(self.world.nodes.len()));
+        if self.draw.chance(3) && self.world.nodes.state[node.index()].is_up() {
+            let state = if self.draw.chance(50) { NodeState::Ready } else { NodeState::Cordoned };
+            self.world.set_node_state(node, state);
+        }
+        if self.draw.chance(2) {
+            let shape = self.world.nodes.shape[self.draw.below(self.world.nodes.len())];
+            self.world.add_node(self.model, &format!("late-{}", self.world.nodes.len()), shape);
+        }
+    }
+
+    /// The next pod, a new one or one that waits.
+    fn next(&mut self, number: u32) -> PodId {
+        match self.waiting.len() {
+            waiting if waiting > 0 && self.draw.chance(40) => self.waiting.swap_remove(self.draw.below(waiting)),
+            _ => self.arrive(number).0,
+        }
+    }
+
+    fn step(&mut self, number: u32, tally: &mut Tally, place: &str) {
+        self.stir();
+        let pod = self.next(number);
+        let view = View { model: self.model, world: &self.world };
+        let class = self.world.pods.class[pod.index()];
+        tally.promised += u32::from(self.world.nominated.get(&pod).is_some());
+        let start = self.draw.below(self.world.nodes.len());
+        tally.left_to_plain += u32::from(!self.inside.compare(view, pod, start, place));
+        let expected = self.plain.decide_for(&view, pod);
+        assert_eq!(self.fast.decide_for(&view, pod), expected, "{place}, class {class:?}");
+        let refusal = self.plain.refusal();
+        assert_eq!(self.fast.refusal(), refusal, "{place}, class {class:?}");
+        match expected {
+            Decision::Place(placement) => {
+                tally.placed += 1;
+                tally.ties += u32::from(placement.ties > 1);
+                self.place(pod, placement.node);
+            }
+            Decision::Unschedulable => {
+                tally.refused += 1;
+                self.refuse(pod, &refusal, tally);
+            }
+        }
+    }
+
+    /// As the engine does it, but that some victims are slow to go.
+    fn refuse(&mut self, pod: PodId, refusal: &Refusal, tally: &mut Tally) {
+        self.waiting.push(pod);
+        if refusal.clears_nomination {
+            self.world.nominated.remove(&pod);
+        }
+        let Some(nomination) = &refusal.nomination else { return };
+        tally.nominations += 1;
+        tally.victims += nomination.victims.len();
+        let priority = |world: &World, pod: PodId| self.model.workload.class(world.pods.class[pod.index()]).priority;
+        for other in self.world.nominated.on(nomination.node).to_vec() {
+            if priority(&self.world, other) < priority(&self.world, pod) {
+                self.world.nominated.remove(&other);
+            }
+        }
+        self.world.nominated.insert(pod, nomination.node);
+        for &victim in &nomination.victims {
+            if self.draw.chance(85) {
+                self.end(victim);
+            }
+        }
+    }
+}
+
+impl Inside {
+    /// Compares node by node; returns whether the fast path knew the class.
+    fn compare(&mut self, view: View<'_>, pod: PodId, start: usize, place: &str) -> bool {
+        if self.tree.update(view) {
+            self.nodes = self.tree.list();
+            self.path.reset(&self.nodes);
+        }
+        let class = view.world.pods.class[pod.index()];
+        let (nodes, framework) = (&self.nodes, &self.framework);
+        let cycle = Cycle { view, pod: Some(pod), class, nodes, arguments: framework.arguments() };
+        let start = start % nodes.len();
+        let search = Search { start, percentage: self.percentage };
+        let attempt = Attempt::make(framework, &[], &cycle, search).expect("there are no extenders");
+        let Some(found) = self.path.find(framework, &cycle, start, self.percentage) else { return false };
+        match found {
+            Find::Promised(node) => {
+                assert_eq!((attempt.feasible[0].node, attempt.processed), (node, None), "{place}");
+            }
+            Find::Best(found) => {
+                let theirs = (found.feasible(), Some(found.examined()));
+                assert_eq!(theirs, (attempt.feasible.len(), attempt.processed), "{place}");
+                if found.feasible() == 0 {
+                    assert_eq!(self.path.refusal(framework, &cycle), attempt.diagnosis.summary(), "{place}");
+                    let state = self.path.classes[class.index()].as_ref().and_then(Option::as_ref).expect("known");
+                    if !state.is_named() {
+                        let verdict = |(position, node): (usize, &NodeId)| {
+                            Some((*node, state.final_verdicts().rejection(position)?.clone()))
+                        };
+                        let nodes: BTreeMap<NodeId, Rejection> = nodes.iter().enumerate().filter_map(verdict).collect();
+                        assert_eq!(nodes, attempt.diagnosis.nodes, "{place}");
+                    }
+                }
+            }
+        }
+        true
     }
 }
 
 #[test]
 fn the_fast_path_decides_as_the_plain_form() {
-    let (mut placed, mut refused, mut with_ties) = (0, 0, 0);
-    for seed in 0..300 {
+    let mut tally = Tally::default();
+    for seed in 0..SEEDS {
         let mut draw = Draw(Seed { base: seed, replication: 0 }.stream("test/fast", 0));
         let model = draw.model();
-        let mut world = World::new(&model);
-        let (mut fast, mut plain) = (policy(&model, true), policy(&model, false));
-        let mut running = Vec::new();
+        let mut trial = Trial::new(draw, &model);
         for step in 0..60 {
-            stir(&mut draw, &model, &mut world, &mut running);
-            let class = ClassId::from_index(draw.below(model.workload.classes.len()));
-            let pod = world.arrive((0, step), class, u64::MAX);
-            let view = View { model: &model, world: &world };
-            let expected = plain.decide_for(&view, pod);
-            assert_eq!(fast.decide_for(&view, pod), expected, "seed {seed}, step {step}, class {class:?}");
-            match expected {
-                Decision::Place(placement) => {
-                    placed += 1;
-                    with_ties += u32::from(placement.ties > 1);
-                    world.place(model.workload.class(class), pod, placement.node, 0);
-                    running.push(pod);
-                }
-                Decision::Unschedulable => refused += 1,
-            }
+            trial.step(step, &mut tally, &format!("seed {seed}, step {step}"));
         }
     }
-    // The test means something only while all of these happen often.
-    assert!(placed > 5000 && refused > 500 && with_ties > 500, "{placed} placed, {refused} refused, {with_ties} ties");
+    let Tally { placed, refused, ties, nominations, victims, promised, left_to_plain } = tally;
+    let is_varied = placed > 5000 && refused > 1000 && ties > 500 && nominations > 200 && victims > 300;
+    assert!(is_varied && promised > 100 && left_to_plain < 200, "{tally:?}");
 }

@@ -13,8 +13,10 @@ use crate::ids::ClassId;
 use crate::model::PodSpec;
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::{PodAffinityTerm, WhenUnsatisfiable};
-use crate::policy::scheduler::kube::plugins::inter_pod_affinity::finds;
-use crate::policy::scheduler::kube::plugins::pod_topology_spread::{Constraint, has_all_keys, needs_all_keys};
+use crate::policy::scheduler::kube::plugins::inter_pod_affinity::{AffinityRefusal, finds};
+use crate::policy::scheduler::kube::plugins::pod_topology_spread::{
+    Constraint, SpreadRefusal, has_all_keys, needs_all_keys,
+};
 use crate::policy::scheduler::kube::{Cycle, NodeInfo};
 
 /// Pods, or weights of pods, by domain.
@@ -23,6 +25,8 @@ struct Counter {
     key: KeyId,
     /// The nodes whose pods count; none: all.
     counted: Option<Bits>,
+    /// Whether pods on their way out count, too: not by spread constraints.
+    counts_leaving: bool,
     /// By domain.
     counts: Vec<i64>,
     total: i64,
@@ -50,8 +54,38 @@ struct SoftSpread {
     is_hostname: bool,
 }
 
+/// Pods of one class that came or left.
+#[derive(Clone, Copy, Debug)]
+struct Pods {
+    class: ClassId,
+    /// Whether they are on their way out.
+    is_leaving: bool,
+    number: i64,
+}
+
+impl Counter {
+    #[inline]
+    fn add(&mut self, domains: &Domains, position: usize, amount: i64) {
+        let domain = domains.key(self.key).of[position];
+        if domain != NO_DOMAIN && self.counted.as_ref().is_none_or(|counted| counted.get(position)) {
+            self.counts[domain as usize] += amount;
+            self.total += amount;
+        }
+    }
+}
+
 /// Changes of counters that one pod of another class makes.
 type Deltas = Box<[(u32, i64)]>;
+
+/// What pods of another class mean.
+#[derive(Clone, Debug)]
+struct Matched {
+    /// Where they are.
+    real: Deltas,
+    /// Where they are thought to be, or to be away from, if that is not the same: a spread constraint whose selector is
+    /// empty counts no pods, except those (`updateWithPod` beside `countPodsMatchSelector`).
+    thought: Option<Deltas>,
+}
 
 /// The counts for one class.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +105,7 @@ pub(super) struct Topology {
     /// Weights of preferred terms, one counter a key.
     preference: Vec<usize>,
     /// By class, once a pod of it was seen.
-    deltas: Vec<Option<Deltas>>,
+    matched: Vec<Option<Matched>>,
     /// Up to where the log of placements is counted.
     position: u64,
 }
@@ -106,13 +140,13 @@ impl Topology {
         topology.add_spread(around, domains);
         let spec = around.cycle.spec();
         for term in &spec.pod_affinity.required {
-            let counter = topology.add_counter(&term.topology_key, None, around, domains);
+            let counter = topology.add_counter(&term.topology_key, None, true, around, domains);
             topology.affinity.push(counter);
         }
         topology.matches_itself =
             spec.pod_affinity.required.iter().all(|term| finds(&around.cycle.view, term, spec, spec));
         for term in &spec.pod_anti_affinity.required {
-            let counter = topology.add_counter(&term.topology_key, None, around, domains);
+            let counter = topology.add_counter(&term.topology_key, None, true, around, domains);
             topology.anti_affinity.push(counter);
         }
         topology.recount(around, domains);
@@ -124,7 +158,7 @@ impl Topology {
         let hard = Constraint::all(cycle, WhenUnsatisfiable::DoNotSchedule);
         for constraint in &hard {
             let counted = around.members(|node| has_all_keys(node, &hard) && constraint.includes(cycle, node));
-            let counter = self.add_counter(constraint.topology_key, Some(counted), around, domains);
+            let counter = self.add_counter(constraint.topology_key, Some(counted), false, around, domains);
             self.hard.push(HardSpread {
                 counter,
                 max_skew: constraint.max_skew,
@@ -141,7 +175,7 @@ impl Topology {
             let is_counted =
                 |node: &NodeInfo<'_>| (!needs_all || has_all_keys(node, &soft)) && constraint.includes(cycle, node);
             let counted = (!is_hostname).then(|| around.members(is_counted));
-            let counter = self.add_counter(constraint.topology_key, counted, around, domains);
+            let counter = self.add_counter(constraint.topology_key, counted, false, around, domains);
             self.soft.push(SoftSpread { counter, max_skew: constraint.max_skew, is_hostname });
         }
     }
@@ -150,11 +184,13 @@ impl Topology {
         &mut self,
         label: &str,
         counted: Option<Bits>,
+        counts_leaving: bool,
         around: Surroundings<'_, '_>,
         domains: &mut Domains,
     ) -> usize {
         let key = domains.intern(label, around.nodes());
-        self.counters.push(Counter { key, counted, counts: vec![0; domains.key(key).count as usize], total: 0 });
+        let counts = vec![0; domains.key(key).count as usize];
+        self.counters.push(Counter { key, counted, counts_leaving, counts, total: 0 });
         self.counters.len() - 1
     }
 
@@ -177,7 +213,12 @@ impl Topology {
         let Some(moves) = log.since(self.position) else { return self.recount(around, domains) };
         for change in moves {
             let Some(position) = around.order.position(change.node) else { continue };
-            self.count(around, domains, change.class, position, if change.came { 1 } else { -1 });
+            let pods = Pods {
+                class: change.class,
+                is_leaving: change.is_terminating,
+                number: if change.came { 1 } else { -1 },
+            };
+            self.count(around, domains, position, pods);
         }
         self.position = log.position();
         self.find_lowest();
@@ -192,36 +233,50 @@ impl Topology {
         let world = around.cycle.view.world;
         for (position, &node) in around.order.nodes.iter().enumerate() {
             for pod in world.nodes.pods(&world.pods, node) {
-                self.count(around, domains, world.pods.class[pod.index()], position, 1);
+                let is_leaving = around.cycle.view.is_terminating(pod);
+                let pods = Pods { class: world.pods.class[pod.index()], is_leaving, number: 1 };
+                self.count(around, domains, position, pods);
             }
         }
         self.position = world.placements.position();
         self.find_lowest();
     }
 
-    fn count(
+    fn count(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains, position: usize, pods: Pods) {
+        self.match_once(around, domains, pods.class);
+        let matched = self.matched[pods.class.index()].as_ref().expect("it was just made");
+        for &(counter, amount) in &matched.real {
+            let counter = &mut self.counters[counter as usize];
+            if counter.counts_leaving || !pods.is_leaving {
+                counter.add(domains, position, amount * pods.number);
+            }
+        }
+    }
+
+    /// Counts pods that are thought to be at a position, or away from it. The opposite call takes that back.
+    pub(super) fn think(
         &mut self,
         around: Surroundings<'_, '_>,
         domains: &mut Domains,
-        class: ClassId,
         position: usize,
-        pods: i64,
+        class: ClassId,
+        number: i64,
     ) {
-        if self.deltas.len() <= class.index() {
-            self.deltas.resize(class.index() + 1, None);
+        self.match_once(around, domains, class);
+        let matched = self.matched[class.index()].as_ref().expect("it was just made");
+        for &(counter, amount) in matched.thought.as_ref().unwrap_or(&matched.real) {
+            self.counters[counter as usize].add(domains, position, amount * number);
         }
-        if self.deltas[class.index()].is_none() {
-            let deltas = self.match_class(around, domains, class);
-            self.deltas[class.index()] = Some(deltas);
+        self.find_lowest();
+    }
+
+    fn match_once(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains, class: ClassId) {
+        if self.matched.len() <= class.index() {
+            self.matched.resize(class.index() + 1, None);
         }
-        let deltas = self.deltas[class.index()].as_ref().expect("it was just made");
-        for &(counter, amount) in deltas {
-            let counter = &mut self.counters[counter as usize];
-            let domain = domains.key(counter.key).of[position];
-            if domain != NO_DOMAIN && counter.counted.as_ref().is_none_or(|counted| counted.get(position)) {
-                counter.counts[domain as usize] += amount * pods;
-                counter.total += amount * pods;
-            }
+        if self.matched[class.index()].is_none() {
+            let matched = self.match_class(around, domains, class);
+            self.matched[class.index()] = Some(matched);
         }
     }
 
@@ -239,11 +294,12 @@ impl Topology {
     }
 
     /// What one pod of `other` changes.
-    fn match_class(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains, other: ClassId) -> Deltas {
+    fn match_class(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains, other: ClassId) -> Matched {
         let cycle = around.cycle;
         let (own, other) = (cycle.spec(), &*cycle.view.class(other).spec);
         let mut deltas = Vec::new();
-        self.match_spread(cycle, other, &mut deltas);
+        let real = self.match_spread(cycle, other, |constraint| constraint.counts_pods_with(&other.labels));
+        let thought = self.match_spread(cycle, other, |constraint| constraint.selects(&other.labels));
         let own_matches = |term: &PodAffinityTerm| finds(&cycle.view, term, own, other);
         let other_matches = |term: &PodAffinityTerm| finds(&cycle.view, term, other, own);
         if own.pod_affinity.required.iter().all(own_matches) {
@@ -262,22 +318,26 @@ impl Topology {
             let counter = self.shared_counter(Shared::Preference, &term.topology_key, around, domains);
             deltas.push((counter as u32, weight));
         }
-        deltas.into_boxed_slice()
+        let with = |spread: &[(u32, i64)]| spread.iter().chain(&deltas).copied().collect();
+        let has_two_sides = thought != real;
+        Matched { real: with(&real), thought: has_two_sides.then(|| with(&thought)) }
     }
 
-    fn match_spread(&self, cycle: &Cycle<'_>, other: &PodSpec, deltas: &mut Vec<(u32, i64)>) {
+    fn match_spread(
+        &self,
+        cycle: &Cycle<'_>,
+        other: &PodSpec,
+        counts: impl Fn(&Constraint<'_>) -> bool,
+    ) -> Vec<(u32, i64)> {
         if cycle.spec().namespace != other.namespace {
-            return;
+            return Vec::new();
         }
         let hard = Constraint::all(cycle, WhenUnsatisfiable::DoNotSchedule);
         let soft = Constraint::all(cycle, WhenUnsatisfiable::ScheduleAnyway);
         let counters = self.hard.iter().map(|spread| spread.counter);
         let counters = counters.chain(self.soft.iter().map(|spread| spread.counter));
-        for (constraint, counter) in hard.iter().chain(&soft).zip(counters) {
-            if constraint.counts_pods_with(&other.labels) {
-                deltas.push((counter as u32, 1));
-            }
-        }
+        let counted = hard.iter().chain(&soft).zip(counters).filter(|(constraint, _)| counts(constraint));
+        counted.map(|(_, counter)| (counter as u32, 1)).collect()
     }
 
     /// The counter for a key that terms of several classes share.
@@ -296,7 +356,7 @@ impl Topology {
         if let Some(&counter) = list.iter().find(|&&counter| self.counters[counter].key == key) {
             return counter;
         }
-        let counter = self.add_counter(label, None, around, domains);
+        let counter = self.add_counter(label, None, true, around, domains);
         match kind {
             Shared::ExistingAntiAffinity => self.existing_anti_affinity.push(counter),
             Shared::Preference => self.preference.push(counter),
@@ -323,15 +383,42 @@ impl Topology {
     /// Whether PodTopologySpread and InterPodAffinity let the pod onto the node at a position.
     #[inline]
     pub(super) fn allows(&self, domains: &Domains, position: usize) -> bool {
-        let is_spread = |spread: &HardSpread| {
-            let count = self.at(spread.counter, domains, position);
-            count.is_some_and(|count| count + spread.own - spread.lowest <= spread.max_skew)
-        };
-        let is_clear = |&counter: &usize| self.at(counter, domains, position).is_none_or(|count| count <= 0);
-        self.hard.iter().all(is_spread)
-            && self.has_company(domains, position)
-            && self.anti_affinity.iter().all(is_clear)
-            && self.existing_anti_affinity.iter().all(is_clear)
+        self.spread_refusal(domains, position).is_none() && self.affinity_refusal(domains, position).is_none()
+    }
+
+    /// Why PodTopologySpread keeps the pod away from the node at a position.
+    #[inline]
+    pub(super) fn spread_refusal(&self, domains: &Domains, position: usize) -> Option<SpreadRefusal> {
+        self.hard.iter().find_map(|spread| match self.at(spread.counter, domains, position) {
+            None => Some(SpreadRefusal::NoLabel),
+            Some(count) => (count + spread.own - spread.lowest > spread.max_skew).then_some(SpreadRefusal::Skewed),
+        })
+    }
+
+    /// Whether InterPodAffinity has anything to say at all: with what is real now, not with what is thought.
+    pub(super) fn has_affinity(&self) -> bool {
+        let exists = |&counter: &usize| self.counters[counter].total > 0;
+        !self.affinity.is_empty() || !self.anti_affinity.is_empty() || self.existing_anti_affinity.iter().any(exists)
+    }
+
+    /// Whether PodTopologySpread has.
+    pub(super) fn has_hard_spread(&self) -> bool {
+        !self.hard.is_empty()
+    }
+
+    /// Why InterPodAffinity keeps the pod away from the node at a position.
+    #[inline]
+    pub(super) fn affinity_refusal(&self, domains: &Domains, position: usize) -> Option<AffinityRefusal> {
+        let is_taken = |&counter: &usize| self.at(counter, domains, position).is_some_and(|count| count > 0);
+        if !self.has_company(domains, position) {
+            Some(AffinityRefusal::NoCompany)
+        } else if self.anti_affinity.iter().any(is_taken) {
+            Some(AffinityRefusal::AntiAffinity)
+        } else if self.existing_anti_affinity.iter().any(is_taken) {
+            Some(AffinityRefusal::ExistingAntiAffinity)
+        } else {
+            None
+        }
     }
 
     /// Whether the pods that the required affinity asks for are there, or the pod is the first of its kind.

@@ -80,26 +80,25 @@ impl Accounts {
 
     /// The accounts of a node, without the resources that it does not offer and the extended ones that the pod does not
     /// request.
-    pub(super) fn of(&self, node: &NodeInfo<'_>) -> Vec<Account> {
+    pub(super) fn of<'n>(&'n self, node: &'n NodeInfo<'_>) -> impl Iterator<Item = Account> + 'n {
         let offered = &node.shape().allocatable;
-        let taken = node.requested();
         let (cpu, memory) = match self.counting {
-            Counting::Requested => (taken.cpu.0, taken.memory.0),
+            Counting::Requested => (node.requested_cpu(), node.requested_memory()),
             Counting::NonZero => node.scoring_requested(),
         };
-        let account = |resource: &Resource| {
+        let account = move |resource: &Resource| {
             let (allocatable, allocated) = match resource.kind {
                 Kind::Cpu => (offered.cpu.0, cpu),
                 Kind::Memory => (offered.memory.0, memory),
-                Kind::EphemeralStorage => (offered.ephemeral_storage.0, taken.ephemeral_storage.0),
+                Kind::EphemeralStorage => (offered.ephemeral_storage.0, node.requested_ephemeral_storage()),
                 Kind::Extended(_) if resource.request == 0 => return None,
-                Kind::Extended(position) => (offered.extended(position), taken.extended(position)),
+                Kind::Extended(position) => (offered.extended(position), node.requested_extended(position)),
             };
             let (allocatable, allocated) = (allocatable as i64, allocated as i64);
             let requested = allocated + resource.request;
             (allocatable > 0).then_some(Account { weight: resource.weight, requested, allocated, allocatable })
         };
-        self.resources.iter().filter_map(account).collect()
+        self.resources.iter().filter_map(account)
     }
 }
 

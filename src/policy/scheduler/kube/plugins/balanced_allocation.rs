@@ -35,25 +35,28 @@ impl ScorePlugin for BalancedAllocation {
 
 impl<'a> NodeScorer<'a> for Balance {
     fn score(&self, node: &NodeInfo<'a>) -> i64 {
-        let accounts = self.accounts.of(node);
-        let with_pod = evenness(&accounts, |account| account.requested);
-        let without_pod = evenness(&accounts, |account| account.allocated);
+        let with_pod = evenness(self.accounts.of(node).map(|account| share(account, account.requested)));
+        let without_pod = evenness(self.accounts.of(node).map(|account| share(account, account.allocated)));
         MAX_NODE_SCORE / 2 + (MAX_NODE_SCORE / 2 + with_pod - without_pod) / 2
     }
 }
 
+/// The share of a resource that is in use.
+fn share(account: Account, used: i64) -> f64 {
+    (used as f64 / account.allocatable as f64).min(1.0)
+}
+
 /// From 50 for one resource in full use beside an unused one to 100 for equal shares.
-fn evenness(accounts: &[Account], used: fn(&Account) -> i64) -> i64 {
-    let share = |account: &Account| (used(account) as f64 / account.allocatable as f64).min(1.0);
-    let shares: Vec<f64> = accounts.iter().map(share).collect();
-    let deviation = match shares[..] {
-        [] | [_] => 0.0,
-        [one, other] => ((one - other) / 2.0).abs(),
-        _ => {
+fn evenness(mut shares: impl Iterator<Item = f64>) -> i64 {
+    let deviation = match [shares.next(), shares.next(), shares.next()] {
+        [Some(one), Some(other), None] => ((one - other) / 2.0).abs(),
+        [Some(one), Some(other), Some(third)] => {
+            let shares: Vec<f64> = [one, other, third].into_iter().chain(shares).collect();
             let mean = shares.iter().fold(0.0, |sum, share| sum + share) / shares.len() as f64;
             let squares = shares.iter().fold(0.0, |sum, share| sum + (share - mean) * (share - mean));
             (squares / shares.len() as f64).sqrt()
         }
+        _ => 0.0,
     };
     ((1.0 - deviation) * MAX_NODE_SCORE as f64) as i64
 }

@@ -41,20 +41,28 @@ struct Preferred<'a> {
     terms: Vec<&'a (i32, NodeSelectorTerm)>,
 }
 
-impl FilterPlugin for NodeAffinity {
-    fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a> {
+impl<'a> Required<'a> {
+    fn new(cycle: &Cycle<'a>) -> Option<Required<'a>> {
         let class = cycle.pod_class();
         let added = cycle.arguments.added_node_affinity.as_ref().and_then(|affinity| affinity.required.as_deref());
-        let required = class.spec.node_affinity.required.as_deref();
-        if required.is_none() && added.is_none() && class.node_selector.is_empty() {
-            return PreFilter::Skip;
-        }
-        let names = required.and_then(named_nodes);
+        let has_none = class.spec.node_affinity.required.is_none() && added.is_none() && class.node_selector.is_empty();
+        (!has_none).then_some(Required { class, added })
+    }
+}
+
+impl FilterPlugin for NodeAffinity {
+    fn pre_filter<'a>(&self, cycle: &Cycle<'a>) -> PreFilter<'a> {
+        let Some(terms) = Required::new(cycle) else { return PreFilter::Skip };
+        let names = terms.class.spec.node_affinity.required.as_deref().and_then(named_nodes);
         if names.as_ref().is_some_and(BTreeSet::is_empty) {
             return PreFilter::Reject(Rejection::unresolvable(NAME, CONFLICT));
         }
         let nodes = names.map(|names| nodes_called(cycle, &names));
-        PreFilter::Run { filter: Box::new(Required { class, added }), nodes }
+        PreFilter::Run { filter: Box::new(terms), nodes }
+    }
+
+    fn node_filter<'a>(&self, cycle: &Cycle<'a>) -> Option<Box<dyn NodeFilter<'a> + 'a>> {
+        Some(Box::new(Required::new(cycle)?))
     }
 }
 

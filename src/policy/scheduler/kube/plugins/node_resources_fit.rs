@@ -53,26 +53,28 @@ impl FilterPlugin for NodeResourcesFit {
 
 impl<'a> NodeFilter<'a> for Request<'a> {
     fn filter(&self, node: &NodeInfo<'a>) -> Result<(), Rejection> {
-        let (offered, taken, asked) = (&node.shape().allocatable, node.requested(), self.requests);
+        let (offered, asked) = (&node.shape().allocatable, self.requests);
         let mut rejection = Rejection { plugin: NAME.into(), code: Code::Unschedulable, reasons: vec![] };
-        if taken.pods + 1 > offered.pods {
+        if node.requested_pods() + 1 > offered.pods {
             rejection.reasons.push("Too many pods".into());
         }
-        let mut check = |reason: &dyn Fn() -> Cow<'static, str>, offered: u64, taken: u64, asked: u64| {
-            if asked > 0 && taken + asked > offered {
+        let mut check = |reason: &dyn Fn() -> Cow<'static, str>, offered: u64, taken: &dyn Fn() -> u64, asked: u64| {
+            if asked > 0 && taken() + asked > offered {
                 rejection.reasons.push(reason());
                 if asked > offered {
                     rejection.code = Code::UnschedulableAndUnresolvable;
                 }
             }
         };
-        check(&|| "Insufficient cpu".into(), offered.cpu.0, taken.cpu.0, asked.cpu.0);
-        check(&|| "Insufficient memory".into(), offered.memory.0, taken.memory.0, asked.memory.0);
+        check(&|| "Insufficient cpu".into(), offered.cpu.0, &|| node.requested_cpu(), asked.cpu.0);
+        check(&|| "Insufficient memory".into(), offered.memory.0, &|| node.requested_memory(), asked.memory.0);
         let storage = |resources: &Resources| resources.ephemeral_storage.0;
-        check(&|| "Insufficient ephemeral-storage".into(), storage(offered), storage(&taken), storage(asked));
+        let taken = || node.requested_ephemeral_storage();
+        check(&|| "Insufficient ephemeral-storage".into(), storage(offered), &taken, storage(asked));
         for &position in &self.extended {
             let reason = || format!("Insufficient {}", self.cluster.extended_resources[position]).into();
-            check(&reason, offered.extended(position), taken.extended(position), asked.extended(position));
+            let taken = || node.requested_extended(position);
+            check(&reason, offered.extended(position), &taken, asked.extended(position));
         }
         if rejection.reasons.is_empty() { Ok(()) } else { Err(rejection) }
     }
@@ -111,17 +113,20 @@ impl<'a> NodeScorer<'a> for Scorer<'a> {
     fn score(&self, node: &NodeInfo<'a>) -> i64 {
         let accounts = self.accounts.of(node);
         match self.strategy {
-            ScoringStrategy::LeastAllocated => weighted_mean(&accounts, least_allocated),
-            ScoringStrategy::MostAllocated => weighted_mean(&accounts, most_allocated),
-            ScoringStrategy::RequestedToCapacityRatio(shape) => requested_to_capacity_ratio(&accounts, shape),
+            ScoringStrategy::LeastAllocated => weighted_mean(accounts, least_allocated),
+            ScoringStrategy::MostAllocated => weighted_mean(accounts, most_allocated),
+            ScoringStrategy::RequestedToCapacityRatio(shape) => requested_to_capacity_ratio(accounts, shape),
         }
     }
 }
 
 /// The mean score, rounded down; 0 without any.
-fn weighted_mean(accounts: &[Account], score: fn(&Account) -> i64) -> i64 {
-    let weights: i64 = accounts.iter().map(|account| account.weight).sum();
-    let sum: i64 = accounts.iter().map(|account| score(account) * account.weight).sum();
+fn weighted_mean(accounts: impl Iterator<Item = Account>, score: fn(&Account) -> i64) -> i64 {
+    let (mut sum, mut weights) = (0, 0);
+    for account in accounts {
+        sum += score(&account) * account.weight;
+        weights += account.weight;
+    }
     if weights == 0 { 0 } else { sum / weights }
 }
 
@@ -138,7 +143,7 @@ fn most_allocated(account: &Account) -> i64 {
 
 /// The mean of what the shape gives for each share in percent that is taken, rounded to the nearest; resources that the
 /// shape gives 0 are left out of account.
-fn requested_to_capacity_ratio(accounts: &[Account], shape: &[(i64, i64)]) -> i64 {
+fn requested_to_capacity_ratio(accounts: impl Iterator<Item = Account>, shape: &[(i64, i64)]) -> i64 {
     let (mut sum, mut weights) = (0, 0);
     for account in accounts {
         let used =

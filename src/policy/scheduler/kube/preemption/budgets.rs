@@ -6,14 +6,14 @@ use crate::policy::scheduler::kube::labels;
 use crate::world::{Phase, View};
 
 /// The budgets of the run and what they allow now.
-#[derive(Debug)]
-pub(super) struct Budgets<'a> {
+#[derive(Debug, Default)]
+pub(in crate::policy::scheduler::kube) struct Budgets<'a> {
     budgets: Vec<(&'a DisruptionBudget, i64)>,
 }
 
 impl<'a> Budgets<'a> {
     /// Counts pods for the budgets that say how many must stay; the others say how many may go.
-    pub(super) fn new(view: &View<'a>) -> Budgets<'a> {
+    pub(in crate::policy::scheduler::kube) fn new(view: &View<'a>) -> Budgets<'a> {
         let budgets = view.model.objects.disruption_budgets.iter();
         Budgets { budgets: budgets.map(|budget| (budget, allowed(view, budget))).collect() }
     }
@@ -35,6 +35,11 @@ impl<'a> Budgets<'a> {
             *left < 0
         })
     }
+}
+
+/// Whether there is a budget for a pod.
+pub(in crate::policy::scheduler::kube) fn is_covered(view: &View<'_>, pod: PodId) -> bool {
+    view.model.objects.disruption_budgets.iter().any(|budget| covers(view, budget, pod))
 }
 
 /// Whether a budget is for a pod. A budget without requirements, and a pod without labels, are for none, although the

@@ -19,7 +19,7 @@ struct CpuFilter {
 
 impl<'a> NodeFilter<'a> for CpuFilter {
     fn filter(&self, node: &NodeInfo<'a>) -> Result<(), Rejection> {
-        let fits = node.requested().cpu.0 + self.request <= node.shape().allocatable.cpu.0;
+        let fits = node.requested_cpu() + self.request <= node.shape().allocatable.cpu.0;
         if fits { Ok(()) } else { Err(Rejection::unschedulable("Cpu", CPU)) }
     }
 

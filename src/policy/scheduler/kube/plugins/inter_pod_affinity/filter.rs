@@ -91,16 +91,38 @@ impl<'a> AffinityFilter<'a> {
     }
 }
 
+/// What speaks against a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super::super) enum AffinityRefusal {
+    /// A term of the pod's affinity finds nobody.
+    NoCompany,
+    /// A term of the pod's anti-affinity finds somebody.
+    AntiAffinity,
+    /// A term of a pod that is there finds the pod.
+    ExistingAntiAffinity,
+}
+
+impl AffinityRefusal {
+    /// In upstream's words.
+    pub(in super::super::super) fn rejection(self) -> Rejection {
+        match self {
+            AffinityRefusal::NoCompany => Rejection::unresolvable(NAME, NO_AFFINITY),
+            AffinityRefusal::AntiAffinity => Rejection::unschedulable(NAME, ANTI_AFFINITY),
+            AffinityRefusal::ExistingAntiAffinity => Rejection::unschedulable(NAME, EXISTING_ANTI_AFFINITY),
+        }
+    }
+}
+
 impl<'a> NodeFilter<'a> for AffinityFilter<'a> {
     fn filter(&self, node: &NodeInfo<'a>) -> Result<(), Rejection> {
         if !self.meets_affinity(node) {
-            return Err(Rejection::unresolvable(NAME, NO_AFFINITY));
+            return Err(AffinityRefusal::NoCompany.rejection());
         }
         if !self.meets_anti_affinity(node) {
-            return Err(Rejection::unschedulable(NAME, ANTI_AFFINITY));
+            return Err(AffinityRefusal::AntiAffinity.rejection());
         }
         if !self.meets_existing_anti_affinity(node) {
-            return Err(Rejection::unschedulable(NAME, EXISTING_ANTI_AFFINITY));
+            return Err(AffinityRefusal::ExistingAntiAffinity.rejection());
         }
         Ok(())
     }

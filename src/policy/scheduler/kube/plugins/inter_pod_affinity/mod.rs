@@ -20,6 +20,7 @@ mod tests;
 use super::super::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
 use super::super::{Cycle, NodeInfo};
 
+pub(in super::super) use filter::AffinityRefusal;
 pub(in super::super) use score::normalise;
 
 use crate::model::PodSpec;
@@ -32,7 +33,7 @@ pub(in super::super) fn finds(view: &View<'_>, term: &PodAffinityTerm, of: &PodS
 }
 
 /// Its name.
-pub(super) const NAME: &str = "InterPodAffinity";
+pub(in super::super) const NAME: &str = "InterPodAffinity";
 
 /// The plug-in.
 #[derive(Debug)]

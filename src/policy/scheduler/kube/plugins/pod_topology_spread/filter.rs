@@ -99,17 +99,36 @@ impl<'a> SpreadFilter<'a> {
     }
 }
 
+/// What speaks against a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super::super) enum SpreadRefusal {
+    /// It lacks the label of a constraint.
+    NoLabel,
+    /// Its domain would hold too many pods.
+    Skewed,
+}
+
+impl SpreadRefusal {
+    /// In upstream's words.
+    pub(in super::super::super) fn rejection(self) -> Rejection {
+        match self {
+            SpreadRefusal::NoLabel => Rejection::unresolvable(NAME, NO_LABEL),
+            SpreadRefusal::Skewed => Rejection::unschedulable(NAME, SKEWED),
+        }
+    }
+}
+
 impl<'a> NodeFilter<'a> for SpreadFilter<'a> {
     fn filter(&self, node: &NodeInfo<'a>) -> Result<(), Rejection> {
         let labels = &self.cycle.spec().labels;
         for (constraint, domains) in self.constraints.iter().zip(&self.domains) {
             let Some(value) = node.label(constraint.topology_key) else {
-                return Err(Rejection::unresolvable(NAME, NO_LABEL));
+                return Err(SpreadRefusal::NoLabel.rejection());
             };
             let here = domains.pods.get(value).copied().unwrap_or(0);
             let itself = i64::from(constraint.selects(labels));
             if here + itself - domains.fewest(constraint.min_domains) > constraint.max_skew {
-                return Err(Rejection::unschedulable(NAME, SKEWED));
+                return Err(SpreadRefusal::Skewed.rejection());
             }
         }
         Ok(())

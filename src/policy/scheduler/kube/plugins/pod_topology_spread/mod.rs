@@ -16,6 +16,7 @@ mod score;
 mod tests;
 
 pub(in super::super) use constraint::{Constraint, has_all_keys};
+pub(in super::super) use filter::SpreadRefusal;
 pub(in super::super) use score::{needs_all_keys, normalise};
 
 use super::super::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
