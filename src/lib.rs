@@ -20,7 +20,7 @@
 //! | 5 | `policy` |
 //! | 6 | `observe` |
 //! | 7 | `engine` `scenario` |
-//! | 8 | `experiment` |
+//! | 8 | `experiment` `bench` |
 //! | 9 | `report` |
 //! | 10 | `cli` |
 //!
@@ -31,6 +31,7 @@
 //!   state, and its invariant in `world/check.rs`), `engine/event.rs` (its events), `engine/handlers/` (what they do),
 //!   `engine/apply.rs` (what they change), `observe` (what is seen of it).
 //! - **an importer**: one file in `importers/`, one row in its table.
+//! - **a bench workload**: one row and one function in `bench/workloads.rs`.
 
 pub mod ids;
 pub mod rng;
@@ -51,6 +52,7 @@ pub mod observe;
 pub mod engine;
 pub mod scenario;
 
+pub mod bench;
 pub mod experiment;
 
 pub mod report;

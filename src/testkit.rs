@@ -180,6 +180,18 @@ impl Fixture {
         self
     }
 
+    /// Anything else about the node.
+    pub(crate) fn edit_node(mut self, edit: impl FnOnce(&mut NodeShape)) -> Fixture {
+        edit(self.last_node());
+        self
+    }
+
+    /// Anything else about the pod.
+    pub(crate) fn edit_pod(mut self, edit: impl FnOnce(&mut PodClass)) -> Fixture {
+        edit(self.last_pod());
+        self
+    }
+
     fn gpu_model(&mut self, name: &str) -> GpuModelId {
         let position = self.gpu_models.iter().position(|other| other == name).unwrap_or_else(|| {
             self.gpu_models.push(name.to_owned());

@@ -30,10 +30,12 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     let gates: Vec<Gate> =
         arguments.fail_on.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(|error| input(&error))?;
     let comparison = compare(&arguments.base, &arguments.other, &direction).map_err(|error| input(&error))?;
+    // All limits are checked before a word is printed: a misspelt metric is wrong input, and wrong input has no output.
+    let results: Vec<_> =
+        gates.iter().map(|gate| comparison.check(gate)).collect::<Result<_, _>>().map_err(|error| input(&error))?;
     print(&table(&comparison, arguments.all))?;
     let mut failed = 0;
-    for gate in &gates {
-        let result = comparison.check(gate).map_err(|error| input(&error))?;
+    for result in results {
         failed += usize::from(!result.passed);
         say(&format!("{}: {}", if result.passed { "passed" } else { "FAILED" }, result.message));
     }

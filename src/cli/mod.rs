@@ -3,6 +3,7 @@
 //! Data goes to stdout or files, words for people to stderr. Exit status: 0 ok, 1 the run or the gate failed, 2 the
 //! input is wrong.
 
+mod bench;
 mod compare;
 mod explain;
 mod generate;
@@ -51,6 +52,8 @@ enum Command {
     Policies(policies::PoliciesArguments),
     /// Say why a pod went where it went, or why it waits
     Explain(explain::ExplainArguments),
+    /// Measure the speed of scheduling policies on named workloads, and compare two programs
+    Bench(bench::BenchArguments),
     /// Print the JSON Schema of the file formats
     Schema(schema::SchemaArguments),
 }
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Policies(arguments) => policies::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     match outcome {

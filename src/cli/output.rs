@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use tempfile::TempDir;
 
 use super::Failure;
@@ -11,6 +12,15 @@ use crate::experiment::single::RunRecord;
 use crate::model::Model;
 use crate::results::ResultWriter;
 use crate::scenario::Experiment;
+
+/// The formats of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Tables {
+    /// CSV
+    Csv,
+    /// CSV, and each table as Parquet beside it
+    Parquet,
+}
 
 /// A result directory in the making: it stands beside its place under a hidden name until it is published, so a run
 /// that fails or is killed leaves what was there before.
@@ -25,7 +35,7 @@ impl OutputDirectory {
     /// Begins a directory that will replace `target`.
     ///
     /// Fails when `target` is something else than an earlier result, or its place cannot be written.
-    pub(super) fn create(target: &Path) -> Result<OutputDirectory, Failure> {
+    pub(super) fn create(target: &Path, tables: Tables) -> Result<OutputDirectory, Failure> {
         if target.exists() && !is_replaceable(target) {
             let message = format!(
                 "error: {} exists and is not a result directory of wavetank\nhint: choose another place with --out",
@@ -41,7 +51,7 @@ impl OutputDirectory {
             |error: std::io::Error| Failure::Run(format!("error: cannot write to {}: {error}", parent.display()));
         fs::create_dir_all(parent).map_err(refuse)?;
         let staging = tempfile::Builder::new().prefix(".wavetank-").tempdir_in(parent).map_err(refuse)?;
-        let writer = ResultWriter::create(staging.path())?;
+        let writer = ResultWriter::create(staging.path())?.with_parquet(tables == Tables::Parquet);
         Ok(OutputDirectory { target: target.to_owned(), staging, writer })
     }
 

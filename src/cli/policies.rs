@@ -8,6 +8,7 @@ use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
+use crate::scenario::suggestion;
 
 #[derive(Debug, Args)]
 pub(super) struct PoliciesArguments {
@@ -60,12 +61,9 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
         }
         Some(name) => {
             let Some(row) = rows.iter().find(|row| row.name == name) else {
-                let nearest = rows
-                    .iter()
-                    .map(|row| row.name)
-                    .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-                let hint = nearest.map_or(String::new(), |nearest| format!("\nhint: did you mean `{nearest}`?"));
-                return Err(Failure::Input(format!("error: there is no policy called `{name}`{hint}")));
+                let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
+                let hint = suggestion(name, &names, "the policies are");
+                return Err(Failure::Input(format!("error: there is no policy called `{name}`\nhint: {hint}")));
             };
             describe(row, &mut text);
         }

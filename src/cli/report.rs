@@ -9,7 +9,7 @@ use crate::report::{self, ReportOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// A result directory of `wavetank run` or `wavetank sweep`
+    /// A result directory of `wavetank run`, `wavetank sweep` or `wavetank bench`
     directory: PathBuf,
 }
 

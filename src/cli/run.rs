@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::output::{self, OutputDirectory};
+use super::output::{self, OutputDirectory, Tables};
 use super::{Failure, environment, overrides, print, say};
 use crate::experiment::single::{Detail, RunRecord, run_model};
 use crate::model::Model;
@@ -32,6 +32,9 @@ pub(super) struct RunArguments {
     /// How the summary is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Formats of the tables
+    #[arg(long, value_enum, default_value_t = Tables::Csv)]
+    tables: Tables,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,7 +52,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
     let (model, resolved) = (loaded.model, loaded.resolved);
     let target = arguments.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&model.name));
-    let directory = OutputDirectory::create(&target)?;
+    let directory = OutputDirectory::create(&target, arguments.tables)?;
     let read = begin.elapsed();
     let record = run_model(&model, Detail::Tables).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let simulated = begin.elapsed();

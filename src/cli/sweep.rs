@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::Tables;
 use super::{Failure, environment, overrides, print, say};
 use crate::experiment::single::{Detail, run_model};
 use crate::experiment::{Design, Fingerprint, Progress, RunOutcome, Store, Sweep, parse_cells, run_sweep};
@@ -32,6 +33,9 @@ pub(super) struct SweepArguments {
     /// Changes a value of the experiment file, such as replications=3; can be given several times
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Formats of the tables
+    #[arg(long, value_enum, default_value_t = Tables::Csv)]
+    tables: Tables,
 }
 
 pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
@@ -52,7 +56,7 @@ pub(super) fn run(arguments: &SweepArguments) -> Result<(), Failure> {
         let words = "exists and is not a result directory of wavetank\nhint: choose another place with --out";
         return Err(input(format!("{} {words}", target.display())));
     }
-    let store = Store::create(&target)?;
+    let store = Store::create(&target)?.with_parquet(arguments.tables == Tables::Parquet);
     let bar = progress_bar();
     let failed = |error: &dyn std::fmt::Display| Failure::Run(format!("error: {error}"));
     write_manifest(&experiment, &target, seed, begin)?;

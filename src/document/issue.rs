@@ -153,13 +153,6 @@ impl Issues {
         issues.into_iter().for_each(|issue| self.push(issue));
     }
 
-    /// Moves issues that point beyond the end of their text to that end.
-    pub(super) fn clamp(&mut self, end: Span) {
-        for issue in self.list.iter_mut().filter(|issue| issue.span > end) {
-            issue.span = end;
-        }
-    }
-
     /// Whether nothing is wrong so far.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

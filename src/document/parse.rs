@@ -21,7 +21,8 @@ const PIECE_BYTES: usize = 64 << 10;
 pub fn parse(source: &Source, issues: &mut Issues) -> Vec<Node> {
     let nodes_left = AtomicU64::new(limits::NODES);
     let pieces = cut(&source.text, PIECE_BYTES);
-    let parsed: Vec<Parsed> = pieces.par_iter().map(|piece| parse_piece(*piece, &nodes_left)).collect();
+    let end = end_of(&source.text);
+    let parsed: Vec<Parsed> = pieces.par_iter().map(|piece| parse_piece(*piece, end, &nodes_left)).collect();
     let mut documents = Vec::with_capacity(parsed.iter().map(|piece| piece.documents.len()).sum());
     let mut found = Issues::default();
     for piece in parsed {
@@ -29,10 +30,6 @@ pub fn parse(source: &Source, issues: &mut Issues) -> Vec<Node> {
         found.extend(piece.faults.into_iter().map(|fault| fault.into_issue(&source.file)));
     }
     if !found.is_empty() {
-        // What is missing at the end of the text is shown at the end of its last line.
-        let (count, last) = lines(&source.text).fold((0, ""), |(count, _), line| (count + 1, line));
-        let end = Span::new(count, last.chars().count() as u32 + 1);
-        found.clamp(end);
         found.attach_source(&source.file, &source.text);
         issues.extend(found.into_sorted());
     }
@@ -69,6 +66,13 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
         rest = rest.get(end + skip..).unwrap_or("");
         Some(line)
     })
+}
+
+/// The end of the last line of a text.
+fn end_of(text: &str) -> Span {
+    let body = text.strip_suffix("\r\n").or_else(|| text.strip_suffix(['\n', '\r'])).unwrap_or(text);
+    let last = body.rsplit(['\n', '\r']).next().unwrap_or("");
+    Span::new(count_lines(body) + 1, last.chars().count() as u32 + 1)
 }
 
 /// A part of the stream that starts at the start of a document.
@@ -153,9 +157,9 @@ struct Parsed {
     faults: Vec<Fault>,
 }
 
-fn parse_piece(piece: Piece<'_>, nodes_left: &AtomicU64) -> Parsed {
+fn parse_piece(piece: Piece<'_>, end: Span, nodes_left: &AtomicU64) -> Parsed {
     let mut alias_bytes = limits::ALIAS_BYTES + limits::ALIAS_BYTES_PER_BYTE * piece.text.len() as u64;
-    let fault = match Builder::new(piece, nodes_left, alias_bytes).run() {
+    let fault = match Builder::new(piece, end, nodes_left, alias_bytes).run() {
         Ok((parsed, _)) => return parsed,
         Err(fault) => fault,
     };
@@ -166,7 +170,7 @@ fn parse_piece(piece: Piece<'_>, nodes_left: &AtomicU64) -> Parsed {
     let mut all = Parsed::default();
     for single in singles {
         let single = Piece { lines_before: piece.lines_before + single.lines_before, ..single };
-        match Builder::new(single, nodes_left, alias_bytes).run() {
+        match Builder::new(single, end, nodes_left, alias_bytes).run() {
             Ok((parsed, left)) => {
                 alias_bytes = left;
                 all.documents.extend(parsed.documents);
@@ -194,6 +198,8 @@ enum Open {
 /// Builds nodes from the parser's events.
 struct Builder<'t> {
     piece: Piece<'t>,
+    /// The end of the whole text.
+    end: Span,
     parser: Parser<'t, StrInput<'t>>,
     nodes_left: &'t AtomicU64,
     stack: Vec<Frame>,
@@ -203,9 +209,10 @@ struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    fn new(piece: Piece<'t>, nodes_left: &'t AtomicU64, alias_bytes_left: u64) -> Self {
+    fn new(piece: Piece<'t>, end: Span, nodes_left: &'t AtomicU64, alias_bytes_left: u64) -> Self {
         Builder {
             piece,
+            end,
             parser: Parser::new_from_str(piece.text),
             nodes_left,
             stack: Vec::new(),
@@ -372,8 +379,10 @@ impl<'t> Builder<'t> {
         }
     }
 
+    /// Where the parser stands. What is missing at the end of the text, it sees on a line of its own there; people see
+    /// it at the end of the last line.
     fn place(&self, marker: Marker) -> Span {
-        Span::new(marker.line() as u32 + self.piece.lines_before, marker.col() as u32 + 1)
+        Span::new(marker.line() as u32 + self.piece.lines_before, marker.col() as u32 + 1).min(self.end)
     }
 
     fn syntax_fault(&self, error: &ScanError) -> Fault {
@@ -611,6 +620,22 @@ mod tests {
         }
     }
 
+    /// The parser sees an empty value or key at the end one line further down.
+    #[test]
+    fn empty_values_at_the_end_stand_in_the_last_line() {
+        for (text, place) in [
+            ("? ", Span::new(1, 3)),
+            ("? \n", Span::new(1, 3)),
+            ("?\r\n", Span::new(1, 2)),
+            ("a: 1\n? ", Span::new(2, 3)),
+        ] {
+            let (documents, issues) = read(text);
+            assert!(issues.is_empty(), "{text:?}: {issues:?}");
+            let last = documents[0].entries().last().unwrap();
+            assert_eq!((&*last.key, last.span, last.value.span), ("", place, place), "{text:?}");
+        }
+    }
+
     #[test]
     fn a_broken_document_leaves_the_others() {
         let (documents, issues) = read("a: 1\n---\nb: [\n---\nc: 3\n");
@@ -650,12 +675,14 @@ mod tests {
         }
         let whole = Piece { text: &text, lines_before: 0 };
         let nodes_left = AtomicU64::new(limits::NODES);
-        let Ok((parsed, _)) = Builder::new(whole, &nodes_left, 0).run() else { panic!("the stream is sound") };
+        let Ok((parsed, _)) = Builder::new(whole, end_of(&text), &nodes_left, 0).run() else {
+            panic!("the stream is sound")
+        };
         for piece_bytes in [1, 100, 1000, PIECE_BYTES] {
             let pieces = cut(&text, piece_bytes);
             assert!(pieces.len() > 1);
             let documents: Vec<Node> =
-                pieces.iter().flat_map(|piece| parse_piece(*piece, &nodes_left).documents).collect();
+                pieces.iter().flat_map(|piece| parse_piece(*piece, end_of(&text), &nodes_left).documents).collect();
             assert!(documents == parsed.documents, "{piece_bytes}");
         }
     }
@@ -673,7 +700,10 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_panics(text in "[-\\[\\]{}:,&*a0 '\"|>#!%\n\t?.]{0,60}") {
-            let (_, _) = read(&text);
+            let (documents, issues) = read(&text);
+            let end = end_of(&text);
+            assert!(issues.iter().all(|issue| issue.span <= end));
+            assert!(documents.iter().all(|document| document.span <= end));
         }
     }
 }

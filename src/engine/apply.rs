@@ -5,17 +5,29 @@ use super::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
-use crate::policy::scheduler::Placement;
+use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, ObjectChange};
+use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
-use crate::world::pods::Reason;
+use crate::world::claims::ClaimKey;
+use crate::world::pods::{NOT_STARTED_NS, Reason};
 use crate::world::{NodeState, Phase, View};
 
 impl<O: Observer> Simulation<'_, O> {
     /// Reserves the node for the pod and begins the binding.
     pub(super) fn apply_placement(&mut self, pod: PodId, placement: &Placement) {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, placement.node);
+        let view = View { model: self.model, world: &self.world };
+        let claims = kube::allocate_claims(view, pod, placement.node);
+        let allocated = self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
+        self.world.nominated.remove(&pod);
+        self.tell_queue(&ClusterEvent::PodAssigned(self.world.pods.class[pod.index()]));
+        for claim in allocated {
+            if let ClaimKey::Named(position) = claim {
+                self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::ResourceClaimUpdated(position)));
+            }
+        }
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
@@ -28,6 +40,11 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod is bound and begins to start.
     pub(super) fn apply_binding(&mut self, pod: PodId) {
+        // Pods that came bound may have started before the run.
+        let start_ns = &mut self.world.pods.start_ns[pod.index()];
+        if *start_ns == NOT_STARTED_NS {
+            *start_ns = i64::try_from(self.world.time.0).unwrap_or(NOT_STARTED_NS);
+        }
         let bound = &mut self.world.pods.bound[pod.index()];
         if *bound == SimTime::NEVER {
             *bound = self.world.time;
@@ -70,6 +87,7 @@ impl<O: Observer> Simulation<'_, O> {
             OnEviction::End => self.apply_end(pod, phase, reason),
             OnEviction::Requeue => {
                 self.apply_release(pod);
+                self.world.pods.start_ns[pod.index()] = NOT_STARTED_NS;
                 self.world.set_phase(pod, Phase::Pending);
                 self.world.pods.reason[pod.index()] = reason;
                 self.enqueue(pod);
@@ -82,21 +100,33 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
+        let frees_devices = self.world.claims.give_back(pod);
         self.note_room(node);
+        let class = self.world.pods.class[pod.index()];
+        self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });
+        if frees_devices {
+            self.tell_queue(&ClusterEvent::ObjectChanged(ObjectChange::DevicesFreed));
+        }
     }
 
     /// A new node joins.
     pub(super) fn apply_new_node(&mut self, name: &str, shape: ShapeId) {
         let node = self.world.add_node(self.model, name, shape);
         self.is_freed.push(false);
-        self.observer.node_added(&View { model: self.model, world: &self.world }, node);
+        let view = View { model: self.model, world: &self.world };
+        self.observer.node_added(&view, node);
+        let event = ClusterEvent::NodeAdded(NodeObject::of(&view, node));
         self.note_room(node);
+        self.tell_queue(&event);
     }
 
     /// The node changes its state.
     pub(super) fn apply_node_state(&mut self, node: NodeId, state: NodeState) {
-        self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        let view = View { model: self.model, world: &self.world };
+        self.observer.node_changes(&view, node);
+        let old = NodeObject::of(&view, node);
         self.world.set_node_state(node, state);
+        self.tell_queue_of_node(old, node);
         if state == NodeState::Ready {
             self.note_room(node);
         }

@@ -46,6 +46,9 @@ pub enum Event {
     /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
     /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
     Schedule,
+    /// The scheduling queue of kube-scheduler moves pods that have waited long enough. Scheduled by the queue's timers,
+    /// handled in `handlers::queue`.
+    Flush,
     /// A pod takes its next step.
     Pod {
         /// The step.
@@ -74,7 +77,7 @@ impl Event {
             Event::Pod { step: Step::Bind | Step::Start, .. } => Phase::Progress,
             Event::Script { .. } => Phase::Script,
             Event::Arrive { .. } => Phase::Arrival,
-            Event::Schedule | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
+            Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The loop.
 
 use super::event::{Event, Step};
+use super::handlers::queue::KubeQueue;
 use super::queue::EventQueue;
 use super::sources::Sources;
 use super::waiting::WaitingPods;
@@ -44,6 +45,8 @@ pub struct Simulation<'m, O> {
     pub(super) scheduler: Box<dyn Scheduler>,
     pub(super) queue_order: Box<dyn QueueOrder>,
     pub(super) waiting: WaitingPods,
+    /// The queue of kube-scheduler, which then stands in for `queue_order` and `waiting`.
+    pub(super) kube_queue: Option<KubeQueue>,
     /// Nodes that got room since the scheduler last looked, each once.
     pub(super) freed: Vec<NodeId>,
     pub(super) is_freed: Vec<bool>,
@@ -103,6 +106,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             observer,
             events: EventQueue::new(),
             sources: Sources::new(&model.workload, model.seed),
+            kube_queue: scheduler.queue().map(KubeQueue::new),
             scheduler,
             queue_order,
             waiting: WaitingPods::new(model.workload.classes.len()),
@@ -161,6 +165,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         match event {
             Event::Arrive { source } => self.on_arrive(source),
             Event::Schedule => self.on_schedule(),
+            Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {
                 if generation == self.world.pods.generation[pod.index()] {
                     self.on_step(pod, step);

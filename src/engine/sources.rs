@@ -4,7 +4,7 @@
 //! every policy meets the same workload.
 
 use crate::ids::{ClassId, NodeId};
-use crate::model::{ArrivalSource, Arrivals, GeneratedPods, Workload};
+use crate::model::{ArrivalSource, Arrivals, GeneratedPods, ListedState, Workload};
 use crate::rng::{Seed, Stream};
 use crate::units::{SimDuration, SimTime};
 
@@ -34,6 +34,7 @@ pub(super) struct ArrivingPod {
     pub(super) class: ClassId,
     pub(super) duration: Option<SimDuration>,
     pub(super) node: Option<NodeId>,
+    pub(super) state: ListedState,
 }
 
 impl Sources {
@@ -70,13 +71,15 @@ impl Sources {
         match &workload.sources[source] {
             ArrivalSource::Listed(listed) => {
                 let pod = listed.pods[number as usize];
-                ArrivingPod { number, class: pod.class, duration: pod.duration, node: pod.node }
+                let state = listed.states.get(&number).copied().unwrap_or_default();
+                ArrivingPod { number, class: pod.class, duration: pod.duration, node: pod.node, state }
             }
             ArrivalSource::Generated(pods) => {
                 let draw = state.classes.unit();
                 let position = state.cumulative.partition_point(|&sum| sum <= draw).min(pods.classes.len() - 1);
                 let duration = pods.duration.as_ref().map(|dist| dist.sample(&mut state.durations));
-                ArrivingPod { number, class: pods.classes[position].0, duration, node: None }
+                let class = pods.classes[position].0;
+                ArrivingPod { number, class, duration, node: None, state: ListedState::default() }
             }
         }
     }

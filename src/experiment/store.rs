@@ -101,6 +101,12 @@ impl Store {
         Ok(Store { results, runs })
     }
 
+    /// Whether tables are written as Parquet, too.
+    #[must_use]
+    pub fn with_parquet(self, parquet: bool) -> Store {
+        Store { results: self.results.with_parquet(parquet), ..self }
+    }
+
     /// Keeps a finished run, replacing what was stored in its place.
     ///
     /// # Errors

@@ -27,9 +27,12 @@ pub struct KubeSchedulerConfiguration {
 /// Which of equally good nodes is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TieBreak {
-    /// Any, drawn from the policy's own stream, as upstream does.
+    /// Any, drawn from the policy's own stream, as upstream means it.
     #[default]
     Random,
+    /// The one that v1.37.0 takes: it draws no random numbers unless extenders score, and takes the top of a heap of
+    /// the scores, built over nodes in the order in which they were looked at.
+    Heap,
     /// The first in the order in which nodes were looked at, for comparison.
     First,
 }
@@ -273,7 +276,7 @@ impl Default for PluginArguments {
             added_node_affinity: None,
             preemption_candidates_percentage: 10,
             preemption_candidates_min: 100,
-            volume_binding_shape: vec![(0, 0), (100, 10)],
+            volume_binding_shape: vec![(0, 10), (100, 0)],
         }
     }
 }

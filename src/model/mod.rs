@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod devices;
 pub mod dist;
 pub mod kube_scheduler;
 pub mod objects;
@@ -21,7 +22,7 @@ pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
 pub use workload::{
-    ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, PodClass, Toleration,
+    ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, ListedState, PodClass, Toleration,
     TolerationOperator, Workload,
 };
 

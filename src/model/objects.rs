@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::cluster::Label;
+use super::devices::Devices;
 use super::pod_spec::{LabelSelector, NodeSelectorTerm};
 
 /// The objects of a run.
@@ -15,7 +16,7 @@ pub struct Objects {
     pub namespaces: BTreeMap<String, Vec<Label>>,
     /// Services in order of namespace and name.
     pub services: Vec<Service>,
-    /// ReplicaSets, StatefulSets and ReplicationControllers in order of namespace and name.
+    /// ReplicaSets, StatefulSets and ReplicationControllers in order of namespace, kind and name.
     pub controllers: Vec<Controller>,
     /// Disruption budgets in order of namespace and name.
     pub disruption_budgets: Vec<DisruptionBudget>,
@@ -31,6 +32,23 @@ pub struct Objects {
     pub csi_drivers: Vec<CsiDriver>,
     /// What nodes' CSI drivers can attach, by name of node.
     pub csi_nodes: BTreeMap<String, Vec<CsiNodeDriver>>,
+    /// Devices, what drivers offer of them, and claims.
+    pub devices: Devices,
+}
+
+impl Objects {
+    /// Puts every list into the order that its documentation promises.
+    pub fn sort(&mut self) {
+        self.services.sort();
+        self.controllers.sort();
+        self.disruption_budgets.sort();
+        self.persistent_volumes.sort_by(|a, b| a.name.cmp(&b.name));
+        self.persistent_volume_claims.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        self.storage_classes.sort_by(|a, b| a.name.cmp(&b.name));
+        self.storage_capacities.sort_by(|a, b| a.name.cmp(&b.name));
+        self.csi_drivers.sort_by(|a, b| a.name.cmp(&b.name));
+        self.devices.arrange();
+    }
 }
 
 /// `v1.Service`.

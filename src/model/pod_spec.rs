@@ -11,7 +11,7 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 pub const DEFAULT_SCHEDULER_NAME: &str = "default-scheduler";
 
 /// The parts of a pod's `spec` and `metadata` that only kube-scheduler reads. Pods of one class share it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodSpec {
     /// `metadata.namespace`.
     pub namespace: String,
@@ -35,17 +35,26 @@ pub struct PodSpec {
     pub topology_spread: Vec<TopologySpreadConstraint>,
     /// Ports of the node that the containers take, sorted.
     pub host_ports: Vec<HostPort>,
-    /// Images of init containers and containers, in that order, as written.
+    /// Images of init containers, containers and image volumes, in that order, as written; each counts, empty or not.
     pub images: Vec<String>,
     /// Milli-cores and bytes of memory as upstream's scorers count them: with 100 milli-cores and 200 MiB for each
-    /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: the pod has one container.
+    /// container that requests none (`pkg/scheduler/util/pod_resources.go`); none: what the pod requests, or those
+    /// amounts where it requests nothing.
     pub scoring_request: Option<(u64, u64)>,
+    /// As `scoring_request`, but without pod-level requests, which `NodeResourcesFit` of v1.37.0 leaves out when it scores
+    /// the pod itself (`NewFit` of `noderesources/fit.go` does not pass the feature on to its scorer); none: the same.
+    pub fit_scoring_request: Option<(u64, u64)>,
     /// `spec.volumes`, as far as they matter to placement.
     pub volumes: Vec<PodVolume>,
     /// `spec.resourceClaims`.
     pub resource_claims: Vec<PodResourceClaim>,
     /// `spec.schedulingGroup.podGroupName`: the gang that the pod belongs to.
     pub pod_group: Option<String>,
+    /// Features that a node must declare, sorted (`component-helpers/nodedeclaredfeatures`):
+    /// `RestartAllContainersOnContainerExits` if some container's `restartPolicyRules` have the action
+    /// `RestartAllContainers`, `UserNamespacesHostNetworkSupport` if `hostNetwork` is true and `hostUsers` false,
+    /// `VolumeBindMountOptions` if some volume mount has `bindMountOptions`.
+    pub required_features: Vec<String>,
 }
 
 impl Default for PodSpec {
@@ -64,9 +73,11 @@ impl Default for PodSpec {
             host_ports: Vec::new(),
             images: Vec::new(),
             scoring_request: None,
+            fit_scoring_request: None,
             volumes: Vec::new(),
             resource_claims: Vec::new(),
             pod_group: None,
+            required_features: Vec::new(),
         }
     }
 }
@@ -118,7 +129,7 @@ pub enum SelectorOperator {
 }
 
 /// `v1.NodeAffinity`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeAffinity {
     /// Terms of which a node must meet at least one; none: any node will do. An empty list is met by no node.
     pub required: Option<Vec<NodeSelectorTerm>>,
@@ -127,7 +138,7 @@ pub struct NodeAffinity {
 }
 
 /// `v1.NodeSelectorTerm`: all requirements hold; without any it is met by no node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NodeSelectorTerm {
     /// Requirements on labels.
     pub expressions: Vec<LabelRequirement>,
@@ -136,7 +147,7 @@ pub struct NodeSelectorTerm {
 }
 
 /// `v1.PodAffinity` and `v1.PodAntiAffinity`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodAffinity {
     /// Terms that must all hold.
     pub required: Vec<PodAffinityTerm>,
@@ -145,7 +156,7 @@ pub struct PodAffinity {
 }
 
 /// `v1.PodAffinityTerm`, with `matchLabelKeys` and `mismatchLabelKeys` merged into the selector as the API server does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodAffinityTerm {
     /// Which pods; none selects none.
     pub selector: Option<LabelSelector>,
@@ -158,7 +169,7 @@ pub struct PodAffinityTerm {
 }
 
 /// `v1.TopologySpreadConstraint`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TopologySpreadConstraint {
     /// How far a domain may be above the emptiest one, at least 1.
     pub max_skew: i32,
@@ -254,4 +265,6 @@ pub struct PodResourceClaim {
     pub name: String,
     /// Name of the ResourceClaim in the pod's namespace; none when a template's claim has not been made.
     pub claim: Option<String>,
+    /// Name of the ResourceClaimTemplate in the pod's namespace, by which the pod gets a claim of its own.
+    pub template: Option<String>,
 }

@@ -1,5 +1,7 @@
 //! The pods: classes that the scheduler cannot tell apart, and the sources they arrive from.
 
+use std::collections::BTreeMap;
+
 use super::Dist;
 use super::cluster::{Label, TaintEffect};
 use super::pod_spec::PodSpec;
@@ -102,6 +104,19 @@ pub struct ListedPods {
     pub pods: Vec<ListedPod>,
     /// Their names, in the same order.
     pub names: TextColumn,
+    /// What had become of pods before the run, by position in [`ListedPods::pods`]. Pods that are new have no entry.
+    pub states: BTreeMap<u32, ListedState>,
+}
+
+/// What had become of a listed pod before the run (`status` and `metadata` of a dump).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListedState {
+    /// When it started (`status.startTime`), in ns from the start of the run: zero or negative. None: as it arrives.
+    pub start_ns: Option<i64>,
+    /// The node on which preemption was making room for it (`status.nominatedNodeName`).
+    pub nominated: Option<NodeId>,
+    /// Whether it has been told to end (`metadata.deletionTimestamp`).
+    pub is_terminating: bool,
 }
 
 /// One listed pod.

@@ -8,6 +8,8 @@ use plotters::style::RGBColor;
 use serde_json::Value;
 
 use super::DrawnChart;
+use super::bench::{Bench, FIGURES};
+use super::chart::dots::Estimate;
 use super::chart::heat::dark_shades;
 use super::chart::scale::{short_duration, short_number};
 use super::packing::Packing;
@@ -481,6 +483,61 @@ pub(super) fn sweep_page(sweep: &Sweep, charts: &[DrawnChart]) -> String {
     body.push_str("</section>\n");
     body.push_str(&scenario_section(manifest, "experiment"));
     body.push_str(&footer(""));
+    page(&format!("{name} · wavetank"), &body, &[TABLES_SCRIPT])
+}
+
+fn ratios_table(bench: &Bench) -> String {
+    let columns = ["workload", "policy", "ratio", "95 % interval", "verdict", "placements"].map(str::to_owned);
+    let rows: Vec<Vec<Cell>> = bench
+        .ratios
+        .iter()
+        .map(|row| {
+            let Estimate { mean, low, high } = row.ratio;
+            vec![
+                Cell::text(&row.workload),
+                Cell::text(&row.policy),
+                Cell::number(format!("{mean:.3}"), mean),
+                Cell::number(format!("{low:.3} to {high:.3}"), low),
+                Cell::text(&row.verdict),
+                Cell::text(&row.placements),
+            ]
+        })
+        .collect();
+    table(&columns, &rows, "bench_comparisons.csv")
+}
+
+/// The page of a bench.
+pub(super) fn bench_page(bench: &Bench, charts: &[DrawnChart]) -> String {
+    let manifest = &bench.manifest;
+    let host = &manifest["host"];
+    let machine = ["os", "arch"].map(|key| entry(host, key)).join(" ");
+    let facts = [
+        ("Machine", machine.trim().to_owned()),
+        ("Processors", entry(host, "cpus")),
+        ("Version", entry(manifest, "version")),
+        ("Commit", entry(manifest, "commit")),
+    ];
+    let (name, mut body) = header("Bench", manifest, &facts);
+    body.push_str(&chart_section(charts));
+    if !bench.ratios.is_empty() {
+        body.push_str("<section id=\"ratios\">\n<h2>Compared with the other program</h2>\n");
+        body.push_str(&ratios_table(bench));
+        body.push_str("</section>\n");
+    }
+    body.push_str("<section id=\"cases\">\n<h2>Cases</h2>\n<p class=\"note\">Medians over runs.</p>\n");
+    let columns: Vec<String> = ["workload", "policy"].iter().chain(&FIGURES).map(|&name| name.to_owned()).collect();
+    let rows: Vec<Vec<Cell>> = bench
+        .cases
+        .iter()
+        .map(|row| {
+            let mut cells = vec![Cell::text(&row.workload), Cell::text(&row.policy)];
+            cells.extend(row.figures.iter().map(|&value| Cell::number(readable("", "", &value.to_string()), value)));
+            cells
+        })
+        .collect();
+    body.push_str(&table(&columns, &rows, "bench.csv"));
+    body.push_str("</section>\n");
+    body.push_str("<footer>This page needs no network. bench.json has every run.</footer>\n");
     page(&format!("{name} · wavetank"), &body, &[TABLES_SCRIPT])
 }
 

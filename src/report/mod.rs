@@ -1,13 +1,14 @@
 //! From a result directory to pictures: `charts/*.svg`, `charts/*.png` and one self-contained `report.html`.
 //!
-//! Works on the files alone, for single runs and for sweeps, so that a report can be made again at any time. Invariants:
+//! Works on the files alone, for single runs, sweeps and benches, so that a report can be made again at any time. Invariants:
 //! the same tables give the same bytes; the report holds nothing of the machine (wall time and host stay in the
-//! manifest); every file appears whole or not at all; the page makes no request to anywhere. Cost: about 0.1 s for a
+//! manifest, but for benches, which are about time); every file appears whole or not at all; the page makes no request to anywhere. Cost: about 0.1 s for a
 //! small run, and bounded memory for a large one: tables are streamed, curves thinned, the packing picture sampled.
 
 // Reading and writing files is this module's work; the ban on it holds in the deterministic core.
 #![allow(clippy::disallowed_methods)]
 
+mod bench;
 mod chart;
 mod files;
 mod html;
@@ -51,8 +52,8 @@ impl Default for ReportOptions {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// The directory holds neither a run nor a sweep.
-    #[error("{path} is no result directory: it has neither summary.csv (a run) nor cells.csv (a sweep)")]
+    /// The directory holds neither a run nor a sweep nor a bench.
+    #[error("{path} is no result directory: it has neither summary.csv (a run) nor cells.csv (a sweep) nor bench.csv")]
     NotAResultDirectory {
         /// The directory.
         path: PathBuf,
@@ -142,8 +143,8 @@ fn draw(charts: &[NamedChart], options: &ReportOptions) -> Result<Vec<DrawnChart
 
 /// Draws the charts of a result directory and writes its report.
 ///
-/// `directory` holds a single run (`summary.csv` and its neighbours) or a sweep (`cells.csv` and its neighbours); a
-/// table that is missing leaves its chart out. Gives the paths of the files written.
+/// `directory` holds a single run (`summary.csv` and its neighbours), a sweep (`cells.csv` and its neighbours) or a
+/// bench (`bench.csv` and its neighbours); a table that is missing leaves its chart out. Gives the paths of the files written.
 ///
 /// # Errors
 /// When the directory is no result directory, a table cannot be read, or a file cannot be written. Nothing is written
@@ -154,6 +155,11 @@ pub fn render(directory: &Path, options: &ReportOptions) -> Result<Vec<PathBuf>,
         let sweep = sweep::Sweep::read(directory)?;
         let charts = draw(&sweep.charts(), options)?;
         let page = html::sweep_page(&sweep, &charts);
+        (charts, page)
+    } else if has("bench.csv") {
+        let bench = bench::Bench::read(directory)?;
+        let charts = draw(&bench.charts(), options)?;
+        let page = html::bench_page(&bench, &charts);
         (charts, page)
     } else if has("summary.csv") || has("manifest.json") {
         let run = run::Run::read(directory, options)?;

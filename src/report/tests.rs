@@ -48,6 +48,38 @@ fn rendered(name: &str, fill: impl FnOnce(&Path)) -> (tempfile::TempDir, String)
 }
 
 #[test]
+fn a_bench_becomes_charts_and_a_page() {
+    let columns = "workload,policy,nodes,pods,runs,decisions_per_s,decisions_per_s_min,decisions_per_s_max,pods_per_s,\
+                   latency_us_p50,latency_us_p99,latency_us_max,peak_memory_mib,unplaced\n";
+    let mut cases = columns.to_owned();
+    let mut ratios = "workload,policy,ratio,ratio_ci95_low,ratio_ci95_high,verdict,placements\n".to_owned();
+    for (rank, workload) in ["basic", "preemption", "<b>"].into_iter().enumerate() {
+        for (speed, policy) in [(1.0, "first-fit"), (0.5, "fgd")] {
+            let rate = 1e5 * speed / (rank + 1) as f64;
+            let (low, high, p50) = (rate * 0.9, rate * 1.1, 1e6 / rate);
+            cases.push_str(&format!(
+                "{workload},{policy},50,100,5,{rate},{low},{high},{rate},{p50},{},{},{},0\n",
+                p50 * 2.0,
+                p50 * 9.0,
+                if rank == 0 { "" } else { "30.5" }
+            ));
+            ratios.push_str(&format!("{workload},{policy},{},{},{},ok,same\n", 0.97 * speed, 0.9 * speed, speed));
+        }
+    }
+    let (directory, page) = rendered("bench", |directory| {
+        for (name, text) in [("bench.csv", &cases), ("bench_comparisons.csv", &ratios)] {
+            std::fs::write(directory.join(name), text).expect("a place to write");
+        }
+        let manifest = "{\"name\": \"bench\", \"host\": {\"os\": \"linux\", \"arch\": \"x86_64\", \"cpus\": 2}}";
+        std::fs::write(directory.join("manifest.json"), manifest).expect("a place to write");
+    });
+    for part in ["How fast the policies decide", "Compared with the other program", "linux x86_64", "&lt;b&gt;"] {
+        assert!(page.contains(part), "the page lacks `{part}`");
+    }
+    assert!(directory.path().join("charts/bench_ratios.svg").is_file());
+}
+
+#[test]
 fn a_run_becomes_charts_and_a_page() {
     let (directory, page) = rendered("run", |directory| PLAIN.write_run(directory));
     let titles = [

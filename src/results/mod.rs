@@ -2,6 +2,7 @@
 
 pub mod manifest;
 pub mod metric;
+mod parquet;
 pub mod table;
 pub mod write;
 

@@ -1,4 +1,4 @@
-//! Plain tables of typed columns, written as CSV.
+//! Plain tables of typed columns, written as CSV or Parquet.
 //!
 //! A table of a million pods is a dozen dense columns, not a million rows of strings; text is kept in one arena or as
 //! codes into a dictionary. Cost: about 10 ns a cell when written.
@@ -227,6 +227,14 @@ impl Table {
             }
         }
         out.write_all(&buffer)
+    }
+
+    /// Writes the table as a Parquet file.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_parquet(&self, out: &mut dyn Write) -> io::Result<()> {
+        super::parquet::write(self, out)
     }
 }
 

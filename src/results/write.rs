@@ -70,6 +70,7 @@ fn write_or_replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result
 #[derive(Clone, Debug)]
 pub struct ResultWriter {
     directory: PathBuf,
+    parquet: bool,
 }
 
 impl ResultWriter {
@@ -79,7 +80,13 @@ impl ResultWriter {
     /// When it cannot be made.
     pub fn create(directory: &Path) -> Result<ResultWriter, WriteError> {
         fs::create_dir_all(directory).map_err(WriteError::at(directory))?;
-        Ok(ResultWriter { directory: directory.to_owned() })
+        Ok(ResultWriter { directory: directory.to_owned(), parquet: false })
+    }
+
+    /// Whether tables are written as Parquet, too.
+    #[must_use]
+    pub fn with_parquet(self, parquet: bool) -> ResultWriter {
+        ResultWriter { parquet, ..self }
     }
 
     /// Where the results go.
@@ -87,11 +94,22 @@ impl ResultWriter {
         &self.directory
     }
 
-    /// Writes a table as the CSV file `name`.
+    /// Writes a table as the CSV file `name`; as Parquet beside it, where that is wanted. Where it is not, an earlier
+    /// Parquet file is removed, since it would contradict the table.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn table(&self, name: &str, table: &Table) -> Result<(), WriteError> {
+        let parquet = Path::new(name).with_extension("parquet");
+        if self.parquet {
+            write_atomically(&self.directory.join(parquet), |out| table.write_parquet(out))?;
+        } else {
+            let path = self.directory.join(parquet);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(WriteError::at(&path)(error)),
+                _ => {}
+            }
+        }
         self.file(name, |out| table.write_csv(out))
     }
 
@@ -141,6 +159,11 @@ mod tests {
         assert_eq!(text("t.csv"), "x\n2\n");
         assert_eq!(text("t.json"), "{\n  \"x\": 2\n}\n");
         assert_eq!(names(writer.directory()), ["t.csv", "t.json"]);
+        let table = Table::new().with("x", Column::Count(vec![3]));
+        writer.clone().with_parquet(true).table("t.csv", &table).expect("it can be written");
+        assert_eq!(names(writer.directory()), ["t.csv", "t.json", "t.parquet"]);
+        writer.table("t.csv", &table).expect("it can be written");
+        assert_eq!(names(writer.directory()), ["t.csv", "t.json"], "an old table does not stay beside a new one");
     }
 
     #[test]

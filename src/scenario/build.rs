@@ -6,20 +6,23 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
 use super::import;
+use super::kubernetes::ReadFor;
 use super::schema::suggestion;
 use super::spec::{
     ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
     OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
-    TolerationSpec,
+    TieBreakSpec, TolerationSpec,
 };
-use super::validate::{NODES_MAX, PODS_MAX};
+use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, NodeId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
+use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest, Label, Model, Node,
-    NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling,
-    ScriptedAction, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
+    PolicyChoice, Pool, Resources, Scheduling, ScriptedAction, ShapeId, Taint, TaintEffect, Toleration,
+    TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -31,9 +34,10 @@ const PODS_PER_NODE: u64 = 110;
 /// Builds the model; none when that could not be done, for which the reasons are reported.
 pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
     let seed = Seed { base: spec.seed, replication };
-    let mut cluster = cluster(spec, seed, context);
+    let mut objects = Objects::default();
+    let mut cluster = cluster(spec, seed, &mut objects, context);
     let script = script(spec, &cluster, context);
-    let workload = workload(spec, seed, &mut cluster, context);
+    let workload = workload(spec, seed, &mut cluster, &mut objects, context);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -41,8 +45,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         horizon: spec.horizon.map(instant),
         cluster,
         workload,
-        objects: Objects::default(),
-        scheduling: scheduling(spec),
+        objects,
+        scheduling: scheduling(spec, context),
         script,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
@@ -60,6 +64,11 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         parameters(&model, context);
     }
     context.is_sound().then_some(model)
+}
+
+/// Which policy manifests are read for.
+fn read_for(spec: &ScenarioSpec) -> ReadFor {
+    if spec.scheduler.policy == KUBE_SCHEDULER { ReadFor::KubeScheduler } else { ReadFor::Others }
 }
 
 fn instant(span: Duration) -> SimTime {
@@ -87,9 +96,9 @@ fn parameters(model: &Model, context: &mut Context<'_>) {
     }
 }
 
-fn cluster(spec: &ScenarioSpec, seed: Seed, context: &mut Context<'_>) -> Cluster {
+fn cluster(spec: &ScenarioSpec, seed: Seed, objects: &mut Objects, context: &mut Context<'_>) -> Cluster {
     let mut cluster = Cluster::default();
-    import::node_manifests(&spec.cluster.manifests, &mut cluster, context);
+    import::node_manifests(&spec.cluster.manifests, read_for(spec), &mut cluster, objects, context);
     spec.cluster.pools.iter().for_each(|pool| add_pool(pool, &mut cluster));
     spec.cluster.nodes.iter().for_each(|node| add_node(node, &mut cluster));
     if let Some(openb) = &spec.cluster.openb {
@@ -207,9 +216,15 @@ fn resources(
     resources
 }
 
-fn workload(spec: &ScenarioSpec, seed: Seed, cluster: &mut Cluster, context: &mut Context<'_>) -> Workload {
+fn workload(
+    spec: &ScenarioSpec,
+    seed: Seed,
+    cluster: &mut Cluster,
+    objects: &mut Objects,
+    context: &mut Context<'_>,
+) -> Workload {
     let mut workload = Workload::default();
-    import::pod_manifests(&spec.workload.manifests, cluster, &mut workload, context);
+    import::pod_manifests(&spec.workload.manifests, read_for(spec), cluster, &mut workload, objects, context);
     if let Some(openb) = &spec.workload.openb {
         import::openb_pods(openb, seed, cluster, &mut workload, context);
     }
@@ -343,7 +358,20 @@ fn toleration(spec: &TolerationSpec) -> Toleration {
     }
 }
 
-fn scheduling(spec: &ScenarioSpec) -> Scheduling {
+/// The configuration of kube-scheduler, when it is the policy.
+fn kube_scheduler(spec: &ScenarioSpec, context: &mut Context<'_>) -> Option<Box<KubeSchedulerConfiguration>> {
+    if read_for(spec) != ReadFor::KubeScheduler {
+        return None;
+    }
+    let mut configuration = import::scheduler_configuration(spec.scheduler.configuration.as_ref(), context);
+    configuration.tie_break = match spec.scheduler.tie_break.unwrap_or_default() {
+        TieBreakSpec::Random => TieBreak::Random,
+        TieBreakSpec::First => TieBreak::First,
+    };
+    Some(Box::new(configuration))
+}
+
+fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) -> Scheduling {
     let DelaysSpec { scheduling, binding, start } = &spec.scheduler.delays;
     let delay = |spec: &Option<DistributionSpec>| spec.as_ref().map_or(Dist::ZERO, dist);
     Scheduling {
@@ -361,7 +389,7 @@ fn scheduling(spec: &ScenarioSpec) -> Scheduling {
             OnEvictionSpec::End => OnEviction::End,
         },
         delays: Delays { scheduling: delay(scheduling), binding: delay(binding), start: delay(start) },
-        kube_scheduler: None,
+        kube_scheduler: kube_scheduler(spec, context),
     }
 }
 
@@ -552,7 +580,14 @@ mod tests {
             .filter(|line| !line.starts_with("base:"))
             .fold(String::new(), |all, line| all + line + "\n");
         std::fs::write(&path, text).unwrap();
-        let without = ["cluster.openb=", "cluster.synthetic=", "workload.openb=", "workload.synthetic="];
+        let without = [
+            "cluster.openb=",
+            "cluster.synthetic=",
+            "workload.openb=",
+            "workload.synthetic=",
+            "scheduler.configuration=",
+            "scheduler.tieBreak=",
+        ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
         match load_scenario(&path, &changes, 0, &Environment::default()) {

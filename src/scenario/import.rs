@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::context::Context;
-use super::kubernetes;
+use super::kubernetes::{self, ReadFor};
 use super::spec::{
     OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
@@ -11,7 +11,7 @@ use crate::document::{Code, Issue, Span};
 use crate::importers::ImportError;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
-use crate::model::{Arrivals, Cluster, Dist, Workload};
+use crate::model::{Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
@@ -19,22 +19,37 @@ use crate::units::{SimDuration, SimTime};
 const INTERVAL: SimDuration = SimDuration(1_000_000_000);
 
 /// Adds the nodes of Kubernetes manifests.
-pub(super) fn node_manifests(listed: &[String], cluster: &mut Cluster, context: &mut Context<'_>) {
+pub(super) fn node_manifests(
+    listed: &[String],
+    read_for: ReadFor,
+    cluster: &mut Cluster,
+    objects: &mut Objects,
+    context: &mut Context<'_>,
+) {
     if let Some(paths) = existing_paths("cluster.manifests", listed, context) {
-        kubernetes::add_nodes(&paths, cluster, &mut context.findings);
+        kubernetes::add_nodes(&paths, read_for, cluster, objects, &mut context.findings);
     }
 }
 
 /// Adds the pods of Kubernetes manifests; all arrive at the start.
 pub(super) fn pod_manifests(
     listed: &[String],
+    read_for: ReadFor,
     cluster: &mut Cluster,
     workload: &mut Workload,
+    objects: &mut Objects,
     context: &mut Context<'_>,
 ) {
     if let Some(paths) = existing_paths("workload.manifests", listed, context) {
-        kubernetes::add_pods(&paths, cluster, workload, &mut context.findings);
+        kubernetes::add_pods(&paths, read_for, cluster, workload, objects, &mut context.findings);
     }
+}
+
+/// The configuration of kube-scheduler: the defaults of the release where no file is named.
+pub(super) fn scheduler_configuration(file: Option<&String>, context: &mut Context<'_>) -> KubeSchedulerConfiguration {
+    let path = file.and_then(|file| context.existing_path("scheduler.configuration", file));
+    let read = path.and_then(|path| kubernetes::read_scheduler_configuration(&path, &mut context.findings));
+    read.unwrap_or_default()
 }
 
 /// The files and directories that a list names; none when it names nothing.

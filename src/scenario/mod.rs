@@ -24,6 +24,7 @@ pub use context::Environment;
 pub use experiment::{Cell, Experiment, Factor, Level, load_experiment};
 pub use load::{Loaded, ScenarioError, file_kind, load_scenario, load_scenario_text};
 pub use path::Override;
+pub(crate) use schema::suggestion;
 pub use schema::{experiment_schema, scenario_schema};
 pub use spec::{ExperimentSpec, ScenarioSpec};
 pub use validate::{NODES_MAX, PODS_MAX, RUNS_MAX};

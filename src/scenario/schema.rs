@@ -398,8 +398,8 @@ fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The hint for a word that is not among those known: the nearest one, or all of them.
-pub(super) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String {
+/// The hint for a word that is not among those known: the nearest one, or after `list_them` all of them.
+pub(crate) fn suggestion(word: &str, known: &[&str], list_them: &str) -> String {
     if known.is_empty() {
         return "there are none".to_owned();
     }

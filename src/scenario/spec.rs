@@ -588,6 +588,10 @@ pub struct SchedulerSpec {
     pub policy: String,
     /// Parameters of the policy. Default: those of the policy.
     pub parameters: serde_json::Map<String, Json>,
+    /// A `KubeSchedulerConfiguration` file for the policy `kube-scheduler`. Default: the defaults of Kubernetes.
+    pub configuration: Option<String>,
+    /// Which of equally good nodes the policy `kube-scheduler` takes. Default: `random`.
+    pub tie_break: Option<TieBreakSpec>,
     /// The order of waiting pods: `fifo`, `priority`, `shortest-first`, `largest-first`. Default: `fifo`.
     pub queue: String,
     /// What becomes of a pod that fits nowhere. Default: `wait`.
@@ -603,12 +607,25 @@ impl Default for SchedulerSpec {
         SchedulerSpec {
             policy: "least-allocated".to_owned(),
             parameters: serde_json::Map::new(),
+            configuration: None,
+            tie_break: None,
             queue: "fifo".to_owned(),
             on_unschedulable: OnUnschedulableSpec::default(),
             on_eviction: OnEvictionSpec::default(),
             delays: DelaysSpec::default(),
         }
     }
+}
+
+/// Which of equally good nodes is taken.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TieBreakSpec {
+    /// Any, drawn at random, as kube-scheduler does.
+    #[default]
+    Random,
+    /// The first in the order in which nodes are looked at.
+    First,
 }
 
 /// What becomes of a pod that fits nowhere.

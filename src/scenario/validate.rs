@@ -21,6 +21,8 @@ pub const NODES_MAX: u64 = 1_000_000;
 pub const PODS_MAX: u64 = 10_000_000;
 /// Most runs in an experiment.
 pub const RUNS_MAX: u64 = 1_000_000;
+/// The policy that reads everything of the manifests.
+pub(super) const KUBE_SCHEDULER: &str = "kube-scheduler";
 /// Most rows in a time series.
 const SAMPLES_MAX: u64 = 10_000_000;
 
@@ -379,6 +381,16 @@ fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) {
     match scheduler::find(&spec.scheduler.policy) {
         Some(row) => parameters(row.name, row.parameters, spec, context),
         None => unknown_policy("scheduler.policy", &spec.scheduler.policy, &names, context),
+    }
+    for (key, is_given) in
+        [("configuration", spec.scheduler.configuration.is_some()), ("tieBreak", spec.scheduler.tie_break.is_some())]
+    {
+        if is_given && spec.scheduler.policy != KUBE_SCHEDULER {
+            let at = format!("scheduler.{key}");
+            let message =
+                format!("`{at}` is for the policy `{KUBE_SCHEDULER}`, and this is `{}`", spec.scheduler.policy);
+            context.report_with_hint(&at, Code::Contradiction, message, "remove it, or choose that policy");
+        }
     }
     let names: Vec<&str> = queue::QUEUE_ORDERS.iter().map(|row| row.name).collect();
     if queue::find(&spec.scheduler.queue).is_none() {

@@ -1,13 +1,15 @@
-//! Statistics over what runs measured: summaries, exact quantiles, intervals, paired differences, lower bounds.
+//! Statistics over what runs measured: summaries, exact quantiles, intervals, paired differences, resampling, lower bounds.
 //!
 //! Every function here is a pure function of its arguments in their given order, so equal inputs give equal bits.
 //! What is undefined (the mean of nothing, the interval of one value) is NaN, which tables write as an empty cell.
 
+pub mod bootstrap;
 pub mod bound;
 pub mod interval;
 pub mod quantile;
 pub mod summary;
 
+pub use bootstrap::{BootstrapInterval, bootstrap_difference, bootstrap_mean};
 pub use bound::{martello_toth_bound, volume_bounds};
 pub use interval::{Direction, MeanInterval, PairedDifference, Verdict, mean_interval, paired_difference};
 pub use quantile::{quantile, quantiles};

@@ -12,6 +12,7 @@ impl World {
     /// The first violated invariant, by its number in `DESIGN.md`.
     pub fn check(&self, model: &Model) -> Result<(), String> {
         self.check_phases()?;
+        self.claims.check()?;
         let mut up = super::Totals::default();
         for index in 0..self.nodes.len() {
             self.check_node(model, NodeId::from_index(index), &mut up)?;

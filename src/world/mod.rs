@@ -9,6 +9,7 @@
 
 pub mod changes;
 pub mod check;
+pub mod claims;
 pub mod constraints;
 pub mod fragment;
 pub mod nodes;
@@ -17,6 +18,7 @@ pub mod pods;
 pub mod view;
 
 pub use changes::ChangeLog;
+pub use claims::{ClaimKey, Claims};
 pub use constraints::Constraints;
 pub use nodes::{GpuMask, NodeState, Nodes};
 pub use placements::{Move, Placements};
@@ -44,6 +46,8 @@ pub struct World {
     pub placements: Placements,
     /// Pods that wait for a node that preemption is making room on.
     pub nominated: BTreeMap<PodId, NodeId>,
+    /// Which claims have devices, and what is taken of each device.
+    pub claims: Claims,
     /// Which class may go to which shape of node.
     pub constraints: Constraints,
     /// How many pods are in each phase, by [`Phase`].
@@ -81,6 +85,7 @@ impl World {
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
             nominated: BTreeMap::new(),
+            claims: Claims::new(model),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
             pods_by_phase: [0; Phase::COUNT],
             totals: Totals::default(),

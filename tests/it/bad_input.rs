@@ -177,6 +177,19 @@ fn floods_are_refused() {
     }
 }
 
+/// Inputs that fuzzing found: what was wrong with them, and what is said now.
+#[test]
+fn what_fuzzing_found_stays_mended() {
+    for (text, expected) in [
+        // Empty keys and values at the end were said to stand in a line after the last.
+        ("? ", "file.yaml:1:3: error[W0101]: unknown key ``"),
+        ("kind: Scenario\r\n? ", "file.yaml:2:3: error[W0101]: unknown key ``"),
+    ] {
+        let found = messages_of(text.as_bytes()).unwrap_or_default();
+        assert!(found.lines().any(|line| line == expected), "{text:?}: {found}");
+    }
+}
+
 #[test]
 fn missing_files_and_directories_are_refused() {
     let found = messages(Path::new("tests/bad_input/there-is-none.yaml")).unwrap();

@@ -64,6 +64,7 @@ fn wrong_input_is_refused_with_status_2_and_leaves_nothing() {
         (&["explain", "small.yaml", "--pod", "nobody"], &["no pod called `nobody` arrives"]),
         (&["explain", "nowhere.yaml", "--pod", "batch-0"], &["no such file"]),
         (&["policies", "frist-fit"], &["there is no policy called `frist-fit`", "did you mean `first-fit`?"]),
+        (&["policies", "zzz"], &["there is no policy called `zzz`\nhint: the policies are `", "`first-fit`"]),
         (&["report", "nowhere"], &["nowhere is not a result directory: it has no manifest.json"]),
         (&["report", "."], &["is not a result directory: it has no manifest.json"]),
         (&["compare", "nowhere", "nowhere"], &["`nowhere`"]),
@@ -264,6 +265,30 @@ fn the_summary_is_a_table_for_people_and_json_for_programs() {
     }
 }
 
+/// Every table gets its Parquet twin, and a later run without the option leaves none behind.
+#[test]
+fn tables_are_written_as_parquet_too() {
+    let place = workplace();
+    let tables = |directory: &str, extension: &str| -> Vec<String> {
+        let names = names(&place.path().join(directory));
+        names.iter().filter_map(|name| name.strip_suffix(extension)).map(str::to_owned).collect()
+    };
+    for (arguments, count) in
+        [(["run", "small.yaml", "--out", "run"], 5), (["sweep", "sweep.yaml", "--out", "sweep"], 4)]
+    {
+        let out = arguments[3];
+        wavetank_ok(place.path(), &[&arguments[..], &["--tables", "parquet"]].concat());
+        assert!(tables(out, ".csv").len() >= count, "{:?}", tables(out, ".csv"));
+        assert_eq!(tables(out, ".parquet"), tables(out, ".csv"));
+        for name in tables(out, ".parquet") {
+            let bytes = fs::read(place.path().join(out).join(format!("{name}.parquet"))).unwrap();
+            assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"), "{name}");
+        }
+        wavetank_ok(place.path(), &arguments);
+        assert!(tables(out, ".parquet").is_empty(), "{:?}", tables(out, ".parquet"));
+    }
+}
+
 #[test]
 fn compare_gates() {
     let place = workplace();
@@ -288,6 +313,7 @@ fn compare_gates() {
         let ended = wavetank(place.path(), arguments);
         assert_eq!(ended.status, Some(status), "{arguments:?}: {}{}", ended.stdout, ended.stderr);
         assert_said(&ended, said, arguments);
+        assert_eq!(ended.stdout.is_empty(), status == 2, "wrong input has no output: {arguments:?}");
     }
     let all = wavetank_ok(place.path(), &["compare", "base", "base", "--all"]).stdout;
     assert!(all.contains("pods_arrived"), "{all}");

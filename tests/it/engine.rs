@@ -264,6 +264,7 @@ fn pods_that_come_bound_are_taken_or_refused_by_their_node() {
         // To a cordoned node with 4 cores free; to the same with 1 core free; to one that is down.
         pods: vec![pod(0, 1), pod(1, 1), pod(2, 0)],
         names: ["taken", "too-large", "too-late"].into_iter().collect(),
+        ..ListedPods::default()
     };
     model.workload.sources = vec![ArrivalSource::Listed(listed)];
     let log = [

@@ -4,12 +4,17 @@
 
 mod audit;
 mod bad_input;
+mod bench;
 mod cli;
 mod determinism;
+mod devices;
 mod engine;
 mod event_log;
 mod fgd;
+mod fgd_rules;
+mod fuzz;
 mod golden;
+mod kube_vectors;
 mod program;
 mod random_model;
 mod swarm;

@@ -267,7 +267,7 @@ fn listed_pods(draw: &mut Draw, cluster: &Cluster, workload: &Workload, source: 
         }
     });
     let pods = pods.collect();
-    ListedPods { pods, names }
+    ListedPods { pods, names, ..ListedPods::default() }
 }
 
 fn generated_pods(draw: &mut Draw, workload: &Workload, source: u64, count: u64) -> GeneratedPods {

@@ -3,10 +3,11 @@
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
+use crate::model::ListedState;
 use crate::observe::Observer;
 use crate::policy::scheduler::{Placement, filter, gpus};
 use crate::world::pods::Reason;
-use crate::world::{Phase, View};
+use crate::world::{Deletion, Phase, View};
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_arrive(&mut self, source: u16) {
@@ -17,10 +18,25 @@ impl<O: Observer> Simulation<'_, O> {
         if let Some(next) = self.sources.next_arrival(workload, source.into()) {
             self.schedule(next, Event::Arrive { source });
         }
+        self.note_past(pod, arriving.state);
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         match arriving.node {
             Some(node) => self.admit(pod, node),
             None => self.enqueue(pod),
+        }
+    }
+
+    /// Takes over what had become of a pod before the run.
+    fn note_past(&mut self, pod: PodId, state: ListedState) {
+        let ListedState { start_ns, nominated, is_terminating } = state;
+        if let Some(start_ns) = start_ns {
+            self.world.pods.start_ns[pod.index()] = start_ns;
+        }
+        if is_terminating {
+            self.world.pods.deletion[pod.index()] = Deletion::Requested;
+        }
+        if let Some(node) = nominated {
+            self.world.nominated.insert(pod, node);
         }
     }
 
@@ -43,6 +59,12 @@ impl<O: Observer> Simulation<'_, O> {
     /// Puts a pending pod into the queue.
     pub(in crate::engine) fn enqueue(&mut self, pod: PodId) {
         let class = self.world.pods.class[pod.index()];
+        let view = View { model: self.model, world: &self.world };
+        if let Some(queue) = &mut self.kube_queue {
+            queue.pods.add(pod, class, &view, self.world.time);
+            self.attend_queue();
+            return;
+        }
         if self.waiting.is_blocked(class) {
             // A node may have got room that the scheduler has not looked at yet: then the pod is not refused.
             self.unblock_helped_classes();

@@ -3,4 +3,5 @@
 mod arrival;
 mod node;
 mod pod;
+pub(super) mod queue;
 mod scheduling;

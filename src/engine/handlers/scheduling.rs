@@ -14,7 +14,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.schedule_due = false;
         self.unblock_helped_classes();
         while !self.scheduler_busy
-            && let Some((pod, rank)) = self.waiting.pop()
+            && let Some((pod, rank)) = self.next_pod()
         {
             let delay = self.delay("delay/scheduling", |delays| &delays.scheduling, pod);
             if delay.0 == 0 {
@@ -30,8 +30,17 @@ impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_decide(&mut self, pod: PodId) {
         self.scheduler_busy = false;
         self.decide(pod, self.rank_in_hand);
+        self.attend_queue();
         if self.waiting.may_pop() || !self.freed.is_empty() {
             self.request_scheduling();
+        }
+    }
+
+    /// The next pod to be tried, and its rank.
+    fn next_pod(&mut self) -> Option<(PodId, i64)> {
+        match &mut self.kube_queue {
+            Some(queue) => queue.pods.pop().map(|queued| (queued.pod, 0)),
+            None => self.waiting.pop(),
         }
     }
 
@@ -39,17 +48,28 @@ impl<O: Observer> Simulation<'_, O> {
     fn decide(&mut self, pod: PodId, rank: i64) {
         let view = View { model: self.model, world: &self.world };
         let class = self.world.pods.class[pod.index()];
-        let decision = self.scheduler.decide(&view, class);
+        let decision = self.scheduler.decide_for(&view, pod);
         match &decision {
             Decision::Place(placement) => {
                 self.world.pods.attempts[pod.index()] += 1;
+                if let Some(queue) = &mut self.kube_queue {
+                    queue.pods.done(pod);
+                }
                 self.apply_placement(pod, placement);
                 self.observer.decided(&View { model: self.model, world: &self.world }, pod, &decision);
             }
             Decision::Unschedulable => match self.model.scheduling.on_unschedulable {
                 OnUnschedulable::Drop => {
+                    if let Some(queue) = &mut self.kube_queue {
+                        queue.pods.done(pod);
+                    }
                     self.apply_end(pod, Phase::Deleted, Reason::Unschedulable);
                     self.note_unschedulable(pod);
+                }
+                OnUnschedulable::Wait if self.kube_queue.is_some() => {
+                    let refusal = self.scheduler.refusal();
+                    self.note_unschedulable(pod);
+                    self.put_back(pod, refusal);
                 }
                 OnUnschedulable::Wait => {
                     let untried = self.waiting.block(class, view.class(class).requests.cpu.0);

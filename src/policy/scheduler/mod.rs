@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use super::parameters::{Parameter, ParameterError};
-use crate::ids::{ClassId, NodeId};
+use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::Model;
 use crate::rng::Seed;
 use crate::world::{GpuMask, View};
@@ -33,6 +33,7 @@ mod fgd_dot_product;
 mod first_fit;
 mod gpu_clustering;
 mod gpu_packing;
+mod kube_scheduler;
 mod l2_norm;
 mod least_allocated;
 mod max_tree;
@@ -56,6 +57,39 @@ pub use scored::{Scored, Scorer};
 pub trait Scheduler: Send {
     /// Where a pod of `class` goes now, or that it fits nowhere.
     fn decide(&mut self, view: &View<'_>, class: ClassId) -> Decision;
+
+    /// Where a certain pod goes now. To most policies all pods of a class are alike.
+    fn decide_for(&mut self, view: &View<'_>, pod: PodId) -> Decision {
+        self.decide(view, view.world.pods.class[pod.index()])
+    }
+
+    /// The queue in which pods wait for this policy; none: the one that the model names, from which a pod is tried again
+    /// as soon as something has changed that can help it.
+    fn queue(&self) -> Option<kube::queue::SchedulingQueue> {
+        None
+    }
+
+    /// Why the pod of the last decision was refused, where the policy can say.
+    fn refusal(&mut self) -> Refusal {
+        Refusal::default()
+    }
+}
+
+/// Why a pod was refused, and what could be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// What each node had against the pod.
+    pub diagnosis: kube::Diagnosis,
+    /// How many nodes there were.
+    pub nodes: usize,
+    /// The pods that could make room, and where.
+    pub nomination: Option<kube::preemption::Nomination>,
+    /// Whether the pod loses the node that it was nominated for.
+    pub clears_nomination: bool,
+    /// Whether something went wrong, so that the attempt says nothing about the nodes.
+    pub is_error: bool,
+    /// What went wrong.
+    pub message: String,
 }
 
 /// What a scheduler decided.
@@ -134,6 +168,7 @@ pub const SCHEDULERS: &[SchedulerRow] = &[
     fgd_best_fit::ROW,
     fgd_dot_product::ROW,
     fgd::ROW,
+    kube_scheduler::ROW,
 ];
 
 /// The row with that name.

@@ -69,8 +69,15 @@ fn is_manifest(path: &Path) -> bool {
 pub(super) fn objects<'s>(sources: &'s [(Source, Vec<Tree>)], findings: &mut Findings) -> Vec<Object<'s>> {
     let mut objects = Vec::new();
     for (source, documents) in sources {
-        documents.iter().for_each(|document| collect(document, None, &source.file, &mut objects, findings));
+        objects.append(&mut objects_of(&source.file, documents, findings));
     }
+    objects
+}
+
+/// All objects of the documents of one file.
+pub(super) fn objects_of<'s>(file: &'s Arc<str>, documents: &'s [Tree], findings: &mut Findings) -> Vec<Object<'s>> {
+    let mut objects = Vec::new();
+    documents.iter().for_each(|document| collect(document, None, file, &mut objects, findings));
     objects
 }
 

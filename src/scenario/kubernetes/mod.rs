@@ -1,4 +1,4 @@
-//! Kubernetes objects as they are: `v1/Node` and `v1/Pod` from files and directories into the model.
+//! Kubernetes objects as they are, from files and directories into the model.
 //!
 //! Accepted are YAML streams, JSON, `List`, `NodeList`, `PodList` and so on, bare arrays, all of them gzipped or not, and
 //! directories, whose files are read in order of name. What the model does not have is never dropped silently: there is one
@@ -6,27 +6,48 @@
 //!
 //! Kinds other than `Node` and `Pod`:
 //! - `PriorityClass` gives pods their priority.
+//! - `Namespace`, `Service`, `PodDisruptionBudget`, volumes, claims, storage classes and what CSI drivers report are read for
+//!   kube-scheduler, from wherever they are listed ([`Objects`]). Other policies do not look at them.
 //! - Kinds that create pods (`Deployment`, `Job`, ...) are errors when somebody wrote them, for their pods would be missing;
 //!   in a dump of a cluster (they have a `metadata.uid`) their pods are there beside them, so they are left out with a warning.
+//!   Of `ReplicaSet`, `StatefulSet` and `ReplicationController` the selector is read, which spreads their pods by default;
+//!   somebody may write them with `replicas: 0`.
 //! - All others are left out with a warning.
 //!
 //! Cost: parsing dominates; converting takes about 1 us an object, in parallel.
 
+mod devices;
 mod files;
 mod node;
+mod objects;
 mod pod;
 mod read;
+mod scheduler_configuration;
+mod selector;
+mod storage;
+mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
+
 use files::{Object, read_files};
 use read::Notes;
 
-use crate::document::{Code, Issue, Issues, Node as Tree, Source, Span};
-use crate::model::{Cluster, Workload};
+use crate::document::{Code, Issue, Issues, Node as Tree, Source, Span, parse};
+use crate::model::{Cluster, Objects, Workload};
+
+/// Which policy objects are read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFor {
+    /// `kube-scheduler`: everything that it looks at is read.
+    KubeScheduler,
+    /// Any other: what only kube-scheduler looks at is left alone, with a warning where it can keep a pod from a node.
+    Others,
+}
 
 /// What was found beside the objects.
 #[derive(Debug, Default)]
@@ -40,6 +61,8 @@ pub struct Findings {
     /// Files that nodes and pods have been read from.
     read_for_nodes: BTreeSet<Arc<str>>,
     read_for_pods: BTreeSet<Arc<str>>,
+    /// Where objects other than nodes and pods have been found.
+    places: objects::Places,
 }
 
 /// Something in the manifests that a run does not look at.
@@ -92,6 +115,10 @@ impl Findings {
         for (field, span) in notes.unused {
             self.warn(kind, &field, file, span, || format!("`{field}` of {kind} is not used by this release"));
         }
+        for (field, span) in notes.for_kube_scheduler {
+            let message = || format!("`{field}` of {kind} is used by the policy `kube-scheduler` only");
+            self.warn(kind, &field, file, span, message);
+        }
         for (text, span) in notes.remarks {
             self.warn(kind, text, file, span, || text.to_owned());
         }
@@ -105,48 +132,135 @@ impl Findings {
     }
 }
 
-/// Appends the nodes of the files to the cluster, in the order of the files.
-pub fn add_nodes(paths: &[PathBuf], cluster: &mut Cluster, findings: &mut Findings) {
+/// Appends the nodes of the files to the cluster, in the order of the files, and adds the objects that kube-scheduler reads.
+pub fn add_nodes(
+    paths: &[PathBuf],
+    read_for: ReadFor,
+    cluster: &mut Cluster,
+    objects: &mut Objects,
+    findings: &mut Findings,
+) {
     let sources = read_files(paths, findings);
-    let objects = files::objects(&sources, findings);
-    let mut nodes = Vec::new();
-    for object in &objects {
+    let mut sorted = Sorted::default();
+    for object in files::objects(&sources, findings) {
         match object.kind {
-            "Node" if is_core_v1(object, findings) => nodes.push(*object),
-            "Pod" => left(object, "Pod objects are left to `workload.manifests`", &mut findings.left_to_pods),
+            "Node" if is_core_v1(&object, findings) => sorted.nodes.push(object),
+            "Pod" => left(&object, "Pod objects are left to `workload.manifests`", &mut findings.left_to_pods),
+            _ if objects::is_read(&object) => sorted.others.push(object),
             _ => {}
         }
     }
     findings.read_for_nodes.extend(sources.iter().map(|(source, _)| source.file.clone()));
-    node::add(&nodes, cluster, findings);
+    node::add(&sorted.nodes, read_for, cluster, findings);
+    objects::add(&sorted.others, read_for, objects, findings);
     findings.attach_sources(&sources);
 }
 
 /// Appends the pods of the files to the workload as one source: all arrive at the start, in the order of the files, and
-/// stay. Pods that are bound already stay on their node. Resources that no node has are added to the cluster's list.
-pub fn add_pods(paths: &[PathBuf], cluster: &mut Cluster, workload: &mut Workload, findings: &mut Findings) {
+/// stay. Pods that are bound already stay on their node. Resources that no node has are added to the cluster's list. The
+/// objects that kube-scheduler reads are added too, unless their file has been read for nodes before.
+pub fn add_pods(
+    paths: &[PathBuf],
+    read_for: ReadFor,
+    cluster: &mut Cluster,
+    workload: &mut Workload,
+    objects: &mut Objects,
+    findings: &mut Findings,
+) {
     let sources = read_files(paths, findings);
-    let objects = files::objects(&sources, findings);
-    let (mut pods, mut priority_classes) = (Vec::new(), Vec::new());
-    for object in &objects {
+    let mut sorted = Sorted::default();
+    for object in files::objects(&sources, findings) {
         match object.kind {
-            "Pod" if is_core_v1(object, findings) => pods.push(*object),
-            "PriorityClass" => priority_classes.push(*object),
-            "Node" => left(object, "Node objects are left to `cluster.manifests`", &mut findings.left_to_nodes),
-            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => {
-                pod_maker(object, findings);
-            }
-            kind => {
-                findings.warn(kind, "", object.file, object.tree.span, || {
-                    format!("{kind} objects are not used by this release")
-                });
-            }
+            "Node" => left(&object, "Node objects are left to `cluster.manifests`", &mut findings.left_to_nodes),
+            _ => sorted.add(object, findings),
         }
     }
+    sorted.others.retain(|object| !findings.read_for_nodes.contains(object.file));
     findings.read_for_pods.extend(sources.iter().map(|(source, _)| source.file.clone()));
-    let priority_classes = pod::priority_classes(&priority_classes, findings);
-    pod::add(&pods, &priority_classes, cluster, workload, findings);
+    sorted.add_pods(read_for, false, cluster, workload, findings);
+    objects::add(&sorted.others, read_for, objects, findings);
     findings.attach_sources(&sources);
+}
+
+/// Nodes, pods and objects of one text.
+#[derive(Debug, Default)]
+pub struct LoadedObjects {
+    /// The nodes.
+    pub cluster: Cluster,
+    /// The pods in their order, one source; they are called `namespace/name`.
+    pub workload: Workload,
+    /// All other objects.
+    pub objects: Objects,
+    /// What is wrong, and what is not used.
+    pub findings: Findings,
+}
+
+/// Reads objects of all kinds, in any order, from one text: everything that kube-scheduler looks at. The text is taken to list
+/// the whole cluster, as a dump does: the pods of controllers are those that it lists.
+pub fn load_objects(source: &Source) -> LoadedObjects {
+    let mut loaded = LoadedObjects::default();
+    let LoadedObjects { cluster, workload, objects, findings } = &mut loaded;
+    let documents = parse(source, &mut findings.issues);
+    let mut sorted = Sorted { is_whole_cluster: true, ..Sorted::default() };
+    for object in files::objects_of(&source.file, &documents, findings) {
+        match object.kind {
+            "Node" if is_core_v1(&object, findings) => sorted.nodes.push(object),
+            "Node" => {}
+            _ => sorted.add(object, findings),
+        }
+    }
+    node::add(&sorted.nodes, ReadFor::KubeScheduler, cluster, findings);
+    sorted.add_pods(ReadFor::KubeScheduler, true, cluster, workload, findings);
+    objects::add(&sorted.others, ReadFor::KubeScheduler, objects, findings);
+    findings.issues.attach_source(&source.file, &source.text);
+    loaded
+}
+
+/// Objects by what becomes of them.
+#[derive(Default)]
+struct Sorted<'s> {
+    nodes: Vec<Object<'s>>,
+    pods: Vec<Object<'s>>,
+    priority_classes: Vec<Object<'s>>,
+    others: Vec<Object<'s>>,
+    /// Whether all pods are known to be listed.
+    is_whole_cluster: bool,
+}
+
+impl<'s> Sorted<'s> {
+    /// Puts an object that is no node where it belongs.
+    fn add(&mut self, object: Object<'s>, findings: &mut Findings) {
+        match object.kind {
+            "Pod" if is_core_v1(&object, findings) => self.pods.push(object),
+            "Pod" => {}
+            "PriorityClass" => self.priority_classes.push(object),
+            "ReplicaSet" | "StatefulSet" | "ReplicationController"
+                if (self.is_whole_cluster || !makes_missing_pods(&object)) && objects::is_read(&object) =>
+            {
+                self.others.push(object);
+            }
+            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => {
+                pod_maker(&object, self.is_whole_cluster, findings);
+            }
+            _ if objects::is_read(&object) => self.others.push(object),
+            kind => findings.warn(kind, "", object.file, object.tree.span, || {
+                format!("{kind} objects are not used by this release")
+            }),
+        }
+    }
+
+    fn add_pods(
+        &self,
+        read_for: ReadFor,
+        with_namespace: bool,
+        cluster: &mut Cluster,
+        workload: &mut Workload,
+        findings: &mut Findings,
+    ) {
+        let priorities = pod::priority_classes(&self.priority_classes, findings);
+        let options = pod::Options { read_for, with_namespace, priorities: &priorities };
+        pod::add(&self.pods, options, cluster, workload, findings);
+    }
 }
 
 fn left(object: &Object<'_>, message: &str, left: &mut BTreeMap<Arc<str>, Warning>) {
@@ -155,19 +269,29 @@ fn left(object: &Object<'_>, message: &str, left: &mut BTreeMap<Arc<str>, Warnin
     left.entry(object.file.clone()).or_insert_with(new).objects += 1;
 }
 
+/// Whether somebody wrote an object that makes pods: in a dump they are there beside it.
+fn makes_missing_pods(object: &Object<'_>) -> bool {
+    let replicas = object.tree.at(&["spec", "replicas"]).and_then(Tree::as_int);
+    object.tree.at(&["metadata", "uid"]).is_none() && replicas != Some(0)
+}
+
 /// An object that makes pods; see the head of the module.
-fn pod_maker(object: &Object<'_>, findings: &mut Findings) {
+fn pod_maker(object: &Object<'_>, is_whole_cluster: bool, findings: &mut Findings) {
     let Object { kind, tree, file } = *object;
-    if tree.at(&["metadata", "uid"]).is_some() {
+    if is_whole_cluster || tree.at(&["metadata", "uid"]).is_some() {
         let message = || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
         findings.warn(kind, "", file, tree.span, message);
-    } else {
-        let place = tree.get("kind").map_or(tree.span, |kind| kind.span);
-        let message = format!("{kind} objects cannot be used: their pods would be missing");
-        let hint =
-            "the kinds used are Node, Pod and PriorityClass; write the pods, or a template under `workload.templates`";
-        findings.issues.push(Issue::new(Code::Manifest, file, place, message).with_hint(hint));
+        return;
     }
+    let place = tree.get("kind").map_or(tree.span, |kind| kind.span);
+    let message = format!("{kind} objects cannot be used: their pods would be missing");
+    let hint = match kind {
+        "ReplicaSet" | "StatefulSet" | "ReplicationController" => {
+            "write the pods, or a template under `workload.templates`; with `replicas: 0` the selector alone is used"
+        }
+        _ => "write the pods, or a template under `workload.templates`",
+    };
+    findings.issues.push(Issue::new(Code::Manifest, file, place, message).with_hint(hint));
 }
 
 /// Whether an object is of the core API; reports it if not.

@@ -1,37 +1,76 @@
 //! `v1/Pod` to classes and listed pods.
 //!
-//! Requests are the effective ones of kube-scheduler (k8s.io/component-helpers/resource `PodRequests`, v1.34): the sum over
-//! containers and restartable init containers, raised to what any init container needs while it starts, replaced by
-//! pod-level requests where there are any, plus the overhead. Missing requests are the limits, as the API server has it.
+//! - `requests`: what a pod requests, as kube-scheduler counts it;
+//! - `spec` and `affinity`: what only kube-scheduler reads; for other policies it is left alone, so that pods that differ
+//!   in nothing else still share a class.
+
+mod affinity;
+mod requests;
+mod spec;
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::Findings;
 use super::files::Object;
 use super::read::{Amounts, Notes, Resource};
+use super::time::parse_instant_ns;
+use super::{Findings, ReadFor};
 use crate::document::{Code, Entry, Node as Tree};
 use crate::ids::{ClassId, NodeId};
+use crate::model::pod_spec::{DEFAULT_NAMESPACE, DEFAULT_SCHEDULER_NAME};
 use crate::model::{
-    ArrivalSource, Cluster, Label, ListedPod, ListedPods, PodClass, Resources, Toleration, TolerationOperator, Workload,
+    ArrivalSource, Cluster, Label, ListedPod, ListedPods, ListedState, PodClass, PodSpec, Resources, Toleration,
+    TolerationOperator, Workload,
 };
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
+use crate::world::nodes::scoring_request;
+use requests::PodAmounts;
+
+/// How long a pod takes to end that does not say (`terminationGracePeriodSeconds`).
+const GRACE_SECONDS: i32 = 30;
+
+/// A `PriorityClass`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Priority {
+    value: i32,
+    never_preempts: bool,
+}
 
 /// Priorities of classes by name; the empty name is the default class.
-pub(super) type PriorityClasses = BTreeMap<String, i32>;
+pub(super) type PriorityClasses = BTreeMap<String, Priority>;
+
+/// How pods are read.
+#[derive(Clone, Copy)]
+pub(super) struct Options<'o> {
+    pub(super) read_for: ReadFor,
+    /// Whether names are always `namespace/name`, and not only where the name alone is not unique.
+    pub(super) with_namespace: bool,
+    pub(super) priorities: &'o PriorityClasses,
+}
 
 /// What a pod says about itself.
 struct PodFacts<'t> {
     namespace: &'t str,
     name: &'t str,
     template: String,
-    requests: Amounts<'t>,
-    limits: Amounts<'t>,
-    priority: i32,
+    amounts: PodAmounts<'t>,
+    priority: Priority,
     node_selector: Vec<Label>,
     tolerations: Vec<Toleration>,
     node: Option<&'t Tree>,
+    spec: Option<Box<PodSpec>>,
+    past: Past<'t>,
+}
+
+/// What had become of a pod before the run.
+#[derive(Default)]
+struct Past<'t> {
+    /// In ns since 1970.
+    start_ns: Option<i64>,
+    nominated: Option<&'t str>,
+    /// How long it still takes to end, if it has been told to.
+    ends_in: Option<SimDuration>,
 }
 
 /// Everything that tells classes apart.
@@ -43,28 +82,32 @@ struct ClassKey<'t> {
     template: String,
     node_selector: Vec<Label>,
     tolerations: Vec<Toleration>,
+    spec: Option<Box<PodSpec>>,
 }
 
 /// The priorities that `PriorityClass` objects give, with the two that every cluster has.
 pub(super) fn priority_classes(objects: &[Object<'_>], findings: &mut Findings) -> PriorityClasses {
+    let system = |value| Priority { value, never_preempts: false };
     let mut classes = PriorityClasses::from([
-        ("system-cluster-critical".to_owned(), 2_000_000_000),
-        ("system-node-critical".to_owned(), 2_000_001_000),
+        ("system-cluster-critical".to_owned(), system(2_000_000_000)),
+        ("system-node-critical".to_owned(), system(2_000_001_000)),
     ]);
     for object in objects {
         let mut notes = Notes::new(object.file);
         let name = notes.text(object.tree.at(&["metadata", "name"]), "metadata.name").unwrap_or_default();
         let value = notes.number(object.tree.get("value"), "value");
+        let never_preempts = never_preempts(object.tree.get("preemptionPolicy"), "preemptionPolicy", &mut notes);
+        let class = Priority { value: value.unwrap_or_default(), never_preempts: never_preempts.unwrap_or(false) };
         if notes.truth(object.tree.get("globalDefault"), "globalDefault") {
-            classes.insert(String::new(), value.unwrap_or_default());
+            classes.insert(String::new(), class);
         }
         match (name, value) {
             ("", _) => notes.refuse(Code::MissingKey, object.tree.span, "this PriorityClass has no `metadata.name`"),
             (_, None) if notes.issues.is_empty() => {
                 notes.refuse(Code::MissingKey, object.tree.span, "this PriorityClass has no `value`");
             }
-            (_, value) => {
-                classes.insert(name.to_owned(), value.unwrap_or_default());
+            _ => {
+                classes.insert(name.to_owned(), class);
             }
         }
         findings.add("PriorityClass", object.file, notes);
@@ -72,41 +115,53 @@ pub(super) fn priority_classes(objects: &[Object<'_>], findings: &mut Findings) 
     classes
 }
 
+/// Whether a pod never preempts others; none where nothing is said.
+fn never_preempts(tree: Option<&Tree>, field: &str, notes: &mut Notes) -> Option<bool> {
+    notes.choice(tree, field, &[("Never", true), ("PreemptLowerPriority", false)])
+}
+
 /// Appends pods to the workload.
 pub(super) fn add(
     objects: &[Object<'_>],
-    priorities: &PriorityClasses,
+    options: Options<'_>,
     cluster: &mut Cluster,
     workload: &mut Workload,
     findings: &mut Findings,
 ) {
     let converted: Vec<(Option<PodFacts<'_>>, Notes)> =
-        objects.par_iter().map(|object| facts(object, priorities)).collect();
+        objects.par_iter().map(|object| facts(object, options)).collect();
     let mut pods: Vec<(PodFacts<'_>, &Object<'_>)> = Vec::with_capacity(converted.len());
     for (object, (facts, notes)) in objects.iter().zip(converted) {
         findings.add("Pod", object.file, notes);
         pods.extend(facts.map(|facts| (facts, object)));
     }
     let is_shared = check_names(&pods, findings);
-    let nodes = bound_nodes(&pods, cluster, findings);
+    let nodes = Nodes::new(&pods, cluster);
+    let bound = nodes.bound(&pods, findings);
+    let latest_start_ns = pods.iter().filter_map(|(facts, _)| facts.past.start_ns).max().unwrap_or_default();
     let mut listed = ListedPods::default();
     listed.pods.reserve_exact(pods.len());
+    let states: Vec<ListedState> = pods.iter().map(|(facts, _)| nodes.state(facts, latest_start_ns)).collect();
     let mut classes: BTreeMap<ClassKey<'_>, ClassId> = BTreeMap::new();
     let mut counts: BTreeMap<ClassId, f64> = std::mem::take(&mut workload.popularity).into_iter().collect();
-    for (((facts, object), node), is_shared) in pods.into_iter().zip(nodes).zip(is_shared) {
+    for (position, (facts, object)) in pods.into_iter().enumerate() {
         let mut notes = Notes::new(object.file);
         if notes.too_many_resources(cluster, object.tree.span) {
             findings.add("Pod", object.file, notes);
             break;
         }
-        if is_shared {
+        if is_shared[position] || options.with_namespace {
             listed.names.push_fmt(format_args!("{}/{}", facts.namespace, facts.name));
         } else {
             listed.names.push(facts.name);
         }
+        if states[position] != ListedState::default() {
+            listed.states.insert(position as u32, states[position]);
+        }
+        let duration = facts.past.ends_in;
         let class = intern(facts, &mut classes, cluster, workload);
         *counts.entry(class).or_insert(0.0) += 1.0;
-        listed.pods.push(ListedPod { class, arrival: SimTime::ZERO, duration: None, node });
+        listed.pods.push(ListedPod { class, arrival: SimTime::ZERO, duration, node: bound[position] });
     }
     workload.popularity = counts.into_iter().collect();
     if !listed.pods.is_empty() {
@@ -140,24 +195,26 @@ fn check_names(pods: &[(PodFacts<'_>, &Object<'_>)], findings: &mut Findings) ->
     is_shared
 }
 
-/// The nodes that pods are bound to; reports names of nodes that are not there.
-fn bound_nodes(
-    pods: &[(PodFacts<'_>, &Object<'_>)],
-    cluster: &Cluster,
-    findings: &mut Findings,
-) -> Vec<Option<NodeId>> {
-    // Where nodes could not be read, missing ones are no news.
-    let cluster_is_sound = findings.issues.is_empty();
-    if pods.iter().all(|(facts, _)| facts.node.is_none()) {
-        return vec![None; pods.len()];
+/// The nodes that pods name.
+struct Nodes<'c> {
+    by_name: BTreeMap<&'c str, NodeId>,
+}
+
+impl<'c> Nodes<'c> {
+    fn new(pods: &[(PodFacts<'_>, &Object<'_>)], cluster: &'c Cluster) -> Nodes<'c> {
+        let are_named = pods.iter().any(|(facts, _)| facts.node.is_some() || facts.past.nominated.is_some());
+        let nodes = cluster.nodes.iter().enumerate().filter(|_| are_named);
+        Nodes { by_name: nodes.map(|(index, node)| (node.name.as_str(), NodeId::from_index(index))).collect() }
     }
-    let by_name: BTreeMap<&str, NodeId> =
-        cluster.nodes.iter().enumerate().map(|(index, node)| (node.name.as_str(), NodeId::from_index(index))).collect();
-    pods.iter()
-        .map(|(facts, object)| {
+
+    /// The nodes that pods are bound to; reports names of nodes that are not there.
+    fn bound(&self, pods: &[(PodFacts<'_>, &Object<'_>)], findings: &mut Findings) -> Vec<Option<NodeId>> {
+        // Where nodes could not be read, missing ones are no news.
+        let cluster_is_sound = findings.issues.is_empty();
+        let bound = pods.iter().map(|(facts, object)| {
             let tree = facts.node?;
             let name = tree.as_text().unwrap_or_default();
-            let node = by_name.get(name).copied();
+            let node = self.by_name.get(name).copied();
             if node.is_none() && cluster_is_sound {
                 let mut notes = Notes::new(object.file);
                 let message =
@@ -166,8 +223,19 @@ fn bound_nodes(
                 findings.add("Pod", object.file, notes);
             }
             node
-        })
-        .collect()
+        });
+        bound.collect()
+    }
+
+    /// What had become of a pod before the run, which begins when the latest of the pods has started. A nomination for a
+    /// node that is not there says nothing.
+    fn state(&self, facts: &PodFacts<'_>, latest_start_ns: i64) -> ListedState {
+        ListedState {
+            start_ns: facts.past.start_ns.map(|start_ns| start_ns - latest_start_ns),
+            nominated: facts.past.nominated.and_then(|name| self.by_name.get(name).copied()),
+            is_terminating: facts.past.ends_in.is_some(),
+        }
+    }
 }
 
 fn intern<'t>(
@@ -176,8 +244,16 @@ fn intern<'t>(
     cluster: &mut Cluster,
     workload: &mut Workload,
 ) -> ClassId {
-    let PodFacts { template, requests, limits, priority, node_selector, tolerations, .. } = facts;
-    let key = ClassKey { requests: requests.0, limits: limits.0, priority, template, node_selector, tolerations };
+    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, .. } = facts;
+    let (requests, limits) = (amounts.requests, amounts.limits);
+    if let Some(spec) = &mut spec {
+        spec.never_preempts = priority.never_preempts;
+        spec.scoring_request = Some(amounts.scoring);
+        spec.fit_scoring_request =
+            (amounts.scoring_by_container != amounts.scoring).then_some(amounts.scoring_by_container);
+    }
+    let (requests, limits, priority) = (requests.0, limits.0, priority.value);
+    let key = ClassKey { requests, limits, priority, template, node_selector, tolerations, spec };
     if let Some(class) = classes.get(&key) {
         return *class;
     }
@@ -185,7 +261,7 @@ fn intern<'t>(
         pods: 1,
         ..Amounts(amounts.clone()).to_resources(cluster)
     };
-    workload.classes.push(PodClass {
+    let mut class = PodClass {
         template: key.template.clone(),
         requests: amounts(&key.requests, cluster),
         limits: (!key.limits.is_empty()).then(|| amounts(&key.limits, cluster)),
@@ -193,14 +269,20 @@ fn intern<'t>(
         priority: key.priority,
         node_selector: key.node_selector.clone(),
         tolerations: key.tolerations.clone(),
-        spec: Box::default(),
-    });
+        spec: key.spec.clone().unwrap_or_default(),
+    };
+    // What follows from the requests is not said twice.
+    let scoring = class.spec.scoring_request.take();
+    if scoring != Some(scoring_request(&class)) {
+        class.spec.scoring_request = scoring;
+    }
+    workload.classes.push(class);
     let class = ClassId::from_index(workload.classes.len() - 1);
     classes.insert(key, class);
     class
 }
 
-fn facts<'t>(object: &Object<'t>, priorities: &PriorityClasses) -> (Option<PodFacts<'t>>, Notes) {
+fn facts<'t>(object: &Object<'t>, options: Options<'_>) -> (Option<PodFacts<'t>>, Notes) {
     let mut notes = Notes::new(object.file);
     let tree = object.tree;
     if matches!(tree.at(&["status", "phase"]).and_then(Tree::as_text), Some("Succeeded" | "Failed")) {
@@ -213,7 +295,8 @@ fn facts<'t>(object: &Object<'t>, priorities: &PriorityClasses) -> (Option<PodFa
     if name.is_empty() && notes.issues.is_empty() {
         notes.refuse(Code::MissingKey, tree.span, "this Pod has no `metadata.name`");
     }
-    let namespace = notes.text(field("namespace"), "metadata.namespace").unwrap_or("default");
+    let namespace = notes.text(field("namespace"), "metadata.namespace").filter(|name| !name.is_empty());
+    let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE);
     let owner = field("ownerReferences").and_then(|owners| owners.items().first()).and_then(|owner| owner.get("name"));
     let template = match owner.and_then(Tree::as_text) {
         Some(owner) => format!("{namespace}/{owner}"),
@@ -225,134 +308,78 @@ fn facts<'t>(object: &Object<'t>, priorities: &PriorityClasses) -> (Option<PodFa
         }
         return (None, notes);
     };
-    let (requests, limits) = effective_amounts(spec, &mut notes);
+    let node = spec.get("nodeName").filter(|node| node.as_text().is_some_and(|name| !name.is_empty()));
+    let past = past(tree, spec, node.is_some(), options.read_for, &mut notes);
+    if past.ends_in.is_some() && node.is_none() {
+        notes.remarks.push(("pods without a node that are being deleted are left out", tree.span));
+        return (None, notes);
+    }
     let facts = PodFacts {
         namespace,
         name,
         template,
-        requests,
-        limits,
-        priority: priority(spec, priorities, &mut notes),
+        amounts: requests::pod_amounts(tree, spec, &mut notes),
+        priority: priority(spec, options.priorities, &mut notes),
         node_selector: notes.labels(spec.get("nodeSelector"), "spec.nodeSelector"),
         tolerations: tolerations(spec, &mut notes),
-        node: spec.get("nodeName").filter(|node| node.as_text().is_some_and(|name| !name.is_empty())),
+        node,
+        spec: (options.read_for == ReadFor::KubeScheduler)
+            .then(|| Box::new(spec::pod_spec(tree, spec, (namespace, name), &mut notes))),
+        past,
     };
-    note_unused(spec, &mut notes);
+    note_unused(spec, options.read_for, &mut notes);
     (notes.issues.is_empty().then_some(facts), notes)
 }
 
-/// Requests and limits of one container, requests completed by the limits.
-fn container_amounts<'t>(container: &'t Tree, field: &str, notes: &mut Notes) -> (Amounts<'t>, Amounts<'t>) {
-    let resources = notes.mapping(container.get("resources"), field);
-    let of = |kind| resources.and_then(|resources| resources.get(kind));
-    let mut requests = notes.amounts(of("requests"), &format!("{field}.requests"));
-    let limits = notes.amounts(of("limits"), &format!("{field}.limits"));
-    for &(resource, limit) in &limits.0 {
-        match requests.get(resource) {
-            Some(request) if request > limit => {
-                let message = format!("`{field}`: a request exceeds its limit");
-                notes.refuse(Code::RequestAboveLimit, container.span, message);
-            }
-            // A request of zero is a request too: only an absent one is completed.
-            None if !is_given(of("requests"), resource) => requests.add(&Amounts(vec![(resource, limit)])),
-            _ => {}
+/// What had become of a pod before the run. Only kube-scheduler heeds nominations.
+fn past<'t>(pod: &'t Tree, spec: &Tree, is_bound: bool, read_for: ReadFor, notes: &mut Notes) -> Past<'t> {
+    let mut past = Past::default();
+    if is_bound && let Some(start) = pod.at(&["status", "startTime"]).filter(|start| !start.is_null()) {
+        let text = notes.text(Some(start), "status.startTime");
+        past.start_ns = text.and_then(parse_instant_ns);
+        if text.is_some() && past.start_ns.is_none() {
+            let message = "`status.startTime` must be an instant such as 2024-05-06T07:08:09Z";
+            notes.refuse(Code::BadQuantity, start.span, message);
         }
     }
-    (requests, limits)
+    if !is_bound && read_for == ReadFor::KubeScheduler {
+        let nominated = notes.text(pod.at(&["status", "nominatedNodeName"]), "status.nominatedNodeName");
+        past.nominated = nominated.filter(|name| !name.is_empty());
+    }
+    if pod.at(&["metadata", "deletionTimestamp"]).is_some_and(|instant| !instant.is_null()) {
+        let of_deletion = pod.at(&["metadata", "deletionGracePeriodSeconds"]);
+        let seconds = match notes.number(of_deletion, "metadata.deletionGracePeriodSeconds") {
+            Some(seconds) => seconds,
+            None => notes
+                .number(spec.get("terminationGracePeriodSeconds"), "spec.terminationGracePeriodSeconds")
+                .unwrap_or(GRACE_SECONDS),
+        };
+        past.ends_in = Some(SimDuration::from_seconds(f64::from(seconds.max(0))));
+    }
+    past
 }
 
-/// Whether an amount is written down, even as zero.
-fn is_given(requests: Option<&Tree>, resource: Resource<'_>) -> bool {
-    let name = match resource {
-        Resource::Cpu => "cpu",
-        Resource::Memory => "memory",
-        Resource::EphemeralStorage => "ephemeral-storage",
-        Resource::Pods => "pods",
-        Resource::Extended(name) => name,
-    };
-    requests.is_some_and(|requests| requests.get(name).is_some())
-}
-
-/// What kube-scheduler counts for the pod, and its limits: of a resource for which some container has none, there is none.
-fn effective_amounts<'t>(spec: &'t Tree, notes: &mut Notes) -> (Amounts<'t>, Amounts<'t>) {
-    let (mut requests, mut limits) = (Amounts::default(), None::<Amounts<'t>>);
-    let containers = notes.list(spec.get("containers"), "spec.containers");
-    for container in containers {
-        let (container_requests, container_limits) = container_amounts(container, "spec.containers[].resources", notes);
-        requests.add(&container_requests);
-        limits = Some(match limits {
-            None => container_limits,
-            Some(mut sum) => {
-                sum.0.retain(|(resource, _)| container_limits.get(*resource).is_some());
-                let mut both = container_limits;
-                both.0.retain(|(resource, _)| sum.get(*resource).is_some());
-                sum.add(&both);
-                sum
-            }
-        });
-    }
-    if containers.is_empty() && notes.issues.is_empty() {
-        notes.refuse(Code::MissingKey, spec.span, "this Pod has no `spec.containers`");
-    }
-    // Restartable init containers stay; each other init container runs beside those that came before it.
-    let (mut staying, mut starting) = (Amounts::default(), Amounts::default());
-    for container in notes.list(spec.get("initContainers"), "spec.initContainers") {
-        let (mut needed, _) = container_amounts(container, "spec.initContainers[].resources", notes);
-        if container.get("restartPolicy").and_then(Tree::as_text) == Some("Always") {
-            requests.add(&needed);
-            staying.add(&needed);
-            needed = staying.clone();
-        } else {
-            needed.add(&staying);
-        }
-        starting.raise_to(&needed);
-    }
-    requests.raise_to(&starting);
-    let (pod_requests, pod_limits) = container_amounts_of_pod(spec, &requests, notes);
-    for &(resource, milli) in &pod_requests.0 {
-        requests.0.retain(|(other, _)| *other != resource);
-        requests.add(&Amounts(vec![(resource, milli)]));
-    }
-    let mut limits = limits.unwrap_or_default();
-    limits.0.retain(|(resource, _)| pod_limits.get(*resource).is_none());
-    limits.add(&pod_limits);
-    let overhead = notes.amounts(spec.get("overhead"), "spec.overhead");
-    requests.add(&overhead);
-    (requests, limits)
-}
-
-/// Requests and limits of the pod as a whole. A limit stands in for a missing request only if no container requests any.
-fn container_amounts_of_pod<'t>(
-    spec: &'t Tree,
-    of_containers: &Amounts<'t>,
-    notes: &mut Notes,
-) -> (Amounts<'t>, Amounts<'t>) {
-    let resources = notes.mapping(spec.get("resources"), "spec.resources");
-    let of = |kind| resources.and_then(|resources| resources.get(kind));
-    let mut requests = notes.amounts(of("requests"), "spec.resources.requests");
-    let limits = notes.amounts(of("limits"), "spec.resources.limits");
-    let mut defaults = limits.clone();
-    defaults.0.retain(|(resource, _)| of_containers.get(*resource).is_none());
-    requests.default_to(&defaults);
-    (requests, limits)
-}
-
-fn priority(spec: &Tree, priorities: &PriorityClasses, notes: &mut Notes) -> i32 {
+/// The priority of a pod: as it is written, or else that of its class, from which it also takes the policy of preemption.
+fn priority(spec: &Tree, priorities: &PriorityClasses, notes: &mut Notes) -> Priority {
     let tree = spec.get("priorityClassName");
     let class = notes.text(tree, "spec.priorityClassName").unwrap_or_default();
-    if let Some(priority) = notes.number(spec.get("priority"), "spec.priority") {
-        return priority;
-    }
-    match priorities.get(class) {
-        Some(priority) => *priority,
-        None if class.is_empty() => 0,
+    let written = notes.number(spec.get("priority"), "spec.priority");
+    let never_preempts = never_preempts(spec.get("preemptionPolicy"), "spec.preemptionPolicy", notes);
+    let found = match priorities.get(class) {
+        // The class of all pods that name none has no say where a priority is written.
+        Some(_) if class.is_empty() && written.is_some() => Priority::default(),
+        Some(found) => *found,
         None => {
-            let place = tree.map_or(spec.span, |tree| tree.span);
-            let message = format!("there is no PriorityClass `{class}`; list its manifest, or write `spec.priority`");
-            notes.refuse(Code::UnknownReference, place, message);
-            0
+            if !class.is_empty() && written.is_none() {
+                let place = tree.map_or(spec.span, |tree| tree.span);
+                let message =
+                    format!("there is no PriorityClass `{class}`; list its manifest, or write `spec.priority`");
+                notes.refuse(Code::UnknownReference, place, message);
+            }
+            Priority::default()
         }
-    }
+    };
+    Priority { value: written.unwrap_or(found.value), never_preempts: never_preempts.unwrap_or(found.never_preempts) }
 }
 
 fn tolerations(spec: &Tree, notes: &mut Notes) -> Vec<Toleration> {
@@ -381,30 +408,28 @@ fn tolerations(spec: &Tree, notes: &mut Notes) -> Vec<Toleration> {
         };
         tolerations.push(Toleration { key: key.to_owned(), operator, value: value.to_owned(), effect });
     }
+    // One that is written twice counts twice: a pod that gets another toleration is tried again.
     tolerations.sort();
-    tolerations.dedup();
     tolerations
 }
 
 /// Notes the fields that would change decisions in Kubernetes and do not here, and those that no Pod has.
-fn note_unused(spec: &Tree, notes: &mut Notes) {
+fn note_unused(spec: &Tree, read_for: ReadFor, notes: &mut Notes) {
     for Entry { key, value, .. } in spec.entries() {
         match &**key {
-            "containers" | "initContainers" => note_host_ports(value, spec, notes),
-            "affinity" => {
-                for Entry { key, value, .. } in value.entries() {
-                    notes.unused(format!("spec.affinity.{key}"), value);
+            "containers"
+            | "initContainers"
+            | "affinity"
+            | "volumes"
+            | "topologySpreadConstraints"
+            | "schedulingGates"
+            | "schedulerName"
+            | "resourceClaims"
+            | "schedulingGroup" => {
+                if read_for != ReadFor::KubeScheduler {
+                    note_for_kube_scheduler(key, value, spec, notes);
                 }
             }
-            "volumes" => {
-                for volume in value.items() {
-                    if let Some(claim) = volume.get("persistentVolumeClaim").or_else(|| volume.get("ephemeral")) {
-                        notes.unused("spec.volumes[].persistentVolumeClaim", claim);
-                        break;
-                    }
-                }
-            }
-            "schedulerName" if matches!(value.as_text(), Some("" | "default-scheduler")) => {}
             // Used, or without bearing on where and when a pod runs.
             "nodeSelector"
             | "tolerations"
@@ -443,14 +468,39 @@ fn note_unused(spec: &Tree, notes: &mut Notes) {
     }
 }
 
+/// Notes a field that only kube-scheduler reads, where it can keep a pod from a node.
+fn note_for_kube_scheduler(key: &str, value: &Tree, spec: &Tree, notes: &mut Notes) {
+    match key {
+        "containers" | "initContainers" => note_host_ports(value, spec, notes),
+        "affinity" => {
+            for Entry { key, value, .. } in value.entries() {
+                notes.for_kube_scheduler(format!("spec.affinity.{key}"), value);
+            }
+        }
+        "volumes" => {
+            for volume in value.items() {
+                if let Some(claim) = volume.get("persistentVolumeClaim").or_else(|| volume.get("ephemeral")) {
+                    notes.for_kube_scheduler("spec.volumes[].persistentVolumeClaim", claim);
+                    break;
+                }
+            }
+        }
+        "schedulerName" if matches!(value.as_text(), Some("" | DEFAULT_SCHEDULER_NAME)) => {}
+        _ => notes.for_kube_scheduler(format!("spec.{key}"), value),
+    }
+}
+
 /// Ports of the host keep two pods from sharing a node; with the host's network every port is one.
 fn note_host_ports(containers: &Tree, spec: &Tree, notes: &mut Notes) {
     let on_host_network = spec.get("hostNetwork").and_then(Tree::as_bool) == Some(true);
     let ports = containers.items().iter().filter_map(|container| container.get("ports")).flat_map(Tree::items);
     for port in ports {
         if on_host_network || port.get("hostPort").is_some_and(|port| port.as_int() != Some(0)) {
-            notes.unused("spec.containers[].ports[].hostPort", port);
+            notes.for_kube_scheduler("spec.containers[].ports[].hostPort", port);
             return;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

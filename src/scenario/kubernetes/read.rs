@@ -17,20 +17,28 @@ pub(super) struct Notes {
     pub(super) issues: Vec<Issue>,
     /// Fields that this release does not use.
     pub(super) unused: Vec<(Cow<'static, str>, Span)>,
+    /// Fields that only the policy `kube-scheduler` reads, when another is asked.
+    pub(super) for_kube_scheduler: Vec<(Cow<'static, str>, Span)>,
     /// Whole sentences of warning.
     pub(super) remarks: Vec<(&'static str, Span)>,
 }
 
 impl Notes {
     pub(super) fn new(file: &Arc<str>) -> Notes {
-        Notes { file: file.clone(), issues: Vec::new(), unused: Vec::new(), remarks: Vec::new() }
+        Notes {
+            file: file.clone(),
+            issues: Vec::new(),
+            unused: Vec::new(),
+            for_kube_scheduler: Vec::new(),
+            remarks: Vec::new(),
+        }
     }
 
     pub(super) fn refuse(&mut self, code: Code, span: Span, message: impl Into<String>) {
         self.issues.push(Issue::new(code, &self.file, span, message));
     }
 
-    fn refuse_with_hint(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
+    pub(super) fn refuse_with_hint(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
         self.issues.push(Issue::new(code, &self.file, span, message).with_hint(hint));
     }
 
@@ -46,15 +54,85 @@ impl Notes {
 
     /// Notes a field that is not used, unless it says nothing.
     pub(super) fn unused(&mut self, field: impl Into<Cow<'static, str>>, tree: &Tree) {
-        let says_nothing = match &tree.value {
-            Value::Null => true,
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => entries.is_empty(),
-            _ => false,
-        };
-        if !says_nothing {
+        if !says_nothing(tree) {
             self.unused.push((field.into(), tree.span));
         }
+    }
+
+    /// Notes a field that only kube-scheduler reads, unless it says nothing.
+    pub(super) fn for_kube_scheduler(&mut self, field: impl Into<Cow<'static, str>>, tree: &Tree) {
+        if !says_nothing(tree) {
+            self.for_kube_scheduler.push((field.into(), tree.span));
+        }
+    }
+
+    /// The text of a field, which must be there and not be empty.
+    pub(super) fn required_text<'t>(&mut self, of: &'t Tree, key: &str, field: &str) -> &'t str {
+        let before = self.issues.len();
+        let text = self.text(of.get(key), &format!("{field}.{key}")).unwrap_or_default();
+        if text.is_empty() && self.issues.len() == before {
+            self.refuse(Code::MissingKey, of.span, format!("`{field}` has no `{key}`"));
+        }
+        text
+    }
+
+    /// The texts of a list that may be absent.
+    pub(super) fn texts<'t>(&mut self, tree: Option<&'t Tree>, field: &str) -> Vec<&'t str> {
+        let items = self.list(tree, field);
+        items.iter().filter_map(|item| self.text(Some(item), &format!("{field}[]"))).collect()
+    }
+
+    /// A text that must be one of those allowed; absent or empty gives none.
+    pub(super) fn choice<T: Copy>(&mut self, tree: Option<&Tree>, field: &str, allowed: &[(&str, T)]) -> Option<T> {
+        let text = self.text(tree, field).filter(|text| !text.is_empty())?;
+        let found = allowed.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let span = tree.map_or(Span::default(), |tree| tree.span);
+            let names: Vec<&str> = allowed.iter().map(|(name, _)| *name).collect();
+            let hint = format!("allowed are {}", names.join(", "));
+            self.refuse_with_hint(Code::NotAllowed, span, format!("`{field}`: `{text}` is not allowed"), &hint);
+        }
+        found
+    }
+
+    /// A whole number within a range; none where it is absent or wrong.
+    pub(super) fn number_within(
+        &mut self,
+        tree: Option<&Tree>,
+        field: &str,
+        range: std::ops::RangeInclusive<i32>,
+    ) -> Option<i32> {
+        let number = self.number(tree, field)?;
+        if !range.contains(&number) {
+            let span = tree.map_or(Span::default(), |tree| tree.span);
+            let (from, to) = (range.start(), range.end());
+            let message = match *to {
+                i32::MAX => format!("`{field}` must be at least {from}, not {number}"),
+                _ => format!("`{field}` must be from {from} to {to}, not {number}"),
+            };
+            self.refuse(Code::OutOfRange, span, message);
+            return None;
+        }
+        Some(number)
+    }
+
+    /// An amount in whole units, rounded up; none where it is absent or wrong.
+    pub(super) fn quantity(&mut self, tree: Option<&Tree>, field: &str) -> Option<u64> {
+        let tree = tree.filter(|tree| !tree.is_null())?;
+        let milli = match tree.scalar_text().map(|text| parse_quantity_milli(&text)) {
+            Some(Ok(milli)) => milli,
+            Some(Err(error)) => {
+                self.refuse(Code::BadQuantity, tree.span, format!("`{field}`: {error}"));
+                return None;
+            }
+            None => {
+                let found = tree.type_name();
+                let message = format!("`{field}` must be a quantity such as 500m or 1Gi, not {found}");
+                self.refuse(Code::BadQuantity, tree.span, message);
+                return None;
+            }
+        };
+        Some(u64::try_from(milli.div_ceil(1000)).unwrap_or(u64::MAX))
     }
 
     /// The text of a field that may be absent.
@@ -147,7 +225,7 @@ impl Notes {
         })
     }
 
-    /// Amounts by name of resource, in thousandths of their unit; zeros are left out.
+    /// Amounts by name of resource, in thousandths of their unit, zeros included.
     pub(super) fn amounts<'t>(&mut self, tree: Option<&'t Tree>, field: &str) -> Amounts<'t> {
         let mut amounts = Amounts::default();
         let Some(tree) = self.mapping(tree, field) else { return amounts };
@@ -175,8 +253,7 @@ impl Notes {
                     let message = format!("`{field}.{}`: `{text}` is not whole, as extended resources are", entry.key);
                     self.refuse(Code::BadQuantity, entry.value.span, message);
                 }
-                Some(resource) if milli > 0 => amounts.0.push((resource, milli)),
-                Some(_) => {}
+                Some(resource) => amounts.0.push((resource, milli)),
                 None => {
                     let message = format!("`{field}`: there is no resource `{}`", entry.key);
                     let hint = "resources are cpu, memory, ephemeral-storage, pods, hugepages-<size>, and extended resources \
@@ -187,6 +264,16 @@ impl Notes {
         }
         amounts.0.sort_unstable();
         amounts
+    }
+}
+
+/// Whether a value is null or empty.
+fn says_nothing(tree: &Tree) -> bool {
+    match &tree.value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        _ => false,
     }
 }
 
@@ -233,16 +320,28 @@ impl<'t> Amounts<'t> {
         self.merge(other, u128::max);
     }
 
-    /// Puts in what is absent here.
+    /// Puts in what is absent here; a zero is not absent.
     pub(super) fn default_to(&mut self, other: &Amounts<'t>) {
-        self.merge(other, |mine, others| if mine == 0 { others } else { mine });
+        self.merge(other, |mine, _| mine);
     }
 
+    /// Takes over every amount of `other`.
+    pub(super) fn replace_by(&mut self, other: &Amounts<'t>) {
+        self.merge(other, |_, others| others);
+    }
+
+    /// The amounts that are not zero.
+    pub(super) fn without_zeros(mut self) -> Amounts<'t> {
+        self.0.retain(|(_, milli)| *milli > 0);
+        self
+    }
+
+    /// Takes over what is absent here, and combines what is not.
     fn merge(&mut self, other: &Amounts<'t>, combine: impl Fn(u128, u128) -> u128) {
         for &(resource, milli) in &other.0 {
             match self.0.binary_search_by(|(mine, _)| mine.cmp(&resource)) {
                 Ok(at) => self.0[at].1 = combine(self.0[at].1, milli),
-                Err(at) => self.0.insert(at, (resource, combine(0, milli))),
+                Err(at) => self.0.insert(at, (resource, milli)),
             }
         }
     }

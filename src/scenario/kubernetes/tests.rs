@@ -36,7 +36,7 @@ fn warnings(findings: &Findings) -> Vec<String> {
 fn nodes(text: &str) -> (Cluster, Findings) {
     let (_directory, path) = file(text);
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[path], &mut cluster, &mut findings);
+    add_nodes(&[path], ReadFor::Others, &mut cluster, &mut Objects::default(), &mut findings);
     (cluster, findings)
 }
 
@@ -46,7 +46,7 @@ fn pods(text: &str) -> (Cluster, Workload, Findings) {
         nodes("{kind: Node, metadata: {name: n}, status: {capacity: {cpu: 4, pods: 10}}}");
     let (_directory, path) = file(text);
     let mut workload = Workload::default();
-    add_pods(&[path], &mut cluster, &mut workload, &mut findings);
+    add_pods(&[path], ReadFor::Others, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
     (cluster, workload, findings)
 }
 
@@ -318,6 +318,10 @@ fn broken_pods_are_reported_with_their_place() {
             "kind: Deployment\nmetadata: {name: d}\n".to_owned(),
             vec!["W0401 1:7 Deployment objects cannot be used: their pods would be missing"],
         ),
+        (
+            "kind: ReplicaSet\nmetadata: {name: r}\nspec: {replicas: 1}\n".to_owned(),
+            vec!["W0401 1:7 ReplicaSet objects cannot be used: their pods would be missing"],
+        ),
     ] {
         assert_eq!(issues(pods(&text).2), expected, "{text}");
     }
@@ -338,12 +342,12 @@ fn what_is_not_used_is_said_once_with_a_count() {
         [
             "ConfigMap objects are not used by this release x1",
             "Job objects of the dump are left out: their pods are taken as they are listed x1",
-            "`spec.affinity.podAntiAffinity` of Pod is not used by this release x2",
-            "`spec.containers[].ports[].hostPort` of Pod is not used by this release x2",
+            "`spec.affinity.podAntiAffinity` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.containers[].ports[].hostPort` of Pod is used by the policy `kube-scheduler` only x2",
             "`spec.nodeSelecter` of Pod is not used by this release x2",
-            "`spec.schedulerName` of Pod is not used by this release x2",
-            "`spec.topologySpreadConstraints` of Pod is not used by this release x2",
-            "`spec.volumes[].persistentVolumeClaim` of Pod is not used by this release x2",
+            "`spec.schedulerName` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.topologySpreadConstraints` of Pod is used by the policy `kube-scheduler` only x2",
+            "`spec.volumes[].persistentVolumeClaim` of Pod is used by the policy `kube-scheduler` only x2",
             "Node objects are left to `cluster.manifests` x1",
         ]
     );
@@ -351,6 +355,53 @@ fn what_is_not_used_is_said_once_with_a_count() {
     assert!(first.to_string().contains(": warning: ConfigMap"), "{first}");
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!(names(&workload), ["a", "b"]);
+}
+
+/// Objects are read from wherever they are listed, once, and only for kube-scheduler.
+#[test]
+fn objects_are_read_for_kube_scheduler() {
+    let (_directory, path) = file(
+        "[{kind: Node, metadata: {name: n, labels: {kubernetes.io/hostname: h}}, spec: {taints: [{key: k, effect: PreferNoSchedule}]}, \
+         status: {capacity: {cpu: 4, pods: 10}, images: [{names: [a, b], sizeBytes: 7}], declaredFeatures: [G, F]}}, \
+         {apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {a: b}}}, \
+         {apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: r}, spec: {replicas: 0, selector: {matchLabels: {a: b}}}}, \
+         {kind: Pod, metadata: {name: p, labels: {a: b}}, spec: {containers: [{}], schedulerName: mine}}]",
+    );
+    let paths = [path];
+    let read = |read_for, node_paths: &[PathBuf]| {
+        let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
+        let (mut objects, mut findings) = (Objects::default(), Findings::default());
+        add_nodes(node_paths, read_for, &mut cluster, &mut objects, &mut findings);
+        add_pods(&paths, read_for, &mut cluster, &mut workload, &mut objects, &mut findings);
+        (cluster, workload, objects, findings)
+    };
+    let (cluster, workload, objects, findings) = read(ReadFor::KubeScheduler, &paths);
+    assert_eq!(warnings(&findings), [""; 0]);
+    assert_eq!(issues(findings), [""; 0]);
+    assert_eq!((objects.services.len(), objects.controllers.len()), (1, 1));
+    assert_eq!(workload.classes[0].spec.scheduler_name, "mine");
+    assert_eq!(names(&workload), ["p"]);
+    assert_eq!(cluster.hostnames[&NodeId(0)].as_deref(), Some("h"));
+    let shape = cluster.shape_of(NodeId(0));
+    assert_eq!((shape.images[0].names.len(), shape.images[0].size_bytes), (2, 7));
+    assert_eq!(shape.declared_features, ["F", "G"]);
+    // Listed with the pods alone.
+    let (_, _, objects, _) = read(ReadFor::KubeScheduler, &[]);
+    assert_eq!((objects.services.len(), objects.controllers.len()), (1, 1));
+    let (cluster, workload, objects, findings) = read(ReadFor::Others, &paths);
+    assert_eq!(
+        warnings(&findings),
+        [
+            "a Node's label `kubernetes.io/hostname` is taken to be its name x1",
+            "taints with `PreferNoSchedule` are used by the policy `kube-scheduler` only x1",
+            "`spec.schedulerName` of Pod is used by the policy `kube-scheduler` only x1",
+            "ReplicaSet objects are used by the policy `kube-scheduler` only x1",
+            "Service objects are used by the policy `kube-scheduler` only x1",
+        ]
+    );
+    assert_eq!(objects, Objects::default());
+    assert_eq!(workload.classes[0].spec, Box::default());
+    assert!(cluster.hostnames.is_empty() && cluster.shape_of(NodeId(0)).images.is_empty());
 }
 
 #[test]
@@ -390,7 +441,7 @@ fn directories_are_read_in_order_of_name() {
     std::fs::write(directory.path().join("b/2.yml"), node("second")).unwrap();
     std::fs::write(directory.path().join("b/1.YAML"), node("first")).unwrap();
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[directory.path().to_owned()], &mut cluster, &mut findings);
+    add_nodes(&[directory.path().to_owned()], ReadFor::Others, &mut cluster, &mut Objects::default(), &mut findings);
     assert_eq!(issues(findings), [""; 0]);
     let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["first", "second", "third"]);
@@ -404,7 +455,7 @@ fn directories_are_read_in_order_of_name() {
         (PathBuf::from("nowhere.yaml"), "W0001 0:0 no such file"),
     ] {
         let mut findings = Findings::default();
-        add_nodes(&[path], &mut Cluster::default(), &mut findings);
+        add_nodes(&[path], ReadFor::Others, &mut Cluster::default(), &mut Objects::default(), &mut findings);
         assert_eq!(issues(findings), [expected]);
     }
 }
@@ -422,8 +473,8 @@ fn data(folder: &str) -> Option<PathBuf> {
 
 fn read(node_paths: &[PathBuf], pod_paths: &[PathBuf]) -> (Cluster, Workload, Findings) {
     let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
-    add_nodes(node_paths, &mut cluster, &mut findings);
-    add_pods(pod_paths, &mut cluster, &mut workload, &mut findings);
+    add_nodes(node_paths, ReadFor::Others, &mut cluster, &mut Objects::default(), &mut findings);
+    add_pods(pod_paths, ReadFor::Others, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
     (cluster, workload, findings)
 }
 
@@ -462,7 +513,13 @@ fn dumps_of_real_clusters_are_read() {
         assert!(listed(&workload).pods.iter().all(|pod| pod.node == Some(NodeId(0))));
     }
     let (mut cluster, mut findings) = (Cluster::default(), Findings::default());
-    add_nodes(&[directory.join("troubleshoot/nodes.json")], &mut cluster, &mut findings);
+    add_nodes(
+        &[directory.join("troubleshoot/nodes.json")],
+        ReadFor::Others,
+        &mut cluster,
+        &mut Objects::default(),
+        &mut findings,
+    );
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!((cluster.nodes.len(), cluster.extended_resources.as_slice()), (7, &["nvidia.com/gpu".to_owned()][..]));
 }

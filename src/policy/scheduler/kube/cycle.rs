@@ -16,8 +16,6 @@ pub struct Cycle<'a> {
     pub class: ClassId,
     /// The nodes that are up, in the order in which they are looked at.
     pub nodes: &'a [NodeId],
-    /// Pods that wait for room on a node because preemption promised it to them, in the order of the promises.
-    pub nominated: &'a [(PodId, NodeId)],
     /// The arguments of the profile's plug-ins.
     pub arguments: &'a PluginArguments,
 }

@@ -13,17 +13,33 @@
 
 pub mod cycle;
 pub mod diagnosis;
+pub mod extender;
+pub(super) mod fast;
 pub mod framework;
 pub mod labels;
 pub mod node_info;
+pub mod node_tree;
+pub mod nominated;
 pub mod plugins;
+pub mod preemption;
+pub mod queue;
+pub mod sampling;
+pub mod schedule;
+pub mod select;
+#[cfg(test)]
+mod test_cluster;
 
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection};
-pub use framework::{Feasible, Framework};
+pub use framework::Framework;
 pub use node_info::NodeInfo;
+pub use node_tree::NodeTree;
+pub use plugins::dynamic_resources::allocate as allocate_claims;
+pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.
 pub const RELEASE: &str = "v1.37.0";
+/// The name of our own filter of GPU devices.
+pub const GPU_DEVICES: &str = "wavetank.dev/GpuDevices";
 /// The highest score of a plug-in.
 pub const MAX_NODE_SCORE: i64 = 100;

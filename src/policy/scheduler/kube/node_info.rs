@@ -1,8 +1,8 @@
 //! One node as a plug-in sees it, with pods thought away or added (`framework.NodeInfo`).
 
 use crate::ids::{NodeId, PodId};
-use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{NodeShape, Resources};
+use crate::model::{NodeShape, Resources, Taint};
+use crate::policy::scheduler::kube::labels::{self, NodeLabels};
 use crate::world::{NodeState, View};
 
 /// A node, and a what-if.
@@ -16,6 +16,20 @@ pub struct NodeInfo<'a> {
     without: Vec<PodId>,
     /// Pods that are thought to be here.
     with: Vec<PodId>,
+}
+
+impl NodeLabels for NodeInfo<'_> {
+    fn label(&self, key: &str) -> Option<&str> {
+        NodeInfo::label(self, key)
+    }
+
+    fn name(&self) -> &str {
+        NodeInfo::name(self)
+    }
+
+    fn taints(&self) -> &[Taint] {
+        &self.shape().taints
+    }
 }
 
 impl<'a> NodeInfo<'a> {
@@ -67,15 +81,7 @@ impl<'a> NodeInfo<'a> {
 
     /// The value of a label.
     pub fn label(&self, key: &str) -> Option<&'a str> {
-        if key == HOSTNAME_LABEL {
-            return match self.view.model.cluster.hostnames.get(&self.node) {
-                Some(hostname) => hostname.as_deref(),
-                None => Some(self.name()),
-            };
-        }
-        let labels = &self.shape().labels;
-        let at = labels.binary_search_by(|label| label.key.as_str().cmp(key)).ok()?;
-        Some(&labels[at].value)
+        labels::of_node(&self.view, self.node, self.shape(), key)
     }
 
     /// What its pods request in all; `pods` is their number.
@@ -84,12 +90,14 @@ impl<'a> NodeInfo<'a> {
         let i = self.node.index();
         let offered = &self.shape().allocatable;
         let mut sum = Resources::default();
-        sum.cpu.0 = nodes.cpu[i] - nodes.free_cpu[i];
-        sum.memory.0 = nodes.memory[i] - nodes.free_memory[i];
-        sum.ephemeral_storage.0 = offered.ephemeral_storage.0 - nodes.free_ephemeral_storage[i];
-        sum.pods = offered.pods - nodes.free_pods[i];
+        // A node of a dump can be over its allocatable; then what is free has wrapped around below zero.
+        let taken = |offered: u64, free: u64| offered.wrapping_sub(free);
+        sum.cpu.0 = taken(nodes.cpu[i], nodes.free_cpu[i]);
+        sum.memory.0 = taken(nodes.memory[i], nodes.free_memory[i]);
+        sum.ephemeral_storage.0 = taken(offered.ephemeral_storage.0, nodes.free_ephemeral_storage[i]);
+        sum.pods = taken(offered.pods, nodes.free_pods[i]);
         sum.extended = (0..nodes.free_extended.len())
-            .map(|position| offered.extended(position) - nodes.free_extended[position][i])
+            .map(|position| taken(offered.extended(position), nodes.free_extended[position][i]))
             .collect();
         for &pod in &self.without {
             self.change(&mut sum, pod, |sum, amount| *sum -= amount);

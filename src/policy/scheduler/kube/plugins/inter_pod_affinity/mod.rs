@@ -20,6 +20,17 @@ mod tests;
 use super::super::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
 use super::super::{Cycle, NodeInfo};
 
+pub(in super::super) use score::normalise;
+
+use crate::model::PodSpec;
+use crate::model::pod_spec::PodAffinityTerm;
+use crate::world::View;
+
+/// Whether a term of a pod finds another pod.
+pub(in super::super) fn finds(view: &View<'_>, term: &PodAffinityTerm, of: &PodSpec, other: &PodSpec) -> bool {
+    term::finds(view, term, of, other)
+}
+
 /// Its name.
 pub(super) const NAME: &str = "InterPodAffinity";
 

@@ -64,12 +64,17 @@ impl<'a> NodeScorer<'a> for AffinityScorer<'a> {
     }
 
     fn normalise(&self, _nodes: &[NodeInfo<'a>], scores: &mut [i64]) {
-        let (min, max) = (scores.iter().min().copied().unwrap_or(0), scores.iter().max().copied().unwrap_or(0));
-        let range = max - min;
-        for score in scores {
-            // Upstream divides before it multiplies, in floating point.
-            let share = if range > 0 { (*score - min) as f64 / range as f64 } else { 0.0 };
-            *score = (MAX_NODE_SCORE as f64 * share) as i64;
-        }
+        normalise(scores);
+    }
+}
+
+/// Stretches sums of weights to 0 to 100.
+pub(in crate::policy::scheduler::kube) fn normalise(scores: &mut [i64]) {
+    let (min, max) = (scores.iter().min().copied().unwrap_or(0), scores.iter().max().copied().unwrap_or(0));
+    let range = max - min;
+    for score in scores {
+        // Upstream divides before it multiplies, in floating point.
+        let share = if range > 0 { (*score - min) as f64 / range as f64 } else { 0.0 };
+        *score = (MAX_NODE_SCORE as f64 * share) as i64;
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn finds(view: &View<'_>, term: &PodAffinityTerm, of: &PodSpec, other
         ([], None) => of.namespace == other.namespace,
         (names, _) => names.contains(&other.namespace),
     };
-    (is_named || finds_namespace(view, term, &other.namespace)) && labels::selects(term.selector.as_ref(), &other.labels)
+    (is_named || finds_namespace(view, term, &other.namespace))
+        && labels::selects(term.selector.as_ref(), &other.labels)
 }
 
 fn finds_namespace(view: &View<'_>, term: &PodAffinityTerm, namespace: &str) -> bool {

@@ -16,7 +16,7 @@ const SYSTEM_DEFAULTS: [(&str, i32); 2] = [(HOSTNAME_LABEL, 3), (ZONE_LABEL, 5)]
 
 /// A constraint, with `matchLabelKeys` merged into its selector.
 #[derive(Clone, Debug)]
-pub(super) struct Constraint<'a> {
+pub(in crate::policy::scheduler::kube) struct Constraint<'a> {
     pub max_skew: i64,
     pub topology_key: &'a str,
     /// None finds no pods.
@@ -24,12 +24,12 @@ pub(super) struct Constraint<'a> {
     /// At least 1.
     pub min_domains: usize,
     honors_node_affinity: bool,
-    honors_node_taints: bool,
+    pub honors_node_taints: bool,
 }
 
 impl<'a> Constraint<'a> {
     /// The constraints of the pod, or else of the profile, that are hard or soft.
-    pub(super) fn all(cycle: &Cycle<'a>, when: WhenUnsatisfiable) -> Vec<Constraint<'a>> {
+    pub(in crate::policy::scheduler::kube) fn all(cycle: &Cycle<'a>, when: WhenUnsatisfiable) -> Vec<Constraint<'a>> {
         let spec = cycle.spec();
         if !spec.topology_spread.is_empty() {
             return listed(&spec.topology_spread, spec, when);
@@ -77,34 +77,36 @@ impl<'a> Constraint<'a> {
     }
 
     /// Whether a node counts for the pod of the cycle (`matchNodeInclusionPolicies`).
-    pub(super) fn includes(&self, cycle: &Cycle<'_>, node: &NodeInfo<'_>) -> bool {
+    pub(in crate::policy::scheduler::kube) fn includes(&self, cycle: &Cycle<'_>, node: &NodeInfo<'_>) -> bool {
         let class = cycle.pod_class();
         (!self.honors_node_affinity || labels::meets_required_node_affinity(class, node))
             && (!self.honors_node_taints || labels::tolerates_taints(class, node))
     }
 
     /// Whether the selector finds pods with these labels.
-    pub(super) fn selects(&self, pod_labels: &[Label]) -> bool {
+    pub(in crate::policy::scheduler::kube) fn selects(&self, pod_labels: &[Label]) -> bool {
         labels::selects(self.selector.as_deref(), pod_labels)
     }
 
+    /// Whether pods of the namespace with these labels count; an empty selector counts none, although it finds all.
+    pub(in crate::policy::scheduler::kube) fn counts_pods_with(&self, pod_labels: &[Label]) -> bool {
+        self.selector.as_ref().is_some_and(|selector| !selector.requirements.is_empty()) && self.selects(pod_labels)
+    }
+
     /// How many pods on a node count (`countPodsMatchSelector`): those of the namespace that the selector finds and
-    /// that are not on their way out. An empty selector counts none, although it finds all.
-    pub(super) fn count(&self, node: &NodeInfo<'_>, namespace: &str) -> i64 {
-        if self.selector.as_ref().is_none_or(|selector| selector.requirements.is_empty()) {
-            return 0;
-        }
+    /// that are not on their way out.
+    pub(in crate::policy::scheduler::kube) fn count(&self, node: &NodeInfo<'_>, namespace: &str) -> i64 {
         let view = &node.view;
         let counts = |pod: &_| {
             let spec = &view.class_of(*pod).spec;
-            spec.namespace == namespace && !view.is_terminating(*pod) && self.selects(&spec.labels)
+            spec.namespace == namespace && !view.is_terminating(*pod) && self.counts_pods_with(&spec.labels)
         };
         node.pods().filter(counts).count() as i64
     }
 }
 
 /// Whether a node has the labels of all constraints.
-pub(super) fn has_all_keys(node: &NodeInfo<'_>, constraints: &[Constraint<'_>]) -> bool {
+pub(in crate::policy::scheduler::kube) fn has_all_keys(node: &NodeInfo<'_>, constraints: &[Constraint<'_>]) -> bool {
     constraints.iter().all(|constraint| node.label(constraint.topology_key).is_some())
 }
 

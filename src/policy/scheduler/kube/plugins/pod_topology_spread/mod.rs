@@ -15,11 +15,14 @@ mod score;
 #[cfg(test)]
 mod tests;
 
+pub(in super::super) use constraint::{Constraint, has_all_keys};
+pub(in super::super) use score::{needs_all_keys, normalise};
+
 use super::super::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
 use super::super::{Cycle, NodeInfo};
 
 /// Its name.
-pub(super) const NAME: &str = "PodTopologySpread";
+pub(in super::super) const NAME: &str = "PodTopologySpread";
 
 /// The plug-in.
 #[derive(Debug)]

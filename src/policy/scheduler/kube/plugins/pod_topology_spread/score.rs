@@ -35,9 +35,7 @@ impl<'a> SpreadScorer<'a> {
         if constraints.is_empty() {
             return None;
         }
-        // With the system's defaults a node without zone is still spread over by hostname.
-        let is_system = cycle.arguments.default_spread == DefaultSpread::System;
-        let needs_all_keys = !cycle.spec().topology_spread.is_empty() || !is_system;
+        let needs_all_keys = needs_all_keys(cycle);
         let takes_part = |node: &NodeInfo<'_>| !needs_all_keys || has_all_keys(node, &constraints);
         let ignored: BTreeSet<NodeId> =
             feasible.iter().filter(|node| !takes_part(node)).map(|node| node.node).collect();
@@ -63,6 +61,26 @@ impl<'a> SpreadScorer<'a> {
         };
         let constraints = constraints.iter().cloned().zip(domains).map(weighted).collect();
         Some(SpreadScorer { namespace: &cycle.spec().namespace, constraints, ignored })
+    }
+}
+
+/// Whether nodes that lack one of the soft constraints' labels are not scored. With the system's defaults a node without
+/// zone is still spread over by hostname.
+pub(in crate::policy::scheduler::kube) fn needs_all_keys(cycle: &Cycle<'_>) -> bool {
+    let is_system = cycle.arguments.default_spread == DefaultSpread::System;
+    !cycle.spec().topology_spread.is_empty() || !is_system
+}
+
+/// Turns sums of pods around and brings them to 0 to 100; nodes that are not scored have none and get 0.
+pub(in crate::policy::scheduler::kube) fn normalise(sums: &[Option<i64>], scores: &mut [i64]) {
+    let counted = || sums.iter().flatten().copied();
+    let (min, max) = (counted().min().unwrap_or(i64::MAX), counted().max().unwrap_or(0).max(0));
+    for (score, sum) in scores.iter_mut().zip(sums) {
+        *score = match sum {
+            None => 0,
+            Some(_) if max == 0 => MAX_NODE_SCORE,
+            Some(sum) => MAX_NODE_SCORE * (max + min - sum) / max,
+        };
     }
 }
 
@@ -104,14 +122,8 @@ impl<'a> NodeScorer<'a> for SpreadScorer<'a> {
 
     fn normalise(&self, nodes: &[NodeInfo<'a>], scores: &mut [i64]) {
         let is_ignored = |node: &NodeInfo<'_>| self.ignored.contains(&node.node);
-        let counted = || nodes.iter().zip(&*scores).filter(|(node, _)| !is_ignored(node)).map(|(_, score)| *score);
-        let (min, max) = (counted().min().unwrap_or(i64::MAX), counted().max().unwrap_or(0).max(0));
-        for (node, score) in nodes.iter().zip(scores) {
-            *score = match () {
-                () if is_ignored(node) => 0,
-                () if max == 0 => MAX_NODE_SCORE,
-                () => MAX_NODE_SCORE * (max + min - *score) / max,
-            };
-        }
+        let sum = |(node, score): (&NodeInfo<'a>, &i64)| (!is_ignored(node)).then_some(*score);
+        let sums: Vec<Option<i64>> = nodes.iter().zip(&*scores).map(sum).collect();
+        normalise(&sums, scores);
     }
 }
