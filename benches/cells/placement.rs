@@ -296,8 +296,7 @@ impl<C: Contestant> Course<C> {
 
     fn step(&mut self) {
         let classes = self.classes.len();
-        let class =
-            if self.all_different { self.count % classes } else { self.drawn.below(classes as u64) as usize };
+        let class = if self.all_different { self.count % classes } else { self.drawn.below(classes as u64) as usize };
         self.count += 1;
         let node = self.contestant.decide(class);
         if let Some(node) = node {

@@ -37,26 +37,32 @@ impl Scorer for LeastAllocated {
         let (cpu, memory) = scoring_request(class);
         let (cpu, memory) = (cpu as f64, memory as f64);
         let n = scores.len();
-        let (of_cpu, of_memory) = (&rows.cpu[..n], &rows.memory[..n]);
-        let (cpu_inverse, memory_inverse) = (&rows.cpu_inverse[..n], &rows.memory_inverse[..n]);
+        let (cpu_percent, memory_percent) = (&rows.cpu_percent[..n], &rows.memory_percent[..n]);
         let (left_cpu, left_memory) = (&rows.scoring_cpu[..n], &rows.scoring_memory[..n]);
         for i in 0..n {
-            let cpu = rows::percent(left_cpu[i] - cpu, of_cpu[i], cpu_inverse[i]);
-            let memory = rows::percent(left_memory[i] - memory, of_memory[i], memory_inverse[i]);
+            let cpu = rows::percent(left_cpu[i] - cpu, cpu_percent[i]);
+            let memory = rows::percent(left_memory[i] - memory, memory_percent[i]);
             scores[i] = rows::half(cpu + memory);
         }
     }
 
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        let (cpu, memory) = scoring_request(view.class(class));
-        let columns = &view.world.nodes;
-        scores.extend(nodes.iter().map(|node| {
-            let i = node.index();
-            let cpu = share_left(columns.cpu[i], columns.scoring_cpu[i] + cpu);
-            let memory = share_left(columns.memory[i], columns.scoring_memory[i] + memory);
-            scored::mean_of_present([cpu, memory])
-        }));
+        let request = scoring_request(view.class(class));
+        scores.extend(nodes.iter().map(|node| score(view, request, *node)));
     }
+
+    #[inline]
+    fn score_one(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> Option<Score> {
+        Some(score(view, scoring_request(view.class(class)), node))
+    }
+}
+
+#[inline]
+fn score(view: &View<'_>, (cpu, memory): (u64, u64), node: NodeId) -> Score {
+    let (columns, i) = (&view.world.nodes, node.index());
+    let cpu = share_left(columns.cpu[i], columns.scoring_cpu[i] + cpu);
+    let memory = share_left(columns.memory[i], columns.scoring_memory[i] + memory);
+    scored::mean_of_present([cpu, memory])
 }
 
 /// Below this, floating-point division of 100 times an amount by another rounds down to the exact integer quotient: the
