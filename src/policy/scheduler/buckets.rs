@@ -84,16 +84,13 @@ impl Buckets {
         }
         if old != 0 {
             let (summary, words) = self.piece(old);
+            // Whether a word or a count is down to zero is anybody's guess, the processor's too: hence no branches.
             let word = &mut words[node / 64];
             *word &= !(1 << (node % 64));
-            if *word == 0 {
-                summary[node / 4096] &= !(1 << (node / 64 % 64));
-            }
+            summary[node / 4096] &= !(u64::from(*word == 0) << (node / 64 % 64));
             let c = usize::from(old);
             self.counts[c] -= 1;
-            if self.counts[c] == 0 {
-                self.used[c / 64] &= !(1 << (c % 64));
-            }
+            self.used[c / 64] &= !(u64::from(self.counts[c] == 0) << (c % 64));
         }
         self.insert(node, new);
     }

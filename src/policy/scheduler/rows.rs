@@ -51,6 +51,12 @@ pub fn percent(left: f64, percent_of: f64) -> f64 {
     (left * percent_of - NEARLY_HALF + ROUNDER) - ROUNDER
 }
 
+/// A whole number from 0 to 255 as an integer.
+#[inline(always)]
+pub fn integer(whole: f64) -> u8 {
+    (whole + ROUNDER).to_bits() as u8
+}
+
 /// floor(`whole` / 2) of a whole number, 0 or more.
 #[inline(always)]
 pub fn half(whole: f64) -> f64 {
@@ -62,11 +68,13 @@ pub(super) fn encode(rows: &Rows<'_>, (cpu, memory): (u64, u64), lowest: i32, sc
     let (cpu, memory, shift) = (cpu as f64, memory as f64, f64::from(1 - lowest));
     let n = scores.len();
     let (free_cpu, free_memory) = (&rows.free_cpu[..n], &rows.free_memory[..n]);
-    // Simple loops, and one comparison instead of two: otherwise the compiler makes no vector instructions of them.
+    // Simple loops, and a mask made of the sign bit instead of a choice: otherwise the compiler makes no vector
+    // instructions of them.
     for i in 0..n {
         let (left_cpu, left_memory) = (free_cpu[i] - cpu, free_memory[i] - memory);
         let least = if left_cpu < left_memory { left_cpu } else { left_memory };
-        scores[i] = if least < 0.0 { ROUNDER } else { scores[i] + shift + ROUNDER };
+        let fits = !((least.to_bits() as i64 >> 63) as u64);
+        scores[i] = f64::from_bits((scores[i] + shift + ROUNDER).to_bits() & fits);
     }
     for (code, score) in codes.iter_mut().zip(&*scores) {
         *code = score.to_bits() as u8;
