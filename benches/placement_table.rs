@@ -21,7 +21,7 @@ use std::time::Duration;
 use cells::{Cell, Course, Limit, Run, Wavetank};
 use limits::{AccountOnly, BucketIndex, CachedScan, Recompute};
 
-/// Turns of each way; the median counts.
+/// Turns of each way; medians count.
 const TURNS: usize = 61;
 /// A turn is so many steps that it is about as long as a busy system lets a process run undisturbed. As many steps go
 /// before it untimed, to bring back into the caches what the others have driven out.
@@ -50,8 +50,8 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// Seconds a step, for each course: the median over turns that they take one after another.
-fn measure(courses: &mut [Box<dyn Run>], turn: impl Fn(&mut dyn Run, usize) -> Duration) -> Vec<f64> {
+/// Seconds a step, for each course and turn; they take turns one after another.
+fn measure(courses: &mut [Box<dyn Run>], turn: impl Fn(&mut dyn Run, usize) -> Duration) -> Vec<Vec<f64>> {
     let steps: Vec<usize> = courses
         .iter_mut()
         .map(|course| {
@@ -67,7 +67,7 @@ fn measure(courses: &mut [Box<dyn Run>], turn: impl Fn(&mut dyn Run, usize) -> D
             seconds.push(turn(course.as_mut(), steps).as_secs_f64() / steps as f64);
         }
     }
-    seconds.into_iter().map(median).collect()
+    seconds
 }
 
 fn row(cell: Cell) {
@@ -83,21 +83,24 @@ fn row(cell: Cell) {
     }
     let hash = courses[0].hash();
     assert!(courses.iter().all(|course| course.hash() == hash), "the ways choose different nodes");
-    let seconds = measure(&mut courses, |course, steps| course.run(steps));
+    let turns = measure(&mut courses, |course, steps| course.run(steps));
+    let seconds: Vec<f64> = turns.iter().cloned().map(median).collect();
     courses.truncate(1);
     courses.push(Box::new(Course::new(cell, Limit::<AccountOnly>::new(cell), &filling)));
     let account = measure(&mut courses, |course, steps| course.run_bookkeeping(steps));
+    let account: Vec<f64> = account.into_iter().map(median).collect();
     let best = (1..seconds.len()).min_by(|&a, &b| seconds[a].total_cmp(&seconds[b])).expect("there are limits");
+    // Of ratios within a turn: a neighbour that comes for half of the turns must not decide between two medians.
+    let ratio = median(turns[best].iter().zip(&turns[0]).map(|(limit, ours)| limit / ours).collect());
     let rates: Vec<String> = seconds.iter().map(|seconds| format!("{:.3}", 1e-6 / seconds)).collect();
     let rates = match rates.as_slice() {
         [ours, recompute] => format!("{ours} | | | {recompute}"),
         others => others.join(" | "),
     };
     println!(
-        "| {} | {} | {rates} | {:.2} | {:.0} | {:.0} | {:.2} |",
+        "| {} | {} | {rates} | {ratio:.2} | {:.0} | {:.0} | {:.2} |",
         cell.nodes,
         cell.classes_name(),
-        seconds[best] / seconds[0],
         account[0] * 1e9,
         account[1] * 1e9,
         (seconds[best] - account[1]) / (seconds[0] - account[0]),

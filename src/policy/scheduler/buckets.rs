@@ -47,13 +47,13 @@ impl Buckets {
     }
 
     /// The words of a code that has a piece.
-    #[inline]
+    #[inline(always)]
     fn piece(&mut self, code: u8) -> (&mut [u64], &mut [u64]) {
         let slot = usize::from(self.slots[usize::from(code)]);
         self.words[(slot - 1) * self.piece..][..self.piece].split_at_mut(self.summary)
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, node: usize, code: u8) {
         if code == 0 {
             return;
@@ -77,7 +77,7 @@ impl Buckets {
     }
 
     /// Notes that the code of a node changes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn change(&mut self, node: usize, old: u8, new: u8) {
         if old == new {
             return;
@@ -99,7 +99,7 @@ impl Buckets {
     ///
     /// # Panics
     /// When no node has a code.
-    #[inline]
+    #[inline(always)]
     pub(super) fn best(&self) -> (u8, usize, u32) {
         let (group, bits) =
             self.used.iter().enumerate().rev().find(|(_, bits)| **bits != 0).expect("some node has a score");

@@ -491,6 +491,7 @@ impl Candidates {
     }
 
     /// How many nodes passed the filters.
+    #[inline]
     pub fn feasible(&self) -> u32 {
         match &self.table {
             Table::Narrow { tree, .. } => tree.filled(),
@@ -499,6 +500,7 @@ impl Candidates {
     }
 
     /// The best nodes, if any node passed the filters.
+    #[inline]
     pub fn best(&self) -> Option<Best> {
         if self.feasible() == 0 {
             return None;
