@@ -1,8 +1,11 @@
 //! Best-node decisions beside their limits under criterion: `cargo bench --bench placement`.
 #![allow(clippy::disallowed_methods, missing_docs, unreachable_pub, missing_debug_implementations)]
 
+// The table run uses more of both.
+#[allow(dead_code)]
 #[path = "cells/placement.rs"]
 mod cells;
+#[allow(dead_code)]
 #[path = "limits/placement.rs"]
 mod limits;
 
