@@ -1,7 +1,8 @@
-//! Best-node decisions against their limits, as one table: `cargo bench --bench placement_table`.
+//! Best-node decisions against their limits, as one table: `cargo bench --bench placement_table`. Words such as `5000/10`
+//! (nodes, classes) behind `--` pick rows.
 //!
-//! A decision is: find the best node by the least-allocated score, place the pod, let the oldest pod go. The cluster is
-//! 70 % full, of three shapes of node. All ways must choose the same nodes; they take turns within a row.
+//! All ways must choose the same nodes; they take short turns within a row, so that a neighbour on the machine hurts all
+//! of them alike.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -10,290 +11,98 @@
     missing_debug_implementations
 )]
 
+#[path = "cells/placement.rs"]
+mod cells;
 #[path = "limits/placement.rs"]
-mod placement;
+mod limits;
 
-use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::Duration;
 
-use placement::{BucketIndex, CachedScan, Fleet, Picker, Recompute, Request};
-use wavetank::ids::{ClassId, NodeId, PodId};
-use wavetank::model::{
-    Cluster, Model, Node, NodeShape, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources,
-    Scheduling, Workload,
-};
-use wavetank::policy::scheduler::{self, Decision, Scheduler, filter};
-use wavetank::rng::Seed;
-use wavetank::units::{Bytes, MilliCpu};
-use wavetank::world::{View, World};
+use cells::{Cell, Course, Limit, Run, Wavetank};
+use limits::{AccountOnly, BucketIndex, CachedScan, Recompute};
 
-const GIB: u64 = 1 << 30;
-/// Cores and GiB of the three shapes.
-const SHAPES: [(u64, u64); 3] = [(16, 64), (32, 96), (64, 256)];
-const SEED: Seed = Seed { base: 7, replication: 0 };
-
-/// Requests of `classes` classes: 250 milli-cores to 4 cores, 256 MiB to 16 GiB.
-fn requests(classes: usize) -> Vec<Request> {
-    let mut stream = SEED.stream("bench/requests", 0);
-    (0..classes).map(|_| (250 + stream.below(3751), 256 * (1 << 20) + stream.below(16 * GIB))).collect()
-}
-
-fn fleet(nodes: usize) -> Fleet {
-    let column = |of: fn((u64, u64)) -> u64| (0..nodes).map(|node| of(SHAPES[node % 3])).collect::<Vec<u64>>();
-    let (cpu, memory) = (column(|shape| shape.0 * 1000), column(|shape| shape.1 * GIB));
-    Fleet { free_cpu: cpu.clone(), free_memory: memory.clone(), cpu, memory }
-}
-
-/// The same cluster and classes as a model.
-fn model(nodes: usize, requests: &[Request]) -> Model {
-    let shape = |(cores, gib): (u64, u64)| NodeShape {
-        allocatable: Resources {
-            cpu: MilliCpu(cores * 1000),
-            memory: Bytes(gib * GIB),
-            pods: 10_000,
-            ..Resources::default()
-        },
-        ..NodeShape::default()
-    };
-    let mut cluster = Cluster::default();
-    let shapes = SHAPES.map(|kind| cluster.intern_shape(shape(kind)));
-    cluster.nodes =
-        (0..nodes).map(|n| Node { name: format!("n{n}"), shape: shapes[n % 3], unschedulable: false }).collect();
-    let class = |&(cpu, memory): &Request| PodClass {
-        requests: Resources { cpu: MilliCpu(cpu), memory: Bytes(memory), pods: 1, ..Resources::default() },
-        ..PodClass::default()
-    };
-    Model {
-        name: "bench".to_owned(),
-        description: String::new(),
-        seed: SEED,
-        horizon: None,
-        cluster,
-        workload: Workload { classes: requests.iter().map(class).collect(), ..Workload::default() },
-        objects: wavetank::model::Objects::default(),
-        scheduling: Scheduling {
-            policy: PolicyChoice::named("least-allocated"),
-            queue: PolicyChoice::named("fifo"),
-            on_unschedulable: OnUnschedulable::Drop,
-            on_eviction: OnEviction::End,
-            delays: wavetank::model::Delays::default(),
-            kube_scheduler: None,
-        },
-        script: Vec::new(),
-        outputs: Outputs::default(),
-    }
-}
-
-/// Something that decides, places, and lets the oldest go.
-trait Contestant {
-    /// Places a pod of a class; gives the node.
-    fn place(&mut self, class: usize) -> Option<usize>;
-    /// Puts a pod of a class onto a node, where it fits.
-    fn put(&mut self, class: usize, node: usize);
-    /// Lets the oldest pod go.
-    fn release_oldest(&mut self);
-}
-
-struct Limit<P> {
-    picker: P,
-    fleet: Fleet,
-    requests: Vec<Request>,
-    pods: VecDeque<(usize, usize)>,
-}
-
-impl<P: Picker> Contestant for Limit<P> {
-    fn place(&mut self, class: usize) -> Option<usize> {
-        let node = self.picker.pick(&self.fleet, class)?;
-        self.put(class, node);
-        Some(node)
-    }
-
-    fn put(&mut self, class: usize, node: usize) {
-        let (cpu, memory) = self.requests[class];
-        if self.fleet.free_cpu[node] >= cpu && self.fleet.free_memory[node] >= memory {
-            self.fleet.free_cpu[node] -= cpu;
-            self.fleet.free_memory[node] -= memory;
-            self.pods.push_back((class, node));
-            self.picker.changed(&self.fleet, node);
-        }
-    }
-
-    fn release_oldest(&mut self) {
-        if let Some((class, node)) = self.pods.pop_front() {
-            let (cpu, memory) = self.requests[class];
-            self.fleet.free_cpu[node] += cpu;
-            self.fleet.free_memory[node] += memory;
-            self.picker.changed(&self.fleet, node);
-        }
-    }
-}
-
-impl Wavetank {
-    fn put_on(&mut self, class: ClassId, node: NodeId) {
-        let pod = self.spare.pop().unwrap_or_else(|| self.world.arrive((0, 0), class, 0));
-        self.world.pods.class[pod.index()] = class;
-        self.world.place(&self.model.workload.classes[class.index()], pod, node, 0);
-        self.pods.push_back(pod);
-    }
-}
-
-struct Wavetank {
-    model: Box<Model>,
-    world: World,
-    scheduler: Box<dyn Scheduler>,
-    pods: VecDeque<PodId>,
-    /// Pods that have gone, to be used again: the table of pods stays as small as the cluster.
-    spare: Vec<PodId>,
-}
-
-impl Contestant for Wavetank {
-    fn place(&mut self, class: usize) -> Option<usize> {
-        let id = ClassId::from_index(class);
-        let view = View { model: &self.model, world: &self.world };
-        let Decision::Place(placement) = self.scheduler.decide(&view, id) else { return None };
-        self.put_on(id, placement.node);
-        Some(placement.node.index())
-    }
-
-    fn put(&mut self, class: usize, node: usize) {
-        let (id, node) = (ClassId::from_index(class), NodeId::from_index(node));
-        if filter::fits(&View { model: &self.model, world: &self.world }, id, node) {
-            self.put_on(id, node);
-        }
-    }
-
-    fn release_oldest(&mut self) {
-        if let Some(pod) = self.pods.pop_front() {
-            let class = &self.model.workload.classes[self.world.pods.class[pod.index()].index()];
-            self.world.release(class, pod);
-            self.spare.push(pod);
-        }
-    }
-}
-
-/// A contestant at work: which class comes when, and what it has chosen so far.
-struct Course {
-    contestant: Box<dyn Contestant>,
-    all_different: bool,
-    classes: usize,
-    drawn: wavetank::rng::Stream,
-    next: usize,
-    hash: u64,
-}
-
-impl Course {
-    fn class(&mut self) -> usize {
-        self.next += 1;
-        if self.all_different { (self.next - 1) % self.classes } else { self.drawn.below(self.classes as u64) as usize }
-    }
-
-    /// Puts pods onto the nodes in turn until so many milli-cores are taken; all contestants begin alike.
-    fn fill(&mut self, requests: &[Request], nodes: usize, milli_cores: u64) {
-        let mut taken = 0;
-        for pod in 0.. {
-            if taken >= milli_cores {
-                break;
-            }
-            let class = pod % requests.len().min(1000);
-            self.contestant.put(class, pod % nodes);
-            taken += requests[class].0;
-        }
-    }
-
-    /// Seconds for so many decisions.
-    fn run(&mut self, decisions: usize) -> f64 {
-        let begin = Instant::now();
-        for _ in 0..decisions {
-            let class = self.class();
-            let node = self.contestant.place(class).map_or(u64::MAX, |node| node as u64);
-            self.hash = (self.hash ^ node).wrapping_mul(0x0000_0100_0000_01b3);
-            self.contestant.release_oldest();
-        }
-        begin.elapsed().as_secs_f64()
-    }
-}
-
-fn course(contestant: impl Contestant + 'static, classes: usize, all_different: bool) -> Course {
-    let drawn = SEED.stream("bench/classes", 0);
-    Course { contestant: Box::new(contestant), all_different, classes, drawn, next: 0, hash: 0 }
-}
+/// Turns of each way; medians count.
+const TURNS: usize = 61;
+/// A turn is so many steps that it is about as long as a busy system lets a process run undisturbed. As many steps go
+/// before it untimed, to bring back into the caches what the others have driven out.
+const TURN: Duration = Duration::from_millis(2);
+/// Steps before the first turn: the ways that learn from the pace of changes have done so.
+const WARM_UP_STEPS: usize = 2000;
 
 fn main() {
-    println!("| nodes | classes | wavetank | sets by score | cached bytes | recompute | ratio to the best |");
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for nodes in [1000, 5000, 50_000] {
-        for classes in [1, 10, 100, usize::MAX] {
-            row(nodes, classes);
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    println!(
+        "| nodes | classes | wavetank | sets by score | cached bytes | recompute | ratio to the best | world, ns | \
+         limit's account, ns | ratio without these |"
+    );
+    println!("|{}", " --- |".repeat(10));
+    for cell in Cell::all() {
+        let name = format!("{}/{}", cell.nodes, cell.classes_name());
+        if words.is_empty() || words.contains(&name) {
+            row(cell);
         }
     }
-    println!("\nmillion decisions a second; medians of 5 turns");
+    println!("\nmillion steps a second; medians of {TURNS} turns");
 }
 
-fn row(nodes: usize, classes: usize) {
-    const TURNS: usize = 5;
-    let all_different = classes == usize::MAX;
-    let decisions = if all_different { 10_000_000 / nodes } else { 40_000 };
-    let milli_cores = 7 * fleet(nodes).cpu.iter().sum::<u64>() / 10;
-    // Every decision of all turns gets a class of its own.
-    let count = if all_different { 6 * decisions } else { classes };
-    let requests = requests(count);
-    let model = Box::new(model(nodes, &requests));
-    let scheduler = scheduler::find("least-allocated").expect("a policy");
-    let scheduler = scheduler.build(&serde_json::json!({}), &model, SEED).expect("no parameters");
-    let world = World::new(&model);
-    let ours = Wavetank { model, world, scheduler, pods: VecDeque::new(), spare: Vec::new() };
-    let fleet = fleet(nodes);
-    let limit = |kept: bool| (fleet.clone(), if kept { requests.clone() } else { Vec::new() });
-    let mut courses = vec![course(ours, count, all_different)];
-    if !all_different {
-        let (fleet, requests) = limit(true);
-        let picker = BucketIndex::new(requests.clone(), &fleet);
-        courses.push(course(Limit { picker, fleet, requests, pods: VecDeque::new() }, count, false));
-        let (fleet, requests) = limit(true);
-        let picker = CachedScan::new(requests.clone(), &fleet);
-        courses.push(course(Limit { picker, fleet, requests, pods: VecDeque::new() }, count, false));
-    }
-    let (fleet, requests) = limit(true);
-    let picker = Recompute::new(requests.clone(), &fleet);
-    courses.push(course(
-        Limit { picker, fleet, requests: requests.clone(), pods: VecDeque::new() },
-        count,
-        all_different,
-    ));
-    let mut seconds = vec![Vec::new(); courses.len()];
-    let slow_last = courses.len() - 1;
-    for course in &mut courses {
-        course.fill(&requests, nodes, milli_cores);
-    }
-    for turn in 0..=TURNS {
-        for (i, course) in courses.iter_mut().enumerate() {
-            let time = course.run(if i == slow_last && !all_different {
-                decisions.min(40_000_000 / nodes)
-            } else {
-                decisions
-            });
-            if turn > 0 {
-                seconds[i].push(time);
-            }
-        }
-    }
-    let (hash, exact) = (courses[0].hash, if all_different { courses.len() } else { slow_last });
-    assert!(courses[..exact].iter().all(|course| course.hash == hash), "the ways choose different nodes");
-    let rates: Vec<f64> = seconds
-        .into_iter()
-        .enumerate()
-        .map(|(i, mut times)| {
-            times.sort_by(f64::total_cmp);
-            let count = if i == slow_last && !all_different { decisions.min(40_000_000 / nodes) } else { decisions };
-            count as f64 / times[TURNS / 2] / 1e6
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
+}
+
+/// Seconds a step, for each course and turn; they take turns one after another.
+fn measure(courses: &mut [Box<dyn Run>], turn: impl Fn(&mut dyn Run, usize) -> Duration) -> Vec<Vec<f64>> {
+    let steps: Vec<usize> = courses
+        .iter_mut()
+        .map(|course| {
+            let probe = 20;
+            let times = (0..9).map(|_| turn(course.as_mut(), probe).as_secs_f64()).collect();
+            ((TURN.as_secs_f64() * probe as f64 / median(times)) as usize).clamp(4, 100_000)
         })
         .collect();
-    let best = rates[1..].iter().copied().fold(0.0, f64::max);
-    let shown: Vec<String> = rates.iter().map(|rate| format!("{rate:.3}")).collect();
-    let shown = match shown.as_slice() {
+    let mut seconds = vec![Vec::new(); courses.len()];
+    for _ in 0..TURNS {
+        for ((course, &steps), seconds) in courses.iter_mut().zip(&steps).zip(&mut seconds) {
+            turn(course.as_mut(), steps);
+            seconds.push(turn(course.as_mut(), steps).as_secs_f64() / steps as f64);
+        }
+    }
+    seconds
+}
+
+fn row(cell: Cell) {
+    let filling = cell.filling();
+    let mut courses: Vec<Box<dyn Run>> = vec![Box::new(Course::new(cell, Wavetank::new(cell), &filling))];
+    if cell.classes.is_some() {
+        courses.push(Box::new(Course::new(cell, Limit::<BucketIndex>::new(cell), &filling)));
+        courses.push(Box::new(Course::new(cell, Limit::<CachedScan>::new(cell), &filling)));
+    }
+    courses.push(Box::new(Course::new(cell, Limit::<Recompute>::new(cell), &filling)));
+    for course in &mut courses {
+        course.run(WARM_UP_STEPS);
+    }
+    let hash = courses[0].hash();
+    assert!(courses.iter().all(|course| course.hash() == hash), "the ways choose different nodes");
+    let turns = measure(&mut courses, |course, steps| course.run(steps));
+    let seconds: Vec<f64> = turns.iter().cloned().map(median).collect();
+    courses.truncate(1);
+    courses.push(Box::new(Course::new(cell, Limit::<AccountOnly>::new(cell), &filling)));
+    let account = measure(&mut courses, |course, steps| course.run_bookkeeping(steps));
+    let account: Vec<f64> = account.into_iter().map(median).collect();
+    let best = (1..seconds.len()).min_by(|&a, &b| seconds[a].total_cmp(&seconds[b])).expect("there are limits");
+    // Of ratios within a turn: a neighbour that comes for half of the turns must not decide between two medians.
+    let ratio = median(turns[best].iter().zip(&turns[0]).map(|(limit, ours)| limit / ours).collect());
+    let rates: Vec<String> = seconds.iter().map(|seconds| format!("{:.3}", 1e-6 / seconds)).collect();
+    let rates = match rates.as_slice() {
         [ours, recompute] => format!("{ours} | | | {recompute}"),
         others => others.join(" | "),
     };
-    let classes = if all_different { "all different".to_owned() } else { classes.to_string() };
-    println!("| {nodes} | {classes} | {shown} | {:.2} |", rates[0] / best);
+    println!(
+        "| {} | {} | {rates} | {ratio:.2} | {:.0} | {:.0} | {:.2} |",
+        cell.nodes,
+        cell.classes_name(),
+        account[0] * 1e9,
+        account[1] * 1e9,
+        (seconds[best] - account[1]) / (seconds[0] - account[0]),
+    );
 }

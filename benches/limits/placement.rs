@@ -1,5 +1,5 @@
-//! What the node index is measured against: hand-written loops for one policy, cpu and memory only, that know all
-//! classes and node shapes beforehand.
+//! What the node index is measured against: hand-written loops for one policy that know all classes and node shapes
+//! beforehand, look at cpu and memory alone, and say no more than the first of the best nodes.
 //!
 //! All give the same nodes: the least-allocated score, floor of the mean of two floored percentages, ties to the lowest
 //! index.
@@ -11,6 +11,7 @@ pub struct Fleet {
     pub memory: Vec<u64>,
     pub free_cpu: Vec<u64>,
     pub free_memory: Vec<u64>,
+    pub free_pods: Vec<u64>,
 }
 
 /// What a pod requests: milli-cores and bytes.
@@ -18,6 +19,8 @@ pub type Request = (u64, u64);
 
 /// A way to find the best node.
 pub trait Picker {
+    /// A way for these classes.
+    fn new(requests: Vec<Request>, fleet: &Fleet) -> Self;
     /// The best node for `class`, if any fits.
     fn pick(&mut self, fleet: &Fleet, class: usize) -> Option<usize>;
     /// Notes that what is free on a node has changed.
@@ -36,48 +39,82 @@ fn code(fleet: &Fleet, node: usize, (cpu, memory): Request) -> u8 {
     score as u8 + 1
 }
 
-/// Scores every node anew, in `f64`, without keeping anything.
-pub struct Recompute {
-    pub requests: Vec<Request>,
-    cpu: Vec<f64>,
-    memory: Vec<f64>,
-    free_cpu: Vec<f64>,
-    free_memory: Vec<f64>,
+/// Finds nothing: what is left is the account that every limit keeps.
+pub struct AccountOnly;
+
+impl Picker for AccountOnly {
+    fn new(_: Vec<Request>, _: &Fleet) -> AccountOnly {
+        AccountOnly
+    }
+
+    fn pick(&mut self, _: &Fleet, _: usize) -> Option<usize> {
+        None
+    }
+
+    fn changed(&mut self, _: &Fleet, _: usize) {}
 }
 
-impl Recompute {
-    pub fn new(requests: Vec<Request>, fleet: &Fleet) -> Recompute {
-        let floats = |column: &[u64]| column.iter().map(|&value| value as f64).collect();
-        Recompute {
-            requests,
-            cpu: floats(&fleet.cpu),
-            memory: floats(&fleet.memory),
-            free_cpu: floats(&fleet.free_cpu),
-            free_memory: floats(&fleet.free_memory),
-        }
-    }
+/// Adding and taking away 1.5 x 2^52 rounds to the nearest whole number, in vectors of every processor.
+const ROUNDER: f64 = 6_755_399_441_055_744.0;
+/// A little less than one half: subtracted before rounding it rounds down. Shares of amounts up to 2^42 are whole or at
+/// least 2^-42 below the next whole number, and are computed with an error below 2^-44.
+const NEARLY_HALF: f64 = 0.5 - 1.0 / (1u64 << 43) as f64;
+/// Rows at a time: their scores stay in the first-level cache.
+const BLOCK: usize = 512;
+
+/// Scores every node anew, in `f64`, without keeping anything but what is free.
+pub struct Recompute {
+    requests: Vec<Request>,
+    /// 100 / allocatable.
+    cpu_percent: Vec<f64>,
+    memory_percent: Vec<f64>,
+    free_cpu: Vec<f64>,
+    free_memory: Vec<f64>,
+    scores: [f64; BLOCK],
 }
 
 impl Picker for Recompute {
+    fn new(requests: Vec<Request>, fleet: &Fleet) -> Recompute {
+        let floats = |column: &[u64]| column.iter().map(|&value| value as f64).collect();
+        let percents = |column: &[u64]| column.iter().map(|&value| 100.0 / value as f64).collect();
+        Recompute {
+            requests,
+            cpu_percent: percents(&fleet.cpu),
+            memory_percent: percents(&fleet.memory),
+            free_cpu: floats(&fleet.free_cpu),
+            free_memory: floats(&fleet.free_memory),
+            scores: [0.0; BLOCK],
+        }
+    }
+
     fn pick(&mut self, _: &Fleet, class: usize) -> Option<usize> {
-        const BLOCK: usize = 512;
         let (cpu, memory) = self.requests[class];
         let (cpu, memory) = (cpu as f64, memory as f64);
         let (mut best, mut best_node) = (-1.0, None);
-        let mut scores = [0.0f64; BLOCK];
-        for start in (0..self.cpu.len()).step_by(BLOCK) {
-            let block = start..self.cpu.len().min(start + BLOCK);
-            let scores = &mut scores[..block.len()];
-            let (of_cpu, of_memory) = (&self.cpu[block.clone()], &self.memory[block.clone()]);
+        for start in (0..self.free_cpu.len()).step_by(BLOCK) {
+            let block = start..self.free_cpu.len().min(start + BLOCK);
+            let n = block.len();
+            let scores = &mut self.scores[..n];
+            let (cpu_percent, memory_percent) = (&self.cpu_percent[block.clone()], &self.memory_percent[block.clone()]);
             let (free_cpu, free_memory) = (&self.free_cpu[block.clone()], &self.free_memory[block]);
-            for (i, score) in scores.iter_mut().enumerate() {
+            for i in 0..n {
                 let (left_cpu, left_memory) = (free_cpu[i] - cpu, free_memory[i] - memory);
-                let a = f64::from((100.0 * left_cpu / of_cpu[i]) as i32);
-                let b = f64::from((100.0 * left_memory / of_memory[i]) as i32);
-                let sum = f64::from(((a + b) * 0.5) as i32);
-                *score = if left_cpu < 0.0 || left_memory < 0.0 { -1.0 } else { sum };
+                let a = (left_cpu * cpu_percent[i] - NEARLY_HALF + ROUNDER) - ROUNDER;
+                let b = (left_memory * memory_percent[i] - NEARLY_HALF + ROUNDER) - ROUNDER;
+                let mean = ((a + b) * 0.5 - 0.25 + ROUNDER) - ROUNDER;
+                let least = if left_cpu < left_memory { left_cpu } else { left_memory };
+                scores[i] = if least < 0.0 { -1.0 } else { mean };
             }
-            let top = scores.iter().copied().fold(-1.0, |a: f64, b| if b > a { b } else { a });
+            // Four maxima at once, because the order of comparisons must not chain one to the next.
+            let larger = |a: f64, b: f64| if b > a { b } else { a };
+            let mut tops = [-1.0; 4];
+            let (quads, rest) = scores.as_chunks::<4>();
+            for quad in quads {
+                for (top, &score) in tops.iter_mut().zip(quad) {
+                    *top = larger(*top, score);
+                }
+            }
+            let top = tops.iter().chain(rest).copied().fold(-1.0, larger);
             if top > best {
                 best = top;
                 best_node = scores.iter().position(|&score| score == top).map(|i| start + i);
@@ -94,18 +131,16 @@ impl Picker for Recompute {
 
 /// Keeps one byte for each class and node, and searches the bytes.
 pub struct CachedScan {
-    pub requests: Vec<Request>,
+    requests: Vec<Request>,
     codes: Vec<Vec<u8>>,
 }
 
-impl CachedScan {
-    pub fn new(requests: Vec<Request>, fleet: &Fleet) -> CachedScan {
+impl Picker for CachedScan {
+    fn new(requests: Vec<Request>, fleet: &Fleet) -> CachedScan {
         let row = |&request: &Request| (0..fleet.cpu.len()).map(|node| code(fleet, node, request)).collect();
         CachedScan { codes: requests.iter().map(row).collect(), requests }
     }
-}
 
-impl Picker for CachedScan {
     fn pick(&mut self, _: &Fleet, class: usize) -> Option<usize> {
         let codes = &self.codes[class];
         let best = codes.iter().copied().max().unwrap_or(0);
@@ -121,7 +156,7 @@ impl Picker for CachedScan {
 
 /// Keeps for each class a bit set of nodes for each score, with a summary, and a bit set of the scores in use.
 pub struct BucketIndex {
-    pub requests: Vec<Request>,
+    requests: Vec<Request>,
     classes: Vec<ClassBuckets>,
 }
 
@@ -163,8 +198,8 @@ impl ClassBuckets {
     }
 }
 
-impl BucketIndex {
-    pub fn new(requests: Vec<Request>, fleet: &Fleet) -> BucketIndex {
+impl Picker for BucketIndex {
+    fn new(requests: Vec<Request>, fleet: &Fleet) -> BucketIndex {
         let nodes = fleet.cpu.len();
         let class = |&request: &Request| {
             let mut class = ClassBuckets {
@@ -180,9 +215,7 @@ impl BucketIndex {
         };
         BucketIndex { classes: requests.iter().map(class).collect(), requests }
     }
-}
 
-impl Picker for BucketIndex {
     fn pick(&mut self, _: &Fleet, class: usize) -> Option<usize> {
         let class = &self.classes[class];
         if class.used == 0 {

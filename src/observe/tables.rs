@@ -51,7 +51,7 @@ pub fn pods(view: &View<'_>) -> Table {
         .with("gpu_milli", of_class(&|class| classes[class].gpu.as_ref().map_or(0, |gpu| gpu.milli.into())))
         .with("phase", names(pods.phase.iter().map(|&phase| phase as u32), &Phase::ALL.map(Phase::name)))
         .with("node", node_names(view, ids().map(|pod| pods.last_node(pod))))
-        .with("gpus", gpu_lists(&pods.gpus))
+        .with("gpus", gpu_lists(&ids().map(|pod| pods.gpus(pod)).collect::<Vec<_>>()))
         .with("arrival_s", Column::Seconds(pods.arrival.clone()))
         .with("bound_s", Column::Seconds(pods.bound.clone()))
         .with("running_s", Column::Seconds(pods.running.clone()))

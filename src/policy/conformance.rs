@@ -39,7 +39,7 @@ fn naive_gpu_left(model: &Model, world: &World, node: NodeId) -> Vec<u16> {
     let mut left = vec![1000; shape.gpu.map_or(0, |gpu| gpu.count as usize)];
     for pod in (0..world.pods.len()).map(PodId::from_index).filter(|&pod| world.pods.node(pod) == Some(node)) {
         if let Some(request) = &model.workload.class(world.pods.class[pod.index()]).gpu {
-            mask_devices(world.pods.gpus[pod.index()]).for_each(|device| left[device] -= request.milli);
+            mask_devices(world.pods.gpus(pod)).for_each(|device| left[device] -= request.milli);
         }
     }
     left

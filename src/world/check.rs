@@ -71,7 +71,7 @@ impl World {
             scoring_memory += memory;
             if let Some(request) = &class.gpu {
                 kinds[gpu_kind(request)] += 1;
-                for device in mask_devices(self.pods.gpus[pod.index()]) {
+                for device in mask_devices(self.pods.gpus(pod)) {
                     gpu_left[device] = gpu_left[device].checked_sub(request.milli).ok_or("I2: a GPU")?;
                 }
             }

@@ -158,13 +158,14 @@ impl World {
     /// # Panics
     /// When the pod holds a node already, or the node has not that much left (invariant I2).
     pub fn place(&mut self, class: &PodClass, pod: PodId, node: NodeId, gpus: GpuMask) {
-        assert!(self.pods.node(pod).is_none(), "a pod is placed twice");
         self.nodes.take(class, node, gpus);
         self.pods.link(&mut self.nodes, pod, node, gpus);
         self.record_move(pod, node, true);
         self.totals.cpu_allocated += class.requests.cpu.0;
         self.totals.memory_allocated += class.requests.memory.0;
-        self.totals.gpu_allocated += class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
+        if let Some(gpu) = &class.gpu {
+            self.totals.gpu_allocated += gpu.total_milli();
+        }
         self.changes.record(node);
     }
 
@@ -178,13 +179,14 @@ impl World {
     /// # Panics
     /// When the pod holds no node.
     pub fn release(&mut self, class: &PodClass, pod: PodId) -> NodeId {
-        let node = self.pods.node(pod).expect("a pod without a node is released");
-        self.nodes.give_back(class, node, self.pods.gpus[pod.index()]);
-        self.pods.unlink(&mut self.nodes, pod);
+        let (node, gpus) = self.pods.unlink(&mut self.nodes, pod);
+        self.nodes.give_back(class, node, gpus);
         self.record_move(pod, node, false);
         self.totals.cpu_allocated -= class.requests.cpu.0;
         self.totals.memory_allocated -= class.requests.memory.0;
-        self.totals.gpu_allocated -= class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli());
+        if let Some(gpu) = &class.gpu {
+            self.totals.gpu_allocated -= gpu.total_milli();
+        }
         self.changes.record(node);
         node
     }

@@ -113,6 +113,7 @@ pub fn gpu_kind(request: &GpuRequest) -> usize {
 }
 
 /// Requested (milli-cores, bytes) as upstream's scorers count them.
+#[inline]
 pub fn scoring_request(class: &PodClass) -> (u64, u64) {
     if let Some(request) = class.spec.scoring_request {
         return request;
@@ -215,6 +216,7 @@ impl Nodes {
     }
 
     /// Takes what a pod of `class` requests from `node`.
+    #[inline]
     pub(super) fn take(&mut self, class: &PodClass, node: NodeId, gpus: GpuMask) {
         let i = node.index();
         let less = |free: &mut u64, amount: u64| {
@@ -222,7 +224,10 @@ impl Nodes {
         };
         less(&mut self.free_cpu[i], class.requests.cpu.0);
         less(&mut self.free_memory[i], class.requests.memory.0);
-        less(&mut self.free_ephemeral_storage[i], class.requests.ephemeral_storage.0);
+        // Most pods request none: the column stays out of the cache.
+        if class.requests.ephemeral_storage.0 > 0 {
+            less(&mut self.free_ephemeral_storage[i], class.requests.ephemeral_storage.0);
+        }
         less(&mut self.free_pods[i], class.requests.pods);
         for (column, amount) in self.free_extended.iter_mut().zip(&class.requests.extended) {
             less(&mut column[i], *amount);
@@ -243,11 +248,14 @@ impl Nodes {
     }
 
     /// Gives back to `node` what a pod of `class` took.
+    #[inline]
     pub(super) fn give_back(&mut self, class: &PodClass, node: NodeId, gpus: GpuMask) {
         let i = node.index();
         self.free_cpu[i] += class.requests.cpu.0;
         self.free_memory[i] += class.requests.memory.0;
-        self.free_ephemeral_storage[i] += class.requests.ephemeral_storage.0;
+        if class.requests.ephemeral_storage.0 > 0 {
+            self.free_ephemeral_storage[i] += class.requests.ephemeral_storage.0;
+        }
         self.free_pods[i] += class.requests.pods;
         for (column, amount) in self.free_extended.iter_mut().zip(&class.requests.extended) {
             column[i] += amount;

@@ -160,14 +160,24 @@ pub struct Pods {
     pub running: Vec<SimTime>,
     /// When it ended.
     pub finished: Vec<SimTime>,
-    /// The GPUs it holds, or held last.
-    pub gpus: Vec<GpuMask>,
-    /// The node it holds, or held last.
-    last_node: Vec<u32>,
-    next: Vec<u32>,
-    previous: Vec<u32>,
-    on_node: Vec<bool>,
+    /// Where it is or was; a row and not columns, because all of it changes at once.
+    places: Vec<Place>,
 }
+
+/// Where a pod is.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// The node it holds, or held last.
+    node: u32,
+    /// The GPUs it holds, or held last.
+    gpus: GpuMask,
+    /// The pods before and after it in the list of its node.
+    next: u32,
+    previous: u32,
+}
+
+/// Stands for the pod before one that is in no list.
+const IN_NO_LIST: u32 = u32::MAX - 1;
 
 impl Pods {
     /// How many pods have arrived.
@@ -196,60 +206,69 @@ impl Pods {
         self.bound.push(SimTime::NEVER);
         self.running.push(SimTime::NEVER);
         self.finished.push(SimTime::NEVER);
-        self.gpus.push(0);
-        self.last_node.push(NO_NODE);
-        self.next.push(NO_POD);
-        self.previous.push(NO_POD);
-        self.on_node.push(false);
+        self.places.push(Place { node: NO_NODE, gpus: 0, next: NO_POD, previous: IN_NO_LIST });
         id
     }
 
     /// The node the pod holds now.
     #[inline]
     pub fn node(&self, pod: PodId) -> Option<NodeId> {
-        self.on_node[pod.index()].then(|| NodeId(self.last_node[pod.index()]))
+        let place = &self.places[pod.index()];
+        (place.previous != IN_NO_LIST).then_some(NodeId(place.node))
     }
 
     /// The node the pod holds now or held last.
     pub fn last_node(&self, pod: PodId) -> Option<NodeId> {
-        let node = self.last_node[pod.index()];
+        let node = self.places[pod.index()].node;
         (node != NO_NODE).then_some(NodeId(node))
     }
 
+    /// The GPUs that the pod holds now or held last.
+    #[inline]
+    pub fn gpus(&self, pod: PodId) -> GpuMask {
+        self.places[pod.index()].gpus
+    }
+
     pub(super) fn next_on_node(&self, pod: PodId) -> Option<PodId> {
-        let next = self.next[pod.index()];
+        let next = self.places[pod.index()].next;
         (next != NO_POD).then_some(PodId(next))
     }
 
     /// Puts the pod at the head of the node's list.
+    ///
+    /// # Panics
+    /// When the pod is in a list already.
+    #[inline]
     pub(super) fn link(&mut self, nodes: &mut Nodes, pod: PodId, node: NodeId, gpus: GpuMask) {
-        let (i, n) = (pod.index(), node.index());
-        let head = std::mem::replace(&mut nodes.first_pod[n], pod.0);
+        let head = std::mem::replace(&mut nodes.first_pod[node.index()], pod.0);
         if head != NO_POD {
-            self.previous[head as usize] = pod.0;
+            self.places[head as usize].previous = pod.0;
         }
-        self.next[i] = head;
-        self.previous[i] = NO_POD;
-        self.last_node[i] = node.0;
-        self.on_node[i] = true;
-        self.gpus[i] = gpus;
-        nodes.pod_count[n] += 1;
+        let place = &mut self.places[pod.index()];
+        assert!(place.previous == IN_NO_LIST, "a pod is placed twice");
+        *place = Place { node: node.0, gpus, next: head, previous: NO_POD };
+        nodes.pod_count[node.index()] += 1;
     }
 
-    /// Takes the pod out of its node's list.
-    pub(super) fn unlink(&mut self, nodes: &mut Nodes, pod: PodId) {
-        let i = pod.index();
-        let node = self.last_node[i] as usize;
-        let (next, previous) = (self.next[i], self.previous[i]);
+    /// Takes the pod out of its node's list, and gives the node and the GPUs it held.
+    ///
+    /// # Panics
+    /// When the pod holds no node.
+    #[inline]
+    pub(super) fn unlink(&mut self, nodes: &mut Nodes, pod: PodId) -> (NodeId, GpuMask) {
+        let place = &mut self.places[pod.index()];
+        let Place { node, gpus, next, previous } = *place;
+        assert!(previous != IN_NO_LIST, "a pod without a node is released");
+        place.previous = IN_NO_LIST;
         if previous == NO_POD {
-            nodes.first_pod[node] = next;
+            nodes.first_pod[node as usize] = next;
         } else {
-            self.next[previous as usize] = next;
+            self.places[previous as usize].next = next;
         }
         if next != NO_POD {
-            self.previous[next as usize] = previous;
+            self.places[next as usize].previous = previous;
         }
-        self.on_node[i] = false;
-        nodes.pod_count[node] -= 1;
+        nodes.pod_count[node as usize] -= 1;
+        (NodeId(node), gpus)
     }
 }

@@ -56,7 +56,7 @@ fn held_by_node(view: &View<'_>, without: Option<PodId>) -> Vec<Held> {
             *sum += amount;
         }
         if let Some(request) = &class.gpu {
-            mask_devices(world.pods.gpus[pod.index()]).for_each(|d| held.devices[d] += u64::from(request.milli));
+            mask_devices(world.pods.gpus(pod)).for_each(|d| held.devices[d] += u64::from(request.milli));
         }
     }
     held

@@ -54,13 +54,13 @@ impl Refusal {
 }
 
 /// Whether a pod of `class` fits on `node` now.
-#[inline]
+#[inline(always)]
 pub fn fits(view: &View<'_>, class: ClassId, node: NodeId) -> bool {
     refusal(view, class, node).is_none()
 }
 
 /// Why a pod of `class` does not fit on `node` now: the first test that fails.
-#[inline]
+#[inline(always)]
 pub fn refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal> {
     let nodes = &view.world.nodes;
     if nodes.state[node.index()] != NodeState::Ready {
@@ -85,7 +85,7 @@ pub fn refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal>
 }
 
 /// Which resource, GPUs aside, `node` has too little of for a pod of `class`: the first in order of the tests.
-#[inline]
+#[inline(always)]
 pub fn resource_refusal(view: &View<'_>, class: ClassId, node: NodeId) -> Option<Refusal> {
     let (nodes, i) = (&view.world.nodes, node.index());
     let wanted = &view.class(class).requests;

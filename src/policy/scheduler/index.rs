@@ -84,6 +84,8 @@ struct ClassState {
     seen: bool,
     used: u64,
     table: Option<Box<Candidates>>,
+    /// Memory that the table takes, as counted in the sum.
+    table_bytes: usize,
 }
 
 /// The nodes as one class sees them.
@@ -102,9 +104,27 @@ pub struct Candidates {
 enum Table {
     /// Score less lowest plus one; zero for a node that did not pass the filters.
     /// While there are sets, the tree's inner values are left behind.
-    Narrow { tree: MaxTree<u8>, buckets: Option<Buckets> },
+    Narrow { tree: MaxTree<u8>, buckets: Option<Box<Buckets>> },
     /// The score; [`INFEASIBLE`] for a node that did not pass the filters.
     Wide(MaxTree<Score>),
+}
+
+/// Whether a table was brought up to date by the short way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum KeptUp {
+    /// It was not touched.
+    No,
+    /// It was.
+    Yes,
+    /// It was, and takes more memory now.
+    Grown,
+}
+
+/// Whether sets of nodes by score pay at this running mean of nodes to catch up with; twice the bound before those
+/// that there are already are given up: no to and fro.
+#[inline]
+fn sets_pay(catch_up: usize, there: bool) -> bool {
+    catch_up <= 8 * SETS_CHANGES_MAX * (1 + usize::from(there))
 }
 
 const OUT_OF_RANGE: &str = "a score is outside the range that its scorer declares";
@@ -159,20 +179,28 @@ impl NodeIndex {
             self.fill(view, class, scorer, &mut scratch);
             return self.scratch.insert(scratch);
         }
-        let (mut table, old_bytes) = match state.table.take() {
-            Some(table) => {
-                let bytes = table.bytes();
-                (table, bytes)
+        let at_once = |table: &mut Box<Candidates>| table.keep_up(view, class, scorer, &mut self.scores);
+        match state.table.as_mut().map_or(KeptUp::No, at_once) {
+            KeptUp::Yes => {}
+            KeptUp::Grown => self.count_bytes(class),
+            KeptUp::No => {
+                let mut table = state.table.take().unwrap_or_else(|| Box::new(Candidates::empty(scorer.range())));
+                self.bring_up_to_date(view, class, scorer, &mut table);
+                self.classes[class.index()].table = Some(table);
+                self.count_bytes(class);
             }
-            None => (Box::new(Candidates::empty(scorer.range())), 0),
-        };
-        self.bring_up_to_date(view, class, scorer, &mut table);
-        self.table_bytes = self.table_bytes - old_bytes + table.bytes();
-        self.classes[class.index()].table = Some(table);
+        }
+        self.classes[class.index()].table.as_deref().expect("the table was just kept")
+    }
+
+    /// Counts the memory of the table of `class` anew, and drops others when all together take too much.
+    fn count_bytes(&mut self, class: ClassId) {
+        let state = &mut self.classes[class.index()];
+        let bytes = state.table.as_ref().map_or(0, |table| table.bytes());
+        self.table_bytes = self.table_bytes - std::mem::replace(&mut state.table_bytes, bytes) + bytes;
         if self.table_bytes > self.table_bytes_max {
             self.drop_oldest(class);
         }
-        self.classes[class.index()].table.as_deref().expect("the table was just kept")
     }
 
     fn bring_up_to_date<S: Scorer>(&mut self, view: &View<'_>, class: ClassId, scorer: &mut S, table: &mut Candidates) {
@@ -286,9 +314,9 @@ impl NodeIndex {
         while self.table_bytes > self.table_bytes_max {
             let others = self.classes.iter().enumerate().filter(|(i, s)| *i != class.index() && s.table.is_some());
             let Some((oldest, _)) = others.min_by_key(|(_, state)| state.used) else { return };
-            let dropped = self.classes[oldest].table.take().expect("it was just found");
-            self.classes[oldest].seen = false;
-            self.table_bytes -= dropped.bytes();
+            let dropped = std::mem::take(&mut self.classes[oldest]);
+            self.table_bytes -= dropped.table_bytes;
+            self.classes[oldest].used = dropped.used;
         }
     }
 }
@@ -336,7 +364,7 @@ impl Candidates {
     /// Memory that the table takes.
     fn bytes(&self) -> usize {
         match &self.table {
-            Table::Narrow { tree, buckets } => tree.bytes() + buckets.as_ref().map_or(0, Buckets::bytes),
+            Table::Narrow { tree, buckets } => tree.bytes() + buckets.as_ref().map_or(0, |sets| sets.bytes()),
             Table::Wide(tree) => tree.bytes(),
         }
     }
@@ -381,14 +409,54 @@ impl Candidates {
         }
     }
 
+    /// The short way: few changes, and nothing to rearrange for them.
+    #[inline]
+    fn keep_up<S: Scorer>(
+        &mut self,
+        view: &View<'_>,
+        class: ClassId,
+        scorer: &mut S,
+        scores: &mut Vec<Score>,
+    ) -> KeptUp {
+        let (changes, nodes) = (&view.world.changes, view.world.nodes.len());
+        let lag = changes.position() - self.position;
+        let mean = self.catch_up_after(lag as usize);
+        let Table::Narrow { tree, buckets: Some(buckets) } = &mut self.table else { return KeptUp::No };
+        if lag > SINGLE_CHANGES_MAX || !sets_pay(mean, true) || tree.len() != nodes {
+            return KeptUp::No;
+        }
+        let Some(changed) = changes.since(self.position) else { return KeptUp::No };
+        let sets = buckets.sets_in_use();
+        for node in changed {
+            let code = if filter::fits(view, class, node) {
+                let score = scorer.score_one(view, class, node).unwrap_or_else(|| {
+                    scores.clear();
+                    scorer.score(view, class, &[node], scores);
+                    scores[0]
+                });
+                u8::try_from(score - self.lowest + 1).expect(OUT_OF_RANGE)
+            } else {
+                0
+            };
+            buckets.change(node.index(), tree.set_leaf(node.index(), code), code);
+        }
+        self.position = changes.position();
+        self.catch_up = mean;
+        if sets == buckets.sets_in_use() { KeptUp::Yes } else { KeptUp::Grown }
+    }
+
+    /// The running mean with so many more changes.
+    #[inline]
+    fn catch_up_after(&self, changes: usize) -> usize {
+        (self.catch_up * 7 + changes * 8) / 8
+    }
+
     /// Has sets of nodes by score while there is next to nothing to catch up with.
     fn note_catch_up(&mut self, changes: usize) {
-        self.catch_up = (self.catch_up * 7 + changes * 8) / 8;
+        self.catch_up = self.catch_up_after(changes);
         if let Table::Narrow { tree, buckets } = &mut self.table {
-            // Twice the bound before giving them up: no to and fro.
-            let pays = self.catch_up <= 8 * SETS_CHANGES_MAX * (1 + usize::from(buckets.is_some()));
-            match (pays, &buckets) {
-                (true, None) => *buckets = Some(Buckets::new(tree.leaves())),
+            match (sets_pay(self.catch_up, buckets.is_some()), &buckets) {
+                (true, None) => *buckets = Some(Box::new(Buckets::new(tree.leaves()))),
                 (false, Some(_)) => {
                     *buckets = None;
                     tree.rebuild();
@@ -423,6 +491,7 @@ impl Candidates {
     }
 
     /// How many nodes passed the filters.
+    #[inline]
     pub fn feasible(&self) -> u32 {
         match &self.table {
             Table::Narrow { tree, .. } => tree.filled(),
@@ -431,6 +500,7 @@ impl Candidates {
     }
 
     /// The best nodes, if any node passed the filters.
+    #[inline]
     pub fn best(&self) -> Option<Best> {
         if self.feasible() == 0 {
             return None;

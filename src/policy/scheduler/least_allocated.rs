@@ -37,45 +37,46 @@ impl Scorer for LeastAllocated {
         let (cpu, memory) = scoring_request(class);
         let (cpu, memory) = (cpu as f64, memory as f64);
         let n = scores.len();
-        let (of_cpu, of_memory) = (&rows.cpu[..n], &rows.memory[..n]);
-        let (cpu_inverse, memory_inverse) = (&rows.cpu_inverse[..n], &rows.memory_inverse[..n]);
+        let (cpu_percent, memory_percent) = (&rows.cpu_percent[..n], &rows.memory_percent[..n]);
         let (left_cpu, left_memory) = (&rows.scoring_cpu[..n], &rows.scoring_memory[..n]);
         for i in 0..n {
-            let cpu = rows::percent(left_cpu[i] - cpu, of_cpu[i], cpu_inverse[i]);
-            let memory = rows::percent(left_memory[i] - memory, of_memory[i], memory_inverse[i]);
+            let cpu = rows::percent(left_cpu[i] - cpu, cpu_percent[i]);
+            let memory = rows::percent(left_memory[i] - memory, memory_percent[i]);
             scores[i] = rows::half(cpu + memory);
         }
     }
 
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>) {
-        let (cpu, memory) = scoring_request(view.class(class));
-        let columns = &view.world.nodes;
-        scores.extend(nodes.iter().map(|node| {
-            let i = node.index();
-            let cpu = share_left(columns.cpu[i], columns.scoring_cpu[i] + cpu);
-            let memory = share_left(columns.memory[i], columns.scoring_memory[i] + memory);
-            scored::mean_of_present([cpu, memory])
-        }));
+        let request = scoring_request(view.class(class));
+        scores.extend(nodes.iter().map(|node| score(view, request, *node)));
+    }
+
+    #[inline]
+    fn score_one(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> Option<Score> {
+        Some(score(view, scoring_request(view.class(class)), node))
     }
 }
 
-/// Below this, floating-point division of 100 times an amount by another rounds down to the exact integer quotient: the
-/// numerator is exact below 2^53, and the quotient is further from the next integer than half a unit in its last place.
-const EXACT_BELOW: u64 = 1 << 45;
+#[inline]
+fn score(view: &View<'_>, (cpu, memory): (u64, u64), node: NodeId) -> Score {
+    let (columns, i) = (&view.world.nodes, node.index());
+    let (of_cpu, of_memory) = (columns.cpu[i], columns.memory[i]);
+    let (cpu, memory) = (columns.scoring_cpu[i] + cpu, columns.scoring_memory[i] + memory);
+    let in_rows = |amount: u64| (1..=rows::AMOUNT_MAX).contains(&amount);
+    if in_rows(of_cpu) && in_rows(of_memory) {
+        // As in rows: without divisions of integers, and back to an integer but once.
+        let percent = |requested: u64, of: u64| {
+            rows::percent(of.saturating_sub(requested) as i64 as f64, 100.0 / of as i64 as f64)
+        };
+        return Score::from(rows::integer(rows::half(percent(cpu, of_cpu) + percent(memory, of_memory))));
+    }
+    scored::mean_of_present([share_left(of_cpu, cpu), share_left(of_memory, memory)])
+}
 
 /// Percent of `allocatable` left, rounded down; none when there is nothing to allocate.
-///
-/// In floating point where that is exact: it takes a third of the time of the integer division.
-#[inline]
 fn share_left(allocatable: u64, requested: u64) -> Option<u64> {
-    if allocatable == 0 {
-        return None;
-    }
-    let left = allocatable.saturating_sub(requested);
-    Some(match allocatable < EXACT_BELOW {
-        true => (left as i64 as f64 * 100.0 / allocatable as i64 as f64) as i64 as u64,
-        false => (u128::from(left) * 100 / u128::from(allocatable)) as u64,
-    })
+    let left = u128::from(allocatable.saturating_sub(requested));
+    (left * 100).checked_div(u128::from(allocatable)).map(|percent| percent as u64)
 }
 
 #[cfg(test)]
@@ -99,16 +100,18 @@ mod tests {
     }
 
     #[test]
-    fn floating_point_shares_are_the_integer_ones() {
+    fn floating_point_scores_are_the_integer_ones() {
         let mut stream = crate::rng::Seed { base: 1, replication: 0 }.stream("test/shares", 0);
-        for _ in 0..200_000 {
-            let size = 1 + stream.below(50);
-            let allocatable = 1 + stream.below(1 << size);
-            // Amounts whose percentage is whole, or one unit short of it, are where rounding would show.
-            let whole = u128::from(allocatable) * u128::from(stream.below(101)) / 100;
-            let left = (whole as u64).saturating_sub(stream.below(3));
-            let exact = (u128::from(left) * 100 / u128::from(allocatable)) as u64;
-            assert_eq!(share_left(allocatable, allocatable - left), Some(exact), "{left} of {allocatable}");
+        for _ in 0..200 {
+            // Around the bound of what is scored in floating point.
+            let memory_mib = 1 + stream.below((1 << 24) * 11 / 10);
+            let cpu = 1 + stream.below(1000);
+            let nodes = cluster().node("a").cpu(cpu).memory_mib(memory_mib);
+            let (cpu_wanted, memory_wanted) = (1 + stream.below(cpu), 1 + stream.below(memory_mib));
+            let model = nodes.pod("p").cpu(cpu_wanted).memory_mib(memory_wanted).model();
+            let world = world_with(&model, &[]);
+            let exact = (100 * (cpu - cpu_wanted) / cpu + 100 * (memory_mib - memory_wanted) / memory_mib) / 2;
+            assert_eq!(scores_of(LeastAllocated, &model, &world, 0), [exact as i32], "{cpu_wanted} of {cpu}");
         }
     }
 

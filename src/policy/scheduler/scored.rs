@@ -15,6 +15,13 @@ pub trait Scorer: Send {
     /// Appends the score of each of `nodes`, which all passed the filters, to `scores`.
     fn score(&mut self, view: &View<'_>, class: ClassId, nodes: &[NodeId], scores: &mut Vec<Score>);
 
+    /// The score of one node that passed the filters, the same as [`Scorer::score`] gives; none where there is no way
+    /// that is faster than a list of one node.
+    #[inline]
+    fn score_one(&mut self, _view: &View<'_>, _class: ClassId, _node: NodeId) -> Option<Score> {
+        None
+    }
+
     /// The lowest and the highest score there can be. The narrower, the faster the best node is found.
     fn range(&self) -> RangeInclusive<Score> {
         0..=100
