@@ -197,7 +197,12 @@ impl Wavetank {
     /// wavetank for a cell.
     pub fn new(cell: Cell) -> Wavetank {
         let model = Box::new(cell.model());
-        Wavetank { world: World::new(&model), scheduler: least_allocated(&model), model }
+        let (mut world, scheduler) = (World::new(&model), least_allocated(&model));
+        // As the engine does it.
+        if !scheduler.follows_placements() {
+            world.placements.remember_none();
+        }
+        Wavetank { world, scheduler, model }
     }
 }
 

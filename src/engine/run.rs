@@ -92,7 +92,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
         queue_order: Box<dyn QueueOrder>,
         observer: O,
     ) -> Simulation<'m, O> {
-        let world = World::new(model);
+        let mut world = World::new(model);
+        if !scheduler.follows_placements() {
+            world.placements.remember_none();
+        }
         let mut pool_sizes = vec![0; model.cluster.pools.len()];
         for node in &model.cluster.nodes {
             if let Some(pool) = model.cluster.shape(node.shape).pool {

@@ -157,6 +157,7 @@ impl World {
     ///
     /// # Panics
     /// When the pod holds a node already, or the node has not that much left (invariant I2).
+    #[inline]
     pub fn place(&mut self, class: &PodClass, pod: PodId, node: NodeId, gpus: GpuMask) {
         self.nodes.take(class, node, gpus);
         self.pods.link(&mut self.nodes, pod, node, gpus);
@@ -169,15 +170,20 @@ impl World {
         self.changes.record(node);
     }
 
+    #[inline(always)]
     fn record_move(&mut self, pod: PodId, node: NodeId, came: bool) {
-        let (class, deletion) = (self.pods.class[pod.index()], self.pods.deletion[pod.index()]);
-        self.placements.record(Move { node, class, came, is_terminating: deletion != Deletion::None });
+        let pods = &self.pods;
+        self.placements.record(|| {
+            let (class, deletion) = (pods.class[pod.index()], pods.deletion[pod.index()]);
+            Move { node, class, came, is_terminating: deletion != Deletion::None }
+        });
     }
 
     /// Gives back what `pod` holds, and returns the node it held.
     ///
     /// # Panics
     /// When the pod holds no node.
+    #[inline]
     pub fn release(&mut self, class: &PodClass, pod: PodId) -> NodeId {
         let (node, gpus) = self.pods.unlink(&mut self.nodes, pod);
         self.nodes.give_back(class, node, gpus);

@@ -31,11 +31,18 @@ impl Placements {
         Placements { ring: vec![empty; nodes.max(1024).next_power_of_two()], next: 0 }
     }
 
+    /// From now on counts moves and remembers none, for a world whose moves nobody follows: each costs a cache line.
+    pub fn remember_none(&mut self) {
+        self.ring = Vec::new();
+    }
+
     /// Notes a move.
     #[inline]
-    pub(super) fn record(&mut self, change: Move) {
-        let mask = self.ring.len() - 1;
-        self.ring[self.next as usize & mask] = change;
+    pub(super) fn record(&mut self, change: impl FnOnce() -> Move) {
+        if !self.ring.is_empty() {
+            let mask = self.ring.len() - 1;
+            self.ring[self.next as usize & mask] = change();
+        }
         self.next += 1;
     }
 
@@ -48,7 +55,7 @@ impl Placements {
     /// The moves since `position`, oldest first; none when that is too long ago to be known.
     #[inline]
     pub fn since(&self, position: u64) -> Option<impl Iterator<Item = Move> + '_> {
-        let mask = self.ring.len() - 1;
+        let mask = self.ring.len().wrapping_sub(1);
         (self.next - position <= self.ring.len() as u64)
             .then(|| (position..self.next).map(move |at| self.ring[at as usize & mask]))
     }

@@ -365,6 +365,10 @@ impl Scheduler for KubeScheduler {
         (decision, explanation)
     }
 
+    fn follows_placements(&self) -> bool {
+        true
+    }
+
     fn queue(&self) -> Option<SchedulingQueue> {
         Some(SchedulingQueue::new(&self.configuration))
     }

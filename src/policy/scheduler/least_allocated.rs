@@ -51,13 +51,13 @@ impl Scorer for LeastAllocated {
         scores.extend(nodes.iter().map(|node| score(view, request, *node)));
     }
 
-    #[inline]
+    #[inline(always)]
     fn score_one(&mut self, view: &View<'_>, class: ClassId, node: NodeId) -> Option<Score> {
         Some(score(view, scoring_request(view.class(class)), node))
     }
 }
 
-#[inline]
+#[inline(always)]
 fn score(view: &View<'_>, (cpu, memory): (u64, u64), node: NodeId) -> Score {
     let (columns, i) = (&view.world.nodes, node.index());
     let (of_cpu, of_memory) = (columns.cpu[i], columns.memory[i]);

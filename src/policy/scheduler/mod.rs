@@ -77,6 +77,11 @@ pub trait Scheduler: Send {
         None
     }
 
+    /// Whether the policy follows [`crate::world::Placements`]; the engine keeps that log short for the others.
+    fn follows_placements(&self) -> bool {
+        false
+    }
+
     /// Whether somebody outside the simulation binds the pod, which holds its node already: then [`Scheduler::bind`] is to be
     /// called when the binding is due.
     fn binds(&self, _view: &View<'_>, _pod: PodId) -> bool {
