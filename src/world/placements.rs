@@ -74,9 +74,19 @@ mod tests {
             came: node % 3 == 0,
             is_terminating: node % 5 == 0,
         };
-        (0..1030).for_each(|node| log.record(change(node)));
+        (0..1030).for_each(|node| log.record(|| change(node)));
         let seen: Vec<_> = log.since(1028).expect("recent").collect();
         assert_eq!(seen, [change(1028), change(1029)]);
         assert!(log.since(5).is_none());
+    }
+
+    #[test]
+    fn a_log_that_remembers_none_sends_readers_to_count_afresh() {
+        let mut log = Placements::new(1);
+        log.remember_none();
+        log.record(|| unreachable!("nobody follows"));
+        assert_eq!(log.position(), 1);
+        assert!(log.since(0).is_none());
+        assert_eq!(log.since(1).expect("nothing happened since").count(), 0);
     }
 }
