@@ -50,3 +50,15 @@ id!(
     /// A zone: a domain of failure.
     ZoneId
 );
+id!(
+    /// An object that makes pods, such as a Deployment, in the order of the model.
+    ControllerId
+);
+id!(
+    /// What the pods of a template do, in the order of the model.
+    LifeId
+);
+id!(
+    /// A template of an object that makes pods: the position among its templates.
+    RevisionId
+);

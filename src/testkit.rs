@@ -6,9 +6,9 @@
 
 use crate::ids::{ClassId, GpuModelId, NodeId};
 use crate::model::{
-    Cluster, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
-    Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect, Toleration, TolerationOperator,
-    Workload,
+    Cluster, Controllers, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects, OnEviction,
+    OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect, Toleration,
+    TolerationOperator, Workload,
 };
 use crate::policy::scheduler::{self, Decision, Scheduler, Score, Scorer, filter};
 use crate::rng::Seed;
@@ -225,6 +225,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         horizon: None,
         cluster,
         workload,
+        controllers: Controllers::default(),
         objects: Objects::default(),
         scheduling: Scheduling {
             policy: PolicyChoice::named("first-fit"),

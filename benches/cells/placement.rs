@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use wavetank::ids::{ClassId, NodeId, PodId};
 use wavetank::model::{
-    Cluster, Delays, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice,
-    Resources, Scheduling, Workload,
+    Cluster, Controllers, Delays, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
+    PolicyChoice, Resources, Scheduling, Workload,
 };
 use wavetank::policy::scheduler::{self, Decision, Scheduler};
 use wavetank::rng::{Seed, Stream};
@@ -109,6 +109,7 @@ impl Cell {
             horizon: None,
             cluster,
             workload: Workload { classes: self.requests().into_iter().map(class).collect(), ..Workload::default() },
+            controllers: Controllers::default(),
             objects: Objects::default(),
             scheduling: Scheduling {
                 policy: PolicyChoice::named("least-allocated"),

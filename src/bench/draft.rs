@@ -5,8 +5,8 @@ use crate::ids::{ClassId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, PodAffinityTerm, SelectorOperator};
 use crate::model::{
-    ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, Label, ListedPod, ListedPods, Model, Node,
-    NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PodSpec, PolicyChoice, Pool, Resources,
+    ArrivalSource, Arrivals, Cluster, Controllers, Delays, Dist, GeneratedPods, Label, ListedPod, ListedPods, Model,
+    Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PodSpec, PolicyChoice, Pool, Resources,
     Scheduling, ScriptedAction, Workload,
 };
 use crate::rng::Seed;
@@ -220,6 +220,7 @@ impl Draft {
             horizon: Some(self.last_arrival.after(AFTERWARDS)),
             cluster: self.cluster,
             workload: self.workload,
+            controllers: Controllers::default(),
             objects: self.objects,
             scheduling: Scheduling {
                 policy: PolicyChoice::named(super::workloads::DEFAULT_POLICY),

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod kube_scheduler;
@@ -14,6 +15,7 @@ pub mod script;
 pub mod workload;
 
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
+pub use controllers::Controllers;
 pub use dist::Dist;
 pub use kube_scheduler::KubeSchedulerConfiguration;
 pub use objects::Objects;
@@ -44,7 +46,9 @@ pub struct Model {
     pub cluster: Cluster,
     /// The pods and when they arrive.
     pub workload: Workload,
-    /// Kubernetes objects beside nodes and pods.
+    /// Objects that make pods.
+    pub controllers: Controllers,
+    /// Kubernetes objects beside those, nodes and pods.
     pub objects: Objects,
     /// Who decides where pods go, and how long that takes.
     pub scheduling: Scheduling,

@@ -6,6 +6,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod controllers;
 pub mod parameters;
 pub mod queue;
 pub mod scheduler;

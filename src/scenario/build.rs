@@ -19,7 +19,7 @@ use crate::ids::{ClassId, GpuModelId, NodeId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    Action, ArrivalSource, Arrivals, Cluster, Controllers, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
     PolicyChoice, Pool, Resources, Scheduling, ScriptedAction, ShapeId, Taint, TaintEffect, Toleration,
     TolerationOperator, Workload,
@@ -45,6 +45,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         horizon: spec.horizon.map(instant),
         cluster,
         workload,
+        controllers: Controllers::default(),
         objects,
         scheduling: scheduling(spec, context),
         script,

@@ -79,6 +79,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         horizon: None,
         cluster: loaded.cluster,
         workload: loaded.workload,
+        controllers: wavetank::model::Controllers::default(),
         objects: loaded.objects,
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),

@@ -31,6 +31,7 @@ pub(crate) fn model(text: &str) -> Model {
         horizon: None,
         cluster: loaded.cluster,
         workload: loaded.workload,
+        controllers: wavetank::model::Controllers::default(),
         objects: loaded.objects,
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),

@@ -119,6 +119,7 @@ pub(crate) fn random_model(seed: u64) -> Model {
         horizon: draw.maybe(0.5, |draw| SimTime(1 + draw.time(400).0)),
         cluster,
         workload,
+        controllers: wavetank::model::Controllers::default(),
         objects: wavetank::model::Objects::default(),
         scheduling,
         script,

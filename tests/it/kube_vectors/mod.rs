@@ -280,6 +280,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         horizon: None,
         cluster,
         workload,
+        controllers: wavetank::model::Controllers::default(),
         objects: Objects::default(),
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),
