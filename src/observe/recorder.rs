@@ -39,7 +39,7 @@ pub struct Recorder {
     pub evictions_total: u64,
     /// How often that was to make room for a pod of higher priority.
     pub preemptions_total: u64,
-    /// What went wrong in the scheduler, and how often; once there are [`ERRORS_MAX`], further ones are not noted.
+    /// What went wrong in the scheduler, and how often; of the first 20 different messages.
     pub errors: BTreeMap<String, u64>,
     /// The cluster's fragment at the end, in milli-GPU; NaN without GPUs.
     pub fragmented_gpu_milli: f64,
