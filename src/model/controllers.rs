@@ -74,6 +74,28 @@ impl ControllerKind {
     }
 }
 
+impl ControllerKind {
+    /// `spec.replicas` as it is written; of kinds without replicas 0.
+    pub fn replicas(&self) -> i32 {
+        match self {
+            ControllerKind::ReplicaSet(spec) => spec.replicas,
+            ControllerKind::Deployment(spec) => spec.replicas,
+            ControllerKind::StatefulSet(spec) => spec.replicas,
+            ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => 0,
+        }
+    }
+
+    /// `spec.paused` or `spec.suspend` as it is written.
+    pub fn is_paused(&self) -> bool {
+        match self {
+            ControllerKind::Deployment(spec) => spec.is_paused,
+            ControllerKind::Job(spec) => spec.is_suspended,
+            ControllerKind::CronJob(spec) => spec.is_suspended,
+            _ => false,
+        }
+    }
+}
+
 /// `apps/v1.ReplicaSetSpec`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReplicaSetSpec {

@@ -1,5 +1,6 @@
 //! Scripted changes to the cluster.
 
+use super::controllers::Operation;
 use crate::ids::{NodeId, PoolId};
 use crate::units::SimTime;
 
@@ -32,4 +33,6 @@ pub enum Action {
     Remove(NodeId),
     /// The node fails for good, its pods with it.
     Crash(NodeId),
+    /// An object that makes pods changes.
+    Operate(Operation),
 }
