@@ -85,6 +85,11 @@ impl ControllerKind {
         }
     }
 
+    /// Whether `spec.replicas` says how many pods there should be.
+    pub fn has_replicas(&self) -> bool {
+        matches!(self, ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_) | ControllerKind::StatefulSet(_))
+    }
+
     /// `spec.paused` or `spec.suspend` as it is written.
     pub fn is_paused(&self) -> bool {
         match self {

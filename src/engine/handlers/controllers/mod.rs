@@ -69,13 +69,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 state.is_there = true;
                 state.created = now;
             }
-            Verb::Delete => return self.delete_controller(controller),
+            Verb::Delete => self.delete_controller(controller),
             Verb::Scale(replicas) => state.replicas = replicas,
             Verb::SetTemplate(template) => state.template = template,
             Verb::Pause => state.is_paused = true,
             Verb::Resume => state.is_paused = false,
             Verb::RollBack => self.roll_back(controller),
         }
+        self.note_change(controller);
         self.request_sync(controller, now);
     }
 
@@ -108,8 +109,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// Something about a pod has changed that its controller watches.
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
+            self.note_change(controller);
             self.request_sync(controller, self.world.time);
         }
+    }
+
+    /// Tells the observers of a change.
+    fn note_change(&mut self, controller: ControllerId) {
+        self.observer.controller_changed(&View { model: self.model, world: &self.world }, controller);
     }
 
     pub(in crate::engine) fn on_sync(&mut self, controller: ControllerId) {
@@ -185,6 +192,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
         self.world.join(pod, owner, name, template, ordinal);
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
+        self.note_change(self.world.owners.list[owner.index()].controller);
         self.enqueue(pod);
         pod
     }
