@@ -693,3 +693,6 @@ impl<'a> Rollout<'a> {
         Some(due.after(slack))
     }
 }
+
+#[cfg(test)]
+mod tests;

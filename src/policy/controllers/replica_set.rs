@@ -115,3 +115,6 @@ fn bucket(time: SimTime, now: SimTime) -> i64 {
         age => i64::from(age.ilog2()),
     }
 }
+
+#[cfg(test)]
+mod tests;
