@@ -55,10 +55,6 @@ id!(
     ControllerId
 );
 id!(
-    /// Something that owns pods and is there now, or was: a ReplicaSet, StatefulSet, DaemonSet or Job.
-    OwnerId
-);
-id!(
     /// What the pods of a template do, in the order of the model.
     LifeId
 );
