@@ -19,6 +19,7 @@ impl<O: Observer> Simulation<'_, O> {
             }
             Action::Remove(node) => self.take_down(node, NodeState::Removed, Phase::Deleted, Reason::NodeRemoved),
             Action::Crash(node) => self.take_down(node, NodeState::Crashed, Phase::Failed, Reason::NodeCrashed),
+            Action::Operate(operation) => self.operate(operation),
         }
     }
 
