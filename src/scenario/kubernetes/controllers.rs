@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use life::Behaviour;
-pub(in crate::scenario) use operate::{Change, Refusal};
+pub(in crate::scenario) use operate::Change;
 
 use super::files::Object;
 use super::objects::header;

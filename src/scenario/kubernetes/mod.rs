@@ -37,7 +37,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use controllers::{Behaviour, PodMakers};
-pub(in crate::scenario) use controllers::{Change, Parts, Refusal, kind_names};
+pub(in crate::scenario) use controllers::{Change, Parts, kind_names};
 pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
 
 use files::{Object, read_files};
