@@ -1,4 +1,4 @@
-//! Scripted changes to the cluster.
+//! Scripted changes to the cluster and to the objects that make pods.
 
 use super::controllers::Operation;
 use crate::ids::{NodeId, PoolId};
@@ -13,7 +13,7 @@ pub struct ScriptedAction {
     pub action: Action,
 }
 
-/// A change to the cluster.
+/// A change to the cluster or to an object that makes pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// New nodes of a pool join.

@@ -18,8 +18,8 @@ impl<O: Observer> Simulation<'_, O> {
                 self.on_drain(node);
             }
             Action::Remove(node) => self.take_down(node, NodeState::Removed, Phase::Deleted, Reason::NodeRemoved),
-            Action::Operate(operation) => self.operate(operation),
             Action::Crash(node) => self.take_down(node, NodeState::Crashed, Phase::Failed, Reason::NodeCrashed),
+            Action::Operate(operation) => self.operate(operation),
         }
     }
 

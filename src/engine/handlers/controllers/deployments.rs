@@ -162,6 +162,31 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
+    /// The ReplicaSet that pods of before the run belong to, one larger than before.
+    pub(super) fn replica_set_with(&mut self, controller: ControllerId, template: RevisionId) -> OwnerId {
+        let owners = &self.world.owners;
+        let mut sets = owners.controllers[controller.index()].owners.iter();
+        let found = sets.find(|owner| owners.list[owner.index()].template == template).copied();
+        let owner = found.unwrap_or_else(|| {
+            let spec = self.deployment_spec(controller);
+            let is_present = template == self.world.owners.controllers[controller.index()].template;
+            let templates = self.controller(controller).templates.len() as i64;
+            let written = Annotations {
+                // Later templates of a dump are older.
+                revision: if is_present { templates } else { templates - i64::from(template.0) },
+                desired_replicas: spec.replicas,
+                max_replicas: spec.replicas + deployment::max_surge(&spec),
+                min_ready: spec.min_ready,
+            };
+            let name = self.replica_set_name(controller, template);
+            let owner = self.world.add_owner(controller, name, template);
+            self.controller_loops.annotations.insert(owner, written);
+            owner
+        });
+        self.world.owners.list[owner.index()].replicas += 1;
+        owner
+    }
+
     fn replica_set_name(&self, controller: ControllerId, template: RevisionId) -> String {
         let deployment = self.controller(controller);
         format!("{}-{}", deployment.name, deployment.templates[template.index()].hash)

@@ -12,7 +12,7 @@ use deployments::{Annotations, DeploymentStatuses};
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId};
-use crate::model::controllers::{Controller, ControllerKind, Operation, Verb};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, Verb};
 use crate::observe::Observer;
 use crate::policy::controllers::{ObservedPod, PodPhase};
 use crate::units::SimTime;
@@ -195,6 +195,20 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.note_change(self.world.owners.list[owner.index()].controller);
         self.enqueue(pod);
         pod
+    }
+
+    /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job
+    /// goes on without them.
+    pub(in crate::engine) fn adopt(&mut self, pod: PodId, adoption: Adoption) {
+        let Adoption { controller, template, ordinal } = adoption;
+        let owner = match &self.controller(controller).kind {
+            ControllerKind::CronJob(_) => return,
+            ControllerKind::Deployment(_) => self.replica_set_with(controller, template),
+            _ => self.own_owner(controller),
+        };
+        let name = View { model: self.model, world: &self.world }.pod_name(pod);
+        self.world.join(pod, owner, name, template, ordinal);
+        self.note_change(controller);
     }
 
     /// The name of the next pod of an owner, as its kind forms it.
