@@ -142,6 +142,7 @@ fn pods_are_written_as_controllers_write_them() {
     let class = loaded.class(loaded.only().templates[0].classes[0]);
     assert_eq!((class.spec.labels.len(), &class.spec.owner, class.spec.images.len()), (2, &None, 0));
     assert!(loaded.objects.controllers.is_empty());
+    assert_eq!(loaded.workload.popularity, [(ClassId(0), 1.0)]);
 }
 
 /// The hash is that of what the template says, not of how it is written.
@@ -507,6 +508,9 @@ fn real_objects_are_read() {
             assert_eq!(loaded.issues(), [""; 0], "{bundle:?}");
             let shown: Vec<String> =
                 loaded.controllers.list.iter().map(|one| format!("{}/{}", one.kind.name(), one.name)).collect();
+            // Five running pods of each have their controller beside them.
+            let ArrivalSource::Listed(listed) = &loaded.workload.sources[0] else { panic!() };
+            assert_eq!(listed.states.values().filter(|state| state.owner.is_some()).count(), 5);
             assert_eq!(shown.len(), controllers, "{shown:?} {:?}", loaded.warnings());
         }
     }
