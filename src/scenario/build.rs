@@ -7,11 +7,11 @@ use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
-use super::script;
 use super::schema::suggestion;
+use super::script;
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
-    OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
+    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
+    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
     TieBreakSpec, TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
@@ -22,8 +22,7 @@ use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
-    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -525,6 +524,7 @@ mod tests {
     use super::*;
     use crate::ids::NodeId;
     use crate::scenario::{Environment, Override, load_scenario};
+    use crate::units::SimDuration;
 
     /// The model of `full.yaml` without what needs other files.
     fn model(changes: &[&str]) -> Model {

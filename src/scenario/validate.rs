@@ -7,9 +7,9 @@ use super::distribution::{distribution, mean_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec, LifetimeSpec,
-    OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
-    TimesSpec, TolerationSpec,
+    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
+    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
+    TemplateSpec, TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;

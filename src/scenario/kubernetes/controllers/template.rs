@@ -1,5 +1,7 @@
 //! Pod templates to the pods that controllers write, and those to classes.
 
+use std::collections::BTreeMap;
+
 use super::super::files::Object;
 use super::super::objects::Header;
 use super::super::read::Notes;
@@ -8,7 +10,7 @@ use super::life::Whose;
 use super::{Maker, Parts, PodMakers, ReadFor, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
-use crate::model::controllers::{ControllerKind, PodTemplate};
+use crate::model::controllers::{ControllerKind, CronJobSpec, PodTemplate};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
@@ -64,6 +66,17 @@ impl Maker {
         }
     }
 
+    /// About how many pods it makes.
+    fn pods(&self, nodes: usize) -> f64 {
+        match &self.kind {
+            ControllerKind::DaemonSet(_) => nodes as f64,
+            ControllerKind::Job(job) | ControllerKind::CronJob(CronJobSpec { job, .. }) => {
+                f64::from(job.completions.unwrap_or(job.parallelism))
+            }
+            _ => f64::from(self.replicas.unwrap_or(0)),
+        }
+    }
+
     fn has_own_claims(&self, read_for: ReadFor) -> bool {
         read_for == ReadFor::KubeScheduler && !self.claims.is_empty()
     }
@@ -72,8 +85,10 @@ impl Maker {
     fn pod(&self, template: &Template, ordinal: Option<u32>) -> Tree {
         let span = template.tree.span;
         let part = |key: &str| template.tree.get(key).cloned().unwrap_or_else(|| edit::mapping(span, []));
-        let mut pod =
-            edit::mapping(span, [("kind", edit::text(span, "Pod")), ("metadata", part("metadata")), ("spec", part("spec"))]);
+        let mut pod = edit::mapping(
+            span,
+            [("kind", edit::text(span, "Pod")), ("metadata", part("metadata")), ("spec", part("spec"))],
+        );
         let name = match ordinal {
             Some(ordinal) => format!("{}-{ordinal}", self.name),
             None => self.name.clone(),
@@ -139,11 +154,11 @@ impl Maker {
             let name = claim.at(&["metadata", "name"]).and_then(Tree::as_text).unwrap_or_default();
             let claim_name = edit::text(claim.span, self.claim_name(claim, ordinal));
             let source = edit::mapping(claim.span, [("claimName", claim_name)]);
-            let volume = edit::mapping(
-                claim.span,
-                [("name", edit::text(claim.span, name)), ("persistentVolumeClaim", source)],
-            );
-            if let Some(Value::List(volumes)) = edit::slot_at(pod, &["spec", "volumes"]).map(|volumes| &mut volumes.value) {
+            let volume =
+                edit::mapping(claim.span, [("name", edit::text(claim.span, name)), ("persistentVolumeClaim", source)]);
+            if let Some(Value::List(volumes)) =
+                edit::slot_at(pod, &["spec", "volumes"]).map(|volumes| &mut volumes.value)
+            {
                 volumes.retain(|volume| volume.get("name").and_then(Tree::as_text) != Some(name));
             }
             edit::push(pod, &["spec", "volumes"], volume);
@@ -170,9 +185,18 @@ fn add_daemon_tolerations(pod: &mut Tree) {
 impl PodMakers {
     /// Makes what is not made yet of all objects.
     pub(in crate::scenario::kubernetes) fn build_all(&mut self, parts: &mut Parts<'_>, findings: &mut Findings) {
+        let mut popularity: BTreeMap<ClassId, f64> =
+            std::mem::take(&mut parts.workload.popularity).into_iter().collect();
         for at in 0..self.list.len() {
             self.build(at, parts, findings);
+            let maker = &self.list[at];
+            // The pods of a dump have been counted as they are listed.
+            if let Some(built) = maker.templates[0].built.as_ref().filter(|_| !maker.is_from_dump) {
+                let share = maker.pods(parts.cluster.nodes.len()) / built.classes.len() as f64;
+                built.classes.iter().for_each(|class| *popularity.entry(*class).or_insert(0.0) += share);
+            }
         }
+        parts.workload.popularity = popularity.into_iter().collect();
     }
 
     /// Makes the classes and lives of an object's templates that are not made yet, and what else follows from them.
@@ -263,9 +287,8 @@ impl PodMakers {
         };
         let mut notes = Notes::new(&maker.file);
         let Some(selector) = notes.label_selector(Some(&selector), "spec.selector") else { return };
-        let is_same = |other: &Selecting| {
-            other.kind == kind && other.name == name && other.namespace == maker.namespace
-        };
+        let is_same =
+            |other: &Selecting| other.kind == kind && other.name == name && other.namespace == maker.namespace;
         if !objects.controllers.iter().any(is_same) {
             let namespace = maker.namespace.clone();
             objects.controllers.push(Selecting { namespace, kind: kind.to_owned(), name, selector });
