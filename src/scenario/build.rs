@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::daemons;
 use super::distribution::{distribution, mean_seconds};
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
@@ -41,7 +42,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
-    let controllers = makers.finish(&mut workload, &mut script);
+    let mut controllers = makers.finish(&mut workload, &mut script);
+    daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),

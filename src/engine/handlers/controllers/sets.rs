@@ -70,7 +70,8 @@ impl<O: Observer> Simulation<'_, O> {
             .filter(|node| nodes.state[node.index()].is_up())
             .map(|id| {
                 let class = template.class(id.0);
-                let fits = kube::meets_node_affinity(&view, class, id);
+                let fits =
+                    kube::labels::meets_required_node_affinity(view.class(class), &kube::NodeInfo::new(view, id));
                 let allowed = self.world.constraints.verdict_on_node(class, nodes, id);
                 let taints = &self.model.cluster.shape(nodes.shape[id.index()]).taints;
                 let tolerations = &view.class(class).tolerations;
