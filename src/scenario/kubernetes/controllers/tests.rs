@@ -487,6 +487,8 @@ fn real_objects_are_read() {
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.is_dir())
             .collect();
+        // What this cluster gave away are extracts, and no objects.
+        folders.retain(|folder| !folder.ends_with("small-prod-cluster-2021"));
         folders.sort();
         for folder in folders {
             let mut parts: Vec<PathBuf> =
