@@ -1,4 +1,8 @@
-#![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests write the files that they read, or say that they do not"
+)]
 
 use std::path::{Path, PathBuf};
 
