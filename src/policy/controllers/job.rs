@@ -132,7 +132,7 @@ pub struct Plan {
     pub create: Vec<NewPod>,
     /// Pods to delete.
     pub delete: Vec<PodId>,
-    /// Pods that have been counted, and need not be shown again.
+    /// Pods that have been counted, and need not be shown again once they have ended.
     pub counted: Vec<PodId>,
     /// The new `status`.
     pub status: JobStatus,
@@ -151,7 +151,7 @@ pub struct ObservedJob<'a> {
     pub restarts_on_failure: bool,
     /// `status`, as the last sync left it.
     pub status: &'a JobStatus,
-    /// Its pods, at least all that were not counted yet.
+    /// Its pods; those that were counted and have ended may be left out.
     pub pods: &'a [JobPod],
 }
 
