@@ -12,6 +12,7 @@ pub mod check;
 pub mod claims;
 pub mod constraints;
 pub mod fragment;
+pub mod images;
 pub mod lives;
 pub mod nodes;
 pub mod nominations;
