@@ -17,6 +17,7 @@ mod load;
 mod origin;
 mod path;
 mod schema;
+mod script;
 mod spec;
 mod validate;
 

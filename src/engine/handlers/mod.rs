@@ -1,6 +1,9 @@
 //! What happens when an event is due, by component.
 
 mod arrival;
+pub(super) mod controllers;
+mod deletion;
+mod drain;
 mod node;
 mod pod;
 pub(super) mod queue;
