@@ -117,14 +117,7 @@ pub fn manifest(bytes: &[u8]) {
     let (mut objects, mut findings) = (Objects::default(), Findings::default());
     add_nodes(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut objects, &mut findings);
     let mut makers = PodMakers::new(ReadFor::KubeScheduler, Vec::new());
-    add_pods(
-        std::slice::from_ref(&path),
-        &mut makers,
-        &mut cluster,
-        &mut workload,
-        &mut objects,
-        &mut findings,
-    );
+    add_pods(std::slice::from_ref(&path), &mut makers, &mut cluster, &mut workload, &mut objects, &mut findings);
     check_issues(&findings.issues.into_sorted(), &path, lines);
 }
 

@@ -11,6 +11,7 @@ pub mod kube_scheduler;
 pub mod objects;
 pub mod pod_spec;
 pub mod resources;
+pub mod runtime;
 pub mod scheduling;
 pub mod script;
 pub mod workload;

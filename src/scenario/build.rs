@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
+use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
-use super::script;
 use super::schema::suggestion;
+use super::script;
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
-    OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
+    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
+    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
     TieBreakSpec, TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
@@ -22,8 +23,7 @@ use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
-    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -43,6 +43,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     let controllers = makers.finish(&mut workload, &mut script);
+    workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -544,6 +545,7 @@ mod tests {
             "workload.openb=",
             "workload.synthetic=",
             "workload.behaviours=",
+            "workload.images=",
             "script=[{at: 10m, cordon: gpu-0}, {at: 5m, add: {pool: gpu, count: 2}}, {at: 11m, uncordon: gpu-0}, \
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",
             "scheduler.configuration=",

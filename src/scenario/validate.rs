@@ -7,9 +7,9 @@ use super::distribution::{distribution, mean_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec, LifetimeSpec,
-    OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
-    TimesSpec, TolerationSpec,
+    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
+    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
+    TemplateSpec, TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -193,6 +193,9 @@ fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Con
     manifests("workload.manifests", &workload.manifests, context);
     for (index, one) in workload.behaviours.iter().enumerate() {
         behaviour(one, &format!("workload.behaviours[{index}]"), context);
+    }
+    if let Some(images) = &workload.images {
+        super::images::validate(images, context);
     }
     if let Some(openb) = &workload.openb {
         openb_pods(openb, context);

@@ -59,6 +59,8 @@ pub struct Life {
     pub termination: Option<Termination>,
     /// When something happens next by itself; [`SimTime::NEVER`]: nothing does.
     pub wake_at: SimTime,
+    /// When the engine will wake it: its pending event.
+    pub event_at: SimTime,
 }
 
 /// The end of a pod, once it has begun.
@@ -209,6 +211,7 @@ impl Life {
             is_pulling: false,
             termination: None,
             wake_at: SimTime::NEVER,
+            event_at: SimTime::NEVER,
         }
     }
 
@@ -217,9 +220,14 @@ impl Life {
         self.phase.is_finished()
     }
 
-    /// How often containers were started again: the largest number of one of them.
+    /// How often containers were started again: the largest number of one that is not a sidecar.
     pub fn restarts(&self) -> u32 {
-        self.containers.iter().map(|container| container.restarts).max().unwrap_or(0)
+        self.containers.iter().filter(|one| !one.is_sidecar).map(|one| one.restarts).max().unwrap_or(0)
+    }
+
+    /// How often sidecars were started again: the largest number of one of them.
+    pub fn sidecar_restarts(&self) -> u32 {
+        self.containers.iter().filter(|one| one.is_sidecar).map(|one| one.restarts).max().unwrap_or(0)
     }
 
     /// The work of each container that is safe at its last checkpoint.

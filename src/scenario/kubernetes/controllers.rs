@@ -51,7 +51,8 @@ struct Kind {
     old_remark: &'static str,
 }
 
-const APPS_REMARK: &str = "versions of the API before `apps/v1` are no longer served: they are read with their own defaults";
+const APPS_REMARK: &str =
+    "versions of the API before `apps/v1` are no longer served: they are read with their own defaults";
 const BATCH_REMARK: &str = "versions of the API before `batch/v1` are no longer served: they are read as `batch/v1`";
 
 const fn kind(
@@ -189,12 +190,7 @@ impl PodMakers {
     }
 
     fn options(&self) -> Options<'_> {
-        Options {
-            read_for: self.read_for,
-            with_namespace: false,
-            with_labels: true,
-            priorities: &self.priorities,
-        }
+        Options { read_for: self.read_for, with_namespace: false, with_labels: true, priorities: &self.priorities }
     }
 
     /// Reads an object that pods and namespaces are limited or completed by; false when it is none.
@@ -299,7 +295,9 @@ fn version<'t>(object: &Object<'t>, kind: &Kind, notes: &mut Notes) -> Option<&'
         notes.remarks.push((kind.old_remark, tree.span));
     } else if version != kind.version {
         if object.tree.at(&["metadata", "uid"]).is_some() {
-            notes.remarks.push(("objects of this kind and another API are left out: their pods are taken as listed", tree.span));
+            notes
+                .remarks
+                .push(("objects of this kind and another API are left out: their pods are taken as listed", tree.span));
         } else {
             let message = format!("`{version}` has no {} that could be used: its pods would be missing", kind.name);
             let hint = format!("`apiVersion` of a {} is `{}`; or write the pods", kind.name, kind.version);
@@ -324,8 +322,7 @@ fn maker(object: &Object<'_>, kind: &Kind, version: &str, notes: &mut Notes) -> 
         "CronJob" => ControllerKind::CronJob(job::cron_job(spec, notes)),
         _ => ControllerKind::ReplicaSet(kinds::replica_set(spec, notes)),
     };
-    let path: &[&str] =
-        if kind.name == "CronJob" { &["jobTemplate", "spec", "template"] } else { &["template"] };
+    let path: &[&str] = if kind.name == "CronJob" { &["jobTemplate", "spec", "template"] } else { &["template"] };
     let field = format!("spec.{}", path.join("."));
     let template = notes.mapping(spec.at(path), &field);
     let template_spec = template.and_then(|template| notes.mapping(template.get("spec"), &format!("{field}.spec")));
@@ -376,7 +373,10 @@ fn maker(object: &Object<'_>, kind: &Kind, version: &str, notes: &mut Notes) -> 
 /// Pods of objects that keep a number of them never end.
 fn check_always(template_spec: &Tree, notes: &mut Notes) {
     let place = template_spec.get("restartPolicy").unwrap_or(template_spec).span;
-    if !matches!(life::restart_policy(template_spec, notes), None | Some(crate::model::controllers::RestartPolicy::Always)) {
+    if !matches!(
+        life::restart_policy(template_spec, notes),
+        None | Some(crate::model::controllers::RestartPolicy::Always)
+    ) {
         let message = "`restartPolicy` of the template must be Always";
         notes.refuse_with_hint(Code::NotAllowed, place, message, "pods that end by themselves are made by a Job");
     }

@@ -243,7 +243,8 @@ pub fn load_objects(source: &Source) -> LoadedObjects {
             "Node" => {}
             _ if objects::is_read(&object) => sorted.others.push(object),
             kind if controllers::makes_pods(&object) => {
-                let message = || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
+                let message =
+                    || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
                 findings.warn(kind, "", object.file, object.tree.span, message);
             }
             _ => sorted.add(object, findings),

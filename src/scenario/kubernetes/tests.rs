@@ -315,10 +315,7 @@ fn broken_pods_are_reported_with_their_place() {
             format!("[{0}, {0}]", pod("spec: {containers: [{}]}")),
             vec!["W0201 1:62 the pod `p` of the namespace `default` is there already"],
         ),
-        (
-            "kind: Deployment\nmetadata: {name: d}\n".to_owned(),
-            vec!["W0102 1:1 this Deployment has no `spec`"],
-        ),
+        ("kind: Deployment\nmetadata: {name: d}\n".to_owned(), vec!["W0102 1:1 this Deployment has no `spec`"]),
         (
             "kind: ReplicaSet\nmetadata: {name: r}\nspec: {replicas: 1}\n".to_owned(),
             vec!["W0102 1:1 this ReplicaSet has no `spec.template.spec`"],

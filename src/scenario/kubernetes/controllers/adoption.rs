@@ -63,7 +63,9 @@ fn has_ended(job: &Tree) -> bool {
 
 /// Whether some indexes of a Job have ended: which ones the model cannot say.
 fn has_ended_indexes(job: &Tree) -> bool {
-    ["completedIndexes", "failedIndexes"].iter().any(|key| at(job, &["status", key]).is_some_and(|list| !list.is_empty()))
+    ["completedIndexes", "failedIndexes"]
+        .iter()
+        .any(|key| at(job, &["status", key]).is_some_and(|list| !list.is_empty()))
 }
 
 impl PodMakers {
@@ -104,7 +106,9 @@ impl PodMakers {
                     continue;
                 }
                 ("Job", _) if is_from_dump(tree) && has_ended_indexes(tree) => {
-                    leave_out("indexed Jobs of a dump of which some indexes have ended are left out: their pods are taken as they are listed");
+                    leave_out(
+                        "indexed Jobs of a dump of which some indexes have ended are left out: their pods are taken as they are listed",
+                    );
                     continue;
                 }
                 _ => {}
@@ -169,7 +173,12 @@ impl PodMakers {
     }
 
     /// The object that a pod belongs to, and the hash of its template.
-    fn maker_of<'p>(&self, pod: &'p Tree, (kind, owner): Name<'p>, made: &Made<'_>) -> Option<(usize, Option<&'p str>)> {
+    fn maker_of<'p>(
+        &self,
+        pod: &'p Tree,
+        (kind, owner): Name<'p>,
+        made: &Made<'_>,
+    ) -> Option<(usize, Option<&'p str>)> {
         let (namespace, _) = name(pod);
         let position = |kind: &str, name: &str| {
             self.position(kind, namespace, name).filter(|&position| self.list[position].is_from_dump)
@@ -205,7 +214,9 @@ impl PodMakers {
     /// The template of that hash, which becomes one of the object's if it is none.
     fn revision(&mut self, position: usize, hash: &str, pod: &Tree, made: &Made<'_>) -> RevisionId {
         let maker = &mut self.list[position];
-        if let Some(known) = maker.templates.iter().skip(usize::from(!maker.is_hash_known)).position(|one| one.hash == hash) {
+        if let Some(known) =
+            maker.templates.iter().skip(usize::from(!maker.is_hash_known)).position(|one| one.hash == hash)
+        {
             return RevisionId::from_index(known + usize::from(!maker.is_hash_known));
         }
         if !maker.is_hash_known && images(&maker.templates[0].tree) == images(pod) {
@@ -232,7 +243,8 @@ fn images(tree: &Tree) -> Vec<Option<&str>> {
 
 /// Pods of a Job that have succeeded are not made again.
 fn take_over_status(maker: &mut Maker, tree: &Tree) {
-    let succeeded = tree.at(&["status", "succeeded"]).and_then(Tree::as_int).and_then(|count| i32::try_from(count).ok());
+    let succeeded =
+        tree.at(&["status", "succeeded"]).and_then(Tree::as_int).and_then(|count| i32::try_from(count).ok());
     if let (ControllerKind::Job(job), Some(succeeded), true) = (&mut maker.kind, succeeded, maker.is_from_dump)
         && let Some(completions) = &mut job.completions
     {

@@ -61,8 +61,11 @@ pub(super) fn job(spec: &Tree, notes: &mut Notes) -> JobSpec {
             (completions, _) => completions,
         },
         is_indexed,
-        backoff_limit: count(spec, "backoffLimit", i32::MAX, notes)
-            .unwrap_or(if backoff_limit_per_index.is_some() { i32::MAX } else { BACKOFF_LIMIT }),
+        backoff_limit: count(spec, "backoffLimit", i32::MAX, notes).unwrap_or(if backoff_limit_per_index.is_some() {
+            i32::MAX
+        } else {
+            BACKOFF_LIMIT
+        }),
         backoff_limit_per_index,
         max_failed_indexes,
         active_deadline: duration(spec, "activeDeadlineSeconds", notes),
@@ -219,8 +222,7 @@ pub(super) fn cron_job(spec: &Tree, notes: &mut Notes) -> CronJobSpec {
     {
         notes.unused("spec.timeZone", zone);
     }
-    let policies =
-        [("Allow", Concurrency::Allow), ("Forbid", Concurrency::Forbid), ("Replace", Concurrency::Replace)];
+    let policies = [("Allow", Concurrency::Allow), ("Forbid", Concurrency::Forbid), ("Replace", Concurrency::Replace)];
     let concurrency = notes.choice(spec.get("concurrencyPolicy"), "spec.concurrencyPolicy", &policies);
     let empty = Tree { span: spec.span, value: crate::document::Value::Map(Vec::new()) };
     CronJobSpec {
@@ -236,8 +238,7 @@ pub(super) fn cron_job(spec: &Tree, notes: &mut Notes) -> CronJobSpec {
 
 /// Whether a schedule can be read, by the grammar of the parser that the CronJob controller uses (`cron.ParseStandard`).
 fn check_schedule(schedule: &str) -> Result<(), String> {
-    const MONTHS: &[&str] =
-        &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: &[&str] = &["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let fields: [(&str, u32, u32, &[&str]); 5] = [
         ("the minute", 0, 59, &[]),

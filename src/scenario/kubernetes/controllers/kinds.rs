@@ -109,7 +109,12 @@ fn deployment_strategy(spec: &Tree, version: &str, notes: &mut Notes) -> Deploym
     not_above_all(max_unavailable, "maxUnavailable", place, notes);
     if is_zero(max_surge) && is_zero(max_unavailable) {
         let message = "`maxSurge` and `maxUnavailable` of `spec.strategy.rollingUpdate` cannot both be 0";
-        notes.refuse_with_hint(Code::Contradiction, place.span, message, "no pod could be replaced; make one of them 1");
+        notes.refuse_with_hint(
+            Code::Contradiction,
+            place.span,
+            message,
+            "no pod could be replaced; make one of them 1",
+        );
     }
     DeploymentStrategy::RollingUpdate { max_surge, max_unavailable }
 }

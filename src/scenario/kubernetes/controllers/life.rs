@@ -74,22 +74,12 @@ impl PodMakers {
         }
     }
 
-    fn container(
-        &mut self,
-        tree: &Tree,
-        list: &str,
-        is_init: bool,
-        whose: Whose<'_>,
-        notes: &mut Notes,
-    ) -> Container {
+    fn container(&mut self, tree: &Tree, list: &str, is_init: bool, whose: Whose<'_>, notes: &mut Notes) -> Container {
         let field = |key: &str| format!("{list}[].{key}");
         let name = notes.text(tree.get("name"), &field("name")).unwrap_or_default();
         let image = notes.text(tree.get("image"), &field("image")).unwrap_or_default();
-        let policies = [
-            ("Always", PullPolicy::Always),
-            ("IfNotPresent", PullPolicy::IfNotPresent),
-            ("Never", PullPolicy::Never),
-        ];
+        let policies =
+            [("Always", PullPolicy::Always), ("IfNotPresent", PullPolicy::IfNotPresent), ("Never", PullPolicy::Never)];
         let pull_policy = notes.choice(tree.get("imagePullPolicy"), &field("imagePullPolicy"), &policies);
         let is_sidecar = is_init && tree.get("restartPolicy").and_then(Tree::as_text) == Some("Always");
         if let Some(rules) = tree.get("restartPolicyRules") {
@@ -158,11 +148,8 @@ impl PodMakers {
 
 /// `restartPolicy`, if it is given.
 pub(super) fn restart_policy(spec: &Tree, notes: &mut Notes) -> Option<RestartPolicy> {
-    let policies = [
-        ("Always", RestartPolicy::Always),
-        ("OnFailure", RestartPolicy::OnFailure),
-        ("Never", RestartPolicy::Never),
-    ];
+    let policies =
+        [("Always", RestartPolicy::Always), ("OnFailure", RestartPolicy::OnFailure), ("Never", RestartPolicy::Never)];
     notes.choice(spec.get("restartPolicy"), "spec.restartPolicy", &policies)
 }
 
@@ -183,7 +170,8 @@ fn default_pull_policy(image: &str) -> PullPolicy {
 
 /// How long the hook before `SIGTERM` sleeps. What other hooks do is not known.
 fn pre_stop(container: &Tree, field: &str, notes: &mut Notes) -> Dist {
-    let seconds_of = notes.number_within(container.at(&["lifecycle", "preStop", "sleep", "seconds"]), field, 0..=i32::MAX);
+    let seconds_of =
+        notes.number_within(container.at(&["lifecycle", "preStop", "sleep", "seconds"]), field, 0..=i32::MAX);
     seconds_of.map_or(Dist::ZERO, |number| Dist::Constant(seconds(number)))
 }
 

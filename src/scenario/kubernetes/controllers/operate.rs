@@ -69,8 +69,12 @@ impl PodMakers {
             }
             Change::Scale(_) => return refuse(Code::NotAllowed, format!("{what} has no number of replicas")),
             Change::Pause | Change::Resume => {
-                if !matches!(kind, ControllerKind::Deployment(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_)) {
-                    return refuse(Code::NotAllowed, format!("{what} cannot be paused: Deployments, Jobs and CronJobs can"));
+                if !matches!(kind, ControllerKind::Deployment(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_))
+                {
+                    return refuse(
+                        Code::NotAllowed,
+                        format!("{what} cannot be paused: Deployments, Jobs and CronJobs can"),
+                    );
                 }
                 if matches!(change, Change::Pause) { Verb::Pause } else { Verb::Resume }
             }
@@ -157,7 +161,8 @@ impl PodMakers {
                 }
                 if !same_otherwise(&maker.kind, &applied.kind) {
                     let mut notes = Notes::new(object.file);
-                    let text = "`apply` changes the template and the replicas of an object that is there, and nothing else";
+                    let text =
+                        "`apply` changes the template and the replicas of an object that is there, and nothing else";
                     notes.remarks.push((text, object.tree.span));
                     findings.add(maker.api_kind, object.file, notes);
                 }

@@ -72,8 +72,10 @@ impl Maker {
     fn pod(&self, template: &Template, ordinal: Option<u32>) -> Tree {
         let span = template.tree.span;
         let part = |key: &str| template.tree.get(key).cloned().unwrap_or_else(|| edit::mapping(span, []));
-        let mut pod =
-            edit::mapping(span, [("kind", edit::text(span, "Pod")), ("metadata", part("metadata")), ("spec", part("spec"))]);
+        let mut pod = edit::mapping(
+            span,
+            [("kind", edit::text(span, "Pod")), ("metadata", part("metadata")), ("spec", part("spec"))],
+        );
         let name = match ordinal {
             Some(ordinal) => format!("{}-{ordinal}", self.name),
             None => self.name.clone(),
@@ -139,11 +141,11 @@ impl Maker {
             let name = claim.at(&["metadata", "name"]).and_then(Tree::as_text).unwrap_or_default();
             let claim_name = edit::text(claim.span, self.claim_name(claim, ordinal));
             let source = edit::mapping(claim.span, [("claimName", claim_name)]);
-            let volume = edit::mapping(
-                claim.span,
-                [("name", edit::text(claim.span, name)), ("persistentVolumeClaim", source)],
-            );
-            if let Some(Value::List(volumes)) = edit::slot_at(pod, &["spec", "volumes"]).map(|volumes| &mut volumes.value) {
+            let volume =
+                edit::mapping(claim.span, [("name", edit::text(claim.span, name)), ("persistentVolumeClaim", source)]);
+            if let Some(Value::List(volumes)) =
+                edit::slot_at(pod, &["spec", "volumes"]).map(|volumes| &mut volumes.value)
+            {
                 volumes.retain(|volume| volume.get("name").and_then(Tree::as_text) != Some(name));
             }
             edit::push(pod, &["spec", "volumes"], volume);
@@ -263,9 +265,8 @@ impl PodMakers {
         };
         let mut notes = Notes::new(&maker.file);
         let Some(selector) = notes.label_selector(Some(&selector), "spec.selector") else { return };
-        let is_same = |other: &Selecting| {
-            other.kind == kind && other.name == name && other.namespace == maker.namespace
-        };
+        let is_same =
+            |other: &Selecting| other.kind == kind && other.name == name && other.namespace == maker.namespace;
         if !objects.controllers.iter().any(is_same) {
             let namespace = maker.namespace.clone();
             objects.controllers.push(Selecting { namespace, kind: kind.to_owned(), name, selector });

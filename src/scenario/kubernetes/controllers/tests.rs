@@ -67,7 +67,8 @@ fn load(text: &str) -> Loaded {
     load_for(text, ReadFor::KubeScheduler, Vec::new())
 }
 
-const POD: &str = "metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: web, resources: {requests: {cpu: 1}}}]}";
+const POD: &str =
+    "metadata: {labels: {app: web}}, spec: {containers: [{name: c, image: web, resources: {requests: {cpu: 1}}}]}";
 const JOB_POD: &str = "spec: {restartPolicy: Never, containers: [{name: c, image: work:1}]}";
 
 /// An object of that kind whose `spec` also says what is given.
@@ -166,8 +167,7 @@ fn stateful_sets_have_claims_by_ordinal() {
     // Ordinal 0 has no pod and keeps the place of ordinal 1.
     let classes = &loaded.only().templates[0].classes;
     assert_eq!((classes.len(), classes[0] == classes[1], classes[1] == classes[2]), (3, true, false));
-    let names: Vec<&str> =
-        loaded.objects.persistent_volume_claims.iter().map(|claim| claim.name.as_str()).collect();
+    let names: Vec<&str> = loaded.objects.persistent_volume_claims.iter().map(|claim| claim.name.as_str()).collect();
     assert_eq!(names, ["data-web-1", "data-web-2"]);
     assert_eq!(loaded.objects.persistent_volume_claims[0].request_bytes, 1 << 30);
     let volumes = format!("{:?}", loaded.class(classes[2]).spec.volumes);
@@ -180,7 +180,8 @@ fn stateful_sets_have_claims_by_ordinal() {
 #[test]
 fn daemons_tolerate_what_ails_nodes() {
     for (spec, count) in [("", 6), (", hostNetwork: true", 7)] {
-        let text = object("apps/v1", "DaemonSet", "").replace("spec: {containers", &format!("spec: {{x: []{spec}, containers"));
+        let text = object("apps/v1", "DaemonSet", "")
+            .replace("spec: {containers", &format!("spec: {{x: []{spec}, containers"));
         let loaded = load(&text);
         let ControllerKind::DaemonSet(set) = &loaded.only().kind else { panic!() };
         let (max_surge, max_unavailable) = (CountOrPercent::Count(0), CountOrPercent::Count(1));
@@ -247,10 +248,7 @@ fn what_the_api_server_refuses_is_refused() {
             deployment("").replace("{matchLabels: {app: web}}", "{}"),
             vec!["W0105 `spec.selector` of a Deployment cannot be empty"],
         ),
-        (
-            deployment("").replace("selector: ", "selecter: "),
-            vec!["W0102 this Deployment has no `spec.selector`"],
-        ),
+        (deployment("").replace("selector: ", "selecter: "), vec!["W0102 this Deployment has no `spec.selector`"]),
         (
             deployment("").replace("containers: ", "restartPolicy: Never, containers: "),
             vec!["W0105 `restartPolicy` of the template must be Always"],
@@ -267,10 +265,7 @@ fn what_the_api_server_refuses_is_refused() {
             ],
         ),
         (job(", backoffLimitPerIndex: 1"), vec!["W0205 `spec.backoffLimitPerIndex` needs `completionMode: Indexed`"]),
-        (
-            job("").replace("restartPolicy: Never, ", ""),
-            vec!["W0105 the template of a Job has no `restartPolicy`"],
-        ),
+        (job("").replace("restartPolicy: Never, ", ""), vec!["W0105 the template of a Job has no `restartPolicy`"]),
         (
             job(", podFailurePolicy: {rules: [{action: Count, onExitCodes: {operator: In, values: [2, 0]}}]}"),
             vec![
@@ -486,16 +481,23 @@ fn data(folder: &str) -> Option<PathBuf> {
 fn real_objects_are_read() {
     let Some(dumps) = data("k8s-dumps") else { return };
     for read_for in [ReadFor::KubeScheduler, ReadFor::Others] {
-        let mut folders: Vec<PathBuf> =
-            std::fs::read_dir(&dumps).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+        let mut folders: Vec<PathBuf> = std::fs::read_dir(&dumps)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_dir())
+            .collect();
         folders.sort();
         for folder in folders {
-            let mut parts: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            let mut parts: Vec<PathBuf> =
+                std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
             parts.sort();
             for part in parts.iter().filter(|part| part.is_dir() || part.extension().is_some_and(|end| end == "json")) {
                 let loaded = load_paths(&[], std::slice::from_ref(part), read_for, Vec::new());
-                let issues: Vec<String> =
-                    loaded.issues().into_iter().filter(|issue| !issue.contains("which the cluster does not have")).collect();
+                let issues: Vec<String> = loaded
+                    .issues()
+                    .into_iter()
+                    .filter(|issue| !issue.contains("which the cluster does not have"))
+                    .collect();
                 assert_eq!(issues, [""; 0], "{}", part.display());
             }
         }
