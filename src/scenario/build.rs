@@ -526,6 +526,7 @@ mod tests {
     use super::*;
     use crate::ids::NodeId;
     use crate::scenario::{Environment, Override, load_scenario};
+    use crate::units::SimDuration;
 
     /// The model of `full.yaml` without what needs other files.
     fn model(changes: &[&str]) -> Model {
