@@ -78,11 +78,13 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    /// The pod runs.
+    /// The pod runs, or where it is known what its containers do, they begin.
     pub(super) fn apply_start(&mut self, pod: PodId) {
+        if self.begin_life(pod) {
+            return;
+        }
         self.world.set_phase(pod, Phase::Running);
         self.world.pods.running[pod.index()] = self.world.time;
-        self.apply_readiness(pod, true);
         let duration_ns = self.world.pods.duration_ns[pod.index()];
         if duration_ns != u64::MAX {
             self.schedule_step(pod, SimDuration(duration_ns), Step::Finish);
@@ -91,6 +93,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod ends, and gives back what it held.
     pub(super) fn apply_end(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        self.end_life(pod);
         if self.world.pods.node(pod).is_some() {
             self.apply_release(pod);
         }

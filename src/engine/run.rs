@@ -58,6 +58,8 @@ pub struct Simulation<'m, O> {
     pub(super) scheduler_busy: bool,
     /// The rank of the pod that the scheduler is thinking about.
     pub(super) rank_in_hand: i64,
+    /// When the pending [`Event::Images`] is due; [`SimTime::NEVER`]: there is none.
+    pub(super) images_at: SimTime,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
     events_handled: u64,
@@ -120,6 +122,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             schedule_due: false,
             scheduler_busy: false,
             rank_in_hand: 0,
+            images_at: SimTime::NEVER,
             pool_sizes,
             events_handled: 0,
         };
@@ -173,6 +176,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Arrive { source } => self.on_arrive(source),
             Event::Drain { node } => self.on_drain(node),
             Event::Sync { controller } => self.on_sync(controller),
+            Event::Images => self.on_images(),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {

@@ -24,21 +24,10 @@ impl<O: Observer> Simulation<'_, O> {
             self.tell_controller(pod);
         } else if self.world.request_deletion(pod) {
             self.world.pods.reason[pod.index()] = reason;
-            let delay = self.shut_down_delay(pod);
-            self.schedule_step(pod, delay, Step::End);
+            if !self.terminate_life(pod) {
+                self.schedule_step(pod, SimDuration::ZERO, Step::End);
+            }
             self.tell_controller(pod);
         }
-    }
-
-    /// How long the pod takes to end: its slowest container, but no longer than its grace period.
-    fn shut_down_delay(&self, pod: PodId) -> SimDuration {
-        let Some(member) = self.world.member(pod) else { return SimDuration::ZERO };
-        let controller = self.world.owners.list[member.owner.index()].controller;
-        let template = &self.controller(controller).templates[member.template.index()];
-        let life = &self.model.controllers.lives[template.life.index()];
-        let identity = u64::from(controller.0) << 32 | u64::from(member.serial);
-        let mut stream = self.model.seed.stream("pod/shut-down", identity);
-        let slowest = life.containers.iter().map(|container| container.shut_down.sample(&mut stream)).max();
-        slowest.unwrap_or(SimDuration::ZERO).min(life.grace_period)
     }
 }

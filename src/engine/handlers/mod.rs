@@ -4,6 +4,7 @@ mod arrival;
 pub(super) mod controllers;
 mod deletion;
 mod drain;
+mod life;
 mod node;
 mod pod;
 pub(super) mod queue;
