@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod control_plane;
 pub mod controllers;
 pub mod devices;
 pub mod dist;
@@ -17,6 +18,7 @@ pub mod script;
 pub mod workload;
 
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
+pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
 pub use dist::Dist;
 pub use images::Images;
@@ -51,6 +53,8 @@ pub struct Model {
     pub workload: Workload,
     /// Objects that make pods.
     pub controllers: Controllers,
+    /// How long the control plane takes.
+    pub control_plane: ControlPlane,
     /// Kubernetes objects beside those, nodes and pods.
     pub objects: Objects,
     /// Who decides where pods go, and how long that takes.

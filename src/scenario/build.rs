@@ -12,17 +12,18 @@ use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
 use super::script;
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
-    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
-    TieBreakSpec, TolerationSpec,
+    ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec, Duration,
+    EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity,
+    RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec, TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
+use crate::model::control_plane::RateLimit;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
     PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
@@ -54,6 +55,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         cluster,
         workload,
         controllers,
+        control_plane: spec.control_plane.as_ref().map_or_else(ControlPlane::default, control_plane),
         objects,
         scheduling: scheduling(spec, context),
         script,
@@ -102,6 +104,21 @@ fn parameters(model: &Model, context: &mut Context<'_>) {
     let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, model.seed));
     if let Some(Err(error)) = built {
         context.report("scheduler.parameters", Code::OutOfRange, format!("the policy `{}`: {error}", choice.name));
+    }
+}
+
+/// The control plane: a preset, and what is said otherwise.
+fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
+    let preset = match spec.preset {
+        ControlPlanePreset::Ideal => ControlPlane::default(),
+        ControlPlanePreset::Realistic => ControlPlane::realistic(),
+    };
+    let limit = |spec: &RateLimitSpec| RateLimit { per_second: spec.per_second, burst: spec.burst };
+    ControlPlane {
+        api_write: spec.api_write.as_ref().map_or(preset.api_write, dist),
+        watch: spec.watch.as_ref().map_or(preset.watch, dist),
+        controller_writes: spec.controller_writes.as_ref().map(limit).or(preset.controller_writes),
+        scheduler_writes: spec.scheduler_writes.as_ref().map(limit).or(preset.scheduler_writes),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct ScenarioSpec {
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,
+    /// How long the API server, watches and controllers take. Default: no time.
+    pub control_plane: Option<ControlPlaneSpec>,
     /// What happens to the cluster during the run. Default: nothing.
     #[serde(default)]
     pub script: Vec<ScriptSpec>,
@@ -845,6 +847,47 @@ pub struct AddSpec {
     #[serde(default = "defaults::one_u32")]
     #[schemars(range(min = 1))]
     pub count: u32,
+}
+
+/// How long the control plane takes.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ControlPlaneSpec {
+    /// What holds where nothing else is said. Default: `ideal`.
+    pub preset: ControlPlanePreset,
+    /// From sending a write to its answer. Default: the preset's.
+    pub api_write: Option<DistributionSpec>,
+    /// From a write to the moment a watcher has seen it. Default: the preset's.
+    pub watch: Option<DistributionSpec>,
+    /// How fast each kind of controller may write. Default: the preset's.
+    pub controller_writes: Option<RateLimitSpec>,
+    /// How fast the scheduler may bind pods. Default: the preset's.
+    pub scheduler_writes: Option<RateLimitSpec>,
+}
+
+/// A control plane by name.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ControlPlanePreset {
+    /// Nothing takes time, and nothing is limited.
+    #[default]
+    Ideal,
+    /// Writes and watches take some 10 ms; each kind of controller writes at most 20 objects a second (burst 30) and the
+    /// scheduler binds at most 50 pods a second (burst 100), the defaults of Kubernetes.
+    Realistic,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateLimitSpec {
+    /// Writes a second, at least 0.001.
+    #[schemars(range(min = 0.001))]
+    pub per_second: f64,
+    /// How many may come at once after a pause. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1))]
+    pub burst: u32,
 }
 
 /// What a run records beside its summary.

@@ -451,6 +451,10 @@ fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) {
     if queue::find(&spec.scheduler.queue).is_none() {
         unknown_policy("scheduler.queue", &spec.scheduler.queue, &names, context);
     }
+    if let Some(plane) = &spec.control_plane {
+        spans(plane.api_write.as_ref(), "controlPlane.apiWrite", context);
+        spans(plane.watch.as_ref(), "controlPlane.watch", context);
+    }
     let delays = &spec.scheduler.delays;
     spans(delays.scheduling.as_ref(), "scheduler.delays.scheduling", context);
     spans(delays.binding.as_ref(), "scheduler.delays.binding", context);

@@ -80,6 +80,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         cluster: loaded.cluster,
         workload: loaded.workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: loaded.objects,
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),

@@ -120,6 +120,7 @@ pub(crate) fn random_model(seed: u64) -> Model {
         cluster,
         workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: wavetank::model::Objects::default(),
         scheduling,
         script,
