@@ -186,3 +186,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.apply_end(pod, phase, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;
