@@ -1,4 +1,8 @@
-#![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests write the files that they read, or say that they do not"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -487,6 +491,8 @@ fn real_objects_are_read() {
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.is_dir())
             .collect();
+        // What this cluster gave away are extracts, and no objects.
+        folders.retain(|folder| !folder.ends_with("small-prod-cluster-2021"));
         folders.sort();
         for folder in folders {
             let mut parts: Vec<PathBuf> =
