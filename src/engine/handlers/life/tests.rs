@@ -4,7 +4,7 @@ use crate::engine::Simulation;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, Operation, PodLife, PodTemplate, Probe, Probes, PullPolicy, ReplicaSetSpec,
-    Verb,
+    RestartPolicy, Verb,
 };
 use crate::model::images::{Bandwidth, Image, Images, Layer};
 use crate::model::{Action, Dist, Model, PolicyChoice, ScriptedAction};
@@ -148,9 +148,27 @@ fn a_crash_loop_keeps_the_pod_and_its_node() {
 }
 
 #[test]
+fn a_pod_goes_on_where_the_one_before_saved_its_work() {
+    // 100 s of work, saved every 30 s. The node of the first pod crashes at 70 s, when 60 s are safe; the second has 40
+    // s left: 110 s. The third begins anew.
+    let container = Container { run_time: Some(constant(100)), checkpoint_every: Some(seconds(30)), ..server() };
+    let mut model = model(container, 1, 2, &[(70, Action::Crash(NodeId(0)))]);
+    model.controllers.lives[0].restart_policy = RestartPolicy::Never;
+    let expected = [
+        "0 s: 0 running ready",
+        "70 s: 0 failed",
+        "70 s: 1 running ready",
+        "110 s: 1 succeeded",
+        "110 s: 2 running ready",
+    ];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
 fn nodes_pull_at_once_and_share_the_registry() {
-    // 1 GB for each of two nodes through a registry of 1 Gb/s: 16 s. The node that crashes at 4 s, when a quarter of both
-    // is there, leaves the registry to the other: 0.75 GB take 6 s more. The pod made in its stead waits for a node.
+    // 1 GB for each of two nodes through a registry of 1 Gb/s: 16 s. The node that crashes at 4 s, when a quarter of
+    // both is there, leaves the registry to the other: 0.75 GB take 6 s more. The pod made in its stead waits for a
+    // node.
     let container = Container { image: Some(0), ..server() };
     let images = Images {
         list: vec![Image { layers: vec![0] }],
