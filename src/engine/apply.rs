@@ -134,6 +134,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         let generation = &mut self.world.pods.generation[pod.index()];
         *generation = generation.wrapping_add(1);
+        self.note_disruption(pod);
         let on_eviction = match self.world.member(pod) {
             // Its controller makes another.
             Some(_) => OnEviction::End,
@@ -148,6 +149,13 @@ impl<O: Observer> Simulation<'_, O> {
                 self.world.pods.reason[pod.index()] = reason;
                 self.enqueue(pod);
             }
+        }
+    }
+
+    /// The pod ends by disruption, which its Job may count otherwise (condition `DisruptionTarget`).
+    pub(super) fn note_disruption(&mut self, pod: PodId) {
+        if let Some(member) = self.world.member_mut(pod) {
+            member.is_disrupted = true;
         }
     }
 

@@ -40,6 +40,7 @@ impl<O: Observer> Simulation<'_, O> {
     fn evict_for_drain(&mut self, pod: PodId) {
         if self.world.member(pod).is_some() {
             self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
+            self.note_disruption(pod);
             self.delete_pod(pod, Reason::NodeDrained);
         } else {
             self.apply_eviction(pod, Phase::Evicted, Reason::NodeDrained);

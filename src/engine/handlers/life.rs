@@ -32,7 +32,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// Begins the life of a pod whose node has been told of it; gives whether it has one.
     pub(in crate::engine) fn begin_life(&mut self, pod: PodId) -> bool {
         let Some(rules) = self.life_rules(pod) else { return false };
-        let (life, report) = life::begin(rules, self.world.time, &[]);
+        let saved = self.take_saved_work(pod);
+        let (life, report) = life::begin(rules, self.world.time, &saved);
         if let Some(member) = self.world.member_mut(pod) {
             member.life = Some(Box::new(life));
         }
@@ -66,12 +67,31 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if !life.is_over() {
             Driver::new(rules, life, now).abandon();
         }
+        let saved = life.saved_work();
+        if life.phase == PodPhase::Failed && saved.iter().any(|work| work.0 > 0) {
+            self.leave_saved_work(pod, saved);
+        }
         let images = &self.model.workload.images;
         if !images.are_ideal() {
             let mut done = Vec::new();
             self.world.images.release(images, now, pod, &mut done);
             self.tell_pulled(done);
         }
+    }
+
+    /// What a pod of the same owner and ordinal left at its last checkpoints, if one did.
+    fn take_saved_work(&mut self, pod: PodId) -> Vec<SimDuration> {
+        let Some(member) = self.world.member(pod) else { return Vec::new() };
+        let (owner, ordinal) = (member.owner, member.ordinal);
+        let left = &mut self.world.owners.list[owner.index()].saved_work;
+        let position = left.iter().position(|(other, _)| *other == ordinal);
+        position.map(|position| left.remove(position).1).unwrap_or_default()
+    }
+
+    fn leave_saved_work(&mut self, pod: PodId, saved: Vec<SimDuration>) {
+        let Some(member) = self.world.member(pod) else { return };
+        let (owner, ordinal) = (member.owner, member.ordinal);
+        self.world.owners.list[owner.index()].saved_work.push((ordinal, saved));
     }
 
     fn tell(&mut self, pod: PodId, act: impl FnOnce(Driver<'_>) -> Report) -> Report {
@@ -186,3 +206,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.apply_end(pod, phase, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;
