@@ -231,6 +231,7 @@ impl Draft {
                 kube_scheduler: None,
             },
             script: self.script,
+            faults: crate::model::Faults::default(),
             outputs: Outputs::default(),
         }
     }

@@ -1,6 +1,8 @@
 //! The loop.
 
 use super::event::{Event, Step};
+use super::handlers::faults::ActiveFaults;
+use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
 use super::queue::EventQueue;
 use super::sources::Sources;
@@ -58,6 +60,10 @@ pub struct Simulation<'m, O> {
     pub(super) rank_in_hand: i64,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
+    /// What is known of nodes that do not report.
+    pub(super) lifecycle: Lifecycle,
+    /// What is out of order.
+    pub(super) faults: ActiveFaults,
     events_handled: u64,
 }
 
@@ -118,6 +124,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             scheduler_busy: false,
             rank_in_hand: 0,
             pool_sizes,
+            lifecycle: Lifecycle::new(model),
+            faults: ActiveFaults::default(),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -128,6 +136,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         for index in 0..self.model.script.len() {
             self.schedule(self.model.script[index].at, Event::Script { index: index as u32 });
         }
+        self.schedule_faults();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -175,6 +184,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 }
             }
             Event::Script { index } => self.on_script(self.model.script[index as usize].action),
+            Event::Fault { index } => self.on_fault(index),
+            Event::FaultEnds { index } => self.on_fault_ends(index),
+            Event::Node { step, boot, node } => self.on_node_step(node, step, boot),
+            Event::Monitor => self.on_monitor(),
+            Event::Taint => self.on_taint(),
+            Event::TaintEviction { pod } => self.on_taint_eviction(pod),
         }
     }
 

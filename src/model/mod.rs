@@ -6,7 +6,9 @@ pub mod cluster;
 pub mod controllers;
 pub mod devices;
 pub mod dist;
+pub mod faults;
 pub mod kube_scheduler;
+pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
 pub mod resources;
@@ -17,7 +19,9 @@ pub mod workload;
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use controllers::Controllers;
 pub use dist::Dist;
+pub use faults::Faults;
 pub use kube_scheduler::KubeSchedulerConfiguration;
+pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
 pub use resources::Resources;
@@ -54,6 +58,8 @@ pub struct Model {
     pub scheduling: Scheduling,
     /// Scripted changes to the cluster, in order of time.
     pub script: Vec<ScriptedAction>,
+    /// What goes wrong.
+    pub faults: Faults,
     /// What to record.
     pub outputs: Outputs,
 }

@@ -58,8 +58,14 @@ pub fn pods(view: &View<'_>) -> Table {
         .with("finished_s", Column::Seconds(pods.finished.clone()))
         .with("wait_ms", Column::Number(ids().map(wait_ms).collect()))
         .with("attempts", Column::Count(pods.attempts.iter().map(|&attempts| attempts.into()).collect()))
-        .with("evictions", Column::Count(pods.generation.iter().map(|&lives| lives.into()).collect()))
+        .with("evictions", Column::Count(ids().map(|pod| evictions(view, pod)).collect()))
         .with("reason", names(pods.reason.iter().map(|&reason| reason as u32), &Reason::ALL.map(Reason::name)))
+}
+
+/// How often a pod lost its node.
+fn evictions(view: &View<'_>, pod: PodId) -> u64 {
+    let interruptions = view.world.health.interruptions.get(&pod).copied().unwrap_or(0);
+    view.world.pods.generation[pod.index()].wrapping_sub(interruptions).into()
 }
 
 fn names(codes: impl Iterator<Item = u32>, names: &[&str]) -> Column {

@@ -49,6 +49,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         objects,
         scheduling: scheduling(spec, context),
         script,
+        faults: crate::model::Faults::default(),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -361,6 +362,7 @@ fn toleration(spec: &TolerationSpec) -> Toleration {
         },
         value: spec.value.clone(),
         effect: spec.effect.map(effect),
+        duration: spec.toleration_seconds.map(|seconds| SimDuration(seconds.saturating_mul(1_000_000_000))),
     }
 }
 

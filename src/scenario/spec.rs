@@ -468,6 +468,9 @@ pub struct TolerationSpec {
     pub value: String,
     /// Effect of the taint. Default: every effect.
     pub effect: Option<EffectSpec>,
+    /// Seconds that a running pod stays when the taint comes with the effect `NoExecute`; only a `nodeLifecycle` looks
+    /// at it. Default: for ever.
+    pub toleration_seconds: Option<u64>,
 }
 
 /// How a toleration compares values.

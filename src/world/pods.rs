@@ -81,11 +81,15 @@ pub enum Reason {
     Preempted,
     /// Something went wrong when it was tried or bound: an extender failed.
     SchedulerError,
+    /// Its node got a taint that it does not tolerate, or no longer does.
+    TaintEviction,
+    /// The provider took its node back.
+    NodeReclaimed,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 8] = [
+    pub const ALL: [Reason; 10] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -94,6 +98,8 @@ impl Reason {
         Reason::OutOfResources,
         Reason::Preempted,
         Reason::SchedulerError,
+        Reason::TaintEviction,
+        Reason::NodeReclaimed,
     ];
 
     /// Its name in tables.
@@ -107,6 +113,8 @@ impl Reason {
             Reason::OutOfResources => "OutOfResources",
             Reason::Preempted => "Preempted",
             Reason::SchedulerError => "SchedulerError",
+            Reason::TaintEviction => "TaintEviction",
+            Reason::NodeReclaimed => "NodeReclaimed",
         }
     }
 }

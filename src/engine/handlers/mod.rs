@@ -1,7 +1,9 @@
 //! What happens when an event is due, by component.
 
 mod arrival;
+pub(super) mod faults;
 mod node;
+pub(super) mod node_lifecycle;
 mod pod;
 pub(super) mod queue;
 mod scheduling;

@@ -9,6 +9,9 @@ use crate::world::pods::Reason;
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_step(&mut self, pod: PodId, step: Step) {
+        if matches!(step, Step::Start | Step::Finish) && self.is_held_back(pod, step) {
+            return;
+        }
         match step {
             Step::Decide => self.on_decide(pod),
             Step::Bind => self.apply_binding(pod),

@@ -4,6 +4,8 @@
 //! controller watches, or at the instant that it asked for, and says what to write now and when to look again. Writing
 //! is the engine's.
 
+pub mod node_lifecycle;
+
 use crate::ids::{NodeId, PodId, RevisionId};
 use crate::units::{SimDuration, SimTime};
 
