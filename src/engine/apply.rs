@@ -117,6 +117,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod loses its node: it ends in `phase`, or waits for a place again, as the model says.
     pub(super) fn apply_eviction(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        self.world.pods.reason[pod.index()] = reason;
         self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         let generation = &mut self.world.pods.generation[pod.index()];
         *generation = generation.wrapping_add(1);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
+use super::faults;
 use super::import;
 use super::kubernetes::ReadFor;
 use super::schema::suggestion;
@@ -37,7 +38,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
     let script = script(spec, &cluster, context);
-    let workload = workload(spec, seed, &mut cluster, &mut objects, context);
+    let mut workload = workload(spec, seed, &mut cluster, &mut objects, context);
+    let faults = faults::build(spec, &cluster, context);
+    faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -49,7 +52,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         objects,
         scheduling: scheduling(spec, context),
         script,
-        faults: crate::model::Faults::default(),
+        faults,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -73,11 +76,11 @@ fn read_for(spec: &ScenarioSpec) -> ReadFor {
     if spec.scheduler.policy == KUBE_SCHEDULER { ReadFor::KubeScheduler } else { ReadFor::Others }
 }
 
-fn instant(span: Duration) -> SimTime {
+pub(super) fn instant(span: Duration) -> SimTime {
     SimTime::ZERO.after(span.0)
 }
 
-fn dist(spec: &DistributionSpec) -> Dist {
+pub(super) fn dist(spec: &DistributionSpec) -> Dist {
     distribution(spec).expect("distributions have been validated")
 }
 
@@ -464,7 +467,8 @@ impl ScriptReplay {
             context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
             return None;
         }
-        if matches!(verb, "remove" | "crash") {
+        // With a lifecycle a node that is down is still there, and can be removed.
+        if verb == "remove" || verb == "crash" && !faults::has_lifecycle(spec) {
             self.gone.insert(node, at.0);
         }
         Some(match verb {
@@ -598,6 +602,8 @@ mod tests {
             "workload.synthetic=",
             "scheduler.configuration=",
             "scheduler.tieBreak=",
+            "faults.trace=",
+            "faults.spotTraces=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

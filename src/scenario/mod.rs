@@ -11,6 +11,7 @@ mod build;
 mod context;
 mod distribution;
 mod experiment;
+mod faults;
 mod import;
 pub mod kubernetes;
 mod load;

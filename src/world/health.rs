@@ -34,6 +34,15 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Condition::Ready => "Ready",
+            Condition::NotReady => "NotReady",
+            Condition::Unknown => "Unknown",
+        }
+    }
+
     /// What is wrong with such a node.
     pub fn trouble(self) -> Option<Trouble> {
         match self {

@@ -390,8 +390,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 }
             });
         } else if all_were && !all_are {
-            for contact in &mut self.lifecycle.nodes {
-                contact.heartbeat = contact.heartbeat.max(now);
+            // Those that are still silent get the whole grace period again.
+            for (contact, kubelet) in self.lifecycle.nodes.iter_mut().zip(&self.world.health.kubelet) {
+                if *kubelet != Kubelet::Reporting {
+                    contact.heartbeat = now;
+                }
             }
         }
         for (index, state) in states.into_iter().enumerate() {
