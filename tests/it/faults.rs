@@ -376,6 +376,7 @@ fn failures_of_a_node_do_not_depend_on_others() {
              timeToRepair: {{exponential: {{mean: 20m}}}}}}]}}\n"
         );
         let lines = log(&model(&scenario)).into_iter();
+        println!("{:?}", lines);
         lines.filter(|line| line.contains("n-1 Down") || line.contains("n-1 Reporting")).collect()
     };
     let alone = failures(2, "first-fit");
