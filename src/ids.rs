@@ -62,3 +62,8 @@ id!(
     /// A template of an object that makes pods: the position among its templates.
     RevisionId
 );
+id!(
+    /// A ReplicaSet, StatefulSet, DaemonSet or Job that is there now, in the order in which they came into being: what owns
+    /// pods directly.
+    OwnerId
+);

@@ -12,7 +12,7 @@ use wavetank::document::{Issue, Issues, Node, Source, Value, limits, read_docume
 use wavetank::importers::openb::{NodeOptions, Order, PodOptions, Rank, Times, read_nodes, read_pods};
 use wavetank::model::{Cluster, Objects, Workload};
 use wavetank::rng::Seed;
-use wavetank::scenario::kubernetes::{Findings, ReadFor, add_nodes, add_pods};
+use wavetank::scenario::kubernetes::{Findings, PodMakers, ReadFor, add_nodes, add_pods};
 use wavetank::scenario::{Environment, Override, ScenarioError, load_experiment, load_scenario_text};
 
 /// One target: its name, and what it does with an input.
@@ -116,14 +116,8 @@ pub fn manifest(bytes: &[u8]) {
     let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
     let (mut objects, mut findings) = (Objects::default(), Findings::default());
     add_nodes(std::slice::from_ref(&path), ReadFor::KubeScheduler, &mut cluster, &mut objects, &mut findings);
-    add_pods(
-        std::slice::from_ref(&path),
-        ReadFor::KubeScheduler,
-        &mut cluster,
-        &mut workload,
-        &mut objects,
-        &mut findings,
-    );
+    let mut makers = PodMakers::new(ReadFor::KubeScheduler, Vec::new());
+    add_pods(std::slice::from_ref(&path), &mut makers, &mut cluster, &mut workload, &mut objects, &mut findings);
     check_issues(&findings.issues.into_sorted(), &path, lines);
 }
 

@@ -3,6 +3,7 @@
 use super::Step;
 use super::run::Simulation;
 use crate::ids::{NodeId, PodId};
+use crate::model::controllers::ControllerKind;
 use crate::model::{OnEviction, ShapeId};
 use crate::observe::Observer;
 use crate::policy::scheduler::kube::queue::{ClusterEvent, NodeObject, ObjectChange};
@@ -95,6 +96,7 @@ impl<O: Observer> Simulation<'_, O> {
     pub(super) fn apply_running(&mut self, pod: PodId) {
         self.world.set_phase(pod, Phase::Running);
         self.world.pods.running[pod.index()] = self.world.time;
+        self.apply_readiness(pod, true);
     }
 
     /// The pod begins its work.
@@ -113,6 +115,30 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.set_phase(pod, phase);
         self.world.pods.reason[pod.index()] = reason;
         self.world.pods.finished[pod.index()] = self.world.time;
+        self.apply_readiness(pod, false);
+        if self.is_forgotten(pod) {
+            self.world.leave(pod);
+        }
+        self.tell_controller(pod);
+    }
+
+    /// The pod becomes ready, or is so no longer.
+    pub(super) fn apply_readiness(&mut self, pod: PodId, is_ready: bool) {
+        let now = self.world.time;
+        let Some(member) = self.world.member_mut(pod) else { return };
+        if (member.ready_since != SimTime::NEVER) != is_ready {
+            member.ready_since = if is_ready { now } else { SimTime::NEVER };
+            self.tell_controller(pod);
+        }
+    }
+
+    /// Whether the controller of a pod that has ended has no use for it: it is deleted, or the controller counts only pods
+    /// that have not ended.
+    fn is_forgotten(&self, pod: PodId) -> bool {
+        let gone = matches!(self.world.pods.phase[pod.index()], Phase::Deleted | Phase::Evicted);
+        gone || self.world.controller_of(pod).is_some_and(|controller| {
+            matches!(self.controller(controller).kind, ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_))
+        })
     }
 
     /// The pod loses its node: it ends in `phase`, or waits for a place again, as the model says.
@@ -121,11 +147,16 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         let generation = &mut self.world.pods.generation[pod.index()];
         *generation = generation.wrapping_add(1);
-        match self.model.scheduling.on_eviction {
+        let on_eviction = match self.world.member(pod) {
+            // Its controller makes another.
+            Some(_) => OnEviction::End,
+            None => self.model.scheduling.on_eviction,
+        };
+        match on_eviction {
             OnEviction::End => self.apply_end(pod, phase, reason),
             OnEviction::Requeue => {
                 self.apply_release(pod);
-                self.world.set_deletion(pod, Deletion::None);
+                self.world.pods.deletion[pod.index()] = Deletion::None;
                 self.world.pods.start_ns[pod.index()] = NOT_STARTED_NS;
                 self.world.set_phase(pod, Phase::Pending);
                 self.world.pods.reason[pod.index()] = reason;

@@ -44,17 +44,18 @@ impl<O: Observer> Simulation<'_, O> {
     /// The pods of a node that goes down stop where they are, and keep their places.
     pub(super) fn apply_stop(&mut self, node: NodeId) {
         for pod in self.pods_on(node) {
-            if matches!(self.world.pods.phase[pod.index()], Phase::Starting | Phase::Running) {
+            if self.is_at_work(pod) {
                 self.world.interrupt(pod);
             }
         }
     }
 
-    /// A node that has booted ends the pods that have been told to end, and starts the others again.
+    /// A node that has booted starts its pods again.
     pub(super) fn apply_restart(&mut self, node: NodeId) {
         for pod in self.pods_on(node) {
-            if matches!(self.world.pods.phase[pod.index()], Phase::Starting | Phase::Running) {
+            if self.is_at_work(pod) {
                 self.world.set_phase(pod, Phase::Starting);
+                self.apply_readiness(pod, false);
                 if !self.is_held_back(pod, Step::Bind) {
                     self.begin_start(pod);
                 }
@@ -62,25 +63,54 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    /// A pod is told to end. It does so at once, or when its node is heard again.
+    /// Whether the pod is with its kubelet.
+    fn is_at_work(&self, pod: PodId) -> bool {
+        matches!(self.world.pods.phase[pod.index()], Phase::Starting | Phase::Running)
+    }
+
+    /// What the control plane takes for the readiness of a node's pods changes with the node's condition: none is ready
+    /// when the node has not been heard of for too long (`MarkPodsNotReady`), and those that run are when it is again.
+    pub(super) fn apply_readiness_of_all(&mut self, node: NodeId, is_ready: bool) {
+        for pod in self.pods_on(node) {
+            if self.world.pods.phase[pod.index()] == Phase::Running {
+                self.apply_readiness(pod, is_ready);
+            }
+        }
+    }
+
+    /// A pod is told to end by something that disrupts it. Those of controllers take the time that they need; others end
+    /// at once. None does before its node hears of it.
     pub(super) fn apply_deletion(&mut self, pod: PodId, reason: Reason) {
         if self.world.pods.deletion[pod.index()] != Deletion::None {
             return;
         }
-        let node = self.world.pods.node(pod);
-        if node.is_some_and(|node| !self.world.health.is_reporting(node)) {
-            self.world.set_deletion(pod, Deletion::Requested);
+        if let Some(member) = self.world.member_mut(pod) {
+            member.is_disrupted = true;
             self.world.pods.reason[pod.index()] = reason;
-        } else {
+            self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
+            self.delete_pod(pod, reason);
+        } else if self.hears_of(pod) {
             self.apply_eviction(pod, Phase::Evicted, reason);
+        } else {
+            self.world.request_deletion(pod);
+            self.world.pods.reason[pod.index()] = reason;
         }
     }
 
-    /// The pods of a node that have been told to end do so.
-    pub(super) fn apply_deletions(&mut self, node: NodeId) {
+    /// A node that is heard again hears which of its pods have been told to end. After a boot their containers do not run
+    /// any more, so that they end at once.
+    pub(super) fn apply_deletions(&mut self, node: NodeId, has_booted: bool) {
         for pod in self.pods_on(node) {
-            if self.world.pods.deletion[pod.index()] != Deletion::None {
-                self.apply_eviction(pod, Phase::Evicted, self.world.pods.reason[pod.index()]);
+            let reason = self.world.pods.reason[pod.index()];
+            if self.world.pods.deletion[pod.index()] == Deletion::None {
+                continue;
+            }
+            match (self.world.member(pod).is_some(), has_booted) {
+                (true, true) => self.apply_end(pod, Phase::Deleted, reason),
+                (true, false) => self.begin_shut_down(pod),
+                // Pods of before the run that are ending have a date of their own.
+                (false, false) if reason == Reason::None => {}
+                (false, _) => self.apply_eviction(pod, Phase::Evicted, reason),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The glossary of the simulation: everything that can happen, and in which order at one instant.
 
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 
 /// What comes first at one instant: ends before changes of nodes before arrivals before decisions, so that a decision
 /// sees everything that its instant brought.
@@ -21,6 +21,8 @@ pub enum Phase {
     TaintEviction,
     /// Pods arrive.
     Arrival,
+    /// Controllers look at what they own.
+    Control,
     /// The scheduler decides.
     Scheduling,
 }
@@ -38,6 +40,8 @@ pub enum Step {
     Start,
     /// The pod's work is done. Scheduled by its start, handled in `handlers::pod`: gives back what it held.
     Finish,
+    /// A pod that was told to end has ended. Scheduled by its deletion, handled in `handlers::pod`.
+    End,
 }
 
 /// What happens to a node by itself.
@@ -67,6 +71,12 @@ pub enum Event {
         /// Position in the workload's sources.
         source: u16,
     },
+    /// A controller looks at what it owns. Scheduled by whatever it watches and by itself, handled in
+    /// `handlers::controllers`: makes and ends pods.
+    Sync {
+        /// The controller.
+        controller: ControllerId,
+    },
     /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
     /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
     Schedule,
@@ -82,6 +92,11 @@ pub enum Event {
         generation: u16,
         /// The pod.
         pod: PodId,
+    },
+    /// A node that is being drained is looked at again. Scheduled by the drain, handled in `handlers::drain`.
+    Drain {
+        /// The node.
+        node: NodeId,
     },
     /// A scripted action is due. Scheduled at the start of the run, handled in `handlers::node`.
     Script {
@@ -129,13 +144,18 @@ impl Event {
     /// Its place among the events of one instant.
     pub fn phase(self) -> Phase {
         match self {
-            Event::Pod { step: Step::Finish, .. } => Phase::Completion,
+            Event::Pod { step: Step::Finish | Step::End, .. } => Phase::Completion,
             Event::Pod { step: Step::Bind | Step::Start, .. } => Phase::Progress,
-            Event::Script { .. } | Event::Fault { .. } | Event::FaultEnds { .. } | Event::Node { .. } => Phase::Script,
+            Event::Script { .. }
+            | Event::Drain { .. }
+            | Event::Fault { .. }
+            | Event::FaultEnds { .. }
+            | Event::Node { .. } => Phase::Script,
             Event::Monitor => Phase::Monitoring,
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
+            Event::Sync { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

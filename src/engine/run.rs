@@ -1,6 +1,7 @@
 //! The loop.
 
 use super::event::{Event, Step};
+use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
@@ -49,6 +50,7 @@ pub struct Simulation<'m, O> {
     pub(super) waiting: WaitingPods,
     /// The queue of kube-scheduler, which then stands in for `queue_order` and `waiting`.
     pub(super) kube_queue: Option<KubeQueue>,
+    pub(super) controller_loops: ControllerLoops,
     /// Nodes that got room since the scheduler last looked, each once.
     pub(super) freed: Vec<NodeId>,
     pub(super) is_freed: Vec<bool>,
@@ -119,6 +121,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             scheduler,
             queue_order,
             waiting: WaitingPods::new(model.workload.classes.len()),
+            controller_loops: ControllerLoops::new(model.controllers.list.len()),
             freed: Vec::new(),
             schedule_due: false,
             scheduler_busy: false,
@@ -137,6 +140,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.schedule(self.model.script[index].at, Event::Script { index: index as u32 });
         }
         self.schedule_faults();
+        self.create_controllers();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -176,6 +180,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Arrive { source } => self.on_arrive(source),
+            Event::Drain { node } => self.on_drain(node),
+            Event::Sync { controller } => self.on_sync(controller),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {

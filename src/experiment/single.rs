@@ -56,6 +56,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         if model.outputs.pods {
             add("pods", tables::pods(&view));
         }
+        if !model.controllers.list.is_empty() {
+            add("controllers", recorder.controllers.table(&view));
+        }
         if let Some(decisions) = &recorder.decisions {
             add("decisions", decisions.table(&view));
         }

@@ -74,6 +74,33 @@ impl ControllerKind {
     }
 }
 
+impl ControllerKind {
+    /// `spec.replicas` as it is written; of kinds without replicas 0.
+    pub fn replicas(&self) -> i32 {
+        match self {
+            ControllerKind::ReplicaSet(spec) => spec.replicas,
+            ControllerKind::Deployment(spec) => spec.replicas,
+            ControllerKind::StatefulSet(spec) => spec.replicas,
+            ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => 0,
+        }
+    }
+
+    /// Whether `spec.replicas` says how many pods there should be.
+    pub fn has_replicas(&self) -> bool {
+        matches!(self, ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_) | ControllerKind::StatefulSet(_))
+    }
+
+    /// `spec.paused` or `spec.suspend` as it is written.
+    pub fn is_paused(&self) -> bool {
+        match self {
+            ControllerKind::Deployment(spec) => spec.is_paused,
+            ControllerKind::Job(spec) => spec.is_suspended,
+            ControllerKind::CronJob(spec) => spec.is_suspended,
+            _ => false,
+        }
+    }
+}
+
 /// `apps/v1.ReplicaSetSpec`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReplicaSetSpec {
@@ -294,7 +321,7 @@ pub enum RestartPolicy {
 pub struct Container {
     /// Its name.
     pub name: String,
-    /// Its image, as a position among the model's images; none: it has none that would have to be pulled.
+    /// Its image, as a position among [`Controllers::images`]; none: it has none that would have to be pulled.
     pub image: Option<u32>,
     /// `imagePullPolicy`.
     pub pull_policy: PullPolicy,
@@ -388,4 +415,54 @@ pub struct Controllers {
     pub list: Vec<Controller>,
     /// Lives by [`LifeId`].
     pub lives: Vec<PodLife>,
+    /// Images by the position that [`Container::image`] gives, as they are written.
+    pub images: Vec<String>,
+    /// Quotas of namespaces, in order of namespace and name.
+    pub quotas: Vec<Quota>,
+}
+
+/// A listed pod's place under the object that made it (`metadata.ownerReferences` of a dump).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The object: of pods of a Deployment's ReplicaSet the Deployment, of pods of a CronJob's Job the CronJob.
+    pub controller: ControllerId,
+    /// The template that it was made from.
+    pub template: RevisionId,
+    /// Ordinal in a StatefulSet, completion index in an indexed Job; else 0.
+    pub ordinal: u32,
+}
+
+/// `v1.ResourceQuota` without scopes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quota {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `spec.hard`: the most that there may be, in order of resource. CPU is in milli-cores, memory and storage in bytes,
+    /// everything else is a count.
+    pub hard: Vec<(QuotaResource, u64)>,
+}
+
+/// What a quota limits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuotaResource {
+    /// `pods`, or `count/pods`: pods that have not ended.
+    Pods,
+    /// `requests.cpu`, or `cpu`.
+    RequestsCpu,
+    /// `requests.memory`, or `memory`.
+    RequestsMemory,
+    /// `requests.ephemeral-storage`, or `ephemeral-storage`.
+    RequestsEphemeralStorage,
+    /// `requests.<resource>`: an extended resource, as a position among those of the cluster.
+    RequestsExtended(usize),
+    /// `limits.cpu`.
+    LimitsCpu,
+    /// `limits.memory`.
+    LimitsMemory,
+    /// `limits.ephemeral-storage`.
+    LimitsEphemeralStorage,
+    /// `count/<plural>.<group>`: objects, such as `deployments.apps`.
+    Count(String),
 }

@@ -1,5 +1,6 @@
-//! Scripted changes to the cluster.
+//! Scripted changes to the cluster and to the objects that make pods.
 
+use super::controllers::Operation;
 use crate::ids::{NodeId, PoolId};
 use crate::units::SimTime;
 
@@ -12,7 +13,7 @@ pub struct ScriptedAction {
     pub action: Action,
 }
 
-/// A change to the cluster.
+/// A change to the cluster or to an object that makes pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// New nodes of a pool join.
@@ -32,4 +33,6 @@ pub enum Action {
     Remove(NodeId),
     /// The node fails for good, its pods with it.
     Crash(NodeId),
+    /// An object that makes pods changes.
+    Operate(Operation),
 }

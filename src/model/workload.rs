@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Dist;
 use super::cluster::{Label, TaintEffect};
+use super::controllers::Adoption;
 use super::pod_spec::PodSpec;
 use super::resources::Resources;
 use crate::ids::{ClassId, GpuModelId, NodeId};
@@ -120,6 +121,8 @@ pub struct ListedState {
     pub nominated: Option<NodeId>,
     /// Whether it has been told to end (`metadata.deletionTimestamp`).
     pub is_terminating: bool,
+    /// The object that made it, where that is one of the model's.
+    pub owner: Option<Adoption>,
 }
 
 /// One listed pod.

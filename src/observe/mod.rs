@@ -4,6 +4,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod controllers;
 pub mod decisions;
 pub mod fragments;
 pub mod node_usage;
@@ -15,7 +16,7 @@ pub mod tables;
 
 pub use recorder::Recorder;
 
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
 use crate::units::SimTime;
@@ -44,6 +45,8 @@ pub trait Observer {
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// The scheduler could not try a pod, or not bind it: an extender failed. The pod is tried again after a wait.
     fn scheduling_failed(&mut self, _view: &View<'_>, _pod: PodId, _message: &str) {}
+    /// Something about an object that makes pods, or about its pods, has changed.
+    fn controller_changed(&mut self, _view: &View<'_>, _controller: ControllerId) {}
     /// What a node holds, or its state, is about to change.
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node has joined.
@@ -79,6 +82,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         nominated(pod: PodId, nomination: &Nomination);
         pod_evicted(pod: PodId);
         scheduling_failed(pod: PodId, message: &str);
+        controller_changed(controller: ControllerId);
         node_changes(node: NodeId);
         node_added(node: NodeId);
         event_handled();

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Observer;
+use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
 use super::series::{Sampled, Series};
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
@@ -30,6 +31,8 @@ pub struct Recorder {
     pub usage: NodeUsage,
     /// Every decision, if asked for.
     pub decisions: Option<DecisionLog>,
+    /// How the objects that make pods fared.
+    pub controllers: ControllerLog,
     /// The state after every arrival, if asked for.
     pub arrivals: Option<ArrivalLog>,
     /// How often the scheduler was asked.
@@ -58,6 +61,7 @@ impl Recorder {
             series: Series::new(model.outputs.sample_every),
             usage: NodeUsage::default(),
             decisions: model.outputs.decisions.then(DecisionLog::default),
+            controllers: ControllerLog::default(),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
             unschedulable_total: 0,
@@ -112,6 +116,7 @@ impl Observer for Recorder {
     }
 
     fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
+        self.controllers.settle(view);
         if self.series.is_due(to) {
             let fragmented = self.fragmented(view);
             self.series.record_until(view, to, self.sampled(fragmented));
@@ -148,6 +153,10 @@ impl Observer for Recorder {
         }
     }
 
+    fn controller_changed(&mut self, _: &View<'_>, controller: ControllerId) {
+        self.controllers.note(controller);
+    }
+
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {
         self.usage.settle(view, node);
         if let Some(fragments) = &mut self.fragments {
@@ -164,6 +173,7 @@ impl Observer for Recorder {
     }
 
     fn end(&mut self, view: &View<'_>) {
+        self.controllers.settle(view);
         for i in 0..view.world.nodes.len() {
             let node = NodeId::from_index(i);
             if view.world.nodes.state[i].is_up() {

@@ -15,6 +15,10 @@ pub fn pod_names(view: &View<'_>, pods: impl Iterator<Item = PodId>) -> TextColu
     let mut names = TextColumn::default();
     for pod in pods {
         let (source, number) = view.world.pods.origin[pod.index()];
+        if let Some(member) = view.world.member(pod) {
+            names.push(&member.name);
+            continue;
+        }
         match &view.model.workload.sources[usize::from(source)] {
             ArrivalSource::Listed(listed) => names.push(listed.names.get(number as usize)),
             ArrivalSource::Generated(pods) => names.push_fmt(format_args!("{}-{number}", pods.name)),

@@ -7,6 +7,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod controllers;
+pub mod disruption;
 pub mod parameters;
 pub mod queue;
 pub mod scheduler;

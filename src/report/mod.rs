@@ -10,6 +10,7 @@
 
 mod bench;
 mod chart;
+mod controllers;
 mod files;
 mod html;
 mod occupancy;

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::chart::trace::Trace;
+use super::controllers::{self, Controllers};
 use super::files::{Rows, read_manifest};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
@@ -111,6 +112,7 @@ pub(super) struct Run {
     /// All pods, pods with a GPU, pods without; `None` without the table.
     pub(super) waits: Option<[Waits; 3]>,
     pub(super) gpu_cluster: bool,
+    pub(super) controllers: Controllers,
     pub(super) fullness: Vec<Fullness>,
     pub(super) placements: Option<Packing>,
 }
@@ -122,6 +124,7 @@ impl Run {
         let summary = read_summary(directory)?;
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
+        let controllers = controllers::read(directory)?;
         let nodes = read_nodes(directory)?;
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
@@ -135,7 +138,7 @@ impl Run {
         }
         let placements = nodes.is_some().then(|| placements.finish());
         let waits = has_pods.then_some(waits);
-        Ok(Run { manifest, summary, series, packing, clock, waits, gpu_cluster, fullness, placements })
+        Ok(Run { manifest, summary, series, packing, clock, waits, gpu_cluster, controllers, fullness, placements })
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
             charts.push(NamedChart::new("evictions", Chart::Lines(eviction_chart(traces, end_s))));
         }
     }
+    charts.extend(run.controllers.charts(run.clock.seconds()));
     if let Some(waits) = &run.waits {
         charts.push(NamedChart::new("wait", Chart::Lines(wait_chart(waits))));
     }
@@ -49,7 +50,7 @@ fn curve(name: &str, color: usize, points: Vec<(f64, f64)>, stroke: Stroke) -> C
     Curve { name: name.to_owned(), color: COLORS[color], points, band: Vec::new(), stroke }
 }
 
-fn time_axis(end_s: f64) -> (Axis, f64) {
+pub(super) fn time_axis(end_s: f64) -> (Axis, f64) {
     let (unit, length_s) = time_unit(end_s);
     let range = Some((0.0, if end_s > 0.0 { end_s / length_s } else { 1.0 }));
     let label = format!("Simulated time ({unit})");
@@ -157,13 +158,13 @@ fn pending_chart(traces: &[Trace; SERIES.len()], end_s: f64) -> LineChart {
 }
 
 /// A curve over time in the unit of the axis.
-fn over_time(name: &str, color: usize, trace: &Trace, length_s: f64, stroke: Stroke) -> Curve {
+pub(super) fn over_time(name: &str, color: usize, trace: &Trace, length_s: f64, stroke: Stroke) -> Curve {
     let points = trace.points().into_iter().map(|(time_s, value)| (time_s / length_s, value)).collect();
     curve(name, color % COLORS.len(), points, stroke)
 }
 
 /// The axis of a number of things, from zero to the highest curve.
-fn count_axis(label: &str, curves: &[Curve]) -> Axis {
+pub(super) fn count_axis(label: &str, curves: &[Curve]) -> Axis {
     let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(4.0, f64::max);
     Axis { label: label.to_owned(), spread: Spread::Linear, range: Some((0.0, highest)), format: short_number }
 }

@@ -7,23 +7,23 @@ use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
 use super::faults;
 use super::import;
-use super::kubernetes::ReadFor;
+use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
+use super::script;
 use super::spec::{
-    ArrivalsSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec,
-    OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
+    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
+    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
     TieBreakSpec, TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
-use crate::ids::{ClassId, GpuModelId, NodeId, PoolId};
+use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, Controllers, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
-    PolicyChoice, Pool, Resources, Scheduling, ScriptedAction, ShapeId, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -37,8 +37,12 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let seed = Seed { base: spec.seed, replication };
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
-    let script = script(spec, &cluster, context);
-    let mut workload = workload(spec, seed, &mut cluster, &mut objects, context);
+    let mut makers = PodMakers::new(read_for(spec), spec.workload.behaviours.iter().map(behaviour).collect());
+    let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
+    let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
+    let mut script = script::script(spec, &mut makers, &mut parts, context);
+    behaviours_are_used(&makers, context);
+    let controllers = makers.finish(&mut workload, &mut script);
     let faults = faults::build(spec, &cluster, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
@@ -48,7 +52,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         horizon: spec.horizon.map(instant),
         cluster,
         workload,
-        controllers: Controllers::default(),
+        controllers,
         objects,
         scheduling: scheduling(spec, context),
         script,
@@ -98,6 +102,35 @@ fn parameters(model: &Model, context: &mut Context<'_>) {
     let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, model.seed));
     if let Some(Err(error)) = built {
         context.report("scheduler.parameters", Code::OutOfRange, format!("the policy `{}`: {error}", choice.name));
+    }
+}
+
+/// How containers behave.
+fn behaviour(spec: &BehaviourSpec) -> Behaviour {
+    // Exit codes have been checked.
+    let code = |(code, share): (&String, &f64)| (code.parse().unwrap_or_default(), *share);
+    Behaviour {
+        kind: spec.kind.clone(),
+        namespace: spec.namespace.clone(),
+        name: spec.name.clone(),
+        container: spec.container.clone(),
+        start_up: spec.start_up.as_ref().map(dist),
+        run_time: spec.run_time.as_ref().map(lifetime),
+        shut_down: spec.shut_down.as_ref().map(dist),
+        exit_codes: (!spec.exit_codes.is_empty()).then(|| spec.exit_codes.iter().map(code).collect()),
+        checkpoint_every: spec.checkpoint_every.map(|every| every.0),
+    }
+}
+
+/// Reports behaviours that are about no container: a name is easily misspelt.
+fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
+    if !context.is_sound() {
+        return;
+    }
+    for index in makers.unused_behaviours() {
+        let at = format!("workload.behaviours[{index}]");
+        let hint = "compare `kind`, `namespace`, `name` and `container` with the manifests";
+        context.report_with_hint(&at, Code::UnknownReference, format!("`{at}` is about no container"), hint);
     }
 }
 
@@ -224,12 +257,13 @@ fn resources(
 fn workload(
     spec: &ScenarioSpec,
     seed: Seed,
+    makers: &mut PodMakers,
     cluster: &mut Cluster,
     objects: &mut Objects,
     context: &mut Context<'_>,
 ) -> Workload {
     let mut workload = Workload::default();
-    import::pod_manifests(&spec.workload.manifests, read_for(spec), cluster, &mut workload, objects, context);
+    import::pod_manifests(&spec.workload.manifests, makers, cluster, &mut workload, objects, context);
     if let Some(openb) = &spec.workload.openb {
         import::openb_pods(openb, seed, cluster, &mut workload, context);
     }
@@ -404,94 +438,6 @@ fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) -> Scheduling {
     }
 }
 
-/// The script in order of time.
-fn script(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Vec<ScriptedAction> {
-    if spec.script.is_empty() {
-        return Vec::new();
-    }
-    let names = cluster.nodes.iter().enumerate();
-    let mut replay = ScriptReplay {
-        nodes: names.map(|(index, node)| (node.name.clone(), NodeId::from_index(index))).collect(),
-        pool_sizes: spec.cluster.pools.iter().map(|pool| pool.count).collect(),
-        gone: BTreeMap::new(),
-        next_node: cluster.nodes.len(),
-    };
-    let mut order: Vec<usize> = (0..spec.script.len()).collect();
-    order.sort_by_key(|&index| spec.script[index].at);
-    let mut actions = Vec::with_capacity(order.len());
-    for index in order {
-        if let Some(action) = replay.step(spec, index, context) {
-            actions.push(ScriptedAction { at: instant(spec.script[index].at), action });
-        }
-    }
-    actions
-}
-
-/// Follows which nodes are there while the script runs, so that no action can name a node that is not.
-struct ScriptReplay {
-    nodes: BTreeMap<String, NodeId>,
-    pool_sizes: Vec<u32>,
-    /// When nodes left.
-    gone: BTreeMap<NodeId, SimDuration>,
-    next_node: usize,
-}
-
-impl ScriptReplay {
-    fn step(&mut self, spec: &ScenarioSpec, index: usize, context: &mut Context<'_>) -> Option<Action> {
-        let ScriptSpec { at, cordon, uncordon, drain, remove, crash, add } = &spec.script[index];
-        if let Some(add) = add {
-            let pool = spec.cluster.pools.iter().position(|pool| pool.name == add.pool)?;
-            for _ in 0..add.count {
-                let name = format!("{}-{}", add.pool, self.pool_sizes[pool]);
-                self.pool_sizes[pool] = self.pool_sizes[pool].saturating_add(1);
-                if self.nodes.contains_key(&name) {
-                    let message = format!("there is a node `{name}` already, which this would add");
-                    context.report(&format!("script[{index}].add"), Code::DuplicateName, message);
-                    return None;
-                }
-                self.nodes.insert(name, NodeId::from_index(self.next_node));
-                self.next_node += 1;
-            }
-            return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
-        }
-        let verbs =
-            [(cordon, "cordon"), (uncordon, "uncordon"), (drain, "drain"), (remove, "remove"), (crash, "crash")];
-        let (name, verb) = verbs.into_iter().find_map(|(name, verb)| Some((name.as_ref()?, verb)))?;
-        let place = format!("script[{index}].{verb}");
-        let Some(&node) = self.nodes.get(name) else {
-            let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
-            unknown_node(name, &place, &known, context);
-            return None;
-        };
-        if let Some(since) = self.gone.get(&node) {
-            context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
-            return None;
-        }
-        // With a lifecycle a node that is down is still there, and can be removed.
-        if verb == "remove" || verb == "crash" && !faults::has_lifecycle(spec) {
-            self.gone.insert(node, at.0);
-        }
-        Some(match verb {
-            "cordon" => Action::Cordon(node),
-            "uncordon" => Action::Uncordon(node),
-            "drain" => Action::Drain(node),
-            "remove" => Action::Remove(node),
-            _ => Action::Crash(node),
-        })
-    }
-}
-
-fn unknown_node(name: &str, at: &str, known: &[&str], context: &mut Context<'_>) {
-    const SHOWN: usize = 10;
-    let nearest = suggestion(name, known, "");
-    let hint = if nearest.starts_with("did you mean") || known.len() <= SHOWN {
-        suggestion(name, known, "the nodes at that time are")
-    } else {
-        format!("there are {} nodes at that time, from `{}` to `{}`", known.len(), known[0], known[known.len() - 1])
-    };
-    context.report_with_hint(at, Code::UnknownReference, format!("there is no node `{name}`"), hint);
-}
-
 /// Refuses what is too large to be meant, or would overflow the counters of the simulation.
 fn sizes(model: &Model, context: &mut Context<'_>) {
     let nodes = model.cluster.nodes.len() as u64;
@@ -581,6 +527,7 @@ impl Sum {
 #[allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
 mod tests {
     use super::*;
+    use crate::ids::NodeId;
     use crate::scenario::{Environment, Override, load_scenario};
 
     /// The model of `full.yaml` without what needs other files.
@@ -600,6 +547,9 @@ mod tests {
             "cluster.synthetic=",
             "workload.openb=",
             "workload.synthetic=",
+            "workload.behaviours=",
+            "script=[{at: 10m, cordon: gpu-0}, {at: 5m, add: {pool: gpu, count: 2}}, {at: 11m, uncordon: gpu-0}, \
+             {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",
             "scheduler.configuration=",
             "scheduler.tieBreak=",
             "faults.trace=",

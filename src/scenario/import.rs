@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context::Context;
-use super::kubernetes::{self, ReadFor};
+use super::kubernetes::{self, PodMakers, ReadFor};
 use super::spec::{
     OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
@@ -35,17 +35,17 @@ pub(super) fn node_manifests(
     }
 }
 
-/// Adds the pods of Kubernetes manifests; all arrive at the start.
+/// Adds the pods of Kubernetes manifests, which all arrive at the start, and the objects that make pods.
 pub(super) fn pod_manifests(
     listed: &[String],
-    read_for: ReadFor,
+    makers: &mut PodMakers,
     cluster: &mut Cluster,
     workload: &mut Workload,
     objects: &mut Objects,
     context: &mut Context<'_>,
 ) {
     if let Some(paths) = existing_paths("workload.manifests", listed, context) {
-        kubernetes::add_pods(&paths, read_for, cluster, workload, objects, &mut context.findings);
+        kubernetes::add_pods(&paths, makers, cluster, workload, objects, &mut context.findings);
     }
 }
 
@@ -61,12 +61,18 @@ pub(super) fn template_manifest(
     let at = format!("{at}.manifest");
     let path = context.existing_path(&at, file)?;
     let mut workload = Workload::default();
-    kubernetes::add_pods(&[path], read_for, cluster, &mut workload, objects, &mut context.findings);
+    let mut makers = PodMakers::new(read_for, Vec::new());
+    kubernetes::add_pods(&[path], &mut makers, cluster, &mut workload, objects, &mut context.findings);
     let pods = match workload.sources.first() {
         Some(ArrivalSource::Listed(listed)) => &listed.pods[..],
         _ => &[],
     };
     match pods {
+        _ if !makers.is_empty() => {
+            let message = format!("`{at}`: a template is like one Pod, and the file has objects that make pods");
+            context.report_with_hint(&at, Code::Contradiction, message, "those stand under `workload.manifests`");
+            None
+        }
         [pod] if pod.node.is_some() => {
             let message = format!("`{at}`: the pod of a template has no `spec.nodeName`: the scheduler chooses");
             context.report(&at, Code::Contradiction, message);

@@ -18,6 +18,7 @@ mod load;
 mod origin;
 mod path;
 mod schema;
+mod script;
 mod spec;
 mod validate;
 

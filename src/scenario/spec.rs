@@ -355,9 +355,14 @@ pub enum SyntheticKind {
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkloadSpec {
-    /// Files or directories with Kubernetes `Pod` objects, YAML or JSON, gzip or not. All arrive at the start and stay.
+    /// Files or directories with Kubernetes objects, YAML or JSON, gzip or not: `Pod`, which arrive at the start and stay,
+    /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, whose pods are made as the cluster does.
     #[serde(default)]
     pub manifests: Vec<String>,
+    /// How the containers of those objects behave. Of entries that are about one container the later ones win, key by key.
+    /// Default: they work at once, serve until they are stopped, and end at once; those of Jobs run for 60 s and succeed.
+    #[serde(default)]
+    pub behaviours: Vec<BehaviourSpec>,
     /// The pod list of the openb GPU trace, as CSV.
     pub openb: Option<OpenbPodsSpec>,
     /// Pods drawn from the seed.
@@ -365,6 +370,32 @@ pub struct WorkloadSpec {
     /// Like pods, arriving by a rule.
     #[serde(default)]
     pub templates: Vec<TemplateSpec>,
+}
+
+/// How containers behave. It is about those that all of `kind`, `namespace`, `name` and `container` fit.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BehaviourSpec {
+    /// Kind of the object, such as `Deployment`. Default: any.
+    pub kind: Option<String>,
+    /// Namespace of the object. Default: any.
+    pub namespace: Option<String>,
+    /// Name of the object. Default: any.
+    pub name: Option<String>,
+    /// Name of the container. Default: any.
+    pub container: Option<String>,
+    /// From the start of a container until it works, which its probes see. Default: no time.
+    pub start_up: Option<DistributionSpec>,
+    /// How long it works until it ends by itself: a distribution, or `forever`. Default: `forever`; in Jobs 60s, in init
+    /// containers no time.
+    pub run_time: Option<LifetimeSpec>,
+    /// How long it takes to end once it is told to, `preStop` included. Default: what `preStop` sleeps.
+    pub shut_down: Option<DistributionSpec>,
+    /// How it ends when it ends by itself: exit code to its share. Default: always 0.
+    #[serde(default)]
+    pub exit_codes: BTreeMap<String, f64>,
+    /// Work between two checkpoints, from the last of which it goes on when it is started again. Default: it begins anew.
+    pub checkpoint_every: Option<Duration>,
 }
 
 /// Pods of the openb GPU trace.
@@ -716,7 +747,7 @@ pub struct DelaysSpec {
     pub start: Option<DistributionSpec>,
 }
 
-/// One change to the cluster: `at` and exactly one of the others.
+/// One change to the cluster or to an object that makes pods: `at` and exactly one of the others.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScriptSpec {
@@ -734,6 +765,63 @@ pub struct ScriptSpec {
     pub crash: Option<String>,
     /// Nodes that join.
     pub add: Option<AddSpec>,
+    /// Path of a file with objects that make pods: those that are there get its template and replicas, others come into
+    /// being.
+    pub apply: Option<String>,
+    /// An object that goes, its pods with it.
+    pub delete: Option<TargetSpec>,
+    /// An object that gets another number of replicas.
+    pub scale: Option<ScaleSpec>,
+    /// A container that gets another image.
+    pub set_image: Option<SetImageSpec>,
+    /// A Deployment whose rollout is paused, or a Job or CronJob that is suspended.
+    pub pause: Option<TargetSpec>,
+    /// A Deployment, Job or CronJob that goes on.
+    pub resume: Option<TargetSpec>,
+    /// A Deployment, StatefulSet or DaemonSet that goes back to the template before the present one.
+    pub roll_back: Option<TargetSpec>,
+}
+
+/// An object that makes pods.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetSpec {
+    /// Kind and name, such as `deployment/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "defaults::namespace")]
+    pub namespace: String,
+}
+
+/// A number of replicas of an object.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScaleSpec {
+    /// Kind and name, such as `deployment/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "defaults::namespace")]
+    pub namespace: String,
+    /// How many pods it keeps from then on.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub replicas: i32,
+}
+
+/// The image of a container.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetImageSpec {
+    /// Kind and name, such as `deployment/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "defaults::namespace")]
+    pub namespace: String,
+    /// Name of the container.
+    #[schemars(length(min = 1))]
+    pub container: String,
+    /// The image, such as `nginx:1.29`.
+    #[schemars(length(min = 1))]
+    pub image: String,
 }
 
 /// What goes wrong.
@@ -944,6 +1032,10 @@ mod defaults {
 
     pub(super) fn one_u32() -> u32 {
         1
+    }
+
+    pub(super) fn namespace() -> String {
+        crate::model::pod_spec::DEFAULT_NAMESPACE.to_owned()
     }
 
     pub(super) fn node() -> String {

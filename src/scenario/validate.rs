@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::distribution::{distribution, mean_seconds};
+use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    ArrivalsSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec, LifetimeSpec,
-    OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec, TemplateSpec,
-    TimesSpec, TolerationSpec,
+    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
+    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
+    TemplateSpec, TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -191,6 +192,9 @@ fn taints(list: &[TaintSpec], at: &str, context: &mut Context<'_>) {
 fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Context<'_>) {
     let workload = &spec.workload;
     manifests("workload.manifests", &workload.manifests, context);
+    for (index, one) in workload.behaviours.iter().enumerate() {
+        behaviour(one, &format!("workload.behaviours[{index}]"), context);
+    }
     if let Some(openb) = &workload.openb {
         openb_pods(openb, context);
     }
@@ -212,6 +216,35 @@ fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Con
     if total > PODS_MAX as f64 {
         let message = format!("about {total:.0} pods arrive; at most {PODS_MAX} are possible");
         context.report("workload", Code::AbsurdSize, message);
+    }
+}
+
+fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
+    let kinds = kind_names();
+    if let Some(kind) = spec.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
+        let hint = suggestion(kind, &kinds, "the kinds are");
+        context.report_with_hint(
+            &format!("{at}.kind"),
+            Code::NotAllowed,
+            format!("`{kind}` makes no pods that could be meant"),
+            hint,
+        );
+    }
+    spans(spec.start_up.as_ref(), &format!("{at}.startUp"), context);
+    spans(spec.shut_down.as_ref(), &format!("{at}.shutDown"), context);
+    lifetime(spec.run_time.as_ref(), &format!("{at}.runTime"), context);
+    for (code, share) in &spec.exit_codes {
+        let at = join(&format!("{at}.exitCodes"), code);
+        if code.parse::<u8>().is_err() {
+            context.report(&at, Code::OutOfRange, format!("`{code}` is no exit code: they go from 0 to 255"));
+        }
+        if !share.is_finite() || *share <= 0.0 {
+            context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
+        }
+    }
+    if spec.checkpoint_every.is_some_and(|every| every.0 == SimDuration::ZERO) {
+        let at = format!("{at}.checkpointEvery");
+        context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
     }
 }
 
@@ -442,17 +475,20 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
     let mut added = 0u64;
     for (index, action) in spec.script.iter().enumerate() {
         let at = format!("script[{index}]");
-        let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, add } = action;
-        let verbs = [cordon, uncordon, drain, remove, crash].into_iter().flatten().count() + usize::from(add.is_some());
+        let verbs = verb_count(action);
         if verbs != 1 {
             let what = if verbs == 0 { "does nothing" } else { "does more than one thing" };
-            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`";
+            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`, `apply`, `delete`, \
+                        `scale`, `setImage`, `pause`, `resume`, `rollBack`";
             context.report_with_hint(&at, Code::Contradiction, format!("`{at}` {what}"), hint);
         }
         if horizon.is_some_and(|horizon| action.at.0 > horizon) {
             context.report(&format!("{at}.at"), Code::OutOfRange, format!("`{at}.at` is after the horizon"));
         }
-        if let Some(add) = add {
+        if let Some(file) = &action.apply {
+            context.existing_path(&format!("{at}.apply"), file);
+        }
+        if let Some(add) = &action.add {
             added += u64::from(add.count);
             if !pools.contains(&add.pool.as_str()) {
                 let hint = suggestion(&add.pool, &pools, "the pools are");
@@ -465,6 +501,15 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
         let message = format!("`script` adds {added} nodes; at most {NODES_MAX} are possible");
         context.report("script", Code::AbsurdSize, message);
     }
+}
+
+/// How many things an entry of the script does.
+fn verb_count(spec: &ScriptSpec) -> usize {
+    let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, add, apply, delete, scale, set_image, .. } = spec;
+    let ScriptSpec { pause, resume, roll_back, .. } = spec;
+    let names = [cordon, uncordon, drain, remove, crash, apply].into_iter().flatten().count();
+    let targets = [delete, pause, resume, roll_back].into_iter().flatten().count();
+    names + targets + usize::from(add.is_some()) + usize::from(scale.is_some()) + usize::from(set_image.is_some())
 }
 
 /// Checks an experiment as far as that is possible without its scenario.

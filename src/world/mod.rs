@@ -15,6 +15,7 @@ pub mod fragment;
 pub mod health;
 pub mod nodes;
 pub mod nominations;
+pub mod owners;
 pub mod placements;
 pub mod pods;
 pub mod view;
@@ -26,6 +27,7 @@ pub use constraints::Constraints;
 pub use health::{Condition, Health, Kubelet};
 pub use nodes::{GpuMask, NodeState, Nodes};
 pub use nominations::Nominations;
+pub use owners::{ControllerState, Member, Owner, Owners};
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
@@ -51,6 +53,8 @@ pub struct World {
     pub changes: ChangeLog,
     /// Which pods came to nodes and left them, in order.
     pub placements: Placements,
+    /// Who makes pods, and whose pods are whose.
+    pub owners: Owners,
     /// Pods that wait for a node that preemption is making room on.
     pub nominated: Nominations,
     /// Which claims have devices, and what is taken of each device.
@@ -94,6 +98,7 @@ impl World {
             pods: Pods::default(),
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
+            owners: Owners::new(&model.controllers),
             nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),
             volumes: Volumes::default(),
@@ -173,18 +178,6 @@ impl World {
         *self.health.interruptions.entry(pod).or_insert(0) += 1;
     }
 
-    /// A pod is told to end, or is not any more because it waits for a node again.
-    pub fn set_deletion(&mut self, pod: PodId, deletion: Deletion) {
-        // Who counts pods by place counts those that end apart: to them it has left, and come back as another.
-        let node = self.pods.node(pod);
-        node.into_iter().for_each(|node| self.record_move(pod, node, false));
-        self.pods.deletion[pod.index()] = deletion;
-        if let Some(node) = node {
-            self.record_move(pod, node, true);
-            self.changes.record(node);
-        }
-    }
-
     /// Adds the node to the totals, or takes it out again.
     fn count_node(&mut self, node: NodeId, up: bool) {
         let i = node.index();
@@ -234,6 +227,25 @@ impl World {
             let (class, deletion) = (pods.class[pod.index()], pods.deletion[pod.index()]);
             Move { node, class, came, is_terminating: deletion != Deletion::None }
         });
+    }
+
+    /// Tells a pod that holds a node to end; says whether it had not been told before.
+    pub fn request_deletion(&mut self, pod: PodId) -> bool {
+        let i = pod.index();
+        let node = self.pods.node(pod);
+        if self.pods.deletion[i] != Deletion::None {
+            return false;
+        }
+        // Readers that count pods by place count those that leave apart.
+        if let Some(node) = node {
+            self.record_move(pod, node, false);
+        }
+        self.pods.deletion[i] = Deletion::Requested;
+        if let Some(node) = node {
+            self.record_move(pod, node, true);
+            self.changes.record(node);
+        }
+        true
     }
 
     /// Gives back what `pod` holds, and returns the node it held.

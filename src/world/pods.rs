@@ -81,6 +81,8 @@ pub enum Reason {
     Preempted,
     /// Something went wrong when it was tried or bound: an extender failed.
     SchedulerError,
+    /// Its controller or a user deleted it.
+    Deleted,
     /// Its node got a taint that it does not tolerate, or no longer does.
     TaintEviction,
     /// The provider took its node back.
@@ -89,7 +91,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -98,6 +100,7 @@ impl Reason {
         Reason::OutOfResources,
         Reason::Preempted,
         Reason::SchedulerError,
+        Reason::Deleted,
         Reason::TaintEviction,
         Reason::NodeReclaimed,
     ];
@@ -113,6 +116,7 @@ impl Reason {
             Reason::OutOfResources => "OutOfResources",
             Reason::Preempted => "Preempted",
             Reason::SchedulerError => "SchedulerError",
+            Reason::Deleted => "Deleted",
             Reason::TaintEviction => "TaintEviction",
             Reason::NodeReclaimed => "NodeReclaimed",
         }
@@ -132,6 +136,9 @@ pub enum Deletion {
     Preempted,
 }
 
+/// The source of pods that controllers make.
+pub const MADE_BY_CONTROLLER: u16 = u16::MAX;
+
 /// The start of a pod that has not started.
 pub const NOT_STARTED_NS: i64 = i64::MAX;
 
@@ -140,8 +147,11 @@ const NO_NODE: u32 = u32::MAX;
 /// Columns of pods by [`PodId`].
 #[derive(Clone, Debug, Default)]
 pub struct Pods {
-    /// Which source it came from, and its number there: the key to its name.
+    /// Which source it came from, and its number there: the key to its name. Pods that a controller made come from
+    /// [`MADE_BY_CONTROLLER`], and the number is that in [`Pods::member`].
     pub origin: Vec<(u16, u32)>,
+    /// Its entry among the pods that have an owner, or [`super::owners::NO_MEMBER`].
+    pub member: Vec<u32>,
     /// Its class.
     pub class: Vec<ClassId>,
     /// Where it is on its way.
@@ -202,6 +212,7 @@ impl Pods {
     pub fn push(&mut self, origin: (u16, u32), class: ClassId, now: SimTime, duration_ns: u64) -> PodId {
         let id = PodId::from_index(self.len());
         self.origin.push(origin);
+        self.member.push(super::owners::NO_MEMBER);
         self.class.push(class);
         self.phase.push(Phase::Pending);
         self.reason.push(Reason::None);

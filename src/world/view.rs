@@ -29,6 +29,9 @@ impl<'a> View<'a> {
     /// The name of a pod.
     pub fn pod_name(&self, pod: PodId) -> String {
         let (source, number) = self.world.pods.origin[pod.index()];
+        if let Some(member) = self.world.member(pod) {
+            return member.name.clone();
+        }
         match &self.model.workload.sources[usize::from(source)] {
             ArrivalSource::Listed(listed) => listed.names.get(number as usize).to_owned(),
             ArrivalSource::Generated(pods) => format!("{}-{number}", pods.name),

@@ -28,7 +28,10 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Takes over what had become of a pod before the run.
     fn note_past(&mut self, pod: PodId, state: ListedState) {
-        let ListedState { start_ns, nominated, is_terminating } = state;
+        let ListedState { start_ns, nominated, is_terminating, owner } = state;
+        if let Some(adoption) = owner {
+            self.adopt(pod, adoption);
+        }
         if let Some(start_ns) = start_ns {
             self.world.pods.start_ns[pod.index()] = start_ns;
         }

@@ -1,6 +1,9 @@
 //! What happens when an event is due, by component.
 
 mod arrival;
+pub(super) mod controllers;
+mod deletion;
+mod drain;
 pub(super) mod faults;
 mod node;
 pub(super) mod node_lifecycle;

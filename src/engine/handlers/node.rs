@@ -15,12 +15,13 @@ impl<O: Observer> Simulation<'_, O> {
             Action::Uncordon(node) => self.change_state(node, NodeState::Ready),
             Action::Drain(node) => {
                 self.change_state(node, NodeState::Cordoned);
-                self.evict_all(node, Phase::Evicted, Reason::NodeDrained);
+                self.on_drain(node);
             }
             Action::Remove(node) if self.has_lifecycle() => self.lose_node(node),
             Action::Crash(node) if self.has_lifecycle() => self.put_down(node),
             Action::Remove(node) => self.take_down(node, NodeState::Removed, Phase::Deleted, Reason::NodeRemoved),
             Action::Crash(node) => self.take_down(node, NodeState::Crashed, Phase::Failed, Reason::NodeCrashed),
+            Action::Operate(operation) => self.operate(operation),
         }
     }
 

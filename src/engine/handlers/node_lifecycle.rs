@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::engine::event::NodeStep;
 use crate::engine::run::Simulation;
 use crate::engine::{Event, Step};
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Model, NodeLifecycle};
 use crate::observe::Observer;
 use crate::policy::controllers::node_lifecycle::{Limiter, Stay, ZoneState, collected_at, next_pass, stay, unknown_at};
@@ -202,17 +202,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
             }
         } else {
             self.apply_condition(node, Condition::Ready);
+            self.apply_readiness_of_all(node, true);
         }
         for (pod, generation, step) in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
             if generation == self.world.pods.generation[pod.index()] {
                 match step {
                     Step::Start => self.apply_running(pod),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
+                    Step::End => self.on_step(pod, Step::End),
                     Step::Bind | Step::Decide => self.begin_start(pod),
                 }
             }
         }
-        self.apply_deletions(node);
+        self.apply_deletions(node, must_restart);
         self.look_at_nodes_soon();
     }
 
@@ -221,7 +223,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.lifecycle.nodes[node.index()].must_restart = false;
         if self.world.health.is_reporting(node) {
             self.apply_condition(node, Condition::Ready);
-            self.apply_deletions(node);
+            self.apply_deletions(node, true);
             self.look_at_nodes_soon();
         }
         self.apply_restart(node);
@@ -264,6 +266,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
+    /// Whether the node of a pod does what it is told.
+    pub(in crate::engine) fn hears_of(&self, pod: PodId) -> bool {
+        let node = self.world.pods.node(pod).filter(|_| self.has_lifecycle());
+        node.is_none_or(|node| self.world.health.is_reporting(node) && !self.lifecycle.nodes[node.index()].must_restart)
+    }
+
     /// Whether the pod cannot be bound because the API server does not answer; it is bound when it does again.
     pub(in crate::engine) fn awaits_api_server(&mut self, pod: PodId) -> bool {
         let is_up = self.world.health.services.api_server_is_up;
@@ -279,6 +287,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             if generation == self.world.pods.generation[pod.index()] {
                 self.apply_binding(pod);
             }
+        }
+        for index in 0..self.model.controllers.list.len() {
+            self.request_sync(ControllerId::from_index(index), self.world.time);
         }
         let overdue: Vec<PodId> = self.lifecycle.evictions.keys().copied().collect();
         for pod in overdue {
@@ -352,6 +363,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             && self.world.time >= unknown_at(self.lifecycle.nodes[i].heartbeat, self.lifecycle_parameters())
         {
             self.apply_condition(node, Condition::Unknown);
+            self.apply_readiness_of_all(node, false);
         }
         let zone = self.zone_of(node);
         let trouble = self.world.health.condition[i].trouble();

@@ -9,14 +9,20 @@ use crate::world::pods::Reason;
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_step(&mut self, pod: PodId, step: Step) {
-        if matches!(step, Step::Start | Step::Finish) && self.is_held_back(pod, step) {
+        if matches!(step, Step::Start | Step::Finish | Step::End) && self.is_held_back(pod, step) {
             return;
         }
-        match step {
-            Step::Decide => self.on_decide(pod),
-            Step::Bind => self.apply_binding(pod),
-            Step::Start => self.apply_start(pod),
-            Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
+        // A pod that was told to end may have ended before what was planned for it.
+        match (step, self.world.pods.phase[pod.index()]) {
+            (Step::Decide, _) => self.on_decide(pod),
+            (Step::Bind, Phase::Bound) => self.apply_binding(pod),
+            (Step::Start, Phase::Starting) => self.apply_start(pod),
+            (Step::Finish, Phase::Running) => self.apply_end(pod, Phase::Succeeded, Reason::None),
+            (Step::End, phase) if phase.holds_node() => {
+                let reason = self.world.pods.reason[pod.index()];
+                self.apply_end(pod, Phase::Deleted, reason);
+            }
+            _ => {}
         }
     }
 }

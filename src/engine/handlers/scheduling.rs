@@ -32,7 +32,11 @@ impl<O: Observer> Simulation<'_, O> {
 
     pub(in crate::engine) fn on_decide(&mut self, pod: PodId) {
         self.scheduler_busy = false;
-        self.decide(pod, self.rank_in_hand);
+        if self.world.pods.phase[pod.index()] == Phase::Pending {
+            self.decide(pod, self.rank_in_hand);
+        } else if let Some(queue) = &mut self.kube_queue {
+            queue.pods.done(pod);
+        }
         self.attend_queue();
         if self.waiting.may_pop() || !self.freed.is_empty() {
             self.request_scheduling();
@@ -41,10 +45,11 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The next pod to be tried, and its rank.
     fn next_pod(&mut self) -> Option<(PodId, i64)> {
-        match &mut self.kube_queue {
-            Some(queue) => queue.pods.pop().map(|queued| (queued.pod, 0)),
-            None => self.waiting.pop(),
+        if let Some(queue) = &mut self.kube_queue {
+            return queue.pods.pop().map(|queued| (queued.pod, 0));
         }
+        // Pods that were deleted while they waited are still in line.
+        std::iter::from_fn(|| self.waiting.pop()).find(|(pod, _)| self.world.pods.phase[pod.index()] == Phase::Pending)
     }
 
     /// Asks the policy and carries out what it says. The policy sees the world as it is when it has finished thinking.

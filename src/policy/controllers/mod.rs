@@ -3,10 +3,19 @@
 //! One file a controller. Each function is one `sync` of upstream's loop: it is called when something changed that the
 //! controller watches, or at the instant that it asked for, and says what to write now and when to look again. Writing
 //! is the engine's.
+//!
+//! What all of them leave out: objects that change hands (adoption, orphans), and the bookkeeping of writes that are
+//! under way (upstream's expectations). A caller that delays what a controller sees holds the controller back until it
+//! sees its own writes, as upstream does. Instants are exact here; upstream's are cut to whole seconds where they pass
+//! through the API, so that its minimum ready times end up to a second earlier.
+
+pub mod deployment;
+pub mod replica_set;
 
 pub mod node_lifecycle;
 
 use crate::ids::{NodeId, PodId, RevisionId};
+use crate::model::objects::CountOrPercent;
 use crate::units::{SimDuration, SimTime};
 
 /// `v1.PodPhase`.
@@ -48,8 +57,12 @@ pub struct ObservedPod {
     pub revision: RevisionId,
     /// Ordinal in a StatefulSet, completion index in an indexed Job; else 0.
     pub ordinal: u32,
-    /// How often containers were started again: the largest number of one container.
+    /// How often containers were started again: the largest number of one container that is not a sidecar.
     pub restarts: u32,
+    /// How often sidecars were started again: the largest number of one sidecar.
+    pub sidecar_restarts: u32,
+    /// `controller.kubernetes.io/pod-deletion-cost`; unset: 0.
+    pub deletion_cost: i32,
 }
 
 impl ObservedPod {
@@ -67,4 +80,28 @@ impl ObservedPod {
     pub fn is_available(&self, min_ready: SimDuration, now: SimTime) -> bool {
         self.ready_since.is_some_and(|since| since.after(min_ready) <= now)
     }
+}
+
+/// The number of pods that a count or a share of `of` pods means (`intstr.GetScaledValueFromIntOrPercent`).
+pub(crate) fn scaled(value: CountOrPercent, of: i32, rounds_up: bool) -> i32 {
+    match value {
+        CountOrPercent::Count(count) => count,
+        CountOrPercent::Percent(percent) => {
+            let hundredths = i64::from(percent) * i64::from(of);
+            let whole = if rounds_up { (hundredths + 99).div_euclid(100) } else { hundredths.div_euclid(100) };
+            i32::try_from(whole).unwrap_or(i32::MAX)
+        }
+    }
+}
+
+/// When the first of the pods that are ready now, and not yet for `min_ready`, will have been ready so long
+/// (`controller.FindMinNextPodAvailabilityCheck`).
+pub(crate) fn next_available(pods: &[ObservedPod], min_ready: SimDuration, now: SimTime) -> Option<SimTime> {
+    let due = pods.iter().filter(|pod| pod.is_active()).filter_map(|pod| pod.ready_since);
+    due.map(|since| since.after(min_ready)).filter(|&at| at > now).min()
+}
+
+/// The earlier of two instants to look again.
+pub(crate) fn earlier(one: Option<SimTime>, other: Option<SimTime>) -> Option<SimTime> {
+    one.into_iter().chain(other).min()
 }

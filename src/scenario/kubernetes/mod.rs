@@ -7,16 +7,20 @@
 //! Kinds other than `Node` and `Pod`:
 //! - `PriorityClass` gives pods their priority.
 //! - `Namespace`, `Service`, `PodDisruptionBudget`, volumes, claims, storage classes and what CSI drivers report are read for
-//!   kube-scheduler, from wherever they are listed ([`Objects`]). Other policies do not look at them.
-//! - Kinds that create pods (`Deployment`, `Job`, ...) are errors when somebody wrote them, for their pods would be missing;
-//!   in a dump of a cluster (they have a `metadata.uid`) their pods are there beside them, so they are left out with a warning.
-//!   Of `ReplicaSet`, `StatefulSet` and `ReplicationController` the selector is read, which spreads their pods by default;
-//!   somebody may write them with `replicas: 0`.
+//!   kube-scheduler, from wherever they are listed ([`Objects`]). Other policies do not look at them, except that evictions
+//!   heed disruption budgets.
+//! - Kinds that make pods (`Deployment`, `ReplicaSet`, `ReplicationController`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`)
+//!   are read into [`PodMakers`] where workloads are listed; in a dump of a cluster (they have a `metadata.uid`) the pods that
+//!   are there beside them are taken to be theirs. For kube-scheduler their selectors are read, which spread pods by default;
+//!   with `replicas: 0` and no template that is all that is read.
+//! - `LimitRange` and `RuntimeClass` complete pods as the API server would, `ResourceQuota` limits namespaces.
 //! - All others are left out with a warning.
 //!
 //! Cost: parsing dominates; converting takes about 1 us an object, in parallel.
 
+mod controllers;
 mod devices;
+mod edit;
 mod files;
 mod node;
 mod objects;
@@ -32,6 +36,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use controllers::{Behaviour, PodMakers};
+pub(in crate::scenario) use controllers::{Change, Parts, kind_names};
 pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
 
 use files::{Object, read_files};
@@ -157,11 +163,12 @@ pub fn add_nodes(
 }
 
 /// Appends the pods of the files to the workload as one source: all arrive at the start, in the order of the files, and
-/// stay. Pods that are bound already stay on their node. Resources that no node has are added to the cluster's list. The
-/// objects that kube-scheduler reads are added too, unless their file has been read for nodes before.
+/// stay. Pods that are bound already stay on their node. Resources that no node has are added to the cluster's list. Objects
+/// that make pods are added to `makers`, which know the policy that is read for. The objects that kube-scheduler reads are
+/// added too, unless their file has been read for nodes before.
 pub fn add_pods(
     paths: &[PathBuf],
-    read_for: ReadFor,
+    makers: &mut PodMakers,
     cluster: &mut Cluster,
     workload: &mut Workload,
     objects: &mut Objects,
@@ -169,16 +176,44 @@ pub fn add_pods(
 ) {
     let sources = read_files(paths, findings);
     let mut sorted = Sorted::default();
+    let read_for = makers.read_for();
     for object in files::objects(&sources, findings) {
         match object.kind {
             "Node" => left(&object, "Node objects are left to `cluster.manifests`", &mut findings.left_to_nodes),
+            _ if controllers::makes_pods(&object) => {
+                if objects::is_read(&object) && read_for == ReadFor::KubeScheduler {
+                    sorted.others.push(object);
+                }
+                if !controllers::is_selector_alone(&object) {
+                    sorted.makers.push(object);
+                } else if read_for != ReadFor::KubeScheduler {
+                    sorted.others.push(object);
+                }
+            }
+            _ if makers.add_limits(&object, cluster, findings) => {}
             _ => sorted.add(object, findings),
         }
     }
+    // Of budgets and selectors whose file has been read for nodes the objects are there.
+    let has_budgets = !objects.disruption_budgets.is_empty()
+        || sorted.others.iter().any(|object| object.kind == objects::DISRUPTION_BUDGET);
     sorted.others.retain(|object| !findings.read_for_nodes.contains(object.file));
     findings.read_for_pods.extend(sources.iter().map(|(source, _)| source.file.clone()));
-    sorted.add_pods(read_for, false, cluster, workload, findings);
+    makers.set_priorities(pod::priority_classes(&sorted.priority_classes, findings));
+    let made = makers.register(&sorted.makers, findings);
+    let owners = makers.adopt(&sorted.pods, &made, findings);
+    let completed = makers.completed(&sorted.pods, findings);
+    let pods: Vec<Object<'_>> = sorted
+        .pods
+        .iter()
+        .zip(&completed)
+        .map(|(pod, completed)| Object { tree: completed.as_ref().unwrap_or(pod.tree), ..*pod })
+        .collect();
+    let options =
+        pod::Options { read_for, with_namespace: false, with_labels: has_budgets, priorities: makers.priorities() };
+    pod::add(&pods, &owners, options, cluster, workload, findings);
     objects::add(&sorted.others, read_for, objects, findings);
+    makers.build_all(&mut Parts { cluster, workload, objects }, findings);
     findings.attach_sources(&sources);
 }
 
@@ -201,16 +236,29 @@ pub fn load_objects(source: &Source) -> LoadedObjects {
     let mut loaded = LoadedObjects::default();
     let LoadedObjects { cluster, workload, objects, findings } = &mut loaded;
     let documents = parse(source, &mut findings.issues);
-    let mut sorted = Sorted { is_whole_cluster: true, ..Sorted::default() };
+    let mut sorted = Sorted::default();
     for object in files::objects_of(&source.file, &documents, findings) {
         match object.kind {
             "Node" if is_core_v1(&object, findings) => sorted.nodes.push(object),
             "Node" => {}
+            _ if objects::is_read(&object) => sorted.others.push(object),
+            kind if controllers::makes_pods(&object) => {
+                let message =
+                    || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
+                findings.warn(kind, "", object.file, object.tree.span, message);
+            }
             _ => sorted.add(object, findings),
         }
     }
     node::add(&sorted.nodes, ReadFor::KubeScheduler, cluster, findings);
-    sorted.add_pods(ReadFor::KubeScheduler, true, cluster, workload, findings);
+    let priorities = pod::priority_classes(&sorted.priority_classes, findings);
+    let options = pod::Options {
+        read_for: ReadFor::KubeScheduler,
+        with_namespace: true,
+        with_labels: false,
+        priorities: &priorities,
+    };
+    pod::add(&sorted.pods, &[], options, cluster, workload, findings);
     objects::add(&sorted.others, ReadFor::KubeScheduler, objects, findings);
     findings.issues.attach_source(&source.file, &source.text);
     loaded
@@ -222,44 +270,22 @@ struct Sorted<'s> {
     nodes: Vec<Object<'s>>,
     pods: Vec<Object<'s>>,
     priority_classes: Vec<Object<'s>>,
+    makers: Vec<Object<'s>>,
     others: Vec<Object<'s>>,
-    /// Whether all pods are known to be listed.
-    is_whole_cluster: bool,
 }
 
 impl<'s> Sorted<'s> {
-    /// Puts an object that is no node where it belongs.
+    /// Puts an object that is no node and makes no pods where it belongs.
     fn add(&mut self, object: Object<'s>, findings: &mut Findings) {
         match object.kind {
             "Pod" if is_core_v1(&object, findings) => self.pods.push(object),
             "Pod" => {}
             "PriorityClass" => self.priority_classes.push(object),
-            "ReplicaSet" | "StatefulSet" | "ReplicationController"
-                if (self.is_whole_cluster || !makes_missing_pods(&object)) && objects::is_read(&object) =>
-            {
-                self.others.push(object);
-            }
-            "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "ReplicationController" => {
-                pod_maker(&object, self.is_whole_cluster, findings);
-            }
             _ if objects::is_read(&object) => self.others.push(object),
             kind => findings.warn(kind, "", object.file, object.tree.span, || {
                 format!("{kind} objects are not used by this release")
             }),
         }
-    }
-
-    fn add_pods(
-        &self,
-        read_for: ReadFor,
-        with_namespace: bool,
-        cluster: &mut Cluster,
-        workload: &mut Workload,
-        findings: &mut Findings,
-    ) {
-        let priorities = pod::priority_classes(&self.priority_classes, findings);
-        let options = pod::Options { read_for, with_namespace, priorities: &priorities };
-        pod::add(&self.pods, options, cluster, workload, findings);
     }
 }
 
@@ -267,31 +293,6 @@ fn left(object: &Object<'_>, message: &str, left: &mut BTreeMap<Arc<str>, Warnin
     let (file, span) = (object.file.clone(), object.tree.span);
     let new = || Warning { file: file.clone(), span, message: message.to_owned(), objects: 0 };
     left.entry(object.file.clone()).or_insert_with(new).objects += 1;
-}
-
-/// Whether somebody wrote an object that makes pods: in a dump they are there beside it.
-fn makes_missing_pods(object: &Object<'_>) -> bool {
-    let replicas = object.tree.at(&["spec", "replicas"]).and_then(Tree::as_int);
-    object.tree.at(&["metadata", "uid"]).is_none() && replicas != Some(0)
-}
-
-/// An object that makes pods; see the head of the module.
-fn pod_maker(object: &Object<'_>, is_whole_cluster: bool, findings: &mut Findings) {
-    let Object { kind, tree, file } = *object;
-    if is_whole_cluster || tree.at(&["metadata", "uid"]).is_some() {
-        let message = || format!("{kind} objects of the dump are left out: their pods are taken as they are listed");
-        findings.warn(kind, "", file, tree.span, message);
-        return;
-    }
-    let place = tree.get("kind").map_or(tree.span, |kind| kind.span);
-    let message = format!("{kind} objects cannot be used: their pods would be missing");
-    let hint = match kind {
-        "ReplicaSet" | "StatefulSet" | "ReplicationController" => {
-            "write the pods, or a template under `workload.templates`; with `replicas: 0` the selector alone is used"
-        }
-        _ => "write the pods, or a template under `workload.templates`",
-    };
-    findings.issues.push(Issue::new(Code::Manifest, file, place, message).with_hint(hint));
 }
 
 /// Whether an object is of the core API; reports it if not.

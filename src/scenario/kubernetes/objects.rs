@@ -16,6 +16,9 @@ use crate::model::pod_spec::{DEFAULT_NAMESPACE, LabelRequirement, LabelSelector,
 /// The label that the API server gives every namespace, with its name.
 const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// The kind that is read for every policy.
+pub(super) const DISRUPTION_BUDGET: &str = "PodDisruptionBudget";
+
 /// A kind of object that is read.
 struct Kind {
     name: &'static str,
@@ -67,7 +70,7 @@ const KINDS: &[Kind] = &[
     namespaced("ReplicationController", "v1", controller),
     namespaced("ReplicaSet", "apps/v1", controller),
     namespaced("StatefulSet", "apps/v1", controller),
-    namespaced("PodDisruptionBudget", "policy/v1", disruption_budget),
+    namespaced(DISRUPTION_BUDGET, "policy/v1", disruption_budget),
     cluster_wide("PersistentVolume", "v1", storage::persistent_volume),
     namespaced("PersistentVolumeClaim", "v1", storage::persistent_volume_claim),
     cluster_wide("StorageClass", "storage.k8s.io/v1", storage::storage_class),
@@ -90,17 +93,18 @@ fn kind_of(object: &Object<'_>) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == object.kind && version.is_none_or(|version| version == kind.api_version))
 }
 
-/// Adds objects whose kinds are read. Only kube-scheduler looks at them.
+/// Adds objects whose kinds are read. Only kube-scheduler looks at them, disruption budgets excepted.
 pub(super) fn add(objects: &[Object<'_>], read_for: ReadFor, target: &mut Objects, findings: &mut Findings) {
     for object in objects {
         let Some(kind) = kind_of(object) else { continue };
-        if read_for != ReadFor::KubeScheduler {
+        // Evictions heed budgets whatever the policy.
+        if read_for != ReadFor::KubeScheduler && kind.name != DISRUPTION_BUDGET {
             let message = || format!("{} objects are used by the policy `kube-scheduler` only", kind.name);
             findings.warn(kind.name, "", object.file, object.tree.span, message);
             continue;
         }
         let mut notes = Notes::new(object.file);
-        if let Some(header) = header(object, kind, &mut notes) {
+        if let Some(header) = header(object, kind.name, kind.is_namespaced, &mut notes) {
             note_place(object, &header, &mut findings.places, &mut notes);
             (kind.read)(object.tree, &header, target, &mut notes);
         }
@@ -109,23 +113,29 @@ pub(super) fn add(objects: &[Object<'_>], read_for: ReadFor, target: &mut Object
     target.sort();
 }
 
-fn header<'t>(object: &Object<'t>, kind: &Kind, notes: &mut Notes) -> Option<Header<'t>> {
+/// The name of an object; reports it if there is none.
+pub(super) fn header<'t>(
+    object: &Object<'t>,
+    kind: &'static str,
+    is_namespaced: bool,
+    notes: &mut Notes,
+) -> Option<Header<'t>> {
     let text = |key, notes: &mut Notes| {
         let field = format!("metadata.{key}");
         notes.text(object.tree.at(&["metadata", key]), &field).filter(|text| !text.is_empty())
     };
     let Some(name) = text("name", notes) else {
         if notes.issues.is_empty() {
-            notes.refuse(Code::MissingKey, object.tree.span, format!("this {} has no `metadata.name`", kind.name));
+            notes.refuse(Code::MissingKey, object.tree.span, format!("this {kind} has no `metadata.name`"));
         }
         return None;
     };
-    let namespace = if kind.is_namespaced { text("namespace", notes).unwrap_or(DEFAULT_NAMESPACE) } else { "" };
-    Some(Header { kind: kind.name, namespace, name })
+    let namespace = if is_namespaced { text("namespace", notes).unwrap_or(DEFAULT_NAMESPACE) } else { "" };
+    Some(Header { kind, namespace, name })
 }
 
 /// Reports a second object of the same name.
-fn note_place(object: &Object<'_>, header: &Header<'_>, places: &mut Places, notes: &mut Notes) {
+pub(super) fn note_place(object: &Object<'_>, header: &Header<'_>, places: &mut Places, notes: &mut Notes) {
     let place = (object.file.clone(), object.tree.span);
     if let Some((file, span)) = places.insert((header.kind, header.namespace(), header.name()), place) {
         let of = if header.namespace.is_empty() {
@@ -212,7 +222,7 @@ fn disruption_budget(tree: &Tree, header: &Header<'_>, target: &mut Objects, not
 }
 
 /// An `IntOrString`.
-fn count_or_percent(tree: Option<&Tree>, field: &str, notes: &mut Notes) -> Option<CountOrPercent> {
+pub(super) fn count_or_percent(tree: Option<&Tree>, field: &str, notes: &mut Notes) -> Option<CountOrPercent> {
     let tree = tree.filter(|tree| !tree.is_null())?;
     let number = |text: &str| text.parse::<i32>().ok().filter(|number| *number >= 0);
     let found = match tree.as_text() {

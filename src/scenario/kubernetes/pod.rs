@@ -18,6 +18,7 @@ use super::time::parse_instant_ns;
 use super::{Findings, ReadFor};
 use crate::document::{Code, Entry, Node as Tree};
 use crate::ids::{ClassId, NodeId};
+use crate::model::controllers::Adoption;
 use crate::model::pod_spec::{DEFAULT_NAMESPACE, DEFAULT_SCHEDULER_NAME};
 use crate::model::{
     ArrivalSource, Cluster, Label, ListedPod, ListedPods, ListedState, PodClass, PodSpec, Resources, Toleration,
@@ -46,6 +47,9 @@ pub(super) struct Options<'o> {
     pub(super) read_for: ReadFor,
     /// Whether names are always `namespace/name`, and not only where the name alone is not unique.
     pub(super) with_namespace: bool,
+    /// Whether labels and namespace are read for every policy, because something other than kube-scheduler looks for the
+    /// pods by them.
+    pub(super) with_labels: bool,
     pub(super) priorities: &'o PriorityClasses,
 }
 
@@ -60,6 +64,8 @@ struct PodFacts<'t> {
     tolerations: Vec<Toleration>,
     node: Option<&'t Tree>,
     spec: Option<Box<PodSpec>>,
+    /// What stands in for `spec` where that is not read.
+    lean_spec: Option<Box<PodSpec>>,
     past: Past<'t>,
 }
 
@@ -71,6 +77,7 @@ struct Past<'t> {
     nominated: Option<&'t str>,
     /// How long it still takes to end, if it has been told to.
     ends_in: Option<SimDuration>,
+    owner: Option<Adoption>,
 }
 
 /// Everything that tells classes apart.
@@ -120,9 +127,10 @@ fn never_preempts(tree: Option<&Tree>, field: &str, notes: &mut Notes) -> Option
     notes.choice(tree, field, &[("Never", true), ("PreemptLowerPriority", false)])
 }
 
-/// Appends pods to the workload.
+/// Appends pods to the workload; `owners` says for each, as far as it goes, which object made it.
 pub(super) fn add(
     objects: &[Object<'_>],
+    owners: &[Option<Adoption>],
     options: Options<'_>,
     cluster: &mut Cluster,
     workload: &mut Workload,
@@ -131,9 +139,12 @@ pub(super) fn add(
     let converted: Vec<(Option<PodFacts<'_>>, Notes)> =
         objects.par_iter().map(|object| facts(object, options)).collect();
     let mut pods: Vec<(PodFacts<'_>, &Object<'_>)> = Vec::with_capacity(converted.len());
-    for (object, (facts, notes)) in objects.iter().zip(converted) {
+    for (index, (object, (facts, notes))) in objects.iter().zip(converted).enumerate() {
         findings.add("Pod", object.file, notes);
-        pods.extend(facts.map(|facts| (facts, object)));
+        pods.extend(facts.map(|mut facts| {
+            facts.past.owner = owners.get(index).copied().flatten();
+            (facts, object)
+        }));
     }
     let is_shared = check_names(&pods, findings);
     let nodes = Nodes::new(&pods, cluster);
@@ -234,6 +245,7 @@ impl<'c> Nodes<'c> {
             start_ns: facts.past.start_ns.map(|start_ns| start_ns - latest_start_ns),
             nominated: facts.past.nominated.and_then(|name| self.by_name.get(name).copied()),
             is_terminating: facts.past.ends_in.is_some(),
+            owner: facts.past.owner,
         }
     }
 }
@@ -244,7 +256,33 @@ fn intern<'t>(
     cluster: &mut Cluster,
     workload: &mut Workload,
 ) -> ClassId {
-    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, .. } = facts;
+    let key = class_key(facts);
+    if let Some(class) = classes.get(&key) {
+        return *class;
+    }
+    workload.classes.push(class_of(&key, cluster));
+    let class = ClassId::from_index(workload.classes.len() - 1);
+    classes.insert(key, class);
+    class
+}
+
+/// The class of pods that are like one pod, which the template calls by that name.
+pub(super) fn class(
+    object: &Object<'_>,
+    template: String,
+    options: Options<'_>,
+    cluster: &mut Cluster,
+) -> (Option<PodClass>, Notes) {
+    let (facts, mut notes) = facts(object, options);
+    if notes.too_many_resources(cluster, object.tree.span) {
+        return (None, notes);
+    }
+    let class = facts.map(|facts| class_of(&class_key(PodFacts { template, ..facts }), cluster));
+    (class, notes)
+}
+
+fn class_key(facts: PodFacts<'_>) -> ClassKey<'_> {
+    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, lean_spec, .. } = facts;
     let (requests, limits) = (amounts.requests, amounts.limits);
     if let Some(spec) = &mut spec {
         spec.never_preempts = priority.never_preempts;
@@ -253,10 +291,10 @@ fn intern<'t>(
             (amounts.scoring_by_container != amounts.scoring).then_some(amounts.scoring_by_container);
     }
     let (requests, limits, priority) = (requests.0, limits.0, priority.value);
-    let key = ClassKey { requests, limits, priority, template, node_selector, tolerations, spec };
-    if let Some(class) = classes.get(&key) {
-        return *class;
-    }
+    ClassKey { requests, limits, priority, template, node_selector, tolerations, spec: spec.or(lean_spec) }
+}
+
+fn class_of(key: &ClassKey<'_>, cluster: &mut Cluster) -> PodClass {
     let amounts = |amounts: &Vec<_>, cluster: &mut Cluster| Resources {
         pods: 1,
         ..Amounts(amounts.clone()).to_resources(cluster)
@@ -276,9 +314,6 @@ fn intern<'t>(
     if scoring != Some(scoring_request(&class)) {
         class.spec.scoring_request = scoring;
     }
-    workload.classes.push(class);
-    let class = ClassId::from_index(workload.classes.len() - 1);
-    classes.insert(key, class);
     class
 }
 
@@ -325,6 +360,10 @@ fn facts<'t>(object: &Object<'t>, options: Options<'_>) -> (Option<PodFacts<'t>>
         node,
         spec: (options.read_for == ReadFor::KubeScheduler)
             .then(|| Box::new(spec::pod_spec(tree, spec, (namespace, name), &mut notes))),
+        lean_spec: options.with_labels.then(|| {
+            let labels = notes.labels(field("labels"), "metadata.labels");
+            Box::new(PodSpec { namespace: namespace.to_owned(), labels, ..PodSpec::default() })
+        }),
         past,
     };
     note_unused(spec, options.read_for, &mut notes);

@@ -46,7 +46,8 @@ fn pods(text: &str) -> (Cluster, Workload, Findings) {
         nodes("{kind: Node, metadata: {name: n}, status: {capacity: {cpu: 4, pods: 10}}}");
     let (_directory, path) = file(text);
     let mut workload = Workload::default();
-    add_pods(&[path], ReadFor::Others, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
+    let mut makers = PodMakers::new(ReadFor::Others, Vec::new());
+    add_pods(&[path], &mut makers, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
     (cluster, workload, findings)
 }
 
@@ -314,13 +315,10 @@ fn broken_pods_are_reported_with_their_place() {
             format!("[{0}, {0}]", pod("spec: {containers: [{}]}")),
             vec!["W0201 1:62 the pod `p` of the namespace `default` is there already"],
         ),
-        (
-            "kind: Deployment\nmetadata: {name: d}\n".to_owned(),
-            vec!["W0401 1:7 Deployment objects cannot be used: their pods would be missing"],
-        ),
+        ("kind: Deployment\nmetadata: {name: d}\n".to_owned(), vec!["W0102 1:1 this Deployment has no `spec`"]),
         (
             "kind: ReplicaSet\nmetadata: {name: r}\nspec: {replicas: 1}\n".to_owned(),
-            vec!["W0401 1:7 ReplicaSet objects cannot be used: their pods would be missing"],
+            vec!["W0102 1:1 this ReplicaSet has no `spec.template.spec`"],
         ),
     ] {
         assert_eq!(issues(pods(&text).2), expected, "{text}");
@@ -334,14 +332,14 @@ fn what_is_not_used_is_said_once_with_a_count() {
                 schedulerName: mine, dnsPolicy: Default, nodeSelecter: {a: b}, restartPolicy: Always}";
     let text = format!(
         "[{{kind: Pod, metadata: {{name: a}}, spec: {spec}}}, {{kind: Pod, metadata: {{name: b}}, spec: {spec}}}, {{kind: ConfigMap}}, \
-         {{kind: Node}}, {{kind: Job, metadata: {{uid: 1}}}}]"
+         {{kind: Node}}, {{kind: Job, metadata: {{name: j, uid: 1}}, status: {{conditions: [{{type: Complete, status: 'True'}}]}}}}]"
     );
     let (_, workload, findings) = pods(&text);
     assert_eq!(
         warnings(&findings),
         [
             "ConfigMap objects are not used by this release x1",
-            "Job objects of the dump are left out: their pods are taken as they are listed x1",
+            "Jobs of a dump that have ended are left out x1",
             "`spec.affinity.podAntiAffinity` of Pod is used by the policy `kube-scheduler` only x2",
             "`spec.containers[].ports[].hostPort` of Pod is used by the policy `kube-scheduler` only x2",
             "`spec.nodeSelecter` of Pod is not used by this release x2",
@@ -372,7 +370,8 @@ fn objects_are_read_for_kube_scheduler() {
         let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
         let (mut objects, mut findings) = (Objects::default(), Findings::default());
         add_nodes(node_paths, read_for, &mut cluster, &mut objects, &mut findings);
-        add_pods(&paths, read_for, &mut cluster, &mut workload, &mut objects, &mut findings);
+        let mut makers = PodMakers::new(read_for, Vec::new());
+        add_pods(&paths, &mut makers, &mut cluster, &mut workload, &mut objects, &mut findings);
         (cluster, workload, objects, findings)
     };
     let (cluster, workload, objects, findings) = read(ReadFor::KubeScheduler, &paths);
@@ -474,7 +473,8 @@ fn data(folder: &str) -> Option<PathBuf> {
 fn read(node_paths: &[PathBuf], pod_paths: &[PathBuf]) -> (Cluster, Workload, Findings) {
     let (mut cluster, mut workload, mut findings) = (Cluster::default(), Workload::default(), Findings::default());
     add_nodes(node_paths, ReadFor::Others, &mut cluster, &mut Objects::default(), &mut findings);
-    add_pods(pod_paths, ReadFor::Others, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
+    let mut makers = PodMakers::new(ReadFor::Others, Vec::new());
+    add_pods(pod_paths, &mut makers, &mut cluster, &mut workload, &mut Objects::default(), &mut findings);
     (cluster, workload, findings)
 }
 
@@ -507,7 +507,7 @@ fn dumps_of_real_clusters_are_read() {
         // Both readings have had every file, so no object is left to the other.
         let shown = warnings(&findings);
         assert!(!shown.iter().any(|warning| warning.contains("are left to")), "{shown:?}");
-        assert!(shown.iter().any(|warning| warning.contains("of the dump are left out")), "{shown:?}");
+        assert!(shown.iter().any(|warning| warning.contains("Jobs of a dump that have ended")), "{shown:?}");
         assert_eq!(issues(findings), [""; 0], "{bundle:?}");
         assert_eq!((cluster.nodes.len(), names(&workload).len()), (node_count, pod_count), "{bundle:?}");
         assert!(listed(&workload).pods.iter().all(|pod| pod.node == Some(NodeId(0))));

@@ -19,7 +19,6 @@
 //! Source: `pkg/scheduler/framework/plugins/defaultpreemption` and `framework/preemption`, v1.37.0, with the feature
 //! `GenericWorkload` off, as by default.
 
-mod budgets;
 #[cfg(test)]
 mod tests;
 
@@ -28,10 +27,10 @@ use std::cmp::Reverse;
 use super::framework::Filters;
 use super::{Code, Cycle, Diagnosis, NodeInfo, Rejection, Summary};
 use crate::ids::{NodeId, PodId};
+pub(super) use crate::policy::disruption::{Budgets, is_covered};
 use crate::rng::Stream;
 use crate::world::pods::NOT_STARTED_NS;
 use crate::world::{Deletion, View};
-pub(super) use budgets::{Budgets, is_covered};
 
 /// Its name.
 pub const NAME: &str = "DefaultPreemption";

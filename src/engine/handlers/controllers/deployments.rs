@@ -1,0 +1,211 @@
+//! Deployments act through ReplicaSets, ReplicaSets through pods.
+
+use crate::engine::run::Simulation;
+use crate::ids::{ControllerId, OwnerId, RevisionId};
+use crate::model::controllers::{ControllerKind, DeploymentSpec, ReplicaSetSpec};
+use crate::observe::Observer;
+use crate::policy::controllers::deployment::{self, DeploymentStatus, ObservedDeployment, ObservedReplicaSet, Write};
+use crate::policy::controllers::{ObservedPod, earlier, replica_set};
+use crate::units::{SimDuration, SimTime};
+use crate::world::pods::Reason;
+
+/// A Deployment that has not settled after so many syncs at one instant never will.
+const SYNCS_MAX: usize = 1000;
+
+/// What a Deployment writes into a ReplicaSet beside its size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Annotations {
+    revision: i64,
+    desired_replicas: i32,
+    max_replicas: i32,
+    min_ready: SimDuration,
+}
+
+impl<O: Observer> Simulation<'_, O> {
+    /// Syncs a ReplicaSet that stands alone.
+    pub(super) fn sync_replica_set(&mut self, controller: ControllerId) -> Option<SimTime> {
+        let ControllerKind::ReplicaSet(spec) = &self.controller(controller).kind else {
+            unreachable!("asked for ReplicaSets only")
+        };
+        let state = &self.world.owners.controllers[controller.index()];
+        let spec = ReplicaSetSpec { replicas: state.replicas, ..*spec };
+        let template = state.template;
+        let owner = self.own_owner(controller);
+        let entry = &mut self.world.owners.list[owner.index()];
+        // The pods that are there keep theirs.
+        entry.template = template;
+        entry.replicas = spec.replicas;
+        let pods = self.observe_pods(owner);
+        self.manage_replicas(owner, &spec, &pods, &[])
+    }
+
+    fn manage_replicas(
+        &mut self,
+        owner: OwnerId,
+        spec: &ReplicaSetSpec,
+        pods: &[ObservedPod],
+        related: &[ObservedPod],
+    ) -> Option<SimTime> {
+        let plan = replica_set::manage_replicas(spec, pods, related, self.world.time);
+        for _ in 0..plan.create {
+            self.make_pod(owner, 0);
+        }
+        for pod in plan.delete {
+            self.delete_pod(pod, Reason::Deleted);
+        }
+        plan.wake
+    }
+
+    /// Syncs a Deployment and its ReplicaSets until nothing is left to do at this instant.
+    pub(super) fn sync_deployment(&mut self, controller: ControllerId) -> Option<SimTime> {
+        let now = self.world.time;
+        for _ in 0..SYNCS_MAX {
+            let mut wake = self.sync_replica_sets_of(controller);
+            let spec = self.deployment_spec(controller);
+            let sets = self.observe_replica_sets(controller);
+            let state = &self.world.owners.controllers[controller.index()];
+            let status = self.controller_loops.deployments.get(&controller).copied().unwrap_or_default();
+            let object = ObservedDeployment {
+                spec: &spec,
+                template: state.template,
+                generation: state.generation,
+                status: &status,
+                replica_sets: &sets,
+            };
+            let sync = deployment::sync(&object, now);
+            self.controller_loops.deployments.insert(controller, sync.status);
+            for write in sync.writes {
+                self.write_replica_set(controller, write);
+            }
+            wake = earlier(wake, sync.wake);
+            if wake != Some(now) {
+                return wake;
+            }
+        }
+        panic!("the Deployment `{}` does not settle", self.controller(controller).name);
+    }
+
+    fn deployment_spec(&self, controller: ControllerId) -> DeploymentSpec {
+        let ControllerKind::Deployment(spec) = &self.controller(controller).kind else {
+            unreachable!("asked for Deployments only")
+        };
+        let state = &self.world.owners.controllers[controller.index()];
+        DeploymentSpec { replicas: state.replicas, is_paused: state.is_paused, ..spec.clone() }
+    }
+
+    fn sync_replica_sets_of(&mut self, controller: ControllerId) -> Option<SimTime> {
+        let owners = self.world.owners.controllers[controller.index()].owners.clone();
+        let pods: Vec<Vec<ObservedPod>> = owners.iter().map(|owner| self.observe_pods(*owner)).collect();
+        let related = pods.concat();
+        let mut wake = None;
+        for (owner, pods) in owners.into_iter().zip(&pods) {
+            let spec = ReplicaSetSpec {
+                replicas: self.world.owners.list[owner.index()].replicas,
+                min_ready: self.controller_loops.annotations[&owner].min_ready,
+            };
+            wake = earlier(wake, self.manage_replicas(owner, &spec, pods, &related));
+        }
+        wake
+    }
+
+    pub(super) fn observe_replica_sets(&self, controller: ControllerId) -> Vec<ObservedReplicaSet> {
+        let owners = &self.world.owners.controllers[controller.index()].owners;
+        owners.iter().map(|owner| self.observe_replica_set(*owner)).collect()
+    }
+
+    fn observe_replica_set(&self, id: OwnerId) -> ObservedReplicaSet {
+        let owner = &self.world.owners.list[id.index()];
+        let annotations = &self.controller_loops.annotations[&id];
+        let pods = self.observe_pods(id);
+        let unfinished = pods.iter().filter(|pod| !pod.phase.is_finished()).count();
+        ObservedReplicaSet {
+            id,
+            created: owner.created,
+            is_terminating: false,
+            template: owner.template,
+            replicas: owner.replicas,
+            min_ready: annotations.min_ready,
+            revision: annotations.revision,
+            desired_replicas: Some(annotations.desired_replicas),
+            max_replicas: Some(annotations.max_replicas),
+            status: replica_set::status(annotations.min_ready, &pods, self.world.time),
+            is_observed: true,
+            unfinished_pods: u32::try_from(unfinished).expect("a ReplicaSet has fewer than 2^32 pods"),
+        }
+    }
+
+    fn write_replica_set(&mut self, controller: ControllerId, write: Write) {
+        let annotations = &mut self.controller_loops.annotations;
+        match write {
+            Write::CreateReplicaSet { template, replicas, min_ready, revision, desired_replicas, max_replicas } => {
+                let name = self.replica_set_name(controller, template);
+                let owner = self.world.add_owner(controller, name, template);
+                self.world.owners.list[owner.index()].replicas = replicas;
+                let written = Annotations { revision, desired_replicas, max_replicas, min_ready };
+                self.controller_loops.annotations.insert(owner, written);
+            }
+            Write::AdoptReplicaSet { id, min_ready, revision } => {
+                let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
+                written.min_ready = min_ready;
+                written.revision = revision;
+            }
+            Write::ScaleReplicaSet { id, replicas, desired_replicas, max_replicas } => {
+                let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
+                written.desired_replicas = desired_replicas;
+                written.max_replicas = max_replicas;
+                self.world.owners.list[id.index()].replicas = replicas;
+            }
+            Write::DeleteReplicaSet(id) => {
+                annotations.remove(&id);
+                self.delete_owner(id);
+            }
+        }
+    }
+
+    /// The ReplicaSet that pods of before the run belong to, one larger than before.
+    pub(super) fn replica_set_with(&mut self, controller: ControllerId, template: RevisionId) -> OwnerId {
+        let owners = &self.world.owners;
+        let mut sets = owners.controllers[controller.index()].owners.iter();
+        let found = sets.find(|owner| owners.list[owner.index()].template == template).copied();
+        let owner = found.unwrap_or_else(|| {
+            let spec = self.deployment_spec(controller);
+            let is_present = template == self.world.owners.controllers[controller.index()].template;
+            let templates = self.controller(controller).templates.len() as i64;
+            let written = Annotations {
+                // Later templates of a dump are older.
+                revision: if is_present { templates } else { templates - i64::from(template.0) },
+                desired_replicas: spec.replicas,
+                max_replicas: spec.replicas + deployment::max_surge(&spec),
+                min_ready: spec.min_ready,
+            };
+            let name = self.replica_set_name(controller, template);
+            let owner = self.world.add_owner(controller, name, template);
+            self.controller_loops.annotations.insert(owner, written);
+            owner
+        });
+        self.world.owners.list[owner.index()].replicas += 1;
+        owner
+    }
+
+    fn replica_set_name(&self, controller: ControllerId, template: RevisionId) -> String {
+        let deployment = self.controller(controller);
+        format!("{}-{}", deployment.name, deployment.templates[template.index()].hash)
+    }
+
+    /// `kubectl rollout undo`: the template before the present one, where there is one.
+    pub(super) fn roll_back(&mut self, controller: ControllerId) {
+        let before = match &self.controller(controller).kind {
+            ControllerKind::Deployment(_) => deployment::template_before(&self.observe_replica_sets(controller)),
+            _ => {
+                let template = self.world.owners.controllers[controller.index()].template;
+                template.0.checked_sub(1).map(RevisionId)
+            }
+        };
+        if let Some(before) = before {
+            self.world.owners.controllers[controller.index()].template = before;
+        }
+    }
+}
+
+/// The conditions of Deployments.
+pub(super) type DeploymentStatuses = std::collections::BTreeMap<ControllerId, DeploymentStatus>;

@@ -1,0 +1,251 @@
+//! Controllers act: they look at what they own and write what is missing or too much.
+//!
+//! A controller is synced when something that it watches has changed, and at the instant it asked for; all changes of one
+//! instant lead to one sync, after them and before the scheduler.
+
+mod deployments;
+
+use std::collections::BTreeMap;
+
+use deployments::{Annotations, DeploymentStatuses};
+
+use crate::engine::Event;
+use crate::engine::run::Simulation;
+use crate::ids::{ControllerId, OwnerId, PodId};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, Verb};
+use crate::observe::Observer;
+use crate::policy::controllers::{ObservedPod, PodPhase};
+use crate::units::SimTime;
+use crate::world::pods::{MADE_BY_CONTROLLER, Reason};
+use crate::world::{Deletion, Phase, View};
+
+/// What the controllers keep beside what the API keeps.
+#[derive(Debug)]
+pub(in crate::engine) struct ControllerLoops {
+    /// When the pending [`Event::Sync`] of each controller is due; [`SimTime::NEVER`]: there is none.
+    sync_at: Vec<SimTime>,
+    /// `status` of Deployments.
+    deployments: DeploymentStatuses,
+    /// What Deployments have written into their ReplicaSets.
+    annotations: BTreeMap<OwnerId, Annotations>,
+}
+
+impl ControllerLoops {
+    pub(in crate::engine) fn new(controllers: usize) -> ControllerLoops {
+        ControllerLoops {
+            sync_at: vec![SimTime::NEVER; controllers],
+            deployments: DeploymentStatuses::new(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// Letters of generated names (`apimachinery/pkg/util/rand`): none that could form a word.
+const NAME_LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+/// Length of a generated suffix.
+const SUFFIX_LENGTH: usize = 5;
+
+impl<'m, O: Observer> Simulation<'m, O> {
+    /// Creates the controllers that are there from the start.
+    pub(in crate::engine) fn create_controllers(&mut self) {
+        for index in 0..self.model.controllers.list.len() {
+            if self.model.controllers.list[index].is_there_at_start {
+                self.operate(Operation { controller: ControllerId::from_index(index), verb: Verb::Create });
+            }
+        }
+    }
+
+    /// Somebody changes an object that makes pods. What is not there cannot be changed.
+    pub(in crate::engine) fn operate(&mut self, operation: Operation) {
+        let Operation { controller, verb } = operation;
+        let now = self.world.time;
+        let state = &mut self.world.owners.controllers[controller.index()];
+        if state.is_there == (verb == Verb::Create) {
+            return;
+        }
+        state.generation += 1;
+        match verb {
+            Verb::Create => {
+                state.is_there = true;
+                state.created = now;
+            }
+            Verb::Delete => self.delete_controller(controller),
+            Verb::Scale(replicas) => state.replicas = replicas,
+            Verb::SetTemplate(template) => state.template = template,
+            Verb::Pause => state.is_paused = true,
+            Verb::Resume => state.is_paused = false,
+            Verb::RollBack => self.roll_back(controller),
+        }
+        self.note_change(controller);
+        self.request_sync(controller, now);
+    }
+
+    /// The controller goes, and all that it owns with it (garbage collection by ownership).
+    fn delete_controller(&mut self, controller: ControllerId) {
+        let state = &mut self.world.owners.controllers[controller.index()];
+        state.is_there = false;
+        for owner in state.owners.clone() {
+            self.delete_owner(owner);
+        }
+    }
+
+    /// An owner goes, and its pods with it.
+    pub(in crate::engine) fn delete_owner(&mut self, owner: OwnerId) {
+        for pod in self.world.owners.list[owner.index()].pods.clone() {
+            self.delete_pod(pod, Reason::Deleted);
+        }
+        self.world.remove_owner(owner);
+    }
+
+    /// Makes sure that the controller looks at what it owns at `at` or before.
+    pub(in crate::engine) fn request_sync(&mut self, controller: ControllerId, at: SimTime) {
+        let pending = &mut self.controller_loops.sync_at[controller.index()];
+        if at < *pending {
+            *pending = at;
+            self.schedule(at, Event::Sync { controller });
+        }
+    }
+
+    /// Something about a pod has changed that its controller watches.
+    pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
+        if let Some(controller) = self.world.controller_of(pod) {
+            self.note_change(controller);
+            self.request_sync(controller, self.world.time);
+        }
+    }
+
+    /// Tells the observers of a change.
+    fn note_change(&mut self, controller: ControllerId) {
+        self.observer.controller_changed(&View { model: self.model, world: &self.world }, controller);
+    }
+
+    pub(in crate::engine) fn on_sync(&mut self, controller: ControllerId) {
+        let pending = &mut self.controller_loops.sync_at[controller.index()];
+        if *pending != self.world.time {
+            return;
+        }
+        *pending = SimTime::NEVER;
+        // Without the API server nothing is seen and nothing written; all are synced when it answers again.
+        let api_server_is_up = self.world.health.services.api_server_is_up;
+        if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
+            return;
+        }
+        let wake = match &self.controller(controller).kind {
+            ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
+            ControllerKind::Deployment(_) => self.sync_deployment(controller),
+            _ => None,
+        };
+        if let Some(wake) = wake {
+            self.request_sync(controller, wake);
+        }
+    }
+
+    /// The controller as it was written.
+    pub(in crate::engine) fn controller(&self, controller: ControllerId) -> &'m Controller {
+        &self.model.controllers.list[controller.index()]
+    }
+
+    /// The one owner of a controller that owns its pods itself; made if it is not there.
+    pub(in crate::engine) fn own_owner(&mut self, controller: ControllerId) -> OwnerId {
+        let state = &self.world.owners.controllers[controller.index()];
+        let template = state.template;
+        match state.owners.first() {
+            Some(owner) => *owner,
+            None => self.world.add_owner(controller, self.controller(controller).name.clone(), template),
+        }
+    }
+
+    /// The pods of an owner as its controller sees them.
+    pub(in crate::engine) fn observe_pods(&self, owner: OwnerId) -> Vec<ObservedPod> {
+        self.world.owners.list[owner.index()].pods.iter().map(|pod| self.observe_pod(*pod)).collect()
+    }
+
+    fn observe_pod(&self, pod: PodId) -> ObservedPod {
+        let pods = &self.world.pods;
+        let member = self.world.member(pod).expect("owners list pods that have an owner");
+        let ready_since = (member.ready_since != SimTime::NEVER).then_some(member.ready_since);
+        ObservedPod {
+            id: pod,
+            created: pods.arrival[pod.index()],
+            phase: match pods.phase[pod.index()] {
+                Phase::Pending | Phase::Bound | Phase::Starting => PodPhase::Pending,
+                Phase::Running => PodPhase::Running,
+                Phase::Succeeded => PodPhase::Succeeded,
+                Phase::Failed | Phase::Evicted | Phase::Deleted => PodPhase::Failed,
+            },
+            node: pods.node(pod),
+            ready_since,
+            is_terminating: pods.deletion[pod.index()] != Deletion::None,
+            revision: member.template,
+            ordinal: member.ordinal,
+            restarts: member.restarts,
+            sidecar_restarts: 0,
+            deletion_cost: 0,
+        }
+    }
+
+    /// Makes a pod; it waits for a node from now on.
+    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, ordinal: u32) -> PodId {
+        let entry = &self.world.owners.list[owner.index()];
+        let template = entry.template;
+        let class = self.controller(entry.controller).templates[template.index()].class(ordinal);
+        let name = self.pod_name(owner, ordinal);
+        let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
+        let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
+        self.world.join(pod, owner, name, template, ordinal);
+        self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
+        self.note_change(self.world.owners.list[owner.index()].controller);
+        self.enqueue(pod);
+        pod
+    }
+
+    /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job
+    /// goes on without them.
+    pub(in crate::engine) fn adopt(&mut self, pod: PodId, adoption: Adoption) {
+        let Adoption { controller, template, ordinal } = adoption;
+        let owner = match &self.controller(controller).kind {
+            ControllerKind::CronJob(_) => return,
+            ControllerKind::Deployment(_) => self.replica_set_with(controller, template),
+            _ => self.own_owner(controller),
+        };
+        let name = View { model: self.model, world: &self.world }.pod_name(pod);
+        self.world.join(pod, owner, name, template, ordinal);
+        self.note_change(controller);
+    }
+
+    /// The name of the next pod of an owner, as its kind forms it.
+    fn pod_name(&self, owner: OwnerId, ordinal: u32) -> String {
+        let Owned { name, controller, made, is_indexed } = self.owned(owner);
+        if matches!(controller.kind, ControllerKind::StatefulSet(_)) {
+            return format!("{name}-{ordinal}");
+        }
+        let mut stream = self.model.seed.stream("pod/name", u64::from(owner.0) << 32 | u64::from(made));
+        let suffix: String = (0..SUFFIX_LENGTH)
+            .map(|_| char::from(NAME_LETTERS[stream.below(NAME_LETTERS.len() as u64) as usize]))
+            .collect();
+        if is_indexed { format!("{name}-{ordinal}-{suffix}") } else { format!("{name}-{suffix}") }
+    }
+
+    fn owned(&self, owner: OwnerId) -> Owned<'_> {
+        let entry = &self.world.owners.list[owner.index()];
+        let controller = self.controller(entry.controller);
+        let is_indexed = match &controller.kind {
+            ControllerKind::Job(spec) => spec.is_indexed,
+            ControllerKind::CronJob(spec) => spec.job.is_indexed,
+            _ => false,
+        };
+        let made = self.world.owners.controllers[entry.controller.index()].pods_made;
+        Owned { name: &entry.name, controller, made, is_indexed }
+    }
+}
+
+/// What forms the names of an owner's pods.
+struct Owned<'a> {
+    name: &'a str,
+    controller: &'a Controller,
+    made: u32,
+    is_indexed: bool,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+use crate::engine::Simulation;
+use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
+use crate::model::controllers::{
+    Container, Controller, ControllerKind, DeploymentSpec, DeploymentStrategy, Operation, PodLife, PodTemplate, Probes,
+    PullPolicy, Verb,
+};
+use crate::model::objects::CountOrPercent::Count;
+use crate::model::objects::{Allowance, DisruptionBudget};
+use crate::model::pod_spec::{LabelRequirement, LabelSelector, SelectorOperator};
+use crate::model::{Action, Dist, Label, Model, PodClass, PolicyChoice, ScriptedAction};
+use crate::observe::{CheckEveryEvent, Observer};
+use crate::testkit;
+use crate::units::{SimDuration, SimTime};
+use crate::world::{Deletion, Phase, View};
+
+/// Notes how many pods of each template there are and are ready, whenever an instant is over.
+#[derive(Default)]
+struct Timeline {
+    lines: Vec<String>,
+    latest: String,
+}
+
+impl Timeline {
+    fn note(&mut self, view: &View<'_>) {
+        let mut counts = [[0; 2]; 2];
+        for member in &view.world.owners.members {
+            let i = member.pod.index();
+            let is_active = view.world.pods.deletion[i] == Deletion::None
+                && (view.world.pods.phase[i] == Phase::Pending || view.world.pods.phase[i].holds_node());
+            let [active, ready] = &mut counts[member.template.index()];
+            *active += i32::from(is_active);
+            *ready += i32::from(is_active && member.ready_since != SimTime::NEVER);
+        }
+        let [old, new] = counts.map(|[active, ready]| format!("{ready}/{active}"));
+        let now = format!("old {old} new {new}");
+        if now != self.latest {
+            self.lines.push(format!("{} s: {now}", view.world.time));
+            self.latest = now;
+        }
+    }
+}
+
+impl Observer for Timeline {
+    fn time_advances(&mut self, view: &View<'_>, _to: SimTime) {
+        self.note(view);
+    }
+
+    fn end(&mut self, view: &View<'_>) {
+        self.note(view);
+    }
+}
+
+fn deployment(replicas: i32, strategy: DeploymentStrategy) -> Controller {
+    let template =
+        |hash: &str, class| PodTemplate { hash: hash.to_owned(), classes: vec![ClassId(class)], life: LifeId(0) };
+    Controller {
+        namespace: "default".to_owned(),
+        name: "web".to_owned(),
+        kind: ControllerKind::Deployment(DeploymentSpec {
+            replicas,
+            strategy,
+            min_ready: SimDuration::ZERO,
+            progress_deadline: Some(seconds(600)),
+            revision_history_limit: 10,
+            is_paused: false,
+        }),
+        templates: vec![template("old", 0), template("new", 1)],
+        is_there_at_start: true,
+    }
+}
+
+/// Nodes of ten cores; pods of one core that take 5 s to start, told apart by their label.
+fn model(controller: Controller, nodes: usize, script: &[(u64, Action)]) -> Model {
+    let labelled = |class: &mut PodClass| {
+        class.spec.labels = vec![Label { key: "app".to_owned(), value: "web".to_owned() }];
+    };
+    let cluster = testkit::cluster().node("node").cpu(10_000).times(nodes);
+    let mut model = cluster.pod("old").cpu(1000).edit_pod(labelled).pod("new").cpu(1000).edit_pod(labelled).model();
+    model.scheduling.policy = PolicyChoice::named("first-fit");
+    model.controllers.list = vec![controller];
+    model.controllers.lives = vec![PodLife { grace_period: seconds(30), ..PodLife::default() }];
+    model.scheduling.delays.start = Dist::Constant(seconds(5));
+    model.script =
+        script.iter().map(|&(at, action)| ScriptedAction { at: SimTime::ZERO.after(seconds(at)), action }).collect();
+    model.horizon = Some(SimTime::ZERO.after(seconds(100)));
+    model
+}
+
+fn seconds(count: u64) -> SimDuration {
+    SimDuration(count * 1_000_000_000)
+}
+
+fn operate(verb: Verb) -> Action {
+    Action::Operate(Operation { controller: ControllerId(0), verb })
+}
+
+fn rolling(max_surge: i32, max_unavailable: i32) -> DeploymentStrategy {
+    DeploymentStrategy::RollingUpdate { max_surge: Count(max_surge), max_unavailable: Count(max_unavailable) }
+}
+
+/// Runs the model with every invariant checked, and gives its timeline.
+fn timeline(model: &Model) -> Vec<String> {
+    let observer = (CheckEveryEvent, Timeline::default());
+    Simulation::new(model, observer).expect("the policies are there").run().observer.1.lines
+}
+
+#[test]
+fn a_rolling_update_keeps_to_surge_and_unavailability() {
+    let change = (10, operate(Verb::SetTemplate(RevisionId(1))));
+    let lines = timeline(&model(deployment(4, rolling(1, 1)), 1, &[change]));
+    // At most 5 pods, at least 3 of them ready. At 10 s one old pod goes, so that two new ones may come (3 + 2 = 5); they
+    // are ready at 15 s, when two more old ones go (5 - 3) and the last two new ones come (1 + 2 + 2 = 5).
+    let expected = [
+        "0 s: old 0/4 new 0/0",
+        "5 s: old 4/4 new 0/0",
+        "10 s: old 3/3 new 0/2",
+        "15 s: old 1/1 new 2/4",
+        "20 s: old 0/0 new 4/4",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn recreate_waits_until_all_old_pods_are_gone() {
+    let change = (10, operate(Verb::SetTemplate(RevisionId(1))));
+    let mut model = model(deployment(2, DeploymentStrategy::Recreate), 1, &[change]);
+    model.controllers.lives[0].containers = vec![Container { shut_down: Dist::Constant(seconds(7)), ..container() }];
+    let expected = [
+        "0 s: old 0/2 new 0/0",
+        "5 s: old 2/2 new 0/0",
+        "10 s: old 0/0 new 0/0",
+        "17 s: old 0/0 new 0/2",
+        "22 s: old 0/0 new 2/2",
+    ];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn scaling_pausing_and_rolling_back() {
+    let script = [
+        (10, operate(Verb::Scale(3))),
+        (20, operate(Verb::Pause)),
+        (30, operate(Verb::SetTemplate(RevisionId(1)))), // waits for the end of the pause
+        (40, operate(Verb::Resume)),
+        (60, operate(Verb::RollBack)),
+        (80, operate(Verb::Delete)),
+    ];
+    let expected = [
+        "0 s: old 0/1 new 0/0",
+        "5 s: old 1/1 new 0/0",
+        "10 s: old 1/3 new 0/0",
+        "15 s: old 3/3 new 0/0",
+        "40 s: old 3/3 new 0/1", // one more than three at a time, and never less than three ready
+        "45 s: old 2/2 new 1/2",
+        "50 s: old 1/1 new 2/3",
+        "55 s: old 0/0 new 3/3",
+        "60 s: old 0/1 new 3/3",
+        "65 s: old 1/2 new 2/2",
+        "70 s: old 2/3 new 1/1",
+        "75 s: old 3/3 new 0/0",
+        "80 s: old 0/0 new 0/0",
+    ];
+    assert_eq!(timeline(&model(deployment(1, rolling(1, 0)), 1, &script)), expected);
+}
+
+#[test]
+fn a_drain_waits_for_the_budget() {
+    let mut model = model(deployment(3, rolling(1, 0)), 2, &[(20, Action::Drain(NodeId(0)))]);
+    let requirement =
+        LabelRequirement { key: "app".to_owned(), operator: SelectorOperator::In, values: vec!["web".to_owned()] };
+    model.objects.disruption_budgets = vec![DisruptionBudget {
+        namespace: "default".to_owned(),
+        name: "web".to_owned(),
+        selector: Some(LabelSelector { requirements: vec![requirement] }),
+        allowance: Allowance::MinAvailable(Count(2)),
+        disrupted_pods: Vec::new(),
+    }];
+    // One of three may go at a time; its successor on the other node is ready 5 s later, when the drain asks again.
+    let expected = ["0 s: old 0/3 new 0/0", "5 s: old 3/3 new 0/0", "20 s: old 2/3 new 0/0", "35 s: old 3/3 new 0/0"];
+    assert_eq!(timeline(&model), expected);
+    model.objects.disruption_budgets.clear();
+    let expected = ["0 s: old 0/3 new 0/0", "5 s: old 3/3 new 0/0", "20 s: old 0/3 new 0/0", "25 s: old 3/3 new 0/0"];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn a_crash_is_healed() {
+    let model = model(deployment(2, rolling(1, 0)), 2, &[(20, Action::Crash(NodeId(0)))]);
+    let expected = ["0 s: old 0/2 new 0/0", "5 s: old 2/2 new 0/0", "20 s: old 0/2 new 0/0", "25 s: old 2/2 new 0/0"];
+    assert_eq!(timeline(&model), expected);
+}
+
+fn container() -> Container {
+    Container {
+        name: "app".to_owned(),
+        image: None,
+        pull_policy: PullPolicy::default(),
+        is_sidecar: false,
+        run_time: None,
+        exit_codes: Vec::new(),
+        start_up: Dist::ZERO,
+        shut_down: Dist::ZERO,
+        checkpoint_every: None,
+        probes: Probes::default(),
+    }
+}

@@ -1,0 +1,49 @@
+//! A node is drained as `kubectl drain --ignore-daemonsets` does it: cordoned, then each pod evicted that its budget lets go;
+//! the others are asked for again until they are gone.
+
+use crate::engine::Event;
+use crate::engine::run::Simulation;
+use crate::ids::{NodeId, PodId};
+use crate::model::controllers::ControllerKind;
+use crate::observe::Observer;
+use crate::policy::disruption;
+use crate::units::SimDuration;
+use crate::world::pods::Reason;
+use crate::world::{NodeState, View};
+
+/// How long `kubectl drain` waits before it asks again for a pod that a budget keeps (`evictPods`).
+const RETRY: SimDuration = SimDuration(5_000_000_000);
+
+impl<O: Observer> Simulation<'_, O> {
+    /// Evicts what may go from a node that is cordoned, and comes back for the rest.
+    pub(in crate::engine) fn on_drain(&mut self, node: NodeId) {
+        if self.world.nodes.state[node.index()] != NodeState::Cordoned {
+            return;
+        }
+        let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();
+        pods.sort_unstable();
+        let mut is_kept = false;
+        for pod in pods {
+            if self.is_daemon(pod) {
+                continue;
+            }
+            match disruption::may_evict(&View { model: self.model, world: &self.world }, pod) {
+                true => self.evict_for_drain(pod),
+                false => is_kept = true,
+            }
+        }
+        if is_kept {
+            self.schedule(self.world.time.after(RETRY), Event::Drain { node });
+        }
+    }
+
+    fn evict_for_drain(&mut self, pod: PodId) {
+        self.apply_deletion(pod, Reason::NodeDrained);
+    }
+
+    /// Whether a DaemonSet made the pod, which would make it again on the same node.
+    fn is_daemon(&self, pod: PodId) -> bool {
+        let controller = self.world.controller_of(pod);
+        controller.is_some_and(|controller| matches!(self.controller(controller).kind, ControllerKind::DaemonSet(_)))
+    }
+}

@@ -1,0 +1,188 @@
+//! What the API server changes about a pod before it is kept: the defaults of `LimitRange` (plug-in `LimitRanger`) and of
+//! `RuntimeClass` (plug-in `RuntimeClass`). Pods that carry a `metadata.uid` have been through it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::super::edit;
+use super::super::files::Object;
+use super::super::objects::header;
+use super::super::read::Notes;
+use crate::document::{Code, Node as Tree};
+use crate::model::pod_spec::DEFAULT_NAMESPACE;
+use crate::scenario::kubernetes::Findings;
+use crate::units::parse_quantity_milli;
+
+/// What completes pods.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    /// By namespace and name.
+    limit_ranges: BTreeMap<(String, String), Vec<ContainerLimits>>,
+    runtime_classes: BTreeMap<String, RuntimeClass>,
+}
+
+/// A `LimitRangeItem` of the type `Container`, completed by the defaults of the API server.
+#[derive(Debug)]
+struct ContainerLimits {
+    limits: Vec<(String, Tree)>,
+    requests: Vec<(String, Tree)>,
+    min: Vec<(String, u128)>,
+    max: Vec<(String, u128)>,
+}
+
+#[derive(Debug)]
+struct RuntimeClass {
+    overhead: Option<Tree>,
+    node_selector: Vec<(String, Tree)>,
+    tolerations: Vec<Tree>,
+}
+
+/// The entries of a mapping of quantities.
+fn amounts(tree: Option<&Tree>, field: &str, notes: &mut Notes) -> Vec<(String, Tree)> {
+    notes.amounts(tree, field);
+    let entries = tree.map_or(&[][..], Tree::entries);
+    entries.iter().map(|entry| (entry.key.to_string(), entry.value.clone())).collect()
+}
+
+fn milli(tree: &Tree) -> Option<u128> {
+    parse_quantity_milli(&tree.scalar_text()?).ok()
+}
+
+fn millis(amounts: &[(String, Tree)]) -> Vec<(String, u128)> {
+    amounts.iter().filter_map(|(name, tree)| Some((name.clone(), milli(tree)?))).collect()
+}
+
+fn add_missing(amounts: &mut Vec<(String, Tree)>, others: &[(String, Tree)]) {
+    for other in others {
+        if !amounts.iter().any(|(name, _)| *name == other.0) {
+            amounts.push(other.clone());
+        }
+    }
+}
+
+impl Admission {
+    pub(super) fn add_limit_range(&mut self, object: &Object<'_>, findings: &mut Findings) {
+        let mut notes = Notes::new(object.file);
+        if let Some(header) = header(object, "LimitRange", true, &mut notes) {
+            let mut items = Vec::new();
+            for item in notes.list(object.tree.at(&["spec", "limits"]), "spec.limits") {
+                match notes.required_text(item, "type", "spec.limits[]") {
+                    "Container" => items.push(container_limits(item, &mut notes)),
+                    "" => {}
+                    kind => notes.unused(format!("spec.limits[] of the type {kind}"), item),
+                }
+            }
+            self.limit_ranges.insert((header.namespace(), header.name()), items);
+        }
+        findings.add("LimitRange", object.file, notes);
+    }
+
+    pub(super) fn add_runtime_class(&mut self, object: &Object<'_>, findings: &mut Findings) {
+        let mut notes = Notes::new(object.file);
+        if let Some(header) = header(object, "RuntimeClass", false, &mut notes) {
+            let overhead = object.tree.at(&["overhead", "podFixed"]);
+            notes.amounts(overhead, "overhead.podFixed");
+            let selector = object.tree.at(&["scheduling", "nodeSelector"]);
+            notes.labels(selector, "scheduling.nodeSelector");
+            let selector = selector.map_or(&[][..], Tree::entries).iter();
+            let tolerations = notes.list(object.tree.at(&["scheduling", "tolerations"]), "scheduling.tolerations");
+            let class = RuntimeClass {
+                overhead: overhead.filter(|tree| !tree.is_null()).cloned(),
+                node_selector: selector.map(|entry| (entry.key.to_string(), entry.value.clone())).collect(),
+                tolerations: tolerations.to_vec(),
+            };
+            self.runtime_classes.insert(header.name(), class);
+        }
+        findings.add("RuntimeClass", object.file, notes);
+    }
+
+    /// A pod as the API server keeps it; reports what it would refuse.
+    pub(super) fn complete<'t>(&self, pod: &'t Tree, notes: &mut Notes) -> Cow<'t, Tree> {
+        let mut pod = Cow::Borrowed(pod);
+        if pod.at(&["metadata", "uid"]).is_some() || pod.get("spec").is_none_or(|spec| spec.entries().is_empty()) {
+            return pod;
+        }
+        let namespace = pod.at(&["metadata", "namespace"]).and_then(Tree::as_text).filter(|name| !name.is_empty());
+        let namespace = namespace.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+        let from = (namespace.clone(), String::new());
+        let ranges = self.limit_ranges.range(from..).take_while(|((of, _), _)| *of == namespace);
+        for limits in ranges.flat_map(|(_, items)| items) {
+            limit(pod.to_mut(), limits, notes);
+        }
+        let class = pod.at(&["spec", "runtimeClassName"]).and_then(Tree::as_text).filter(|name| !name.is_empty());
+        if let Some(class) = class {
+            match self.runtime_classes.get(class) {
+                Some(class) => class.complete(pod.to_mut(), notes),
+                None => {
+                    let text = "pods name a RuntimeClass that is not listed: what it adds to them is left out";
+                    notes.remarks.push((text, pod.span));
+                }
+            }
+        }
+        pod
+    }
+}
+
+fn container_limits(item: &Tree, notes: &mut Notes) -> ContainerLimits {
+    let mut read = |key: &str| amounts(item.get(key), &format!("spec.limits[].{key}"), notes);
+    let (mut limits, mut requests) = (read("default"), read("defaultRequest"));
+    let (min, max) = (read("min"), read("max"));
+    if let Some(ratio) = item.get("maxLimitRequestRatio") {
+        notes.unused("spec.limits[].maxLimitRequestRatio", ratio);
+    }
+    add_missing(&mut limits, &max);
+    add_missing(&mut requests, &limits);
+    add_missing(&mut requests, &min);
+    ContainerLimits { limits, requests, min: millis(&min), max: millis(&max) }
+}
+
+/// Completes all containers of a pod and compares them with the range.
+fn limit(pod: &mut Tree, limits: &ContainerLimits, notes: &mut Notes) {
+    let Some(spec) = edit::slot(pod, "spec") else { return };
+    for list in ["initContainers", "containers"] {
+        for container in edit::items_mut(spec, list) {
+            // A limit without a request is the request: that comes first.
+            let written = container.at(&["resources", "limits"]).map_or(Vec::new(), |tree| tree.entries().to_vec());
+            for entry in written {
+                edit::set_default(container, &["resources", "requests", &entry.key], |_| entry.value.clone());
+            }
+            for (kind, defaults) in [("limits", &limits.limits), ("requests", &limits.requests)] {
+                for (name, amount) in defaults {
+                    edit::set_default(container, &["resources", kind, name], |_| amount.clone());
+                }
+            }
+            for (kind, name, bound, is_max) in limits
+                .min
+                .iter()
+                .map(|(name, bound)| ("requests", name, *bound, false))
+                .chain(limits.max.iter().map(|(name, bound)| ("limits", name, *bound, true)))
+            {
+                let amount = container.at(&["resources", kind, name]).and_then(milli);
+                if amount.is_some_and(|amount| if is_max { amount > bound } else { amount < bound }) {
+                    let (word, key) = if is_max { ("above", "max") } else { ("below", "min") };
+                    let message = format!("`resources.{kind}.{name}` is {word} the `{key}` of a LimitRange");
+                    notes.refuse(Code::OutOfRange, container.span, message);
+                }
+            }
+        }
+    }
+}
+
+impl RuntimeClass {
+    fn complete(&self, pod: &mut Tree, notes: &mut Notes) {
+        if let Some(overhead) = &self.overhead {
+            edit::set_default(pod, &["spec", "overhead"], |_| overhead.clone());
+        }
+        for (key, value) in &self.node_selector {
+            let written = pod.at(&["spec", "nodeSelector", key]);
+            if written.is_some_and(|written| written.as_text() != value.as_text()) {
+                let message = format!("`spec.nodeSelector.{key}` contradicts the pod's RuntimeClass");
+                notes.refuse(Code::Contradiction, pod.span, message);
+            }
+            edit::set_default(pod, &["spec", "nodeSelector", key], |_| value.clone());
+        }
+        for toleration in &self.tolerations {
+            edit::push(pod, &["spec", "tolerations"], toleration.clone());
+        }
+    }
+}

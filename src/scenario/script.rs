@@ -1,0 +1,200 @@
+//! The script: what is written to actions in order of time. Nodes and objects are followed through it, so that no action
+//! can name one that is not there.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::faults::has_lifecycle;
+use super::kubernetes::{Change, Parts, PodMakers, kind_names};
+use super::schema::suggestion;
+use super::spec::{ScaleSpec, ScenarioSpec, ScriptSpec, SetImageSpec, TargetSpec};
+use crate::document::Code;
+use crate::ids::{NodeId, PoolId};
+use crate::model::controllers::Operation;
+use crate::model::{Action, Cluster, ScriptedAction};
+use crate::units::{SimDuration, SimTime};
+
+/// The script in order of time.
+pub(super) fn script(
+    spec: &ScenarioSpec,
+    makers: &mut PodMakers,
+    parts: &mut Parts<'_>,
+    context: &mut Context<'_>,
+) -> Vec<ScriptedAction> {
+    if spec.script.is_empty() {
+        return Vec::new();
+    }
+    let mut replay = ScriptReplay::new(spec, parts.cluster);
+    let mut order: Vec<usize> = (0..spec.script.len()).collect();
+    order.sort_by_key(|&index| spec.script[index].at);
+    let mut actions = Vec::with_capacity(order.len());
+    for index in order {
+        let at = SimTime::ZERO.after(spec.script[index].at.0);
+        let scripted = |action| ScriptedAction { at, action };
+        match operations(&spec.script[index], index, makers, parts, context) {
+            Some(operations) => actions.extend(operations.into_iter().map(Action::Operate).map(scripted)),
+            None => actions.extend(replay.step(spec, index, context).map(scripted)),
+        }
+    }
+    actions
+}
+
+/// Follows which nodes are there while the script runs, so that no action can name a node that is not.
+struct ScriptReplay {
+    nodes: BTreeMap<String, NodeId>,
+    pool_sizes: Vec<u32>,
+    /// When nodes left.
+    gone: BTreeMap<NodeId, SimDuration>,
+    next_node: usize,
+}
+
+impl ScriptReplay {
+    fn new(spec: &ScenarioSpec, cluster: &Cluster) -> ScriptReplay {
+        let names = cluster.nodes.iter().enumerate();
+        ScriptReplay {
+            nodes: names.map(|(index, node)| (node.name.clone(), NodeId::from_index(index))).collect(),
+            pool_sizes: spec.cluster.pools.iter().map(|pool| pool.count).collect(),
+            gone: BTreeMap::new(),
+            next_node: cluster.nodes.len(),
+        }
+    }
+
+    fn step(&mut self, spec: &ScenarioSpec, index: usize, context: &mut Context<'_>) -> Option<Action> {
+        let ScriptSpec { at, cordon, uncordon, drain, remove, crash, add, .. } = &spec.script[index];
+        if let Some(add) = add {
+            let pool = spec.cluster.pools.iter().position(|pool| pool.name == add.pool)?;
+            for _ in 0..add.count {
+                let name = format!("{}-{}", add.pool, self.pool_sizes[pool]);
+                self.pool_sizes[pool] = self.pool_sizes[pool].saturating_add(1);
+                if self.nodes.contains_key(&name) {
+                    let message = format!("there is a node `{name}` already, which this would add");
+                    context.report(&format!("script[{index}].add"), Code::DuplicateName, message);
+                    return None;
+                }
+                self.nodes.insert(name, NodeId::from_index(self.next_node));
+                self.next_node += 1;
+            }
+            return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
+        }
+        let verbs =
+            [(cordon, "cordon"), (uncordon, "uncordon"), (drain, "drain"), (remove, "remove"), (crash, "crash")];
+        let (name, verb) = verbs.into_iter().find_map(|(name, verb)| Some((name.as_ref()?, verb)))?;
+        let place = format!("script[{index}].{verb}");
+        let Some(&node) = self.nodes.get(name) else {
+            let known: Vec<&str> = self.nodes.keys().map(String::as_str).collect();
+            unknown_node(name, &place, &known, context);
+            return None;
+        };
+        if let Some(since) = self.gone.get(&node) {
+            context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
+            return None;
+        }
+        // With a lifecycle a node that is down is still there, and can be removed.
+        if verb == "remove" || verb == "crash" && !has_lifecycle(spec) {
+            self.gone.insert(node, at.0);
+        }
+        Some(match verb {
+            "cordon" => Action::Cordon(node),
+            "uncordon" => Action::Uncordon(node),
+            "drain" => Action::Drain(node),
+            "remove" => Action::Remove(node),
+            _ => Action::Crash(node),
+        })
+    }
+}
+
+fn unknown_node(name: &str, at: &str, known: &[&str], context: &mut Context<'_>) {
+    const SHOWN: usize = 10;
+    let nearest = suggestion(name, known, "");
+    let hint = if nearest.starts_with("did you mean") || known.len() <= SHOWN {
+        suggestion(name, known, "the nodes at that time are")
+    } else {
+        format!("there are {} nodes at that time, from `{}` to `{}`", known.len(), known[0], known[known.len() - 1])
+    };
+    context.report_with_hint(at, Code::UnknownReference, format!("there is no node `{name}`"), hint);
+}
+
+/// Kinds as they are written in targets, with the short names of the command line.
+const TARGET_KINDS: &[(&str, &[&str])] = &[
+    ("Deployment", &["deployment", "deployments", "deploy"]),
+    ("ReplicaSet", &["replicaset", "replicasets", "rs"]),
+    ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
+    ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
+    ("Job", &["job", "jobs"]),
+    ("CronJob", &["cronjob", "cronjobs", "cj"]),
+    ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
+];
+
+/// What an entry does to objects that make pods; none when it is about nodes.
+fn operations(
+    spec: &ScriptSpec,
+    index: usize,
+    makers: &mut PodMakers,
+    parts: &mut Parts<'_>,
+    context: &mut Context<'_>,
+) -> Option<Vec<Operation>> {
+    let ScriptSpec { apply, delete, scale, set_image, pause, resume, roll_back, .. } = spec;
+    if let Some(file) = apply {
+        let path = context.existing_path(&format!("script[{index}].apply"), file);
+        return Some(path.map_or(Vec::new(), |path| makers.apply(path, parts, &mut context.findings)));
+    }
+    let plain = [
+        (delete, "delete", Change::Delete),
+        (pause, "pause", Change::Pause),
+        (resume, "resume", Change::Resume),
+        (roll_back, "rollBack", Change::RollBack),
+    ];
+    let plain = plain.into_iter().find_map(|(target, verb, change)| {
+        target.as_ref().map(|TargetSpec { target, namespace }| (target, namespace, verb, change))
+    });
+    let (target, namespace, verb, change) = match (plain, scale, set_image) {
+        (Some(plain), _, _) => plain,
+        (_, Some(ScaleSpec { target, namespace, replicas }), _) => {
+            (target, namespace, "scale", Change::Scale(*replicas))
+        }
+        (_, _, Some(SetImageSpec { target, namespace, container, image })) => {
+            (target, namespace, "setImage", Change::SetImage { container, image })
+        }
+        _ => return None,
+    };
+    let at = format!("script[{index}].{verb}.target");
+    let found = find_target(target, namespace, &at, makers, context);
+    let operation = found.and_then(|found| match makers.change(found, change, parts, &mut context.findings) {
+        Ok(operation) => Some(operation),
+        Err(refusal) => {
+            context.report(&at, refusal.code, refusal.message);
+            None
+        }
+    });
+    Some(operation.into_iter().collect())
+}
+
+/// The object that a target such as `deployment/web` names.
+fn find_target(
+    target: &str,
+    namespace: &str,
+    at: &str,
+    makers: &PodMakers,
+    context: &mut Context<'_>,
+) -> Option<usize> {
+    let (kind, name) = target.split_once('/').unwrap_or((target, ""));
+    let lower = kind.to_lowercase();
+    let known = TARGET_KINDS.iter().find(|(_, names)| names.contains(&lower.as_str()));
+    let Some((kind, _)) = known.filter(|_| !name.is_empty()) else {
+        let message = format!("`{target}` is no object that makes pods: write kind and name, such as deployment/web");
+        let hint = suggestion(kind, &kind_names(), "the kinds are");
+        context.report_with_hint(at, Code::NotAllowed, message, hint);
+        return None;
+    };
+    let found = makers.find(kind, namespace, name);
+    // Where manifests could not be read, missing objects are no news.
+    if found.is_none() && context.findings.issues.is_empty() {
+        let targets = makers.targets(namespace);
+        let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+        let written = format!("{}/{name}", kind.to_lowercase());
+        let hint = suggestion(&written, &targets, &format!("the objects of the namespace `{namespace}` are"));
+        let message = format!("there is no {kind} `{name}` in the namespace `{namespace}`");
+        context.report_with_hint(at, Code::UnknownReference, message, hint);
+    }
+    found
+}

@@ -1,0 +1,192 @@
+//! What makes pods: the state of Deployments and their like, the ReplicaSets and Jobs that there are, and their pods.
+//!
+//! A controller of the model ([`crate::model::controllers::Controller`]) acts through owners: a Deployment through its
+//! ReplicaSets, a CronJob through its Jobs, all others through one owner, themselves.
+//!
+//! Cost: joining and leaving touch the owner's list of pods, which holds those that are not gone.
+
+use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
+use crate::model::controllers::{Controller, Controllers};
+use crate::units::SimTime;
+
+use super::World;
+
+/// Stands for no owner in [`super::Pods::member`].
+pub const NO_MEMBER: u32 = u32::MAX;
+
+/// State of controllers, owners and their pods.
+#[derive(Clone, Debug, Default)]
+pub struct Owners {
+    /// Controllers by [`ControllerId`].
+    pub controllers: Vec<ControllerState>,
+    /// Owners by [`OwnerId`], also those that are gone.
+    pub list: Vec<Owner>,
+    /// Pods that have an owner, by the number in [`super::Pods::member`], also those that are gone.
+    pub members: Vec<Member>,
+}
+
+/// What is true of a controller now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControllerState {
+    /// Whether it is there: created and not deleted.
+    pub is_there: bool,
+    /// The template that it has now.
+    pub template: RevisionId,
+    /// `spec.replicas`; of kinds without replicas 0.
+    pub replicas: i32,
+    /// `spec.paused` or `spec.suspend`.
+    pub is_paused: bool,
+    /// `metadata.creationTimestamp`.
+    pub created: SimTime,
+    /// Its owners that are there, oldest first.
+    pub owners: Vec<OwnerId>,
+    /// `metadata.generation`: how often its `spec` changed.
+    pub generation: u64,
+    /// How many pods it has made.
+    pub pods_made: u32,
+    /// How many pods were refused by a quota.
+    pub refusals: u32,
+}
+
+/// Something that owns pods directly.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Owner {
+    /// The controller that it acts for.
+    pub controller: ControllerId,
+    /// Its `metadata.name`.
+    pub name: String,
+    /// The template of its pods; of owners that roll by themselves the one that it has now.
+    pub template: RevisionId,
+    /// `spec.replicas`, as its controller has set it.
+    pub replicas: i32,
+    /// `metadata.creationTimestamp`.
+    pub created: SimTime,
+    /// Whether it is there.
+    pub is_there: bool,
+    /// Its pods that are not gone, oldest first; pods that have ended stay as long as the API has them.
+    pub pods: Vec<PodId>,
+}
+
+/// A pod that has an owner.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The pod.
+    pub pod: PodId,
+    /// Its `metadata.name`.
+    pub name: String,
+    /// Its owner.
+    pub owner: OwnerId,
+    /// The template that it was made from.
+    pub template: RevisionId,
+    /// Ordinal in a StatefulSet, completion index of a Job, node of a DaemonSet; else 0.
+    pub ordinal: u32,
+    /// The how-many-th pod of its controller it is: with the controller its identity in random streams, whatever the
+    /// policy.
+    pub serial: u32,
+    /// Since when it has been ready; [`SimTime::NEVER`]: it is not.
+    pub ready_since: SimTime,
+    /// How often its containers were started again: the largest number of one of them.
+    pub restarts: u32,
+    /// The exit code of the container that ended it; 0 while it runs.
+    pub exit_code: i32,
+    /// Whether it ended by disruption (condition `DisruptionTarget`).
+    pub is_disrupted: bool,
+}
+
+impl Owners {
+    /// The controllers as they are before anything happened: none is there.
+    pub fn new(controllers: &Controllers) -> Owners {
+        let state = |controller: &Controller| ControllerState {
+            is_there: false,
+            template: RevisionId(0),
+            replicas: controller.kind.replicas(),
+            is_paused: controller.kind.is_paused(),
+            created: SimTime::NEVER,
+            owners: Vec::new(),
+            generation: 0,
+            pods_made: 0,
+            refusals: 0,
+        };
+        Owners { controllers: controllers.list.iter().map(state).collect(), ..Owners::default() }
+    }
+
+    /// The member entry of a pod, if it has an owner.
+    pub fn member(&self, number: u32) -> Option<&Member> {
+        self.members.get(number as usize)
+    }
+}
+
+impl World {
+    /// The entry of a pod that has an owner.
+    pub fn member(&self, pod: PodId) -> Option<&Member> {
+        self.owners.member(self.pods.member[pod.index()])
+    }
+
+    /// The entry of a pod that has an owner, to be changed.
+    pub fn member_mut(&mut self, pod: PodId) -> Option<&mut Member> {
+        self.owners.members.get_mut(self.pods.member[pod.index()] as usize)
+    }
+
+    /// The controller behind a pod.
+    pub fn controller_of(&self, pod: PodId) -> Option<ControllerId> {
+        self.member(pod).map(|member| self.owners.list[member.owner.index()].controller)
+    }
+
+    /// Whether a pod works and takes requests: it is ready, or where nothing is known of its readiness, it runs.
+    pub fn is_ready(&self, pod: PodId) -> bool {
+        match self.member(pod) {
+            Some(member) => member.ready_since != SimTime::NEVER,
+            None => self.pods.phase[pod.index()] == super::Phase::Running,
+        }
+    }
+
+    /// Adds an owner without pods.
+    pub fn add_owner(&mut self, controller: ControllerId, name: String, template: RevisionId) -> OwnerId {
+        let id = OwnerId::from_index(self.owners.list.len());
+        let created = self.time;
+        let pods = Vec::new();
+        self.owners.list.push(Owner { controller, name, template, replicas: 0, created, is_there: true, pods });
+        self.owners.controllers[controller.index()].owners.push(id);
+        id
+    }
+
+    /// Takes an owner away; its pods have been told to end.
+    pub fn remove_owner(&mut self, owner: OwnerId) {
+        let entry = &mut self.owners.list[owner.index()];
+        entry.is_there = false;
+        let owners = &mut self.owners.controllers[entry.controller.index()].owners;
+        owners.retain(|other| *other != owner);
+    }
+
+    /// Notes whose a pod is. It must be new.
+    ///
+    /// # Panics
+    /// When the pod has an owner already.
+    pub fn join(&mut self, pod: PodId, owner: OwnerId, name: String, template: RevisionId, ordinal: u32) {
+        let number = &mut self.pods.member[pod.index()];
+        assert_eq!(*number, NO_MEMBER, "a pod has one owner");
+        *number = u32::try_from(self.owners.members.len()).expect("there are at most as many members as pods");
+        let entry = &mut self.owners.list[owner.index()];
+        entry.pods.push(pod);
+        let made = &mut self.owners.controllers[entry.controller.index()].pods_made;
+        self.owners.members.push(Member {
+            pod,
+            name,
+            owner,
+            template,
+            ordinal,
+            serial: *made,
+            ready_since: SimTime::NEVER,
+            restarts: 0,
+            exit_code: 0,
+            is_disrupted: false,
+        });
+        *made += 1;
+    }
+
+    /// Takes a pod that is gone out of its owner's list.
+    pub fn leave(&mut self, pod: PodId) {
+        let Some(owner) = self.member(pod).map(|member| member.owner) else { return };
+        self.owners.list[owner.index()].pods.retain(|other| *other != pod);
+    }
+}
