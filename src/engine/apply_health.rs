@@ -32,6 +32,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
+    /// A node's taints change, which may open it to pods or close it.
     fn change_taints(&mut self, node: NodeId, change: impl FnOnce(&mut Self)) {
         let view = View { model: self.model, world: &self.world };
         self.observer.node_changes(&view, node);

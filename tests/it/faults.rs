@@ -6,10 +6,13 @@
 
 use super::audit::Audit;
 use super::event_log::model;
+use super::random_model::random_model;
 use wavetank::engine::Simulation;
-use wavetank::ids::{NodeId, PodId};
-use wavetank::model::Model;
+use wavetank::ids::{NodeId, PodId, ZoneId};
+use wavetank::model::faults::{Fault, FaultKind, NodeFailures};
+use wavetank::model::{Dist, Faults, Model, NodeLifecycle};
 use wavetank::observe::{CheckEveryEvent, Observer, Recorder, summary, tables};
+use wavetank::units::{SimDuration, SimTime};
 use wavetank::world::pods::Deletion;
 use wavetank::world::{Condition, Kubelet, NodeState, Phase, View};
 
@@ -370,19 +373,77 @@ fn nodes_fail_and_are_repaired_by_their_distributions() {
 fn failures_of_a_node_do_not_depend_on_others() {
     let failures = |nodes: u32, policy: &str| -> Vec<String> {
         let scenario = format!(
-            "horizon: 40h\ncluster: {{pools: [{{name: n, count: {nodes}, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+            "horizon: 400h\ncluster: {{pools: [{{name: n, count: {nodes}, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
              workload: {{templates: [{{name: p, count: 3, requests: {{cpu: 1}}}}]}}\nscheduler: {{policy: {policy}}}\n\
              faults: {{nodes: [{{timeToFailure: {{weibull: {{scale: 10h, shape: 0.7}}}}, \
              timeToRepair: {{exponential: {{mean: 20m}}}}}}]}}\n"
         );
         let lines = log(&model(&scenario)).into_iter();
-        println!("{:?}", lines);
         lines.filter(|line| line.contains("n-1 Down") || line.contains("n-1 Reporting")).collect()
     };
     let alone = failures(2, "first-fit");
     assert!(alone.len() >= 4, "{alone:?}");
     assert_eq!(failures(5, "first-fit"), alone);
     assert_eq!(failures(2, "random"), alone);
+}
+
+/// Up for 10 h and down for 1 h on average: silent for 1 / 11 of the time. 20 nodes in 2000 h go through about
+/// 20 * 2000 / 11 = 3636 cycles; the standard error of the share is about 1/11 * 10/11 * sqrt(2 / 3636) = 0.0019, and the
+/// bound is five of them.
+#[test]
+fn nodes_are_away_as_often_as_their_distributions_say() {
+    let model = model(
+        "horizon: 2000h\ncluster: {pools: [{name: n, count: 20, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         scheduler: {policy: first-fit}\n\
+         faults: {nodes: [{pool: n, timeToFailure: {exponential: {mean: 10h}}, \
+         timeToRepair: {exponential: {mean: 1h}}}]}\n",
+    );
+    let world = Simulation::new(&model, ()).unwrap().run().world;
+    let silent: u64 = (0..20).map(|node| world.health.silent_ns(NodeId(node), world.time)).sum();
+    let share = silent as f64 / (20.0 * 2000.0 * 3600e9);
+    assert!((share - 1.0 / 11.0).abs() < 0.0097, "{share}");
+}
+
+/// Random clusters, workloads and scripts with random faults keep every invariant, and give the same run twice.
+#[test]
+fn random_runs_with_faults_keep_the_invariants() {
+    for seed in 0..60 {
+        let mut model = random_model(seed);
+        let lifecycle =
+            NodeLifecycle { boot_not_ready: Dist::Uniform { min: 0.0, max: 9.0 }, ..NodeLifecycle::default() };
+        model.workload.classes.iter_mut().for_each(|class| lifecycle.add_default_tolerations(class));
+        model.cluster.add_taint_variants();
+        model.cluster.lifecycle = Some(lifecycle);
+        let mut draw = model.seed.stream("test/faults", 0);
+        let nodes = model.cluster.nodes.len() as u64;
+        let zones = model.cluster.zones.len() as u64;
+        let mut listed: Vec<Fault> = (0..12)
+            .map(|_| {
+                let node = NodeId(draw.below(nodes) as u32);
+                let zone = (zones > 0).then(|| ZoneId(draw.below(zones.max(1)) as u32));
+                let kind = match (draw.below(6), zone) {
+                    (0, Some(zone)) => FaultKind::ZoneDown(zone),
+                    (1, Some(zone)) => FaultKind::ZoneCutOff(zone),
+                    (2, _) => FaultKind::ApiServerDown,
+                    (3, _) => FaultKind::Reclaim(node),
+                    _ => FaultKind::NodeDown(node),
+                };
+                let span = Some(SimDuration(draw.below(400) * 1_000_000_000));
+                Fault { at: SimTime(draw.below(600) * 500_000_000), span, kind }
+            })
+            .collect();
+        listed.sort_by_key(|fault| fault.at);
+        let time_to_failure = Dist::Exponential { mean: 300.0 };
+        let time_to_repair = Dist::Exponential { mean: 60.0 };
+        model.faults = Faults {
+            listed,
+            nodes: vec![NodeFailures { pool: None, time_to_failure, time_to_repair }],
+            spot: Vec::new(),
+        };
+        model.horizon = Some(SimTime(1_500_000_000_000));
+        println!("seed {seed}");
+        assert_eq!(log(&model), log(&model));
+    }
 }
 
 /// Indexed and plain schedulers, and kube-scheduler with its queue, see taints come and go alike: the pod that comes
