@@ -135,10 +135,13 @@ impl<O: Observer> Simulation<'_, O> {
     /// Whether the controller of a pod that has ended has no use for it: it is deleted, or the controller counts only pods
     /// that have not ended.
     fn is_forgotten(&self, pod: PodId) -> bool {
-        let gone = matches!(self.world.pods.phase[pod.index()], Phase::Deleted | Phase::Evicted);
-        gone || self.world.controller_of(pod).is_some_and(|controller| {
-            matches!(self.controller(controller).kind, ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_))
-        })
+        let Some(controller) = self.world.controller_of(pod) else { return false };
+        match self.controller(controller).kind {
+            // Jobs count every pod once, also those that were deleted.
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) => self.controller_loops.jobs.has_counted(pod),
+            ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_) => true,
+            _ => matches!(self.world.pods.phase[pod.index()], Phase::Deleted | Phase::Evicted),
+        }
     }
 
     /// The pod loses its node: it ends in `phase`, or waits for a place again, as the model says.
@@ -195,6 +198,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.tell_queue(&event);
         self.schedule_faults_of(node);
         self.look_at_nodes_soon();
+        self.tell_daemon_sets();
     }
 
     /// The node changes its state.
@@ -204,6 +208,7 @@ impl<O: Observer> Simulation<'_, O> {
         let old = NodeObject::of(&view, node);
         self.world.set_node_state(node, state);
         self.tell_queue_of_node(old, node);
+        self.tell_daemon_sets();
         if state == NodeState::Ready {
             self.note_room(node);
         }

@@ -39,6 +39,7 @@ impl<O: Observer> Simulation<'_, O> {
         let old = NodeObject::of(&view, node);
         change(self);
         self.tell_queue_of_node(old, node);
+        self.tell_daemon_sets();
         self.note_room(node);
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::daemons;
 use super::distribution::{distribution, mean_seconds};
 use super::faults;
 use super::import;
@@ -42,7 +43,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
-    let controllers = makers.finish(&mut workload, &mut script);
+    let mut controllers = makers.finish(&mut workload, &mut script);
+    daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     let faults = faults::build(spec, &cluster, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
@@ -529,6 +531,7 @@ mod tests {
     use super::*;
     use crate::ids::NodeId;
     use crate::scenario::{Environment, Override, load_scenario};
+    use crate::units::SimDuration;
 
     /// The model of `full.yaml` without what needs other files.
     fn model(changes: &[&str]) -> Model {

@@ -9,6 +9,7 @@
 
 mod build;
 mod context;
+mod daemons;
 mod distribution;
 mod experiment;
 mod faults;

@@ -198,3 +198,127 @@ fn find_target(
     }
     found
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
+mod tests {
+    use crate::model::Action;
+    use crate::model::Model;
+    use crate::model::controllers::Verb;
+    use crate::scenario::{Environment, load_scenario};
+
+    /// A Deployment `web` with 2 replicas, with the script; `next.yaml` has its next template, and a Job.
+    fn load(script: &str, behaviours: &str) -> Result<Model, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let deployment = |image: &str, replicas: u32| {
+            format!(
+                "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web}}, spec: {{replicas: {replicas}, \
+                 selector: {{matchLabels: {{a: b}}}}, template: {{metadata: {{labels: {{a: b}}}}, \
+                 spec: {{containers: [{{name: c, image: {image}}}]}}}}}}}}\n"
+            )
+        };
+        let job = "{apiVersion: batch/v1, kind: Job, metadata: {name: a}, \
+                   spec: {template: {spec: {restartPolicy: Never, containers: [{name: c}]}}}}";
+        write("web.yaml", &deployment("'web:1'", 2));
+        write("next.yaml", &format!("{}---\n{job}", deployment("'web:2'", 3)));
+        write(
+            "scenario.yaml",
+            &format!(
+                "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\n\
+                 cluster: {{pools: [{{name: n, allocatable: {{cpu: 1, memory: 1Gi}}}}]}}\n\
+                 workload: {{manifests: [web.yaml], behaviours: [{behaviours}]}}\nscript: [{script}]\n"
+            ),
+        );
+        let path = directory.path().join("scenario.yaml");
+        load_scenario(&path, &[], 0, &Environment::default())
+            .map(|loaded| loaded.model)
+            .map_err(|error| error.0.iter().map(|issue| format!("{} ", issue.message)).collect())
+    }
+
+    /// Templates by revision: `web:1` is 0, `web:2` of the file 1, `web:3` of `setImage` 2.
+    #[test]
+    fn operations_are_resolved() {
+        let model = load(
+            "{at: 6s, rollBack: {target: deploy/web}}, {at: 1s, apply: next.yaml}, \
+             {at: 2s, setImage: {target: Deployment/web, container: c, image: 'web:3'}}, \
+             {at: 3s, setImage: {target: deployment/web, container: c, image: 'web:1'}}, \
+             {at: 4s, scale: {target: deployment/web, replicas: 5}}, {at: 5s, pause: {target: deployment/web}}, \
+             {at: 7s, delete: {target: deployment/web}}, {at: 8s, apply: web.yaml}, {at: 9s, cordon: n-0}",
+            "{kind: Job, runTime: 5s}",
+        )
+        .unwrap();
+        let names: Vec<(&str, usize, bool)> = model
+            .controllers
+            .list
+            .iter()
+            .map(|one| (one.name.as_str(), one.templates.len(), one.is_there_at_start))
+            .collect();
+        // In order of kind: Deployment, Job.
+        assert_eq!(names, [("web", 3, true), ("a", 1, false)]);
+        let operations: Vec<(u64, u32, Verb)> = model
+            .script
+            .iter()
+            .filter_map(|scripted| match scripted.action {
+                Action::Operate(operation) => {
+                    Some((scripted.at.0 / 1_000_000_000, operation.controller.0, operation.verb))
+                }
+                _ => None,
+            })
+            .collect();
+        let template = |revision| Verb::SetTemplate(crate::ids::RevisionId(revision));
+        assert_eq!(
+            operations,
+            [
+                (1, 0, template(1)),
+                (1, 0, Verb::Scale(3)),
+                (1, 1, Verb::Create),
+                (2, 0, template(2)),
+                (3, 0, template(0)),
+                (4, 0, Verb::Scale(5)),
+                (5, 0, Verb::Pause),
+                // Back to web:3; the file then says web:1 and 2 replicas again.
+                (6, 0, Verb::RollBack),
+                (7, 0, Verb::Delete),
+                (8, 0, Verb::Create),
+                (8, 0, template(0)),
+                (8, 0, Verb::Scale(2)),
+            ]
+        );
+        assert_eq!(model.script.len(), 13);
+        assert_eq!(model.controllers.images, ["web:1", "web:2", "web:3"]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_reported() {
+        for (script, behaviours, said) in [
+            (
+                "{at: 1s, pause: {target: deployment/wob}}",
+                "",
+                "there is no Deployment `wob` in the namespace `default`",
+            ),
+            ("{at: 1s, pause: {target: web}}", "", "`web` is no object that makes pods"),
+            ("{at: 1s, rollBack: {target: deployment/web}}", "", "has no template to go back to at that time"),
+            (
+                "{at: 1s, delete: {target: deployment/web}}, {at: 2s, scale: {target: deployment/web, replicas: 1}}",
+                "",
+                "the Deployment `web` is not there at that time",
+            ),
+            ("{at: 1s, setImage: {target: deployment/web, container: x, image: y}}", "", "has no container `x`"),
+            (
+                "{at: 1s, apply: next.yaml}, {at: 2s, scale: {target: job/a, replicas: 1}}",
+                "",
+                "the Job `a` has no number of replicas",
+            ),
+            ("{at: 1s, apply: none.yaml}", "", "no such file or directory"),
+            ("{at: 1s, cordon: n-0, pause: {target: deployment/web}}", "", "does more than one thing"),
+            ("", "{name: wob}", "`workload.behaviours[0]` is about no container"),
+            ("", "{kind: Pods}", "`Pods` makes no pods that could be meant"),
+            ("", "{exitCodes: {'256': 1}}", "`256` is no exit code"),
+            ("", "{checkpointEvery: 0}", "must be more than 0"),
+        ] {
+            let found = load(script, behaviours).err().unwrap_or_default();
+            assert!(found.contains(said), "{script} {behaviours}: {found}");
+        }
+    }
+}

@@ -58,7 +58,11 @@ impl FaultLog {
                 self.pods.push((Phase::Pending, false));
             }
             let was = std::mem::replace(&mut self.pods[i], is);
-            let name = view.pod_name(pod);
+            // Names of pods that controllers make are drawn.
+            let name = match world.member(pod) {
+                Some(_) => format!("#{i}"),
+                None => view.pod_name(pod),
+            };
             if was.0 != is.0 {
                 let node = world.pods.node(pod).map_or(String::new(), |node| format!(" {}", world.nodes.name(node)));
                 self.lines.push(format!("{now} {name} {}{node}", is.0.name()));
@@ -385,6 +389,30 @@ fn failures_of_a_node_do_not_depend_on_others() {
     assert!(alone.len() >= 4, "{alone:?}");
     assert_eq!(failures(5, "first-fit"), alone);
     assert_eq!(failures(2, "random"), alone);
+}
+
+/// Three pods of a Deployment, 3 of 4 cores each: on n-0 and n-2 in zone a, and on n-1. The zone is down from 100 to 600 s.
+/// n-0 is tainted at 145 s and n-2 at 155 s, so that their pods are told to end at 445 and 455 s, and the ReplicaSet makes
+/// others at once: the first finds n-3, the second waits until the zone is back. Then the old pods are gone, too: they do
+/// not run after the boot.
+#[test]
+fn a_deployment_heals_after_a_zone_outage() {
+    let manifest = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 3, \
+                      selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+                      spec: {containers: [{name: web, resources: {requests: {cpu: 3}}}]}}}}\n";
+    std::fs::write(manifest.path(), deployment).unwrap();
+    let model = model(&format!(
+        "horizon: 700s\ncluster: {{pools: [{{name: n, count: 4, zones: [a, b], \
+         allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+         workload: {{manifests: [{}]}}\nscheduler: {{policy: first-fit}}\n\
+         faults: {{events: [{{at: 100s, for: 500s, zoneDown: a}}]}}\n",
+        manifest.path().display()
+    ));
+    let found: Vec<String> = log(&model).into_iter().filter(|line| line.contains('#')).collect();
+    let expected = "0 #0 running n-0; 0 #1 running n-1; 0 #2 running n-2; 445 #0 told to end; 445 #3 running n-3; \
+                    455 #2 told to end; 600 #0 deleted; 600 #2 deleted; 600 #4 running n-0";
+    assert_eq!(found, expected.split("; ").collect::<Vec<_>>());
 }
 
 /// Up for 10 h and down for 1 h on average: silent for 1 / 11 of the time. 20 nodes in 2000 h go through about

@@ -17,7 +17,7 @@ const RETRY: SimDuration = SimDuration(5_000_000_000);
 impl<O: Observer> Simulation<'_, O> {
     /// Evicts what may go from a node that is cordoned, and comes back for the rest.
     pub(in crate::engine) fn on_drain(&mut self, node: NodeId) {
-        if self.world.nodes.state[node.index()] != NodeState::Cordoned {
+        if self.world.nodes.state.get(node.index()) != Some(&NodeState::Cordoned) {
             return;
         }
         let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();

@@ -47,8 +47,9 @@ impl<O: Observer> Simulation<'_, O> {
         related: &[ObservedPod],
     ) -> Option<SimTime> {
         let plan = replica_set::manage_replicas(spec, pods, related, self.world.time);
+        let template = self.world.owners.list[owner.index()].template;
         for _ in 0..plan.create {
-            self.make_pod(owner, 0);
+            self.make_pod(owner, template, 0);
         }
         for pod in plan.delete {
             self.delete_pod(pod, Reason::Deleted);

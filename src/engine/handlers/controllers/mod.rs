@@ -4,16 +4,21 @@
 //! instant lead to one sync, after them and before the scheduler.
 
 mod deployments;
+mod jobs;
+mod sets;
 
 use std::collections::BTreeMap;
 
 use deployments::{Annotations, DeploymentStatuses};
+use jobs::JobLoops;
 
 use crate::engine::Event;
 use crate::engine::run::Simulation;
-use crate::ids::{ControllerId, OwnerId, PodId};
-use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, Verb};
+use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, PodLife, Verb};
 use crate::observe::Observer;
+use crate::policy::controllers::daemon_set::FailureBackoffs;
+use crate::policy::controllers::stateful_set::StatefulSetStatus;
 use crate::policy::controllers::{ObservedPod, PodPhase};
 use crate::units::SimTime;
 use crate::world::pods::{MADE_BY_CONTROLLER, Reason};
@@ -28,6 +33,12 @@ pub(in crate::engine) struct ControllerLoops {
     deployments: DeploymentStatuses,
     /// What Deployments have written into their ReplicaSets.
     annotations: BTreeMap<OwnerId, Annotations>,
+    /// `status` of StatefulSets.
+    stateful_sets: BTreeMap<ControllerId, StatefulSetStatus>,
+    /// Nodes on which pods of DaemonSets failed.
+    daemon_backoffs: BTreeMap<ControllerId, FailureBackoffs>,
+    /// Jobs and CronJobs.
+    pub(in crate::engine) jobs: JobLoops,
 }
 
 impl ControllerLoops {
@@ -36,6 +47,9 @@ impl ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
             deployments: DeploymentStatuses::new(),
             annotations: BTreeMap::new(),
+            stateful_sets: BTreeMap::new(),
+            daemon_backoffs: BTreeMap::new(),
+            jobs: JobLoops::default(),
         }
     }
 }
@@ -133,7 +147,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wake = match &self.controller(controller).kind {
             ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
             ControllerKind::Deployment(_) => self.sync_deployment(controller),
-            _ => None,
+            ControllerKind::StatefulSet(_) => self.sync_stateful_set(controller),
+            ControllerKind::DaemonSet(_) => self.sync_daemon_set(controller),
+            ControllerKind::Job(_) => self.sync_job(controller),
+            ControllerKind::CronJob(_) => self.sync_cron_job(controller),
         };
         if let Some(wake) = wake {
             self.request_sync(controller, wake);
@@ -185,9 +202,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// Makes a pod; it waits for a node from now on.
-    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, ordinal: u32) -> PodId {
+    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> PodId {
         let entry = &self.world.owners.list[owner.index()];
-        let template = entry.template;
         let class = self.controller(entry.controller).templates[template.index()].class(ordinal);
         let name = self.pod_name(owner, ordinal);
         let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
@@ -211,6 +227,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let name = View { model: self.model, world: &self.world }.pod_name(pod);
         self.world.join(pod, owner, name, template, ordinal);
         self.note_change(controller);
+    }
+
+    /// What the pods of an owner do.
+    pub(in crate::engine) fn life_of(&self, owner: OwnerId) -> &'m PodLife {
+        let entry = &self.world.owners.list[owner.index()];
+        let template = &self.controller(entry.controller).templates[entry.template.index()];
+        &self.model.controllers.lives[template.life.index()]
     }
 
     /// The name of the next pod of an owner, as its kind forms it.

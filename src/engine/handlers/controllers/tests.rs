@@ -1,8 +1,9 @@
 use crate::engine::Simulation;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
+use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::controllers::{
-    Container, Controller, ControllerKind, DeploymentSpec, DeploymentStrategy, Operation, PodLife, PodTemplate, Probes,
-    PullPolicy, Verb,
+    Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy,
+    Operation, PodLife, PodTemplate, Probes, PullPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
 };
 use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
@@ -51,19 +52,23 @@ impl Observer for Timeline {
 }
 
 fn deployment(replicas: i32, strategy: DeploymentStrategy) -> Controller {
+    controller(ControllerKind::Deployment(DeploymentSpec {
+        replicas,
+        strategy,
+        min_ready: SimDuration::ZERO,
+        progress_deadline: Some(seconds(600)),
+        revision_history_limit: 10,
+        is_paused: false,
+    }))
+}
+
+fn controller(kind: ControllerKind) -> Controller {
     let template =
         |hash: &str, class| PodTemplate { hash: hash.to_owned(), classes: vec![ClassId(class)], life: LifeId(0) };
     Controller {
         namespace: "default".to_owned(),
         name: "web".to_owned(),
-        kind: ControllerKind::Deployment(DeploymentSpec {
-            replicas,
-            strategy,
-            min_ready: SimDuration::ZERO,
-            progress_deadline: Some(seconds(600)),
-            revision_history_limit: 10,
-            is_paused: false,
-        }),
+        kind,
         templates: vec![template("old", 0), template("new", 1)],
         is_there_at_start: true,
     }
@@ -187,6 +192,59 @@ fn a_drain_waits_for_the_budget() {
 fn a_crash_is_healed() {
     let model = model(deployment(2, rolling(1, 0)), 2, &[(20, Action::Crash(NodeId(0)))]);
     let expected = ["0 s: old 0/2 new 0/0", "5 s: old 2/2 new 0/0", "20 s: old 0/2 new 0/0", "25 s: old 2/2 new 0/0"];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn stateful_sets_start_in_order_and_update_from_the_top() {
+    let spec = StatefulSetSpec {
+        replicas: 3,
+        first_ordinal: 0,
+        min_ready: SimDuration::ZERO,
+        is_parallel: false,
+        update: StatefulSetUpdate::RollingUpdate { partition: 1, max_unavailable: Count(1) },
+    };
+    let script = [(20, operate(Verb::SetTemplate(RevisionId(1)))), (40, operate(Verb::Scale(1)))];
+    let mut model = model(controller(ControllerKind::StatefulSet(spec)), 1, &script);
+    model.controllers.lives[0].containers = vec![Container { shut_down: Dist::Constant(seconds(2)), ..container() }];
+    let expected = [
+        "0 s: old 0/1 new 0/0",
+        "5 s: old 1/2 new 0/0",
+        "10 s: old 2/3 new 0/0",
+        "15 s: old 3/3 new 0/0",
+        "20 s: old 2/2 new 0/0", // the highest goes, and comes back when it is gone
+        "22 s: old 2/2 new 0/1",
+        "27 s: old 1/1 new 1/1",
+        "29 s: old 1/1 new 1/2",
+        "34 s: old 1/1 new 2/2", // the partition keeps the lowest
+        "40 s: old 1/1 new 1/1",
+        "42 s: old 1/1 new 0/0",
+    ];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn daemon_sets_follow_the_nodes() {
+    let update = DaemonSetUpdate::RollingUpdate { max_surge: Count(0), max_unavailable: Count(1) };
+    let spec = DaemonSetSpec { min_ready: SimDuration::ZERO, update };
+    let script = [(20, Action::Crash(NodeId(1))), (30, operate(Verb::SetTemplate(RevisionId(1))))];
+    let mut model = model(controller(ControllerKind::DaemonSet(spec)), 3, &script);
+    let ask = |class: &PodClass, node: usize| PodClass {
+        node_selector: vec![Label { key: HOSTNAME_LABEL.to_owned(), value: format!("node-{node}") }],
+        ..class.clone()
+    };
+    let classes = model.workload.classes.clone();
+    model.workload.classes = classes.iter().flat_map(|class| (0..3).map(move |node| ask(class, node))).collect();
+    model.controllers.list[0].templates[0].classes = (0..3).map(ClassId).collect();
+    model.controllers.list[0].templates[1].classes = (3..6).map(ClassId).collect();
+    let expected = [
+        "0 s: old 0/3 new 0/0",
+        "5 s: old 3/3 new 0/0",
+        "20 s: old 2/2 new 0/0",
+        "30 s: old 1/1 new 0/1", // one node after the other
+        "35 s: old 0/0 new 1/2",
+        "40 s: old 0/0 new 2/2",
+    ];
     assert_eq!(timeline(&model), expected);
 }
 

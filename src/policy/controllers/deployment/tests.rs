@@ -4,6 +4,8 @@
 use super::CountOrPercent::{Count, Percent};
 use super::*;
 
+mod rollouts;
+
 const SECOND: u64 = 1_000_000_000;
 
 fn at(seconds: u64) -> SimTime {
@@ -257,7 +259,8 @@ fn old_replica_sets_shrink_by_what_is_available() {
 #[test]
 fn history_is_cut_as_upstream() {
     // (size, pods), limit, how many go
-    let rows: Vec<(Vec<(i32, i32)>, i32, usize)> = vec![
+    type Row = (Vec<(i32, i32)>, i32, usize);
+    let rows: Vec<Row> = vec![
         (vec![(0, 0), (0, 0), (0, 0)], 1, 2),
         (vec![(0, 0), (0, 1), (1, 0), (1, 1)], 0, 1),
         (vec![(0, 0), (0, 0)], 0, 2),
@@ -282,7 +285,8 @@ fn history_is_cut_as_upstream() {
 #[test]
 fn history_goes_by_revision() {
     // (size, revision), the oldest first; limit; the ids that go
-    let rows: Vec<(Vec<(i32, i64)>, i32, Vec<u32>)> = vec![
+    type Row = (Vec<(i32, i64)>, i32, Vec<u32>);
+    let rows: Vec<Row> = vec![
         (vec![(0, 1), (0, 2)], 1, vec![1]),
         (vec![(0, 2), (0, 1)], 1, vec![2]),
         (vec![(0, 1), (0, 0)], 1, vec![2]),

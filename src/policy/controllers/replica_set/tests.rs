@@ -97,7 +97,8 @@ fn the_pods_that_go_are_upstreams() {
     let beside = pod(7, Some(2), PodPhase::Running, Some(NOW), NOW);
     let own = None;
     // pods, related pods (none: the same), how many go, those that go
-    let rows: Vec<(Vec<ObservedPod>, Option<Vec<ObservedPod>>, usize, Vec<u32>)> = vec![
+    type Row = (Vec<ObservedPod>, Option<Vec<ObservedPod>>, usize, Vec<u32>);
+    let rows: Vec<Row> = vec![
         (vec![], own.clone(), 0, vec![]),
         (vec![not_ready, on_one], own.clone(), 2, vec![3, 5]),
         (vec![on_one, not_ready], own.clone(), 1, vec![3]),

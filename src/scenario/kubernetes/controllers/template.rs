@@ -1,5 +1,7 @@
 //! Pod templates to the pods that controllers write, and those to classes.
 
+use std::collections::BTreeMap;
+
 use super::super::files::Object;
 use super::super::objects::Header;
 use super::super::read::Notes;
@@ -8,7 +10,7 @@ use super::life::Whose;
 use super::{Maker, Parts, PodMakers, ReadFor, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
-use crate::model::controllers::{ControllerKind, PodTemplate};
+use crate::model::controllers::{ControllerKind, CronJobSpec, PodTemplate};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
@@ -61,6 +63,17 @@ impl Maker {
                 set.first_ordinal + self.replicas.unwrap_or(0).max(set.replicas).max(1).unsigned_abs()
             }
             _ => 1,
+        }
+    }
+
+    /// About how many pods it makes.
+    fn pods(&self, nodes: usize) -> f64 {
+        match &self.kind {
+            ControllerKind::DaemonSet(_) => nodes as f64,
+            ControllerKind::Job(job) | ControllerKind::CronJob(CronJobSpec { job, .. }) => {
+                f64::from(job.completions.unwrap_or(job.parallelism))
+            }
+            _ => f64::from(self.replicas.unwrap_or(0)),
         }
     }
 
@@ -172,9 +185,18 @@ fn add_daemon_tolerations(pod: &mut Tree) {
 impl PodMakers {
     /// Makes what is not made yet of all objects.
     pub(in crate::scenario::kubernetes) fn build_all(&mut self, parts: &mut Parts<'_>, findings: &mut Findings) {
+        let mut popularity: BTreeMap<ClassId, f64> =
+            std::mem::take(&mut parts.workload.popularity).into_iter().collect();
         for at in 0..self.list.len() {
             self.build(at, parts, findings);
+            let maker = &self.list[at];
+            // The pods of a dump have been counted as they are listed.
+            if let Some(built) = maker.templates[0].built.as_ref().filter(|_| !maker.is_from_dump) {
+                let share = maker.pods(parts.cluster.nodes.len()) / built.classes.len() as f64;
+                built.classes.iter().for_each(|class| *popularity.entry(*class).or_insert(0.0) += share);
+            }
         }
+        parts.workload.popularity = popularity.into_iter().collect();
     }
 
     /// Makes the classes and lives of an object's templates that are not made yet, and what else follows from them.

@@ -1,0 +1,106 @@
+//! StatefulSets and DaemonSets act through pods, one for each ordinal and one for each node.
+
+use crate::engine::run::Simulation;
+use crate::ids::{ControllerId, NodeId, OwnerId};
+use crate::model::cluster::TaintEffect;
+use crate::model::controllers::{ControllerKind, StatefulSetSpec};
+use crate::observe::Observer;
+use crate::policy::controllers::daemon_set::{self, DaemonNode, ObservedDaemonSet};
+use crate::policy::controllers::stateful_set;
+use crate::policy::scheduler::kube;
+use crate::units::SimTime;
+use crate::world::View;
+use crate::world::constraints::{Verdict, tolerates};
+use crate::world::pods::Reason;
+
+impl<O: Observer> Simulation<'_, O> {
+    /// Syncs a StatefulSet.
+    pub(super) fn sync_stateful_set(&mut self, controller: ControllerId) -> Option<SimTime> {
+        let ControllerKind::StatefulSet(spec) = &self.controller(controller).kind else {
+            unreachable!("asked for StatefulSets only")
+        };
+        let state = &self.world.owners.controllers[controller.index()];
+        let (spec, template) = (StatefulSetSpec { replicas: state.replicas, ..spec.clone() }, state.template);
+        let owner = self.own_owner_of(controller);
+        let pods = self.observe_pods(owner);
+        let before = self.controller_loops.stateful_sets.entry(controller).or_default();
+        let plan = stateful_set::sync(&spec, template, before, &pods, self.world.time);
+        *before = plan.status;
+        for pod in plan.create {
+            self.make_pod(owner, pod.revision, pod.ordinal);
+        }
+        for pod in plan.delete {
+            self.delete_pod(pod, Reason::Deleted);
+        }
+        plan.wake
+    }
+
+    /// Syncs a DaemonSet.
+    pub(super) fn sync_daemon_set(&mut self, controller: ControllerId) -> Option<SimTime> {
+        let ControllerKind::DaemonSet(spec) = &self.controller(controller).kind else {
+            unreachable!("asked for DaemonSets only")
+        };
+        let owner = self.own_owner_of(controller);
+        let state = &self.world.owners.controllers[controller.index()];
+        let (template, generation) = (state.template, state.generation);
+        let nodes = self.daemon_nodes(controller);
+        let observed = self.observe_pods(owner).into_iter();
+        let pods: Vec<_> = observed.map(|pod| (NodeId(pod.ordinal), pod)).collect();
+        let object = ObservedDaemonSet { spec, template, generation, nodes: &nodes, pods: &pods };
+        let backoffs = self.controller_loops.daemon_backoffs.entry(controller).or_default();
+        let plan = daemon_set::sync(&object, backoffs, self.world.time);
+        for node in plan.create {
+            self.make_pod(owner, template, node.0);
+        }
+        for pod in plan.delete {
+            self.delete_pod(pod, Reason::Deleted);
+        }
+        plan.wake
+    }
+
+    /// The nodes that are there, and which of them are to have a pod.
+    fn daemon_nodes(&self, controller: ControllerId) -> Vec<DaemonNode> {
+        let template = self.world.owners.controllers[controller.index()].template;
+        let template = &self.controller(controller).templates[template.index()];
+        let view = View { model: self.model, world: &self.world };
+        let nodes = &self.world.nodes;
+        // A template has a class for each node that the model knows of.
+        let known = (0..nodes.len().min(template.classes.len())).map(NodeId::from_index);
+        known
+            .filter(|node| nodes.state[node.index()].is_up())
+            .map(|id| {
+                let class = template.class(id.0);
+                let fits =
+                    kube::labels::meets_required_node_affinity(view.class(class), &kube::NodeInfo::new(view, id));
+                let allowed = self.world.constraints.verdict_on_node(class, nodes, id);
+                let taints = &self.model.cluster.shape(nodes.shape[id.index()]).taints;
+                let tolerations = &view.class(class).tolerations;
+                let stays = taints
+                    .iter()
+                    .filter(|taint| taint.effect == TaintEffect::NoExecute)
+                    .all(|taint| tolerations.iter().any(|toleration| tolerates(toleration, taint)));
+                DaemonNode {
+                    id,
+                    should_run: fits && allowed == Verdict::Allowed,
+                    should_continue: fits && stays && allowed != Verdict::SelectorMismatch,
+                }
+            })
+            .collect()
+    }
+
+    /// Nodes have come, gone or changed: DaemonSets look at them.
+    pub(in crate::engine) fn tell_daemon_sets(&mut self) {
+        for index in 0..self.model.controllers.list.len() {
+            if matches!(self.model.controllers.list[index].kind, ControllerKind::DaemonSet(_)) {
+                self.request_sync(ControllerId::from_index(index), self.world.time);
+            }
+        }
+    }
+
+    fn own_owner_of(&mut self, controller: ControllerId) -> OwnerId {
+        let template = self.world.owners.controllers[controller.index()].template;
+        let owner = self.own_owner(controller);
+        self.world.owners.list[owner.index()].template = template;
+        owner
+    }
+}
