@@ -88,14 +88,14 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod runs.
     pub(super) fn apply_start(&mut self, pod: PodId) {
-        self.apply_running(pod);
+        self.apply_running(pod, self.world.time);
         self.begin_work(pod);
     }
 
-    /// The pod is seen to run.
-    pub(super) fn apply_running(&mut self, pod: PodId) {
+    /// The pod is seen to run, since that instant.
+    pub(super) fn apply_running(&mut self, pod: PodId, since: SimTime) {
         self.world.set_phase(pod, Phase::Running);
-        self.world.pods.running[pod.index()] = self.world.time;
+        self.world.pods.running[pod.index()] = since;
         self.apply_readiness(pod, true);
     }
 

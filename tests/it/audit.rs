@@ -261,9 +261,10 @@ impl Observer for Audit {
         self.arrived += 1;
         self.waits_since.push(None);
         let (source, number) = view.world.pods.origin[pod.index()];
-        let bound_already = match &view.model.workload.sources[usize::from(source)] {
-            ArrivalSource::Listed(listed) => listed.pods[number as usize].node.is_some(),
-            ArrivalSource::Generated(_) => false,
+        // Pods that controllers make come from no source.
+        let bound_already = match view.model.workload.sources.get(usize::from(source)) {
+            Some(ArrivalSource::Listed(listed)) => listed.pods[number as usize].node.is_some(),
+            Some(ArrivalSource::Generated(_)) | None => false,
         };
         if !bound_already {
             self.begin_wait(pod, view.world.time);
@@ -294,7 +295,8 @@ impl Observer for Audit {
     fn pod_evicted(&mut self, view: &View<'_>, pod: PodId) {
         self.evictions += 1;
         assert!(view.world.pods.phase[pod.index()].holds_node(), "I1: pod {} loses a node it does not hold", pod.0);
-        if view.model.scheduling.on_eviction == OnEviction::Requeue {
+        // The controller of a pod makes another; others wait again.
+        if view.model.scheduling.on_eviction == OnEviction::Requeue && view.world.member(pod).is_none() {
             self.begin_wait(pod, view.world.time);
         }
     }

@@ -30,10 +30,19 @@ pub(in crate::engine) struct Lifecycle {
     taint_at: SimTime,
     /// When pods have to go for a taint.
     evictions: BTreeMap<PodId, SimTime>,
-    /// What pods on nodes that are cut off have done since, with their generation, in order.
-    unseen: BTreeMap<NodeId, Vec<(PodId, u16, Step)>>,
+    /// What pods on nodes that are cut off have done since, in order.
+    unseen: BTreeMap<NodeId, Vec<UnseenStep>>,
     /// Pods, with their generation, that could not be bound because the API server did not answer.
     unbound: Vec<(PodId, u16)>,
+}
+
+/// Something that a pod has done and nobody has seen.
+#[derive(Clone, Copy, Debug)]
+struct UnseenStep {
+    pod: PodId,
+    generation: u16,
+    step: Step,
+    at: SimTime,
 }
 
 /// Whether a node is there, and why not.
@@ -204,10 +213,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.apply_condition(node, Condition::Ready);
             self.apply_readiness_of_all(node, true);
         }
-        for (pod, generation, step) in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
+        for UnseenStep { pod, generation, step, at } in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
             if generation == self.world.pods.generation[pod.index()] {
                 match step {
-                    Step::Start => self.apply_running(pod),
+                    Step::Start => self.apply_running(pod, at),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
                     Step::End => self.on_step(pod, Step::End),
                     Step::Bind | Step::Decide => self.begin_start(pod),
@@ -256,7 +265,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Kubelet::CutOff => {
                 let generation = self.world.pods.generation[pod.index()];
                 if !self.lifecycle.nodes[node.index()].must_restart {
-                    self.lifecycle.unseen.entry(node).or_default().push((pod, generation, step));
+                    let at = self.world.time;
+                    self.lifecycle.unseen.entry(node).or_default().push(UnseenStep { pod, generation, step, at });
                 }
                 if step == Step::Start {
                     self.begin_work(pod);
