@@ -213,7 +213,7 @@ impl Fixture {
             cluster.nodes.push(Node { name: name.clone(), shape, unschedulable: *unschedulable });
         }
         let popularity = (0..self.pods.len()).map(|i| (ClassId::from_index(i), 1.0)).collect();
-        model(cluster, Workload { classes: self.pods.clone(), sources: vec![], popularity })
+        model(cluster, Workload { classes: self.pods.clone(), popularity, ..Workload::default() })
     }
 }
 

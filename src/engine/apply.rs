@@ -86,17 +86,19 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    /// The pod runs.
+    /// The pod runs, or where it is known what its containers do, they begin.
     pub(super) fn apply_start(&mut self, pod: PodId) {
+        if self.begin_life(pod) {
+            return;
+        }
         self.apply_running(pod, self.world.time);
         self.begin_work(pod);
     }
 
-    /// The pod is seen to run, since that instant.
+    /// The pod, of whose containers nothing is known, is seen to run, since that instant.
     pub(super) fn apply_running(&mut self, pod: PodId, since: SimTime) {
         self.world.set_phase(pod, Phase::Running);
         self.world.pods.running[pod.index()] = since;
-        self.apply_readiness(pod, true);
     }
 
     /// The pod begins its work.
@@ -109,6 +111,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod ends, and gives back what it held.
     pub(super) fn apply_end(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        self.end_life(pod);
         if self.world.pods.node(pod).is_some() {
             self.apply_release(pod);
         }

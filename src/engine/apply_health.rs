@@ -48,6 +48,7 @@ impl<O: Observer> Simulation<'_, O> {
         for pod in self.pods_on(node) {
             if self.is_at_work(pod) {
                 self.world.interrupt(pod);
+                self.end_life(pod);
             }
         }
     }
@@ -55,7 +56,9 @@ impl<O: Observer> Simulation<'_, O> {
     /// A node that has booted starts its pods again.
     pub(super) fn apply_restart(&mut self, node: NodeId) {
         for pod in self.pods_on(node) {
-            if self.is_at_work(pod) {
+            if self.is_at_work(pod) && self.fails_by_boot(pod) {
+                self.apply_end(pod, Phase::Failed, Reason::NodeCrashed);
+            } else if self.is_at_work(pod) {
                 self.world.set_phase(pod, Phase::Starting);
                 self.apply_readiness(pod, false);
                 if !self.is_held_back(pod, Step::Bind) {
@@ -70,14 +73,9 @@ impl<O: Observer> Simulation<'_, O> {
         matches!(self.world.pods.phase[pod.index()], Phase::Starting | Phase::Running)
     }
 
-    /// What the control plane takes for the readiness of a node's pods changes with the node's condition: none is ready
-    /// when the node has not been heard of for too long (`MarkPodsNotReady`), and those that run are when it is again.
-    pub(super) fn apply_readiness_of_all(&mut self, node: NodeId, is_ready: bool) {
-        for pod in self.pods_on(node) {
-            if self.world.pods.phase[pod.index()] == Phase::Running {
-                self.apply_readiness(pod, is_ready);
-            }
-        }
+    /// No pod of the node counts as ready any more: it has not been heard of for too long (`MarkPodsNotReady`).
+    pub(super) fn apply_not_ready(&mut self, node: NodeId) {
+        self.pods_on(node).into_iter().for_each(|pod| self.apply_readiness(pod, false));
     }
 
     /// A pod is told to end by something that disrupts it. Those of controllers take the time that they need; others end

@@ -40,7 +40,11 @@ pub enum Step {
     Start,
     /// The pod's work is done. Scheduled by its start, handled in `handlers::pod`: gives back what it held.
     Finish,
-    /// A pod that was told to end has ended. Scheduled by its deletion, handled in `handlers::pod`.
+    /// Something happens in the life of the pod: a container starts, ends, is probed. Scheduled by its life for the
+    /// instant that it asks for, handled in `handlers::life`; stale when the life asks for another by now.
+    Life,
+    /// The containers of a pod have ended, or it was told to end before they began. Scheduled by its life and its
+    /// deletion, handled in `handlers::life`.
     End,
 }
 
@@ -98,6 +102,9 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// Images have been transferred, or are to be collected. Scheduled by whoever changes the transfers, handled in
+    /// `handlers::life`: pods get on whose images are there.
+    Images,
     /// A scripted action is due. Scheduled at the start of the run, handled in `handlers::node`.
     Script {
         /// Position in the model's script.
@@ -144,8 +151,8 @@ impl Event {
     /// Its place among the events of one instant.
     pub fn phase(self) -> Phase {
         match self {
-            Event::Pod { step: Step::Finish | Step::End, .. } => Phase::Completion,
-            Event::Pod { step: Step::Bind | Step::Start, .. } => Phase::Progress,
+            Event::Pod { step: Step::Finish | Step::Life | Step::End, .. } => Phase::Completion,
+            Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images => Phase::Progress,
             Event::Script { .. }
             | Event::Drain { .. }
             | Event::Fault { .. }

@@ -7,6 +7,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod event;
+pub mod life;
 pub mod queue;
 pub mod run;
 

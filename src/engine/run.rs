@@ -60,6 +60,8 @@ pub struct Simulation<'m, O> {
     pub(super) scheduler_busy: bool,
     /// The rank of the pod that the scheduler is thinking about.
     pub(super) rank_in_hand: i64,
+    /// When the pending [`Event::Images`] is due; [`SimTime::NEVER`]: there is none.
+    pub(super) images_at: SimTime,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
     /// What is known of nodes that do not report.
@@ -126,6 +128,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             schedule_due: false,
             scheduler_busy: false,
             rank_in_hand: 0,
+            images_at: SimTime::NEVER,
             pool_sizes,
             lifecycle: Lifecycle::new(model),
             faults: ActiveFaults::default(),
@@ -182,6 +185,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Arrive { source } => self.on_arrive(source),
             Event::Drain { node } => self.on_drain(node),
             Event::Sync { controller } => self.on_sync(controller),
+            Event::Images => self.on_images(),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {

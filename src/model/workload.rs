@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Dist;
+use super::Images;
 use super::cluster::{Label, TaintEffect};
 use super::controllers::Adoption;
 use super::pod_spec::PodSpec;
@@ -21,6 +22,8 @@ pub struct Workload {
     /// How common each class is in the workload that policies may know beforehand (class, pods or weight), in order
     /// of class. For a trace this is the whole file, before shuffling and inflation.
     pub popularity: Vec<(ClassId, f64)>,
+    /// Images of containers and where they come from.
+    pub images: Images,
 }
 
 /// Pods that the scheduler cannot tell apart.

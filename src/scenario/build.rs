@@ -7,6 +7,7 @@ use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, mean_seconds};
 use super::faults;
+use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
@@ -45,6 +46,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     behaviours_are_used(&makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
+    workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
@@ -551,6 +553,7 @@ mod tests {
             "workload.openb=",
             "workload.synthetic=",
             "workload.behaviours=",
+            "workload.images=",
             "script=[{at: 10m, cordon: gpu-0}, {at: 5m, add: {pool: gpu, count: 2}}, {at: 11m, uncordon: gpu-0}, \
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",
             "scheduler.configuration=",

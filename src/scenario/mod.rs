@@ -13,6 +13,7 @@ mod daemons;
 mod distribution;
 mod experiment;
 mod faults;
+mod images;
 mod import;
 pub mod kubernetes;
 mod load;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::spec;
 use crate::document::{Code, Entry, Node, Span, Value, limits};
+use crate::model::images::Bandwidth;
 use crate::units::{SimDuration, parse_quantity_milli};
 
 /// The JSON Schema of scenario files.
@@ -97,6 +98,9 @@ fn whole_float(node: &Node) -> Option<i64> {
 fn expectation(schema: &Json) -> String {
     if schema["format"] == "duration" {
         return "a duration such as 90s".to_owned();
+    }
+    if schema["format"] == "bandwidth" {
+        return "a bandwidth such as 1Gbps".to_owned();
     }
     if schema["format"] == "quantity" {
         return "a quantity such as 500m or 1Gi".to_owned();
@@ -334,6 +338,7 @@ impl<'s> Checker<'s> {
         let text = node.scalar_text().unwrap_or_default();
         let refused = match schema["format"].as_str() {
             Some("duration") => SimDuration::parse(&text).err(),
+            Some("bandwidth") => Bandwidth::parse(&text).err(),
             Some("quantity") if node.as_number().is_none_or(f64::is_finite) => parse_quantity_milli(&text).err(),
             _ => None,
         };

@@ -363,6 +363,8 @@ pub struct WorkloadSpec {
     /// Default: they work at once, serve until they are stopped, and end at once; those of Jobs run for 60 s and succeed.
     #[serde(default)]
     pub behaviours: Vec<BehaviourSpec>,
+    /// Images of those containers and where they come from. Default: they are there at once.
+    pub images: Option<ImagesSpec>,
     /// The pod list of the openb GPU trace, as CSV.
     pub openb: Option<OpenbPodsSpec>,
     /// Pods drawn from the seed.
@@ -370,6 +372,65 @@ pub struct WorkloadSpec {
     /// Like pods, arriving by a rule.
     #[serde(default)]
     pub templates: Vec<TemplateSpec>,
+}
+
+/// Images of containers. They are named as in the manifests, with `:latest` where there is neither tag nor digest; a `*`
+/// at the end stands for anything, and of several names that fit the longest counts.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImagesSpec {
+    /// The registry that sends them. Default: it sends any amount.
+    pub registry: Option<RegistrySpec>,
+    /// How nodes pull and keep them.
+    #[serde(default)]
+    pub node: NodeImagesSpec,
+    /// How much is sent of an image that shares nothing with others: name to size.
+    #[serde(default)]
+    pub sizes: BTreeMap<String, Quantity>,
+    /// Layers of images: name to layers. Layers of one digest are sent and kept once.
+    #[serde(default)]
+    pub layers: BTreeMap<String, Vec<LayerSpec>>,
+}
+
+/// A registry of images.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrySpec {
+    /// What it sends at most to all nodes together, such as `1Gbps`.
+    pub bandwidth: Bandwidth,
+}
+
+/// How nodes pull and keep images.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeImagesSpec {
+    /// What a node receives at most, such as `1Gbps`. Default: any amount.
+    pub bandwidth: Option<Bandwidth>,
+    /// How many images it pulls at once. Default: 1, as `serializeImagePulls` says.
+    #[schemars(range(min = 1))]
+    pub max_parallel_pulls: Option<u32>,
+    /// Room for images on it. Default: any amount.
+    pub disk: Option<Quantity>,
+    /// Share of the disk in percent at which it removes unused images. Default: 85.
+    #[schemars(range(min = 0, max = 100))]
+    pub image_gc_high_threshold_percent: Option<u8>,
+    /// Share of the disk in percent at which it stops removing them. Default: 80.
+    #[schemars(range(min = 0, max = 100))]
+    pub image_gc_low_threshold_percent: Option<u8>,
+    /// Images that have been there for less are kept. Default: 2m.
+    #[serde(rename = "imageMinimumGCAge")]
+    pub image_minimum_gc_age: Option<Duration>,
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LayerSpec {
+    /// What tells it from others.
+    #[schemars(length(min = 1))]
+    pub digest: String,
+    /// How much of it is sent and kept.
+    pub size: Quantity,
 }
 
 /// How containers behave. It is about those that all of `kind`, `namespace`, `name` and `container` fit.
@@ -969,6 +1030,31 @@ impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Scalar(text) = Scalar::deserialize(deserializer)?;
         SimDuration::parse(&text).map(Duration).map_err(D::Error::custom)
+    }
+}
+
+/// A rate of transfer in bits a second, such as `100Mbps` or `1Gbps`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bandwidth(pub crate::model::images::Bandwidth);
+
+impl JsonSchema for Bandwidth {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Bandwidth".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "bandwidth" })
+    }
+}
+
+impl<'de> Deserialize<'de> for Bandwidth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Scalar(text) = Scalar::deserialize(deserializer)?;
+        crate::model::images::Bandwidth::parse(&text).map(Bandwidth).map_err(D::Error::custom)
     }
 }
 

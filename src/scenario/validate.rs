@@ -195,6 +195,9 @@ fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Con
     for (index, one) in workload.behaviours.iter().enumerate() {
         behaviour(one, &format!("workload.behaviours[{index}]"), context);
     }
+    if let Some(images) = &workload.images {
+        super::images::validate(images, context);
+    }
     if let Some(openb) = &workload.openb {
         openb_pods(openb, context);
     }

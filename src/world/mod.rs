@@ -13,6 +13,8 @@ pub mod claims;
 pub mod constraints;
 pub mod fragment;
 pub mod health;
+pub mod images;
+pub mod lives;
 pub mod nodes;
 pub mod nominations;
 pub mod owners;
@@ -33,6 +35,7 @@ pub use pods::{Deletion, Phase, Pods};
 pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
+use self::images::ImageStore;
 use crate::ids::{NodeId, PodId};
 use crate::model::node_lifecycle::Trouble;
 use crate::model::{Model, PodClass, ShapeId};
@@ -53,6 +56,8 @@ pub struct World {
     pub changes: ChangeLog,
     /// Which pods came to nodes and left them, in order.
     pub placements: Placements,
+    /// Which images nodes have.
+    pub images: ImageStore,
     /// Who makes pods, and whose pods are whose.
     pub owners: Owners,
     /// Pods that wait for a node that preemption is making room on.
@@ -98,6 +103,7 @@ impl World {
             pods: Pods::default(),
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
+            images: ImageStore::new(&model.workload.images),
             owners: Owners::new(&model.controllers),
             nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),

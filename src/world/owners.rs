@@ -10,6 +10,7 @@ use crate::model::controllers::{Controller, Controllers};
 use crate::units::SimTime;
 
 use super::World;
+use super::lives::Life;
 
 /// Stands for no owner in [`super::Pods::member`].
 pub const NO_MEMBER: u32 = u32::MAX;
@@ -85,8 +86,12 @@ pub struct Member {
     pub serial: u32,
     /// Since when it has been ready; [`SimTime::NEVER`]: it is not.
     pub ready_since: SimTime,
-    /// How often its containers were started again: the largest number of one of them.
+    /// How often its containers were started again: the largest number of one that is not a sidecar.
     pub restarts: u32,
+    /// The same of its sidecars.
+    pub sidecar_restarts: u32,
+    /// What its containers are doing, once its node has been told of it.
+    pub life: Option<Box<Life>>,
     /// The exit code of the container that ended it; 0 while it runs.
     pub exit_code: i32,
     /// Whether it ended by disruption (condition `DisruptionTarget`).
@@ -178,6 +183,8 @@ impl World {
             serial: *made,
             ready_since: SimTime::NEVER,
             restarts: 0,
+            sidecar_restarts: 0,
+            life: None,
             exit_code: 0,
             is_disrupted: false,
         });
@@ -186,7 +193,9 @@ impl World {
 
     /// Takes a pod that is gone out of its owner's list.
     pub fn leave(&mut self, pod: PodId) {
-        let Some(owner) = self.member(pod).map(|member| member.owner) else { return };
+        let Some(member) = self.member_mut(pod) else { return };
+        let owner = member.owner;
+        member.life = None;
         self.owners.list[owner.index()].pods.retain(|other| *other != pod);
     }
 }

@@ -31,21 +31,8 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The node ends the pod, if it hears of it.
     pub(in crate::engine) fn begin_shut_down(&mut self, pod: PodId) {
-        if self.hears_of(pod) {
-            let delay = self.shut_down_delay(pod);
-            self.schedule_step(pod, delay, Step::End);
+        if self.hears_of(pod) && !self.terminate_life(pod) {
+            self.schedule_step(pod, SimDuration::ZERO, Step::End);
         }
-    }
-
-    /// How long the pod takes to end: its slowest container, but no longer than its grace period.
-    fn shut_down_delay(&self, pod: PodId) -> SimDuration {
-        let Some(member) = self.world.member(pod) else { return SimDuration::ZERO };
-        let controller = self.world.owners.list[member.owner.index()].controller;
-        let template = &self.controller(controller).templates[member.template.index()];
-        let life = &self.model.controllers.lives[template.life.index()];
-        let identity = u64::from(controller.0) << 32 | u64::from(member.serial);
-        let mut stream = self.model.seed.stream("pod/shut-down", identity);
-        let slowest = life.containers.iter().map(|container| container.shut_down.sample(&mut stream)).max();
-        slowest.unwrap_or(SimDuration::ZERO).min(life.grace_period)
     }
 }

@@ -185,7 +185,10 @@ impl<O: Observer> Simulation<'_, O> {
                 FaultKind::NodeDown(_) | FaultKind::ZoneDown(_) | FaultKind::ZoneCutOff(_) | FaultKind::Reclaim(_) => {}
             }
         }
-        self.world.health.services = services;
+        let before = std::mem::replace(&mut self.world.health.services, services);
+        if before.registry_slowdown != self.world.health.services.registry_slowdown {
+            self.set_registry_speed();
+        }
     }
 
     /// Whether the pool gets no new nodes.

@@ -5,6 +5,7 @@ pub(super) mod controllers;
 mod deletion;
 mod drain;
 pub(super) mod faults;
+mod life;
 mod node;
 pub(super) mod node_lifecycle;
 mod pod;

@@ -53,6 +53,7 @@ impl<O: Observer> Simulation<'_, O> {
             // Cordoned first: a pod that is requeued must not come back to a node that is going down.
             self.apply_node_state(node, NodeState::Cordoned);
             self.evict_all(node, phase, reason);
+            self.lose_images(node);
             self.apply_node_state(node, state);
         }
     }

@@ -211,7 +211,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             }
         } else {
             self.apply_condition(node, Condition::Ready);
-            self.apply_readiness_of_all(node, true);
+            self.pods_on(node).into_iter().for_each(|pod| self.note_life(pod));
         }
         for UnseenStep { pod, generation, step, at } in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
             if generation == self.world.pods.generation[pod.index()] {
@@ -219,7 +219,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                     Step::Start => self.apply_running(pod, at),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
                     Step::End => self.on_step(pod, Step::End),
-                    Step::Bind | Step::Decide => self.begin_start(pod),
+                    Step::Bind | Step::Decide | Step::Life => self.begin_start(pod),
                 }
             }
         }
@@ -259,9 +259,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return false;
         }
         let node = self.world.pods.node(pod).expect("a pod that starts or ends has a node");
-        match self.world.health.kubelet[node.index()] {
+        let kubelet = self.world.health.kubelet[node.index()];
+        match kubelet {
             Kubelet::Reporting => self.lifecycle.nodes[node.index()].must_restart,
             Kubelet::Down => true,
+            // What containers do goes on, and is noted when somebody can see it.
+            Kubelet::CutOff if step == Step::Start && self.begin_life(pod) => true,
             Kubelet::CutOff => {
                 let generation = self.world.pods.generation[pod.index()];
                 if !self.lifecycle.nodes[node.index()].must_restart {
@@ -274,6 +277,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 true
             }
         }
+    }
+
+    /// Whether anybody sees what a pod does.
+    pub(in crate::engine) fn is_seen(&self, pod: PodId) -> bool {
+        self.world.pods.node(pod).is_none_or(|node| self.world.health.is_reporting(node))
     }
 
     /// Whether the node of a pod does what it is told.
@@ -373,7 +381,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             && self.world.time >= unknown_at(self.lifecycle.nodes[i].heartbeat, self.lifecycle_parameters())
         {
             self.apply_condition(node, Condition::Unknown);
-            self.apply_readiness_of_all(node, false);
+            self.apply_not_ready(node);
         }
         let zone = self.zone_of(node);
         let trouble = self.world.health.condition[i].trouble();

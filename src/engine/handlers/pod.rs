@@ -18,10 +18,8 @@ impl<O: Observer> Simulation<'_, O> {
             (Step::Bind, Phase::Bound) => self.apply_binding(pod),
             (Step::Start, Phase::Starting) => self.apply_start(pod),
             (Step::Finish, Phase::Running) => self.apply_end(pod, Phase::Succeeded, Reason::None),
-            (Step::End, phase) if phase.holds_node() => {
-                let reason = self.world.pods.reason[pod.index()];
-                self.apply_end(pod, Phase::Deleted, reason);
-            }
+            (Step::Life, phase) if phase.holds_node() => self.on_life(pod),
+            (Step::End, phase) if phase.holds_node() => self.on_end(pod),
             _ => {}
         }
     }

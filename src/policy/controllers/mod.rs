@@ -23,25 +23,7 @@ use crate::ids::{NodeId, PodId, RevisionId};
 use crate::model::objects::CountOrPercent;
 use crate::units::{SimDuration, SimTime};
 
-/// `v1.PodPhase`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PodPhase {
-    /// Not all containers have started.
-    Pending,
-    /// On a node, and started.
-    Running,
-    /// All containers have ended well.
-    Succeeded,
-    /// All containers have ended, and one of them badly, or the pod was ended.
-    Failed,
-}
-
-impl PodPhase {
-    /// Whether the pod has ended.
-    pub fn is_finished(self) -> bool {
-        matches!(self, PodPhase::Succeeded | PodPhase::Failed)
-    }
-}
+pub use crate::world::lives::PodPhase;
 
 /// A pod as its controller sees it.
 #[derive(Clone, Copy, Debug, PartialEq)]

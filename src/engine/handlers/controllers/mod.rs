@@ -196,7 +196,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             revision: member.template,
             ordinal: member.ordinal,
             restarts: member.restarts,
-            sidecar_restarts: 0,
+            sidecar_restarts: member.sidecar_restarts,
             deletion_cost: 0,
         }
     }

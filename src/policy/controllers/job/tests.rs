@@ -151,7 +151,9 @@ fn indexed_syncs_are_upstreams() {
     let complete = Some(JobEnd::CompletionsReached);
     let backoff = Some(JobEnd::BackoffLimitExceeded);
     let only_failed = |spec: JobSpec| JobSpec { replaces_only_failed: true, ..spec };
-    let rows: Vec<(JobSpec, &str, Vec<u32>, Vec<u32>, Expected)> = vec![
+    // made and succeeded indexes, and the rest
+    type Row = (JobSpec, &'static str, Vec<u32>, Vec<u32>, Expected);
+    let rows: Vec<Row> = vec![
         (indexed(2, 5, 6), "", vec![0, 1], vec![], expect(2, 0, (2, 0, 0, 0, 0), None)),
         // The pod that ends holds index 0 as long as only failed ones are replaced.
         (only_failed(indexed(2, 5, 6)), "t0", vec![1], vec![], expect(1, 0, (1, 0, 0, 0, 1), None)),

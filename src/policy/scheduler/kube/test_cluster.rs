@@ -120,7 +120,7 @@ impl TestCluster {
             cluster.nodes.push(Node { name: name.to_owned(), shape, unschedulable: false });
         }
         let source = ArrivalSource::Listed(ListedPods::default());
-        let workload = Workload { classes: vec![], sources: vec![source], popularity: vec![] };
+        let workload = Workload { sources: vec![source], ..Workload::default() };
         TestCluster { model: testkit::model(cluster, workload), placed: vec![] }
     }
 

@@ -1,0 +1,112 @@
+//! Containers are stopped, and pods end (`killContainer`, `terminationOrdering`).
+
+use super::{Driver, SECOND};
+use crate::units::{SimDuration, SimTime};
+use crate::world::lives::{Status, Stop, Termination};
+
+/// The shortest time a container has to end, whatever is left of the grace period (`minimumGracePeriodInSeconds`).
+const GRACE_MIN: SimDuration = SimDuration(2 * SECOND.0);
+/// Exit code of a container that was killed (128 + `SIGKILL`).
+const KILLED: i32 = 137;
+/// Exit code of a container that was told to end before its time (128 + `SIGTERM`).
+const TERMINATED: i32 = 143;
+
+impl Driver<'_> {
+    /// Tells a container to end within `grace`.
+    pub(super) fn stop(&mut self, index: usize, why: Stop, grace: SimDuration) {
+        let now = self.now;
+        let container = self.rules.container(index);
+        let run = self.life.containers[index].restarts;
+        let shut_down = self.draw("life/shut-down", index, run, &container.shut_down);
+        let Status::Running(running) = &mut self.life.containers[index].status else { return };
+        let grace = grace.max(GRACE_MIN);
+        let end = now.after(shut_down.min(grace));
+        running.stop = why;
+        // A container whose work is done before that ends as it would have.
+        if end < running.ends_at {
+            running.ends_at = end;
+            running.exit_code = match () {
+                () if shut_down > grace => KILLED,
+                () if why == Stop::WithPod && container.run_time.is_none() => 0,
+                () => TERMINATED,
+            };
+        }
+        self.has_changed = true;
+    }
+
+    /// The pod ends: nothing is started any more, and what runs is told to end.
+    pub(super) fn begin_termination(&mut self, grace: SimDuration) {
+        if self.life.is_over() {
+            return;
+        }
+        if let Some(termination) = self.life.termination {
+            self.shorten(termination, grace);
+            return;
+        }
+        self.life.termination = Some(Termination { since: self.now, grace });
+        self.life.starts.clear();
+        self.life.is_pulling = false;
+        for index in 0..self.life.containers.len() {
+            let container = &mut self.life.containers[index];
+            match container.status {
+                Status::Running(_) if !container.is_sidecar => self.stop(index, Stop::WithPod, grace),
+                Status::CrashLoopBackOff(_) => container.status = Status::Terminated,
+                Status::ImagePullBackOff(_) => container.status = Status::Waiting,
+                _ => {}
+            }
+        }
+        self.has_changed = true;
+    }
+
+    /// Less time than it was given before.
+    fn shorten(&mut self, before: Termination, grace: SimDuration) {
+        let end = self.now.after(grace.max(GRACE_MIN));
+        if end >= before.since.after(before.grace.max(GRACE_MIN)) {
+            return;
+        }
+        self.life.termination = Some(Termination { since: self.now, grace });
+        for container in &mut self.life.containers {
+            if let Status::Running(running) = &mut container.status
+                && running.stop != Stop::No
+                && running.ends_at > end
+            {
+                running.ends_at = end;
+                running.exit_code = KILLED;
+            }
+        }
+        self.has_changed = true;
+    }
+
+    /// Whether the sidecar at `index` runs and has not been told to end.
+    fn is_waiting_sidecar(&self, index: usize) -> bool {
+        let container = &self.life.containers[index];
+        container.is_sidecar && container.running().is_some_and(|running| running.stop != Stop::WithPod)
+    }
+
+    /// Tells those sidecars to end whose turn has come: all containers and the sidecars after it have ended, or the
+    /// grace period is over. Whole seconds of waiting are taken off what is left of it.
+    pub(super) fn stop_sidecars_due(&mut self) {
+        let Some(Termination { since, grace }) = self.life.termination else { return };
+        for index in (0..self.life.init_count).rev() {
+            let others = self.life.containers.iter().enumerate().skip(index + 1);
+            let mut before_it = others.filter(|(other, state)| state.is_sidecar || *other >= self.life.init_count);
+            let is_its_turn = before_it.all(|(_, state)| state.running().is_none());
+            if self.is_waiting_sidecar(index) && (is_its_turn || self.now >= since.after(grace)) {
+                let waited = self.now.since(since).0 / SECOND.0 * SECOND.0;
+                self.stop(index, Stop::WithPod, SimDuration(grace.0.saturating_sub(waited)));
+            }
+        }
+    }
+
+    /// When the grace period of sidecars that wait for their turn is over.
+    pub(super) fn next_sidecar_stop(&self) -> SimTime {
+        match self.life.termination {
+            Some(Termination { since, grace })
+                if (0..self.life.init_count).any(|index| self.is_waiting_sidecar(index)) =>
+            {
+                since.after(grace)
+            }
+            _ => SimTime::NEVER,
+        }
+    }
+}
