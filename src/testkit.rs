@@ -170,6 +170,7 @@ impl Fixture {
             operator,
             value: String::new(),
             effect: None,
+            duration: None,
         });
         self
     }
@@ -237,6 +238,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
             kube_scheduler: None,
         },
         script: vec![],
+        faults: crate::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

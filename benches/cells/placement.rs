@@ -121,6 +121,7 @@ impl Cell {
                 kube_scheduler: None,
             },
             script: Vec::new(),
+            faults: wavetank::model::Faults::default(),
             outputs: Outputs::default(),
         }
     }

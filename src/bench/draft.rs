@@ -232,6 +232,7 @@ impl Draft {
                 kube_scheduler: None,
             },
             script: self.script,
+            faults: crate::model::Faults::default(),
             outputs: Outputs::default(),
         }
     }

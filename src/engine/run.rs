@@ -2,6 +2,8 @@
 
 use super::event::{Event, Step};
 use super::handlers::controllers::ControllerLoops;
+use super::handlers::faults::ActiveFaults;
+use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
 use super::queue::EventQueue;
 use super::sources::Sources;
@@ -62,6 +64,10 @@ pub struct Simulation<'m, O> {
     pub(super) images_at: SimTime,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
+    /// What is known of nodes that do not report.
+    pub(super) lifecycle: Lifecycle,
+    /// What is out of order.
+    pub(super) faults: ActiveFaults,
     events_handled: u64,
 }
 
@@ -124,6 +130,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             rank_in_hand: 0,
             images_at: SimTime::NEVER,
             pool_sizes,
+            lifecycle: Lifecycle::new(model),
+            faults: ActiveFaults::default(),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -134,6 +142,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         for index in 0..self.model.script.len() {
             self.schedule(self.model.script[index].at, Event::Script { index: index as u32 });
         }
+        self.schedule_faults();
         self.create_controllers();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
@@ -185,6 +194,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 }
             }
             Event::Script { index } => self.on_script(self.model.script[index as usize].action),
+            Event::Fault { index } => self.on_fault(index),
+            Event::FaultEnds { index } => self.on_fault_ends(index),
+            Event::Node { step, boot, node } => self.on_node_step(node, step, boot),
+            Event::Monitor => self.on_monitor(),
+            Event::Taint => self.on_taint(),
+            Event::TaintEviction { pod } => self.on_taint_eviction(pod),
         }
     }
 

@@ -7,8 +7,10 @@ pub mod control_plane;
 pub mod controllers;
 pub mod devices;
 pub mod dist;
+pub mod faults;
 pub mod images;
 pub mod kube_scheduler;
+pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
 pub mod resources;
@@ -21,8 +23,10 @@ pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Ta
 pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
 pub use dist::Dist;
+pub use faults::Faults;
 pub use images::Images;
 pub use kube_scheduler::KubeSchedulerConfiguration;
+pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
 pub use resources::Resources;
@@ -61,6 +65,8 @@ pub struct Model {
     pub scheduling: Scheduling,
     /// Scripted changes to the cluster, in order of time.
     pub script: Vec<ScriptedAction>,
+    /// What goes wrong.
+    pub faults: Faults,
     /// What to record.
     pub outputs: Outputs,
 }

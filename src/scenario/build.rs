@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, mean_seconds};
+use super::faults;
 use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
@@ -29,7 +30,7 @@ use crate::model::{
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
-use crate::units::{Bytes, MilliCpu, SimTime};
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 /// Pod slots of a node that says nothing: the kubelet's default (`--max-pods`).
 const PODS_PER_NODE: u64 = 110;
@@ -47,6 +48,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut controllers = makers.finish(&mut workload, &mut script);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
+    let faults = faults::build(spec, &cluster, context);
+    faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -59,6 +62,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         objects,
         scheduling: scheduling(spec, context),
         script,
+        faults,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -82,11 +86,11 @@ fn read_for(spec: &ScenarioSpec) -> ReadFor {
     if spec.scheduler.policy == KUBE_SCHEDULER { ReadFor::KubeScheduler } else { ReadFor::Others }
 }
 
-fn instant(span: Duration) -> SimTime {
+pub(super) fn instant(span: Duration) -> SimTime {
     SimTime::ZERO.after(span.0)
 }
 
-fn dist(spec: &DistributionSpec) -> Dist {
+pub(super) fn dist(spec: &DistributionSpec) -> Dist {
     distribution(spec).expect("distributions have been validated")
 }
 
@@ -416,6 +420,7 @@ fn toleration(spec: &TolerationSpec) -> Toleration {
         },
         value: spec.value.clone(),
         effect: spec.effect.map(effect),
+        duration: spec.toleration_seconds.map(|seconds| SimDuration(seconds.saturating_mul(1_000_000_000))),
     }
 }
 
@@ -570,6 +575,8 @@ mod tests {
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",
             "scheduler.configuration=",
             "scheduler.tieBreak=",
+            "faults.trace=",
+            "faults.spotTraces=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -43,6 +43,17 @@ impl World {
         Ok(())
     }
 
+    /// Whether a node has the taints of its condition, which say nothing of trouble while it reports that it is well.
+    fn has_right_taints(&self, model: &Model, node: NodeId) -> bool {
+        let (i, shape) = (node.index(), self.nodes.shape[node.index()]);
+        let (condition, no_execute) = (self.health.condition[i], self.health.no_execute[i]);
+        if model.cluster.lifecycle.is_none() {
+            return condition == super::Condition::Ready && no_execute.is_none();
+        }
+        shape == model.cluster.tainted(shape, condition.trouble(), no_execute)
+            && (condition != super::Condition::Unknown || !self.health.is_reporting(node))
+    }
+
     /// I2: what a node has left is what it offers less what its pods request.
     fn check_node(&self, model: &Model, node: NodeId, up: &mut super::Totals) -> Result<(), String> {
         let i = node.index();
@@ -91,6 +102,7 @@ impl World {
             ("memory for scoring", nodes.scoring_memory[i] == scoring_memory),
             ("pod count", nodes.pod_count[i] == pods),
             ("pods on a node that is down", pods == 0 || nodes.state[i].is_up()),
+            ("its taints", self.has_right_taints(model, node)),
         ] {
             if !agrees {
                 return fail(what);

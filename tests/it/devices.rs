@@ -91,6 +91,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
             kube_scheduler: None,
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

@@ -43,6 +43,7 @@ pub(crate) fn model(text: &str) -> Model {
             kube_scheduler: None,
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

@@ -292,6 +292,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
             kube_scheduler: Some(Box::new(configuration)),
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

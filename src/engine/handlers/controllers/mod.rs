@@ -139,7 +139,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return;
         }
         *pending = SimTime::NEVER;
-        if !self.world.owners.controllers[controller.index()].is_there {
+        // Without the API server nothing is seen and nothing written; all are synced when it answers again.
+        let api_server_is_up = self.world.health.services.api_server_is_up;
+        if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
             return;
         }
         let wake = match &self.controller(controller).kind {
