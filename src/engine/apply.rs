@@ -34,6 +34,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
         let delay = self.slowed_write(self.delay("delay/binding", |delays| &delays.binding, pod));
+        let delay = SimDuration(delay.0 + self.binding_write().0);
         // Extenders are called between decisions, not within one.
         if delay.0 == 0 && !self.awaits_extender(pod) {
             self.apply_binding(pod);

@@ -81,6 +81,11 @@ pub enum Event {
         /// The controller.
         controller: ControllerId,
     },
+    /// A write to the API is done. Scheduled by who writes, handled in `handlers::writes`.
+    Write {
+        /// Its number.
+        number: u32,
+    },
     /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
     /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
     Schedule,
@@ -162,7 +167,7 @@ impl Event {
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
-            Event::Sync { .. } => Phase::Control,
+            Event::Sync { .. } | Event::Write { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

@@ -5,6 +5,7 @@ use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
+use super::handlers::writes::Writes;
 use super::queue::EventQueue;
 use super::sources::Sources;
 use super::waiting::WaitingPods;
@@ -51,6 +52,8 @@ pub struct Simulation<'m, O> {
     /// The queue of kube-scheduler, which then stands in for `queue_order` and `waiting`.
     pub(super) kube_queue: Option<KubeQueue>,
     pub(super) controller_loops: ControllerLoops,
+    /// Writes to the API that take time.
+    pub(super) writes: Writes,
     /// Nodes that got room since the scheduler last looked, each once.
     pub(super) freed: Vec<NodeId>,
     pub(super) is_freed: Vec<bool>,
@@ -123,6 +126,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             scheduler,
             queue_order,
             waiting: WaitingPods::new(model.workload.classes.len()),
+            writes: Writes::default(),
             controller_loops: ControllerLoops::new(model.controllers.list.len()),
             freed: Vec::new(),
             schedule_due: false,
@@ -184,6 +188,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         match event {
             Event::Arrive { source } => self.on_arrive(source),
             Event::Drain { node } => self.on_drain(node),
+            Event::Write { number } => self.on_write(number),
             Event::Sync { controller } => self.on_sync(controller),
             Event::Images => self.on_images(),
             Event::Schedule => self.on_schedule(),

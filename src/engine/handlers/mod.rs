@@ -11,3 +11,4 @@ pub(super) mod node_lifecycle;
 mod pod;
 pub(super) mod queue;
 mod scheduling;
+pub(super) mod writes;

@@ -29,6 +29,8 @@ use crate::world::{Deletion, Phase, View};
 pub(in crate::engine) struct ControllerLoops {
     /// When the pending [`Event::Sync`] of each controller is due; [`SimTime::NEVER`]: there is none.
     sync_at: Vec<SimTime>,
+    /// Until when each controller waits to see what it has written.
+    held_until: Vec<SimTime>,
     /// `status` of Deployments.
     deployments: DeploymentStatuses,
     /// What Deployments have written into their ReplicaSets.
@@ -45,6 +47,7 @@ impl ControllerLoops {
     pub(in crate::engine) fn new(controllers: usize) -> ControllerLoops {
         ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
+            held_until: vec![SimTime::ZERO; controllers],
             deployments: DeploymentStatuses::new(),
             annotations: BTreeMap::new(),
             stateful_sets: BTreeMap::new(),
@@ -113,6 +116,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// Makes sure that the controller looks at what it owns at `at` or before.
     pub(in crate::engine) fn request_sync(&mut self, controller: ControllerId, at: SimTime) {
+        let at = at.max(self.controller_loops.held_until[controller.index()]);
         let pending = &mut self.controller_loops.sync_at[controller.index()];
         if at < *pending {
             *pending = at;
@@ -120,11 +124,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
+    /// The controller has written something that it sees at `seen`, and does not look again before.
+    pub(in crate::engine) fn hold_controller(&mut self, controller: ControllerId, seen: SimTime) {
+        let held = &mut self.controller_loops.held_until[controller.index()];
+        *held = seen.max(*held);
+        self.request_sync(controller, seen);
+    }
+
     /// Something about a pod has changed that its controller watches.
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
             self.note_change(controller);
-            self.request_sync(controller, self.world.time);
+            let seen = self.seen_at();
+            self.request_sync(controller, seen);
         }
     }
 
@@ -139,6 +151,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return;
         }
         *pending = SimTime::NEVER;
+        if self.world.time < self.controller_loops.held_until[controller.index()] {
+            return self.request_sync(controller, self.world.time);
+        }
         // Without the API server nothing is seen and nothing written; all are synced when it answers again.
         let api_server_is_up = self.world.health.services.api_server_is_up;
         if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
