@@ -22,6 +22,7 @@ use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
+use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
@@ -46,6 +47,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
+    horizon_is_there(spec, &controllers, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, context);
@@ -152,6 +154,19 @@ fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
         let at = format!("workload.behaviours[{index}]");
         let hint = "compare `kind`, `namespace`, `name` and `container` with the manifests";
         context.report_with_hint(&at, Code::UnknownReference, format!("`{at}` is about no container"), hint);
+    }
+}
+
+/// What controllers keep going needs an end: containers restart, schedules strike, refused pods are tried again.
+fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, context: &mut Context<'_>) {
+    let endless = controllers.list.iter().find(|one| !matches!(one.kind, ControllerKind::Job(_)));
+    if let (None, Some(endless)) = (spec.horizon, endless) {
+        let message = format!(
+            "a {} such as `{}` goes on for ever: the scenario needs a `horizon`",
+            endless.kind.name(),
+            endless.name
+        );
+        context.report_with_hint("horizon", Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
     }
 }
 

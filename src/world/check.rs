@@ -3,6 +3,7 @@
 use super::{Phase, World};
 use crate::ids::{NodeId, PodId};
 use crate::model::Model;
+use crate::units::SimTime;
 use crate::world::nodes::{gpu_kind, mask_devices, scoring_request};
 
 impl World {
@@ -12,6 +13,7 @@ impl World {
     /// The first violated invariant, by its number in `DESIGN.md`.
     pub fn check(&self, model: &Model) -> Result<(), String> {
         self.check_phases()?;
+        self.check_owners()?;
         self.claims.check()?;
         self.volumes.check(model)?;
         let mut up = super::Totals::default();
@@ -52,6 +54,27 @@ impl World {
         }
         shape == model.cluster.tainted(shape, condition.trouble(), no_execute)
             && (condition != super::Condition::Unknown || !self.health.is_reporting(node))
+    }
+
+    /// I1: owners list their pods once each, ready pods run, and no pod of an owner that is there is lost.
+    fn check_owners(&self) -> Result<(), String> {
+        let mut listed = vec![false; self.owners.members.len()];
+        for owner in self.owners.list.iter().flat_map(|owner| &owner.pods) {
+            let number = self.pods.member[owner.index()] as usize;
+            if std::mem::replace(&mut listed[number], true) {
+                return Err(format!("I1: pod {} is listed twice by its owners", owner.0));
+            }
+        }
+        for (member, listed) in self.owners.members.iter().zip(listed) {
+            let phase = self.pods.phase[member.pod.index()];
+            if (phase == Phase::Pending || phase.holds_node()) && !listed {
+                return Err(format!("I1: pod {} is {} and its owner does not know it", member.name, phase.name()));
+            }
+            if member.ready_since != SimTime::NEVER && !phase.holds_node() {
+                return Err(format!("I1: pod {} is ready and {}", member.name, phase.name()));
+            }
+        }
+        Ok(())
     }
 
     /// I2: what a node has left is what it offers less what its pods request.

@@ -45,7 +45,7 @@ pub struct ControllerState {
     pub generation: u64,
     /// How many pods it has made.
     pub pods_made: u32,
-    /// How many pods were refused by a quota.
+    /// How many of its syncs in a row have had a pod refused by a quota.
     pub refusals: u32,
 }
 

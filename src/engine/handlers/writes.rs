@@ -94,8 +94,9 @@ impl<O: Observer> Simulation<'_, O> {
             // Its owner may have gone in the meantime; the garbage collector would take the pod.
             Write::Make { owner, .. } if !self.world.owners.list[owner.index()].is_there => {}
             Write::Make { owner, template, ordinal, index_failures } => {
-                let pod = self.make_pod(owner, template, ordinal);
-                self.controller_loops.jobs.note_made(pod, index_failures);
+                if let Some(pod) = self.make_pod(owner, template, ordinal) {
+                    self.controller_loops.jobs.note_made(pod, index_failures);
+                }
             }
             Write::Delete { pod } => self.delete_pod(pod, Reason::Deleted),
         }

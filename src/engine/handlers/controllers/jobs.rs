@@ -76,7 +76,7 @@ impl<O: Observer> Simulation<'_, O> {
             let is_settled = plan.status == status && plan.create.is_empty() && plan.delete.is_empty();
             let (wake, is_expired) = (plan.wake, plan.deletes_job);
             self.write_job(owner, plan);
-            if is_settled {
+            if is_settled || self.controller_loops.is_refused {
                 return (wake, is_expired);
             }
             if !self.model.control_plane.is_ideal() {

@@ -5,6 +5,7 @@
 
 mod deployments;
 mod jobs;
+mod quotas;
 mod sets;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ use crate::world::{Deletion, Phase, View};
 pub(in crate::engine) struct ControllerLoops {
     /// When the pending [`Event::Sync`] of each controller is due; [`SimTime::NEVER`]: there is none.
     sync_at: Vec<SimTime>,
+    /// Whether the sync under way has had a pod refused.
+    is_refused: bool,
     /// Until when each controller waits to see what it has written.
     held_until: Vec<SimTime>,
     /// `status` of Deployments.
@@ -47,6 +50,7 @@ impl ControllerLoops {
     pub(in crate::engine) fn new(controllers: usize) -> ControllerLoops {
         ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
+            is_refused: false,
             held_until: vec![SimTime::ZERO; controllers],
             deployments: DeploymentStatuses::new(),
             annotations: BTreeMap::new(),
@@ -159,6 +163,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
             return;
         }
+        self.controller_loops.is_refused = false;
         let wake = match &self.controller(controller).kind {
             ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
             ControllerKind::Deployment(_) => self.sync_deployment(controller),
@@ -216,18 +221,24 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
-    /// Makes a pod; it waits for a node from now on.
-    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> PodId {
-        let entry = &self.world.owners.list[owner.index()];
-        let class = self.controller(entry.controller).templates[template.index()].class(ordinal);
+    /// Makes a pod, which waits for a node from now on; none where a quota is in the way.
+    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> Option<PodId> {
+        let controller = self.world.owners.list[owner.index()].controller;
+        let class = self.controller(controller).templates[template.index()].class(ordinal);
+        // After a refusal the rest of the sync is left out.
+        if self.controller_loops.is_refused || !self.quotas_allow(class) {
+            self.note_refusal(controller);
+            return None;
+        }
+        self.world.owners.controllers[controller.index()].refusals = 0;
         let name = self.pod_name(owner, ordinal);
         let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
         let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
         self.world.join(pod, owner, name, template, ordinal);
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
-        self.note_change(self.world.owners.list[owner.index()].controller);
+        self.note_change(controller);
         self.enqueue(pod);
-        pod
+        Some(pod)
     }
 
     /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job

@@ -4,7 +4,8 @@ use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::control_plane::{ControlPlane, RateLimit};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy,
-    Operation, PodLife, PodTemplate, Probes, PullPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
+    Operation, PodLife, PodTemplate, Probes, PullPolicy, Quota, QuotaResource, StatefulSetSpec, StatefulSetUpdate,
+    Verb,
 };
 use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
@@ -258,6 +259,16 @@ fn a_client_writes_no_faster_than_its_limit() {
     made.sort_by(f64::total_cmp);
     // Thirty at once, then one every 50 ms: the hundredth after 70 of them, at 3.5 s. None is made twice.
     assert_eq!((made.len(), made[29], made[30], made[99]), (100, 0.0, 0.05, 3.5));
+}
+
+#[test]
+fn a_quota_holds_a_deployment_back() {
+    let mut model = model(deployment(5, rolling(1, 0)), 1, &[(20, operate(Verb::Scale(2)))]);
+    let hard = vec![(QuotaResource::RequestsCpu, 3500)];
+    model.controllers.quotas = vec![Quota { namespace: "default".to_owned(), name: "small".to_owned(), hard }];
+    // Three pods of one core fit.
+    let expected = ["0 s: old 0/3 new 0/0", "5 s: old 3/3 new 0/0", "20 s: old 2/2 new 0/0"];
+    assert_eq!(timeline(&model), expected);
 }
 
 #[test]
