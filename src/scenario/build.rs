@@ -50,7 +50,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     horizon_is_there(spec, &controllers, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
-    let faults = faults::build(spec, &cluster, context);
+    let faults = faults::build(spec, &cluster, &controllers, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
@@ -591,6 +591,7 @@ mod tests {
             "scheduler.configuration=",
             "scheduler.tieBreak=",
             "faults.trace=",
+            "faults.pods=",
             "faults.spotTraces=",
         ];
         let changes: Vec<Override> =
