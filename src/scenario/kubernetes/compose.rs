@@ -169,7 +169,7 @@ fn service(entry: &Entry, findings: &mut Findings, notes: &mut Notes) -> Option<
     }
     let Value::Map(_) = &entry.value.value else {
         let message = format!("the service `{}` must be a mapping, not {}", entry.key, entry.value.type_name());
-        notes.refuse(Code::WrongType, entry.value.span, message);
+        notes.refuse(Code::WrongType, entry.span, message);
         return None;
     };
     if let Some(profiles) = entry.value.get("profiles").filter(|profiles| !profiles.items().is_empty()) {

@@ -186,10 +186,10 @@ pub(super) fn check_top(file: &Arc<str>, document: &Tree, findings: &mut Finding
     }
 }
 
-/// Notes what is not used of a service, and warns about what no service has.
+/// Notes what is not used of a service, warns about what no service has, and reports what is no mapping and should be.
 pub(super) fn check(service: &Tree, findings: &mut Findings, notes: &mut Notes) {
     for level in LEVELS {
-        let Some(tree) = service.at(level.path) else { continue };
+        let Some(tree) = notes.mapping(service.at(level.path), &level.path.join(".")) else { continue };
         for Entry { span, key, value } in tree.entries().iter().filter(|entry| !entry.key.starts_with("x-")) {
             let field = level.path.iter().copied().chain([&**key]).collect::<Vec<_>>().join(".");
             if level.unused.contains(&&**key) {
@@ -230,15 +230,16 @@ pub(super) fn resolve<'t>(tree: &'t Tree, path: &mut Vec<&'t str>, notes: &mut N
             path.pop();
             Value::List(items)
         }
-        Value::Text(text) => Value::Text(text_of(text, tree, notes).into()),
+        Value::Text(text) => text_of(text, tree, notes).map_or(Value::Null, |text| Value::Text(text.into())),
         other => other.clone(),
     };
     Tree { span: tree.span, value }
 }
 
-fn text_of(text: &str, tree: &Tree, notes: &mut Notes) -> String {
+/// A text with its variables replaced; none where they have no default, which is reported.
+fn text_of(text: &str, tree: &Tree, notes: &mut Notes) -> Option<String> {
     match interpolate(text) {
-        Ok(text) => return text.into_owned(),
+        Ok(text) => return Some(text.into_owned()),
         Err(Failure::Unset { name, message }) => {
             let message = message.map_or(String::new(), |message| format!(": {message}"));
             let message = format!("the variable `{name}` has no default{message}");
@@ -251,5 +252,5 @@ fn text_of(text: &str, tree: &Tree, notes: &mut Notes) -> String {
             notes.refuse_with_hint(Code::Variable, tree.span, message, hint);
         }
     }
-    String::new()
+    None
 }

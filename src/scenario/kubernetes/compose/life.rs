@@ -27,7 +27,7 @@ pub(super) enum Restart {
 /// When the containers of a service are started again, as far as the object that it becomes has that.
 pub(super) fn restart(service: &Service, mode: Mode, notes: &mut Notes) -> Restart {
     let conditions = [("any", "any"), ("on-failure", "on-failure"), ("none", "none")];
-    let policy = notes.mapping(service.at(&["deploy", "restart_policy"]), "deploy.restart_policy");
+    let policy = service.at(&["deploy", "restart_policy"]);
     let tree = policy.and_then(|policy| policy.get("condition"));
     let condition = notes.choice(tree, "deploy.restart_policy.condition", &conditions);
     let is_job = matches!(mode, Mode::ReplicatedJob | Mode::GlobalJob);
@@ -86,7 +86,7 @@ fn restart_of_service<'s>(service: &'s Service, notes: &mut Notes) -> Option<(bo
 /// Puts the update of a service into its object.
 pub(super) fn update(service: &Service, kind: &str, object: &mut Tree, notes: &mut Notes) {
     let field = "deploy.update_config";
-    let Some(config) = notes.mapping(service.at(&["deploy", "update_config"]), field) else { return };
+    let Some(config) = service.at(&["deploy", "update_config"]) else { return };
     if kind == "Job" {
         return notes.unused("deploy.update_config of a job", config);
     }
@@ -122,7 +122,7 @@ pub(super) fn update(service: &Service, kind: &str, object: &mut Tree, notes: &m
 
 /// Puts the health check of a service into its container.
 pub(super) fn add_probes(service: &Service, container: &mut Tree, notes: &mut Notes) {
-    let Some(check) = notes.mapping(service.at(&["healthcheck"]), "healthcheck") else { return };
+    let Some(check) = service.at(&["healthcheck"]) else { return };
     let is_none = match check.get("test").map(|test| &test.value) {
         Some(Value::List(words)) => words.first().and_then(Tree::as_text) == Some("NONE"),
         Some(Value::Text(text)) => &**text == "NONE",

@@ -20,7 +20,7 @@ enum Meaning {
 /// Puts the placement of a service into its pods.
 pub(super) fn add(service: &Service, mode: Mode, pod: &mut Tree, notes: &mut Notes) {
     let field = "deploy.placement";
-    let Some(placement) = notes.mapping(service.at(&["deploy", "placement"]), field) else { return };
+    let Some(placement) = service.at(&["deploy", "placement"]) else { return };
     for item in notes.list(placement.get("constraints"), "deploy.placement.constraints") {
         if let Some(meaning) = constraint(item, notes) {
             add_constraint(meaning, item.span, pod);

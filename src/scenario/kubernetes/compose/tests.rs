@@ -338,7 +338,7 @@ fn mistakes_are_shown_where_they_are() {
         ("restart: sometimes", "4:14 `restart`: `sometimes` is not allowed"),
         (
             "deploy:\n  mode: replicated-job\n  restart_policy: {condition: any}",
-            "6:36 the tasks of a job are not started again when they succeed",
+            "6:35 the tasks of a job are not started again when they succeed",
         ),
         ("stop_grace_period: soon", "4:24 `stop_grace_period`: `soon` is not a duration such as 90s, 5m or 1h30m"),
         ("pull_policy: daily2", "4:18 `pull_policy`: `daily2` is not allowed"),
@@ -364,7 +364,7 @@ fn mistakes_are_shown_where_they_are() {
     }
     for (text, expected) in [
         ("services: [web]", "1:11 `services` must be a mapping, not a list"),
-        ("services:\n  web:\n", "2:7 the service `web` must be a mapping, not nothing (null)"),
+        ("services:\n  web:\n", "2:3 the service `web` must be a mapping, not nothing (null)"),
         ("services:\n  web: {ports: [80]}", "2:3 the service `web` has neither `image` nor `build`"),
         ("services:\n  'a b': {image: x}", "2:3 `a b` cannot be the name of a service"),
         ("services:\n  a_b: {image: x}\n  A.b: {image: x}", "3:3 the service `A.b` has the name `a-b` of `a_b`"),
@@ -400,10 +400,10 @@ fn what_is_not_used_is_said_once() {
         .collect();
     warnings.sort();
     let mut expected = [
-        "6:17 `depends_on` of a Compose service is not used by this release x2".to_owned(),
-        "6:26 `volumes` of a Compose service is not used by this release x1".to_owned(),
+        "6:11 `depends_on` of a Compose service is not used by this release x2".to_owned(),
+        "6:27 `volumes` of a Compose service is not used by this release x1".to_owned(),
         "7:29 a Compose service has no `comand`; did you mean `command`? x1".to_owned(),
-        "8:29 services with `profiles` are left out: they are off unless their profile is asked for x1".to_owned(),
+        "8:28 services with `profiles` are left out: they are off unless their profile is asked for x1".to_owned(),
         "10:1 a Compose file has no `secret`; did you mean `secrets`? x1".to_owned(),
         "11:1 `include` of a Compose file is not followed: list those files under `workload.manifests` x1".to_owned(),
     ];
