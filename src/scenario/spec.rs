@@ -359,6 +359,7 @@ pub enum SyntheticKind {
 pub struct WorkloadSpec {
     /// Files or directories with Kubernetes objects, YAML or JSON, gzip or not: `Pod`, which arrive at the start and stay,
     /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, whose pods are made as the cluster does.
+    /// Docker Compose files are read as the Deployments, DaemonSets, Jobs and Services that their services come to.
     #[serde(default)]
     pub manifests: Vec<String>,
     /// How the containers of those objects behave. Of entries that are about one container the later ones win, key by key.
