@@ -159,7 +159,7 @@ fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
 }
 
 /// What controllers keep going needs an end: containers restart, schedules strike, refused pods are tried again.
-fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, context: &mut Context<'_>) {
+fn horizon_is_there(spec: &ScenarioSpec, controllers: &crate::model::Controllers, context: &mut Context<'_>) {
     let endless = controllers.list.iter().find(|one| !matches!(one.kind, ControllerKind::Job(_)));
     if let (None, Some(endless)) = (spec.horizon, endless) {
         let message = format!(
