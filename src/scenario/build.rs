@@ -25,10 +25,9 @@ use crate::model::control_plane::RateLimit;
 use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
-    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
-    Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
+    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
