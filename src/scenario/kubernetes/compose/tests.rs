@@ -340,7 +340,10 @@ fn mistakes_are_shown_where_they_are() {
             "deploy:\n  mode: replicated-job\n  restart_policy: {condition: any}",
             "6:35 the tasks of a job are not started again when they succeed",
         ),
-        ("stop_grace_period: soon", "4:24 `stop_grace_period`: `soon` is not a duration such as 90s, 5m or 1h30m"),
+        (
+            "stop_grace_period: soon",
+            "4:24 `stop_grace_period`: `soon` has an unknown unit; units are ns, us, ms, s, m, h, d",
+        ),
         ("pull_policy: daily2", "4:18 `pull_policy`: `daily2` is not allowed"),
         ("ports: ['80:http']", "4:13 `ports[]` must be such as 80, \"8080:80\" or \"127.0.0.1:53:53/udp\""),
         ("ports: [{published: 80}]", "4:13 `ports[]` has no `target`"),
