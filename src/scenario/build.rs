@@ -22,7 +22,7 @@ use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
-use crate::model::controllers::ControllerKind;
+use crate::model::controllers::{ControllerKind, Controllers};
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
