@@ -10,6 +10,7 @@ pub mod images;
 pub mod kube_scheduler;
 pub mod objects;
 pub mod pod_spec;
+pub mod rollouts;
 pub mod resources;
 pub mod runtime;
 pub mod scheduling;
