@@ -12,9 +12,9 @@ use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
 use super::script;
 use super::spec::{
-    AnalysisSpec, ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
-    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, OutcomeSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
-    TieBreakSpec, TolerationSpec,
+    AnalysisSpec, ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec,
+    LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, OutcomeSpec, PoolSpec, Quantity,
+    ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec, TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
@@ -589,6 +589,7 @@ mod tests {
             "workload.openb=",
             "workload.synthetic=",
             "workload.behaviours=",
+            "workload.analyses=",
             "workload.images=",
             "script=[{at: 10m, cordon: gpu-0}, {at: 5m, add: {pool: gpu, count: 2}}, {at: 11m, uncordon: gpu-0}, \
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",

@@ -7,9 +7,9 @@ use super::distribution::{distribution, mean_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    AnalysisSpec, ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
-    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
-    TemplateSpec, TimesSpec, TolerationSpec,
+    AnalysisSpec, ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec,
+    GpuRequestSpec, LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec,
+    TaintSpec, TemplateSpec, TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -492,8 +492,8 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
         if verbs != 1 {
             let what = if verbs == 0 { "does nothing" } else { "does more than one thing" };
             let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`, `apply`, `delete`, \
-                        `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, \
-                        `abort`, `retry`";
+                        `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
+                        `retry`";
             context.report_with_hint(&at, Code::Contradiction, format!("`{at}` {what}"), hint);
         }
         if horizon.is_some_and(|horizon| action.at.0 > horizon) {
@@ -523,7 +523,12 @@ fn verb_count(spec: &ScriptSpec) -> usize {
     let ScriptSpec { pause, resume, roll_back, promote, abort, retry, .. } = spec;
     let names = [cordon, uncordon, drain, remove, crash, apply].into_iter().flatten().count();
     let targets = [delete, pause, resume, roll_back, abort, retry].into_iter().flatten().count();
-    names + targets + usize::from(add.is_some()) + usize::from(scale.is_some()) + usize::from(set_image.is_some()) + usize::from(promote.is_some())
+    names
+        + targets
+        + usize::from(add.is_some())
+        + usize::from(scale.is_some())
+        + usize::from(set_image.is_some())
+        + usize::from(promote.is_some())
 }
 
 /// Checks an experiment as far as that is possible without its scenario.

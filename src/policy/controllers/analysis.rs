@@ -114,9 +114,8 @@ impl AnalysisRun {
 
     /// `IsTerminating`.
     fn is_ending(&self, metrics: &[Metric]) -> bool {
-        let is_bad = |(result, metric): (&MetricResult, &Metric)| {
-            !metric.is_dry_run && result.phase > AnalysisPhase::Running
-        };
+        let is_bad =
+            |(result, metric): (&MetricResult, &Metric)| !metric.is_dry_run && result.phase > AnalysisPhase::Running;
         self.is_terminated || self.results.iter().zip(metrics).any(is_bad)
     }
 

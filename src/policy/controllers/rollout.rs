@@ -387,13 +387,6 @@ impl<'a> Release<'a> {
         }
     }
 
-    fn blue_green_strategy(&self) -> Option<&'a BlueGreenStrategy> {
-        match &self.spec.strategy {
-            RolloutStrategy::Canary(_) => None,
-            RolloutStrategy::BlueGreen(blue_green) => Some(blue_green),
-        }
-    }
-
     fn new_set(&self) -> &ReleaseSet {
         &self.sets[self.new]
     }

@@ -292,7 +292,8 @@ impl PodMakers {
 fn read(object: &Object<'_>, analyses: &AnalysisTemplates, findings: &mut Findings) -> Option<Maker> {
     let kind = kind_named(object.kind)?;
     let mut notes = Notes::new(object.file);
-    let maker = version(object, kind, &mut notes).and_then(|version| maker(object, kind, version, analyses, &mut notes));
+    let maker =
+        version(object, kind, &mut notes).and_then(|version| maker(object, kind, version, analyses, &mut notes));
     let is_sound = notes.issues.is_empty();
     findings.add(kind.name, object.file, notes);
     maker.filter(|_| is_sound)

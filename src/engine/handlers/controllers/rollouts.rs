@@ -82,7 +82,8 @@ impl<O: Observer> Simulation<'_, O> {
         let owned = &self.world.owners.controllers[controller.index()];
         let (template, generation, now) = (owned.template, owned.generation, self.world.time);
         let state = self.rollout_state(controller);
-        let observed = |run: &Run| ObservedRun { step: run.step, phase: run.run.phase, message: run.run.message.clone() };
+        let observed =
+            |run: &Run| ObservedRun { step: run.step, phase: run.run.phase, message: run.run.message.clone() };
         let runs = state.runs.iter().map(|(kind, run)| (*kind, observed(run))).collect();
         let object =
             ObservedRollout { spec, template, generation, status: &state.status, replica_sets: sets, runs: &runs };

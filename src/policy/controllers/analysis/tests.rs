@@ -88,7 +88,10 @@ fn limits_and_counts_end_a_metric() {
 fn the_worst_metric_decides_and_ends_the_others() {
     let metrics = [metric(), Metric { name: "latency".to_owned(), ..metric() }];
     let message = "Metric \"latency\" assessed Failed due to failed (1) > failureLimit (0)";
-    assert_eq!(run(&metrics, &[&[Successful], &[Successful, Failed]]), (AnalysisPhase::Failed, 120, message.to_owned()));
+    assert_eq!(
+        run(&metrics, &[&[Successful], &[Successful, Failed]]),
+        (AnalysisPhase::Failed, 120, message.to_owned())
+    );
     // One without a say is heard to its end, which does not matter.
     let quiet = [metric(), Metric { is_dry_run: true, ..metric() }];
     assert_eq!(run(&quiet, &[&[Successful], &[Failed]]), (AnalysisPhase::Successful, 140, String::new()));

@@ -268,8 +268,8 @@ impl Release<'_> {
             return false;
         }
         let stable = self.stable.map(|stable| &self.sets[stable].set);
-        let is_stable_made = stable
-            .is_some_and(|stable| stable.replicas == wanted_stable && stable.status.replicas == wanted_stable);
+        let is_stable_made =
+            stable.is_some_and(|stable| stable.replicas == wanted_stable && stable.status.replicas == wanted_stable);
         let has_old = self.others().iter().any(|&at| self.sets[at].set.status.available != 0);
         (scales_stable(canary) || is_stable_made) && (canary.routing.is_some() || !has_old)
     }
@@ -294,8 +294,7 @@ impl Release<'_> {
     /// `scaleDownOldReplicaSetsForCanary`. Returns whether a size changed.
     fn shrink_others(&mut self, canary: &CanaryStrategy) -> bool {
         let mut total = self.drop_unhealthy();
-        let (_, unavailable) =
-            resolve_fenceposts(canary.max_surge, canary.max_unavailable, self.spec.replicas);
+        let (_, unavailable) = resolve_fenceposts(canary.max_surge, canary.max_unavailable, self.spec.replicas);
         let least = self.spec.replicas - unavailable.min(self.spec.replicas);
         let mut most = self.total_available() - least;
         let mut kept = 0;

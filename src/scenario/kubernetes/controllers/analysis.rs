@@ -147,9 +147,8 @@ fn metric(tree: &Tree, template: &str, notes: &mut Notes) -> Metric {
     let mut number = |key: &str, least: i64| whole(tree.get(key), &format!("{field}.{key}"), least, notes);
     let count = number("count", 0).and_then(|count| u32::try_from(count).ok());
     let failure_limit = number("failureLimit", -1).unwrap_or(0);
-    let mut limit = |key: &str, default: u32| {
-        number(key, 0).map_or(default, |limit| u32::try_from(limit).unwrap_or(u32::MAX))
-    };
+    let mut limit =
+        |key: &str, default: u32| number(key, 0).map_or(default, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
     let metric = Metric {
         template: template.to_owned(),
         name,
@@ -214,11 +213,7 @@ impl PodMakers {
     }
 
     /// Puts into all analyses what they measure. Gives the positions of measurements that are about no metric.
-    pub(in crate::scenario) fn measure(
-        &mut self,
-        measurements: &[Measurement],
-        findings: &mut Findings,
-    ) -> Vec<usize> {
+    pub(in crate::scenario) fn measure(&mut self, measurements: &[Measurement], findings: &mut Findings) -> Vec<usize> {
         let mut is_used = vec![false; measurements.len()];
         for maker in &mut self.list {
             let Maker { kind, templates, namespace, name, .. } = maker;

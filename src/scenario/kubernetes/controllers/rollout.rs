@@ -83,7 +83,9 @@ impl Reader<'_> {
                 let place = strategy.unwrap_or(spec).span;
                 let (code, message) = match canary {
                     Some(_) => (Code::Contradiction, "a Rollout has either `canary` or `blueGreen`, not both"),
-                    None => (Code::MissingKey, "this Rollout has no `spec.strategy.canary` or `spec.strategy.blueGreen`"),
+                    None => {
+                        (Code::MissingKey, "this Rollout has no `spec.strategy.canary` or `spec.strategy.blueGreen`")
+                    }
                 };
                 self.notes.refuse_with_hint(code, place, message, "write `canary: {}` for a release without steps");
                 RolloutStrategy::Canary(self.canary(&empty))
@@ -292,9 +294,8 @@ impl Reader<'_> {
         }
         let promotes = given(blue_green, "autoPromotionEnabled");
         let promotes = promotes.is_none() || self.notes.truth(promotes, &format!("{field}.autoPromotionEnabled"));
-        let mut analysis = |key: &str| {
-            given(blue_green, key).and_then(|analysis| self.analysis(analysis, &format!("{field}.{key}")))
-        };
+        let mut analysis =
+            |key: &str| given(blue_green, key).and_then(|analysis| self.analysis(analysis, &format!("{field}.{key}")));
         BlueGreenStrategy {
             has_preview: !preview.is_empty(),
             promotes,

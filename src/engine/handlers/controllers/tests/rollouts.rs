@@ -21,8 +21,8 @@ impl Observer for Releases {
         for member in &view.world.owners.members {
             let i = member.pod.index();
             let phase = view.world.pods.phase[i];
-            let is_active = view.world.pods.deletion[i] == Deletion::None
-                && (phase == Phase::Pending || phase.holds_node());
+            let is_active =
+                view.world.pods.deletion[i] == Deletion::None && (phase == Phase::Pending || phase.holds_node());
             let [ready, active] = &mut counts[member.template.index()];
             *active += i32::from(is_active);
             *ready += i32::from(is_active && member.ready_since != SimTime::NEVER);
@@ -154,10 +154,7 @@ fn a_canary_grows_step_by_step() {
 #[test]
 fn an_analysis_aborts_a_canary_and_a_new_template_tries_again() {
     let steps = vec![CanaryStep::SetWeight(20), CanaryStep::Analysis(analysis())];
-    let script = [
-        (10, operate(Verb::SetTemplate(RevisionId(1)))),
-        (70, operate(Verb::SetTemplate(RevisionId(2)))),
-    ];
+    let script = [(10, operate(Verb::SetTemplate(RevisionId(1)))), (70, operate(Verb::SetTemplate(RevisionId(2))))];
     let (lines, message) = releases(rollout(10, canary(steps, 2, Some(routing()))), &script);
     let expected = [
         "0 s: step 2 Progressing 0% 0/10 0/0 0/0",
