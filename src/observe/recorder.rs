@@ -16,6 +16,7 @@ use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::units::SimTime;
 use crate::world::View;
+use crate::world::pods::Reason;
 
 /// How many different errors are kept.
 const ERRORS_MAX: usize = 20;
@@ -43,6 +44,8 @@ pub struct Recorder {
     pub unschedulable_total: u64,
     /// How often a pod lost its node.
     pub evictions_total: u64,
+    /// How often that was for a taint, and because the provider took the node back.
+    pub evictions_by_fault: [u64; 2],
     /// How often that was to make room for a pod of higher priority.
     pub preemptions_total: u64,
     /// What went wrong in the scheduler, and how often; of the first 20 different messages.
@@ -67,6 +70,7 @@ impl Recorder {
             decisions_total: 0,
             unschedulable_total: 0,
             evictions_total: 0,
+            evictions_by_fault: [0; 2],
             preemptions_total: 0,
             errors: BTreeMap::new(),
             fragmented_gpu_milli: f64::NAN,
@@ -139,8 +143,13 @@ impl Observer for Recorder {
         self.preemptions_total += nomination.victims.len() as u64;
     }
 
-    fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
+    fn pod_evicted(&mut self, view: &View<'_>, pod: PodId) {
         self.evictions_total += 1;
+        match view.world.pods.reason[pod.index()] {
+            Reason::TaintEviction => self.evictions_by_fault[0] += 1,
+            Reason::NodeReclaimed => self.evictions_by_fault[1] += 1,
+            _ => {}
+        }
     }
 
     fn scheduling_failed(&mut self, _: &View<'_>, _: PodId, message: &str) {

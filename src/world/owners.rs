@@ -7,7 +7,7 @@
 
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::controllers::{Controller, Controllers};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 use super::World;
 use super::lives::Life;
@@ -45,7 +45,7 @@ pub struct ControllerState {
     pub generation: u64,
     /// How many pods it has made.
     pub pods_made: u32,
-    /// How many pods were refused by a quota.
+    /// How many of its syncs in a row have had a pod refused by a quota.
     pub refusals: u32,
     /// How its release stands; of Rollouts that have been looked at.
     pub release: Option<Box<Release>>,
@@ -83,6 +83,9 @@ pub struct Owner {
     pub created: SimTime,
     /// Whether it is there.
     pub is_there: bool,
+    /// Work that pods which ended before their time left at their last checkpoints, with their ordinals, oldest first:
+    /// the next pod of the ordinal goes on from there.
+    pub saved_work: Vec<(u32, Vec<SimDuration>)>,
     /// Its pods that are not gone, oldest first; pods that have ended stay as long as the API has them.
     pub pods: Vec<PodId>,
 }
@@ -178,6 +181,7 @@ impl World {
             traffic_weight_pct: None,
             created,
             is_there: true,
+            saved_work: Vec::new(),
             pods,
         });
         self.owners.controllers[controller.index()].owners.push(id);

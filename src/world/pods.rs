@@ -83,11 +83,15 @@ pub enum Reason {
     SchedulerError,
     /// Its controller or a user deleted it.
     Deleted,
+    /// Its node got a taint that it does not tolerate, or no longer does.
+    TaintEviction,
+    /// The provider took its node back.
+    NodeReclaimed,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 11] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -97,6 +101,8 @@ impl Reason {
         Reason::Preempted,
         Reason::SchedulerError,
         Reason::Deleted,
+        Reason::TaintEviction,
+        Reason::NodeReclaimed,
     ];
 
     /// Its name in tables.
@@ -111,6 +117,8 @@ impl Reason {
             Reason::Preempted => "Preempted",
             Reason::SchedulerError => "SchedulerError",
             Reason::Deleted => "Deleted",
+            Reason::TaintEviction => "TaintEviction",
+            Reason::NodeReclaimed => "NodeReclaimed",
         }
     }
 }

@@ -19,6 +19,8 @@ pub mod replica_set;
 pub mod rollout;
 pub mod stateful_set;
 
+pub mod node_lifecycle;
+
 use crate::ids::{NodeId, PodId, RevisionId};
 use crate::model::objects::CountOrPercent;
 use crate::units::{SimDuration, SimTime};

@@ -365,13 +365,7 @@ fn maker(
             notes.refuse(Code::AbsurdSize, spec.span, format!("ordinals go up to {last}"));
         }
     }
-    let replicas = match &controller_kind {
-        ControllerKind::ReplicaSet(spec) => Some(spec.replicas),
-        ControllerKind::Deployment(spec) => Some(spec.replicas),
-        ControllerKind::Rollout(spec) => Some(spec.replicas),
-        ControllerKind::StatefulSet(spec) => Some(spec.replicas),
-        _ => None,
-    };
+    let replicas = controller_kind.has_replicas().then(|| controller_kind.replicas());
     let claims = notes.list(spec.get("volumeClaimTemplates"), "spec.volumeClaimTemplates");
     Some(Maker {
         api_kind: kind.name,

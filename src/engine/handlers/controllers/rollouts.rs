@@ -52,9 +52,9 @@ impl<O: Observer> Simulation<'_, O> {
                 self.write_release(controller, &spec, write);
             }
             wake = earlier(wake, sync.wake);
-            if wake != Some(now) {
+            if wake != Some(now) || !self.model.control_plane.is_ideal() {
                 self.divide_traffic(controller, &spec);
-                return wake;
+                return if wake == Some(now) { Some(self.own_write_seen_at()) } else { wake };
             }
         }
         panic!("the Rollout `{}` does not settle", self.controller(controller).name);
