@@ -2,6 +2,7 @@
 
 use crate::engine::{RunError, Simulation};
 use crate::model::Model;
+use crate::model::controllers::ControllerKind;
 use crate::observe::{Recorder, summary, tables};
 use crate::results::{Metric, Table};
 use crate::world::View;
@@ -58,6 +59,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         }
         if !model.controllers.list.is_empty() {
             add("controllers", recorder.controllers.table(&view));
+        }
+        if model.controllers.list.iter().any(|other| matches!(other.kind, ControllerKind::Rollout(_))) {
+            add("rollouts", recorder.rollouts.table(&view));
         }
         if let Some(decisions) = &recorder.decisions {
             add("decisions", decisions.table(&view));

@@ -6,6 +6,7 @@
 
 use super::Dist;
 use super::objects::CountOrPercent;
+use super::rollouts::RolloutSpec;
 use crate::ids::{ClassId, ControllerId, LifeId, RevisionId};
 use crate::units::SimDuration;
 
@@ -50,6 +51,8 @@ pub enum ControllerKind {
     ReplicaSet(ReplicaSetSpec),
     /// `apps/v1.Deployment`.
     Deployment(DeploymentSpec),
+    /// `argoproj.io/v1alpha1.Rollout`.
+    Rollout(RolloutSpec),
     /// `apps/v1.StatefulSet`.
     StatefulSet(StatefulSetSpec),
     /// `apps/v1.DaemonSet`.
@@ -66,6 +69,7 @@ impl ControllerKind {
         match self {
             ControllerKind::ReplicaSet(_) => "ReplicaSet",
             ControllerKind::Deployment(_) => "Deployment",
+            ControllerKind::Rollout(_) => "Rollout",
             ControllerKind::StatefulSet(_) => "StatefulSet",
             ControllerKind::DaemonSet(_) => "DaemonSet",
             ControllerKind::Job(_) => "Job",
@@ -80,6 +84,7 @@ impl ControllerKind {
         match self {
             ControllerKind::ReplicaSet(spec) => spec.replicas,
             ControllerKind::Deployment(spec) => spec.replicas,
+            ControllerKind::Rollout(spec) => spec.replicas,
             ControllerKind::StatefulSet(spec) => spec.replicas,
             ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => 0,
         }
@@ -87,13 +92,15 @@ impl ControllerKind {
 
     /// Whether `spec.replicas` says how many pods there should be.
     pub fn has_replicas(&self) -> bool {
-        matches!(self, ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_) | ControllerKind::StatefulSet(_))
+        use ControllerKind::{Deployment, ReplicaSet, Rollout, StatefulSet};
+        matches!(self, ReplicaSet(_) | Deployment(_) | Rollout(_) | StatefulSet(_))
     }
 
     /// `spec.paused` or `spec.suspend` as it is written.
     pub fn is_paused(&self) -> bool {
         match self {
             ControllerKind::Deployment(spec) => spec.is_paused,
+            ControllerKind::Rollout(spec) => spec.is_paused,
             ControllerKind::Job(spec) => spec.is_suspended,
             ControllerKind::CronJob(spec) => spec.is_suspended,
             _ => false,
@@ -406,6 +413,14 @@ pub enum Verb {
     Resume,
     /// `kubectl rollout undo`: the template before the present one.
     RollBack,
+    /// `kubectl argo rollouts promote`: the pause of a Rollout ends, or its step.
+    Promote,
+    /// `kubectl argo rollouts promote --full`: the rest of its steps, pauses and analyses is left out.
+    PromoteFully,
+    /// `kubectl argo rollouts abort`: a Rollout goes back to its stable template.
+    Abort,
+    /// `kubectl argo rollouts retry rollout`: an aborted release begins again.
+    Retry,
 }
 
 /// All objects that make pods, and what their pods do.

@@ -14,6 +14,7 @@ pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
 pub mod resources;
+pub mod rollouts;
 pub mod runtime;
 pub mod scheduling;
 pub mod script;

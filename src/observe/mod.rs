@@ -10,6 +10,7 @@ pub mod fragments;
 pub mod node_usage;
 pub mod packing;
 pub mod recorder;
+pub mod rollouts;
 pub mod series;
 pub mod summary;
 pub mod tables;

@@ -8,6 +8,7 @@ use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
+use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::Model;
@@ -33,6 +34,8 @@ pub struct Recorder {
     pub decisions: Option<DecisionLog>,
     /// How the objects that make pods fared.
     pub controllers: ControllerLog,
+    /// How releases went.
+    pub rollouts: RolloutLog,
     /// The state after every arrival, if asked for.
     pub arrivals: Option<ArrivalLog>,
     /// How often the scheduler was asked.
@@ -62,6 +65,7 @@ impl Recorder {
             usage: NodeUsage::default(),
             decisions: model.outputs.decisions.then(DecisionLog::default),
             controllers: ControllerLog::default(),
+            rollouts: RolloutLog::default(),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
             unschedulable_total: 0,
@@ -117,6 +121,7 @@ impl Observer for Recorder {
 
     fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
         self.controllers.settle(view);
+        self.rollouts.settle(view);
         if self.series.is_due(to) {
             let fragmented = self.fragmented(view);
             self.series.record_until(view, to, self.sampled(fragmented));
@@ -155,6 +160,7 @@ impl Observer for Recorder {
 
     fn controller_changed(&mut self, _: &View<'_>, controller: ControllerId) {
         self.controllers.note(controller);
+        self.rollouts.note(controller);
     }
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {
@@ -174,6 +180,7 @@ impl Observer for Recorder {
 
     fn end(&mut self, view: &View<'_>) {
         self.controllers.settle(view);
+        self.rollouts.settle(view);
         for i in 0..view.world.nodes.len() {
             let node = NodeId::from_index(i);
             if view.world.nodes.state[i].is_up() {

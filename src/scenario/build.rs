@@ -9,13 +9,14 @@ use super::distribution::{distribution, mean_seconds};
 use super::faults;
 use super::images;
 use super::import;
-use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
+use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
 use super::script;
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec, Duration,
-    EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity,
-    RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec, TolerationSpec,
+    AnalysisSpec, ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec,
+    Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec,
+    OutcomeSpec, PoolSpec, Quantity, RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec,
+    TolerationSpec,
 };
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
@@ -24,6 +25,7 @@ use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
 use crate::model::controllers::{ControllerKind, Controllers};
 use crate::model::kube_scheduler::TieBreak;
+use crate::model::rollouts::{Measured, Outcome};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
@@ -46,6 +48,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
+    measure(spec, &mut makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
@@ -142,6 +145,45 @@ fn behaviour(spec: &BehaviourSpec) -> Behaviour {
         shut_down: spec.shut_down.as_ref().map(dist),
         exit_codes: (!spec.exit_codes.is_empty()).then(|| spec.exit_codes.iter().map(code).collect()),
         checkpoint_every: spec.checkpoint_every.map(|every| every.0),
+    }
+}
+
+/// What an analysis measures.
+fn measurement(spec: &AnalysisSpec) -> Measurement {
+    let outcome = |outcome: &OutcomeSpec| match outcome {
+        OutcomeSpec::Successful => Outcome::Successful,
+        OutcomeSpec::Failed => Outcome::Failed,
+        OutcomeSpec::Inconclusive => Outcome::Inconclusive,
+        OutcomeSpec::Error => Outcome::Error,
+    };
+    Measurement {
+        template: spec.template.clone(),
+        metric: spec.metric.clone(),
+        namespace: spec.namespace.clone(),
+        rollout: spec.rollout.clone(),
+        image: spec.image.clone(),
+        measured: match spec.success {
+            Some(success) => Measured::Drawn(success),
+            None => Measured::Series(spec.results.iter().map(outcome).collect()),
+        },
+    }
+}
+
+/// Tells analyses what they measure, and reports what is about none of them.
+fn measure(spec: &ScenarioSpec, makers: &mut PodMakers, context: &mut Context<'_>) {
+    if !context.is_sound() {
+        return;
+    }
+    let measurements: Vec<Measurement> = spec.workload.analyses.iter().map(measurement).collect();
+    for index in makers.measure(&measurements, &mut context.findings) {
+        let at = format!("workload.analyses[{index}]");
+        let templates = makers.analysis_templates();
+        let known: Vec<&str> = templates.iter().map(String::as_str).collect();
+        let hint = match known.contains(&&*measurements[index].template) {
+            true => "compare `metric`, `namespace`, `rollout` and `image` with the manifests and the script".to_owned(),
+            false => suggestion(&measurements[index].template, &known, "the templates are"),
+        };
+        context.report_with_hint(&at, Code::UnknownReference, format!("`{at}` is about no metric of a Rollout"), hint);
     }
 }
 
@@ -585,6 +627,7 @@ mod tests {
             "workload.openb=",
             "workload.synthetic=",
             "workload.behaviours=",
+            "workload.analyses=",
             "workload.images=",
             "script=[{at: 10m, cordon: gpu-0}, {at: 5m, add: {pool: gpu, count: 2}}, {at: 11m, uncordon: gpu-0}, \
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::faults::has_lifecycle;
 use super::kubernetes::{Change, Parts, PodMakers, kind_names};
 use super::schema::suggestion;
-use super::spec::{ScaleSpec, ScenarioSpec, ScriptSpec, SetImageSpec, TargetSpec};
+use super::spec::{PromoteSpec, ScaleSpec, ScenarioSpec, ScriptSpec, SetImageSpec, TargetSpec};
 use crate::document::Code;
 use crate::ids::{NodeId, PoolId};
 use crate::model::controllers::Operation;
@@ -122,6 +122,7 @@ const TARGET_KINDS: &[(&str, &[&str])] = &[
     ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
     ("Job", &["job", "jobs"]),
     ("CronJob", &["cronjob", "cronjobs", "cj"]),
+    ("Rollout", &["rollout", "rollouts", "ro"]),
     ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
 ];
 
@@ -133,7 +134,7 @@ fn operations(
     parts: &mut Parts<'_>,
     context: &mut Context<'_>,
 ) -> Option<Vec<Operation>> {
-    let ScriptSpec { apply, delete, scale, set_image, pause, resume, roll_back, .. } = spec;
+    let ScriptSpec { apply, delete, scale, set_image, pause, resume, roll_back, promote, abort, retry, .. } = spec;
     if let Some(file) = apply {
         let path = context.existing_path(&format!("script[{index}].apply"), file);
         return Some(path.map_or(Vec::new(), |path| makers.apply(path, parts, &mut context.findings)));
@@ -143,11 +144,16 @@ fn operations(
         (pause, "pause", Change::Pause),
         (resume, "resume", Change::Resume),
         (roll_back, "rollBack", Change::RollBack),
+        (abort, "abort", Change::Abort),
+        (retry, "retry", Change::Retry),
     ];
     let plain = plain.into_iter().find_map(|(target, verb, change)| {
         target.as_ref().map(|TargetSpec { target, namespace }| (target, namespace, verb, change))
     });
-    let (target, namespace, verb, change) = match (plain, scale, set_image) {
+    let promote = promote.as_ref().map(|PromoteSpec { target, namespace, full }| {
+        (target, namespace, "promote", Change::Promote { is_full: *full })
+    });
+    let (target, namespace, verb, change) = match (plain.or(promote), scale, set_image) {
         (Some(plain), _, _) => plain,
         (_, Some(ScaleSpec { target, namespace, replicas }), _) => {
             (target, namespace, "scale", Change::Scale(*replicas))

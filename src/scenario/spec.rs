@@ -358,14 +358,19 @@ pub enum SyntheticKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Files or directories with Kubernetes objects, YAML or JSON, gzip or not: `Pod`, which arrive at the start and stay,
-    /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, whose pods are made as the cluster does.
-    /// Docker Compose files are read as the Deployments, DaemonSets, Jobs and Services that their services come to.
+    /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob` and Argo's `Rollout`, whose pods are made
+    /// as the cluster does. Docker Compose files are read as the Deployments, DaemonSets, Jobs and Services that their
+    /// services come to.
     #[serde(default)]
     pub manifests: Vec<String>,
     /// How the containers of those objects behave. Of entries that are about one container the later ones win, key by key.
     /// Default: they work at once, serve until they are stopped, and end at once; those of Jobs run for 60 s and succeed.
     #[serde(default)]
     pub behaviours: Vec<BehaviourSpec>,
+    /// What the analyses of Rollouts measure. Of entries that are about one metric the last counts. Default: every
+    /// measurement is successful, with a warning.
+    #[serde(default)]
+    pub analyses: Vec<AnalysisSpec>,
     /// Images of those containers and where they come from. Default: they are there at once.
     pub images: Option<ImagesSpec>,
     /// The pod list of the openb GPU trace, as CSV.
@@ -460,6 +465,42 @@ pub struct BehaviourSpec {
     pub exit_codes: BTreeMap<String, f64>,
     /// Work between two checkpoints, from the last of which it goes on when it is started again. Default: it begins anew.
     pub checkpoint_every: Option<Duration>,
+}
+
+/// What an analysis measures: either `success` or `results`. It is about the metrics that all of `template`, `metric`,
+/// `namespace`, `rollout` and `image` fit.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnalysisSpec {
+    /// Name of the `AnalysisTemplate` or `ClusterAnalysisTemplate`.
+    pub template: String,
+    /// Name of the metric. Default: any.
+    pub metric: Option<String>,
+    /// Namespace of the Rollout. Default: any.
+    pub namespace: Option<String>,
+    /// Name of the Rollout. Default: any.
+    pub rollout: Option<String>,
+    /// An image of the pods that are released, such as `example/web:1.2`. Default: any.
+    pub image: Option<String>,
+    /// Probability with which a measurement succeeds; else it fails.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub success: Option<f64>,
+    /// The measurements of each analysis, one after the other; the last is measured again and again.
+    #[serde(default)]
+    pub results: Vec<OutcomeSpec>,
+}
+
+/// What one measurement says.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum OutcomeSpec {
+    /// As it should be.
+    Successful,
+    /// Not as it should be.
+    Failed,
+    /// Neither the condition of success nor that of failure is met.
+    Inconclusive,
+    /// Nothing could be measured.
+    Error,
 }
 
 /// Pods of the openb GPU trace.
@@ -838,12 +879,18 @@ pub struct ScriptSpec {
     pub scale: Option<ScaleSpec>,
     /// A container that gets another image.
     pub set_image: Option<SetImageSpec>,
-    /// A Deployment whose rollout is paused, or a Job or CronJob that is suspended.
+    /// A Deployment or Rollout whose release is paused, or a Job or CronJob that is suspended.
     pub pause: Option<TargetSpec>,
-    /// A Deployment, Job or CronJob that goes on.
+    /// A Deployment, Job or CronJob that goes on, or a Rollout whose present pause ends.
     pub resume: Option<TargetSpec>,
-    /// A Deployment, StatefulSet or DaemonSet that goes back to the template before the present one.
+    /// A Deployment, Rollout, StatefulSet or DaemonSet that goes back to the template before the present one.
     pub roll_back: Option<TargetSpec>,
+    /// A Rollout whose present pause or step ends, or all of them.
+    pub promote: Option<PromoteSpec>,
+    /// A Rollout that gives its release up.
+    pub abort: Option<TargetSpec>,
+    /// A Rollout that begins a release anew that was given up.
+    pub retry: Option<TargetSpec>,
 }
 
 /// An object that makes pods.
@@ -855,6 +902,20 @@ pub struct TargetSpec {
     /// Its namespace. Default: `default`.
     #[serde(default = "defaults::namespace")]
     pub namespace: String,
+}
+
+/// How far a Rollout gets.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PromoteSpec {
+    /// Kind and name, such as `rollout/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "defaults::namespace")]
+    pub namespace: String,
+    /// Whether all steps, pauses and analyses that are left are left out. Default: false.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// A number of replicas of an object.

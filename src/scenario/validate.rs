@@ -7,9 +7,9 @@ use super::distribution::{distribution, mean_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
-    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
-    TemplateSpec, TimesSpec, TolerationSpec,
+    AnalysisSpec, ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec,
+    GpuRequestSpec, LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec,
+    TaintSpec, TemplateSpec, TimesSpec, TolerationSpec,
 };
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -195,6 +195,9 @@ fn workload(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Con
     for (index, one) in workload.behaviours.iter().enumerate() {
         behaviour(one, &format!("workload.behaviours[{index}]"), context);
     }
+    for (index, one) in workload.analyses.iter().enumerate() {
+        analysis(one, &format!("workload.analyses[{index}]"), context);
+    }
     if let Some(images) = &workload.images {
         super::images::validate(images, context);
     }
@@ -248,6 +251,14 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
     if spec.checkpoint_every.is_some_and(|every| every.0 == SimDuration::ZERO) {
         let at = format!("{at}.checkpointEvery");
         context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
+    }
+}
+
+fn analysis(spec: &AnalysisSpec, at: &str, context: &mut Context<'_>) {
+    if spec.success.is_some() != spec.results.is_empty() {
+        let message = format!("`{at}` says either `success` or `results`");
+        let hint = "write `success: 0.99` for a probability, or `results: [Successful, Failed]` for a series";
+        context.report_with_hint(at, Code::Contradiction, message, hint);
     }
 }
 
@@ -486,7 +497,8 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
         if verbs != 1 {
             let what = if verbs == 0 { "does nothing" } else { "does more than one thing" };
             let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`, `apply`, `delete`, \
-                        `scale`, `setImage`, `pause`, `resume`, `rollBack`";
+                        `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
+                        `retry`";
             context.report_with_hint(&at, Code::Contradiction, format!("`{at}` {what}"), hint);
         }
         if horizon.is_some_and(|horizon| action.at.0 > horizon) {
@@ -513,10 +525,15 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
 /// How many things an entry of the script does.
 fn verb_count(spec: &ScriptSpec) -> usize {
     let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, add, apply, delete, scale, set_image, .. } = spec;
-    let ScriptSpec { pause, resume, roll_back, .. } = spec;
+    let ScriptSpec { pause, resume, roll_back, promote, abort, retry, .. } = spec;
     let names = [cordon, uncordon, drain, remove, crash, apply].into_iter().flatten().count();
-    let targets = [delete, pause, resume, roll_back].into_iter().flatten().count();
-    names + targets + usize::from(add.is_some()) + usize::from(scale.is_some()) + usize::from(set_image.is_some())
+    let targets = [delete, pause, resume, roll_back, abort, retry].into_iter().flatten().count();
+    names
+        + targets
+        + usize::from(add.is_some())
+        + usize::from(scale.is_some())
+        + usize::from(set_image.is_some())
+        + usize::from(promote.is_some())
 }
 
 /// Checks an experiment as far as that is possible without its scenario.

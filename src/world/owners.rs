@@ -47,6 +47,23 @@ pub struct ControllerState {
     pub pods_made: u32,
     /// How many of its syncs in a row have had a pod refused by a quota.
     pub refusals: u32,
+    /// How its release stands; of Rollouts that have been looked at.
+    pub release: Option<Box<Release>>,
+}
+
+/// How the release of a Rollout stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// How many of its steps are done.
+    pub step: u32,
+    /// Share of the traffic in percent that the stable template gets.
+    pub stable_weight_pct: f64,
+    /// Share of the traffic in percent that the new template gets; 0 where it is the stable one.
+    pub canary_weight_pct: f64,
+    /// `status.phase`.
+    pub phase: &'static str,
+    /// `status.message`.
+    pub message: String,
 }
 
 /// Something that owns pods directly.
@@ -60,6 +77,8 @@ pub struct Owner {
     pub template: RevisionId,
     /// `spec.replicas`, as its controller has set it.
     pub replicas: i32,
+    /// Share in percent of the traffic of its controller that its pods get; none: as their share of those that are ready.
+    pub traffic_weight_pct: Option<f64>,
     /// `metadata.creationTimestamp`.
     pub created: SimTime,
     /// Whether it is there.
@@ -114,6 +133,7 @@ impl Owners {
             generation: 0,
             pods_made: 0,
             refusals: 0,
+            release: None,
         };
         Owners { controllers: controllers.list.iter().map(state).collect(), ..Owners::default() }
     }
@@ -158,6 +178,7 @@ impl World {
             name,
             template,
             replicas: 0,
+            traffic_weight_pct: None,
             created,
             is_there: true,
             saved_work: Vec::new(),

@@ -9,12 +9,14 @@
 //! sees its own writes, as upstream does. Instants are exact here; upstream's are cut to whole seconds where they pass
 //! through the API, so that its minimum ready times end up to a second earlier.
 
+pub mod analysis;
 pub mod cron;
 pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod job;
 pub mod replica_set;
+pub mod rollout;
 pub mod stateful_set;
 
 pub mod node_lifecycle;

@@ -1,5 +1,5 @@
-//! Objects that make pods into [`Controllers`]: Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job
-//! and CronJob.
+//! Objects that make pods into [`Controllers`]: Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job,
+//! CronJob and Rollout.
 //!
 //! An object becomes a `Maker`: its own part of the `spec` (`kinds`, `job`), and its pod templates as trees. Of a template
 //! one pod is put together as the controller would write it (`template`), completed as the API server does (`admission`),
@@ -11,16 +11,19 @@
 
 mod admission;
 mod adoption;
+mod analysis;
 mod job;
 mod kinds;
 mod life;
 mod operate;
 mod quota;
+mod rollout;
 mod template;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+pub use analysis::Measurement;
 pub use life::Behaviour;
 pub(in crate::scenario) use operate::Change;
 
@@ -37,6 +40,7 @@ use crate::model::{Action, ArrivalSource, Cluster, Objects, ScriptedAction, Work
 use crate::policy::scheduler::kube::labels::selects;
 use crate::units::SimDuration;
 use admission::Admission;
+use analysis::AnalysisTemplates;
 use kinds::{APPS_V1BETA1, EXTENSIONS_V1BETA1};
 
 /// How long containers run that end by themselves and of which nothing is said.
@@ -72,6 +76,7 @@ const KINDS: &[Kind] = &[
     kind("Job", "batch/v1", &[], BATCH_REMARK),
     kind("CronJob", "batch/v1", &["batch/v1beta1", "batch/v2alpha1"], BATCH_REMARK),
     kind("ReplicationController", "v1", &[], APPS_REMARK),
+    kind("Rollout", "argoproj.io/v1alpha1", &[], APPS_REMARK),
 ];
 
 /// Objects that make pods, as they are read.
@@ -86,6 +91,7 @@ pub struct PodMakers {
     lives: Vec<PodLife>,
     images: Vec<String>,
     quotas: Vec<Quota>,
+    analyses: AnalysisTemplates,
 }
 
 /// One object that makes pods.
@@ -159,6 +165,7 @@ impl PodMakers {
             lives: Vec::new(),
             images: Vec::new(),
             quotas: Vec::new(),
+            analyses: AnalysisTemplates::default(),
         }
     }
 
@@ -193,13 +200,17 @@ impl PodMakers {
         Options { read_for: self.read_for, with_namespace: false, with_labels: true, priorities: &self.priorities }
     }
 
-    /// Reads an object that pods and namespaces are limited or completed by; false when it is none.
+    /// Reads an object that pods and namespaces are limited or completed by, or that says what is measured; false when it is
+    /// none.
     pub(super) fn add_limits(&mut self, object: &Object<'_>, cluster: &mut Cluster, findings: &mut Findings) -> bool {
         let version = object.tree.get("apiVersion").and_then(Tree::as_text);
         match (object.kind, version) {
             ("LimitRange", None | Some("v1")) => self.admission.add_limit_range(object, findings),
             ("RuntimeClass", None | Some("node.k8s.io/v1" | "node.k8s.io/v1beta1")) => {
                 self.admission.add_runtime_class(object, findings);
+            }
+            ("AnalysisTemplate" | "ClusterAnalysisTemplate", None | Some("argoproj.io/v1alpha1")) => {
+                self.analyses.add(object, findings);
             }
             ("ResourceQuota", None | Some("v1")) => self.quotas.extend(quota::read(object, cluster, findings)),
             _ => return false,
@@ -278,10 +289,11 @@ impl PodMakers {
 }
 
 /// Reads one object; none when it is wrong or none of those that are read.
-fn read(object: &Object<'_>, findings: &mut Findings) -> Option<Maker> {
+fn read(object: &Object<'_>, analyses: &AnalysisTemplates, findings: &mut Findings) -> Option<Maker> {
     let kind = kind_named(object.kind)?;
     let mut notes = Notes::new(object.file);
-    let maker = version(object, kind, &mut notes).and_then(|version| maker(object, kind, version, &mut notes));
+    let maker =
+        version(object, kind, &mut notes).and_then(|version| maker(object, kind, version, analyses, &mut notes));
     let is_sound = notes.issues.is_empty();
     findings.add(kind.name, object.file, notes);
     maker.filter(|_| is_sound)
@@ -308,7 +320,13 @@ fn version<'t>(object: &Object<'t>, kind: &Kind, notes: &mut Notes) -> Option<&'
     Some(version)
 }
 
-fn maker(object: &Object<'_>, kind: &Kind, version: &str, notes: &mut Notes) -> Option<Maker> {
+fn maker(
+    object: &Object<'_>,
+    kind: &Kind,
+    version: &str,
+    analyses: &AnalysisTemplates,
+    notes: &mut Notes,
+) -> Option<Maker> {
     let header = header(object, kind.name, true, notes)?;
     let Some(spec) = notes.mapping(object.tree.get("spec"), "spec") else {
         notes.refuse(Code::MissingKey, object.tree.span, format!("this {} has no `spec`", kind.name));
@@ -320,6 +338,10 @@ fn maker(object: &Object<'_>, kind: &Kind, version: &str, notes: &mut Notes) -> 
         "DaemonSet" => ControllerKind::DaemonSet(kinds::daemon_set(spec, version, notes)),
         "Job" => ControllerKind::Job(job::job(spec, notes)),
         "CronJob" => ControllerKind::CronJob(job::cron_job(spec, notes)),
+        "Rollout" => {
+            let mut reader = rollout::Reader { namespace: &header.namespace(), templates: analyses, notes };
+            ControllerKind::Rollout(reader.rollout(spec))
+        }
         _ => ControllerKind::ReplicaSet(kinds::replica_set(spec, notes)),
     };
     let path: &[&str] = if kind.name == "CronJob" { &["jobTemplate", "spec", "template"] } else { &["template"] };
@@ -343,12 +365,7 @@ fn maker(object: &Object<'_>, kind: &Kind, version: &str, notes: &mut Notes) -> 
             notes.refuse(Code::AbsurdSize, spec.span, format!("ordinals go up to {last}"));
         }
     }
-    let replicas = match &controller_kind {
-        ControllerKind::ReplicaSet(spec) => Some(spec.replicas),
-        ControllerKind::Deployment(spec) => Some(spec.replicas),
-        ControllerKind::StatefulSet(spec) => Some(spec.replicas),
-        _ => None,
-    };
+    let replicas = controller_kind.has_replicas().then(|| controller_kind.replicas());
     let claims = notes.list(spec.get("volumeClaimTemplates"), "spec.volumeClaimTemplates");
     Some(Maker {
         api_kind: kind.name,

@@ -10,8 +10,8 @@
 //! - `Namespace`, `Service`, `PodDisruptionBudget`, volumes, claims, storage classes and what CSI drivers report are read for
 //!   kube-scheduler, from wherever they are listed ([`Objects`]). Other policies do not look at them, except that evictions
 //!   heed disruption budgets.
-//! - Kinds that make pods (`Deployment`, `ReplicaSet`, `ReplicationController`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`)
-//!   are read into [`PodMakers`] where workloads are listed; in a dump of a cluster (they have a `metadata.uid`) the pods that
+//! - Kinds that make pods (`Deployment`, `ReplicaSet`, `ReplicationController`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`,
+//!   `Rollout`) are read into [`PodMakers`] where workloads are listed; in a dump of a cluster (they have a `metadata.uid`) the pods that
 //!   are there beside them are taken to be theirs. For kube-scheduler their selectors are read, which spread pods by default;
 //!   with `replicas: 0` and no template that is all that is read.
 //! - `LimitRange` and `RuntimeClass` complete pods as the API server would, `ResourceQuota` limits namespaces.
@@ -38,7 +38,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use controllers::{Behaviour, PodMakers};
+pub use controllers::{Behaviour, Measurement, PodMakers};
 pub(in crate::scenario) use controllers::{Change, Parts, kind_names};
 pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
 

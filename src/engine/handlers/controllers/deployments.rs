@@ -11,16 +11,19 @@ use crate::policy::controllers::deployment::{
 use crate::policy::controllers::{ObservedPod, earlier, replica_set};
 use crate::units::{SimDuration, SimTime};
 
-/// A Deployment that has not settled after so many syncs at one instant never will.
-const SYNCS_MAX: usize = 1000;
+/// A Deployment or Rollout that has not settled after so many syncs at one instant never will.
+pub(super) const SYNCS_MAX: usize = 1000;
 
-/// What a Deployment writes into a ReplicaSet beside its size.
+/// What a Deployment or Rollout writes into a ReplicaSet beside its size.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Annotations {
-    revision: i64,
-    desired_replicas: i32,
-    max_replicas: i32,
-    min_ready: SimDuration,
+    pub(super) revision: i64,
+    pub(super) desired_replicas: Option<i32>,
+    /// Rollouts do not write it.
+    pub(super) max_replicas: Option<i32>,
+    pub(super) min_ready: SimDuration,
+    /// When a Rollout lets it go.
+    pub(super) scale_down_at: Option<SimTime>,
 }
 
 impl<O: Observer> Simulation<'_, O> {
@@ -100,7 +103,7 @@ impl<O: Observer> Simulation<'_, O> {
         DeploymentSpec { replicas: state.replicas, is_paused: state.is_paused, ..spec.clone() }
     }
 
-    fn sync_replica_sets_of(&mut self, controller: ControllerId) -> Option<SimTime> {
+    pub(super) fn sync_replica_sets_of(&mut self, controller: ControllerId) -> Option<SimTime> {
         let owners = self.world.owners.controllers[controller.index()].owners.clone();
         let pods: Vec<Vec<ObservedPod>> = owners.iter().map(|owner| self.observe_pods(*owner)).collect();
         let related = pods.concat();
@@ -133,8 +136,8 @@ impl<O: Observer> Simulation<'_, O> {
             replicas: owner.replicas,
             min_ready: annotations.min_ready,
             revision: annotations.revision,
-            desired_replicas: Some(annotations.desired_replicas),
-            max_replicas: Some(annotations.max_replicas),
+            desired_replicas: annotations.desired_replicas,
+            max_replicas: annotations.max_replicas,
             status: replica_set::status(annotations.min_ready, &pods, self.world.time),
             is_observed: true,
             unfinished_pods: u32::try_from(unfinished).expect("a ReplicaSet has fewer than 2^32 pods"),
@@ -142,31 +145,51 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     fn write_replica_set(&mut self, controller: ControllerId, change: Change) {
-        let annotations = &mut self.controller_loops.annotations;
         match change {
             Change::CreateReplicaSet { template, replicas, min_ready, revision, desired_replicas, max_replicas } => {
-                let name = self.replica_set_name(controller, template);
-                let owner = self.world.add_owner(controller, name, template);
+                let owner = self.make_release_set(controller, template, min_ready, revision);
                 self.world.owners.list[owner.index()].replicas = replicas;
-                let written = Annotations { revision, desired_replicas, max_replicas, min_ready };
-                self.controller_loops.annotations.insert(owner, written);
+                let written = self.annotations_of(owner);
+                written.desired_replicas = Some(desired_replicas);
+                written.max_replicas = Some(max_replicas);
             }
             Change::AdoptReplicaSet { id, min_ready, revision } => {
-                let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
+                let written = self.annotations_of(id);
                 written.min_ready = min_ready;
                 written.revision = revision;
             }
             Change::ScaleReplicaSet { id, replicas, desired_replicas, max_replicas } => {
-                let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
-                written.desired_replicas = desired_replicas;
-                written.max_replicas = max_replicas;
+                let written = self.annotations_of(id);
+                written.desired_replicas = Some(desired_replicas);
+                written.max_replicas = Some(max_replicas);
                 self.world.owners.list[id.index()].replicas = replicas;
             }
             Change::DeleteReplicaSet(id) => {
-                annotations.remove(&id);
+                self.controller_loops.annotations.remove(&id);
                 self.delete_owner(id);
             }
         }
+    }
+
+    pub(super) fn annotations_of(&mut self, id: OwnerId) -> &mut Annotations {
+        let annotations = self.controller_loops.annotations.get_mut(&id);
+        annotations.expect("ReplicaSets of Deployments and Rollouts have annotations")
+    }
+
+    /// Makes a ReplicaSet without pods.
+    pub(super) fn make_release_set(
+        &mut self,
+        controller: ControllerId,
+        template: RevisionId,
+        min_ready: SimDuration,
+        revision: i64,
+    ) -> OwnerId {
+        let name = self.replica_set_name(controller, template);
+        let owner = self.world.add_owner(controller, name, template);
+        let written =
+            Annotations { revision, desired_replicas: None, max_replicas: None, min_ready, scale_down_at: None };
+        self.controller_loops.annotations.insert(owner, written);
+        owner
     }
 
     /// The ReplicaSet that pods of before the run belong to, one larger than before.
@@ -175,19 +198,22 @@ impl<O: Observer> Simulation<'_, O> {
         let mut sets = owners.controllers[controller.index()].owners.iter();
         let found = sets.find(|owner| owners.list[owner.index()].template == template).copied();
         let owner = found.unwrap_or_else(|| {
-            let spec = self.deployment_spec(controller);
             let is_present = template == self.world.owners.controllers[controller.index()].template;
             let templates = self.controller(controller).templates.len() as i64;
-            let written = Annotations {
-                // Later templates of a dump are older.
-                revision: if is_present { templates } else { templates - i64::from(template.0) },
-                desired_replicas: spec.replicas,
-                max_replicas: spec.replicas + deployment::max_surge(&spec),
-                min_ready: spec.min_ready,
+            // Later templates of a dump are older.
+            let revision = if is_present { templates } else { templates - i64::from(template.0) };
+            let (min_ready, max_replicas) = match &self.controller(controller).kind {
+                ControllerKind::Rollout(spec) => (spec.min_ready, None),
+                _ => {
+                    let spec = self.deployment_spec(controller);
+                    (spec.min_ready, Some(spec.replicas + deployment::max_surge(&spec)))
+                }
             };
-            let name = self.replica_set_name(controller, template);
-            let owner = self.world.add_owner(controller, name, template);
-            self.controller_loops.annotations.insert(owner, written);
+            let replicas = self.world.owners.controllers[controller.index()].replicas;
+            let owner = self.make_release_set(controller, template, min_ready, revision);
+            let written = self.annotations_of(owner);
+            written.desired_replicas = Some(replicas);
+            written.max_replicas = max_replicas;
             owner
         });
         self.world.owners.list[owner.index()].replicas += 1;
@@ -202,7 +228,9 @@ impl<O: Observer> Simulation<'_, O> {
     /// `kubectl rollout undo`: the template before the present one, where there is one.
     pub(super) fn roll_back(&mut self, controller: ControllerId) {
         let before = match &self.controller(controller).kind {
-            ControllerKind::Deployment(_) => deployment::template_before(&self.observe_replica_sets(controller)),
+            ControllerKind::Deployment(_) | ControllerKind::Rollout(_) => {
+                deployment::template_before(&self.observe_replica_sets(controller))
+            }
             _ => {
                 let template = self.world.owners.controllers[controller.index()].template;
                 template.0.checked_sub(1).map(RevisionId)

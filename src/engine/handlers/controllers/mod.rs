@@ -6,12 +6,14 @@
 mod deployments;
 mod jobs;
 mod quotas;
+mod rollouts;
 mod sets;
 
 use std::collections::BTreeMap;
 
 use deployments::{Annotations, DeploymentStatuses};
 use jobs::JobLoops;
+use rollouts::RolloutState;
 
 use crate::engine::Event;
 use crate::engine::run::Simulation;
@@ -36,7 +38,9 @@ pub(in crate::engine) struct ControllerLoops {
     held_until: Vec<SimTime>,
     /// `status` of Deployments.
     deployments: DeploymentStatuses,
-    /// What Deployments have written into their ReplicaSets.
+    /// Rollouts.
+    rollouts: BTreeMap<ControllerId, RolloutState>,
+    /// What Deployments and Rollouts have written into their ReplicaSets.
     annotations: BTreeMap<OwnerId, Annotations>,
     /// `status` of StatefulSets.
     stateful_sets: BTreeMap<ControllerId, StatefulSetStatus>,
@@ -53,6 +57,7 @@ impl ControllerLoops {
             is_refused: false,
             held_until: vec![SimTime::ZERO; controllers],
             deployments: DeploymentStatuses::new(),
+            rollouts: BTreeMap::new(),
             annotations: BTreeMap::new(),
             stateful_sets: BTreeMap::new(),
             daemon_backoffs: BTreeMap::new(),
@@ -96,7 +101,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Verb::Pause => state.is_paused = true,
             Verb::Resume => state.is_paused = false,
             Verb::RollBack => self.roll_back(controller),
+            Verb::Promote | Verb::PromoteFully => state.is_paused = false,
+            Verb::Abort | Verb::Retry => {}
         }
+        self.operate_rollout(controller, verb);
         self.note_change(controller);
         self.request_sync(controller, now);
     }
@@ -167,6 +175,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wake = match &self.controller(controller).kind {
             ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
             ControllerKind::Deployment(_) => self.sync_deployment(controller),
+            ControllerKind::Rollout(_) => self.sync_rollout(controller),
             ControllerKind::StatefulSet(_) => self.sync_stateful_set(controller),
             ControllerKind::DaemonSet(_) => self.sync_daemon_set(controller),
             ControllerKind::Job(_) => self.sync_job(controller),
@@ -247,7 +256,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let Adoption { controller, template, ordinal } = adoption;
         let owner = match &self.controller(controller).kind {
             ControllerKind::CronJob(_) => return,
-            ControllerKind::Deployment(_) => self.replica_set_with(controller, template),
+            ControllerKind::Deployment(_) | ControllerKind::Rollout(_) => self.replica_set_with(controller, template),
             _ => self.own_owner(controller),
         };
         let name = View { model: self.model, world: &self.world }.pod_name(pod);

@@ -16,6 +16,8 @@ use crate::testkit;
 use crate::units::{SimDuration, SimTime};
 use crate::world::{Deletion, Phase, View};
 
+mod rollouts;
+
 /// Notes how many pods of each template there are and are ready, whenever an instant is over.
 #[derive(Default)]
 struct Timeline {

@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use super::super::files::Object;
 use super::super::{Findings, edit};
-use super::template::{REVISION_HASH_LABEL, TEMPLATE_HASH_LABEL, template_of};
+use super::template::{REVISION_HASH_LABEL, release_label, template_of};
 use super::{Maker, PodMakers, Template, read};
 use crate::document::Node as Tree;
 use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{Adoption, ControllerKind};
 use crate::model::pod_spec::DEFAULT_NAMESPACE;
 
-/// The annotation that numbers the revisions of a Deployment.
-const REVISION_ANNOTATION: &str = "deployment.kubernetes.io/revision";
+/// The annotations that number the revisions of a Deployment or Rollout.
+const REVISION_ANNOTATIONS: [&str; 2] = ["deployment.kubernetes.io/revision", "rollout.argoproj.io/revision"];
 /// The annotation of pods of indexed Jobs.
 const INDEX_ANNOTATION: &str = "batch.kubernetes.io/job-completion-index";
 
@@ -24,8 +24,8 @@ type Name<'s> = (&'s str, &'s str);
 /// Objects of a dump that others make, by namespace and name.
 #[derive(Default)]
 pub(in crate::scenario::kubernetes) struct Made<'s> {
-    /// ReplicaSets and the name of their Deployment.
-    replica_sets: BTreeMap<Name<'s>, (&'s str, &'s Tree)>,
+    /// ReplicaSets, and kind and name of their Deployment or Rollout.
+    replica_sets: BTreeMap<Name<'s>, (Name<'s>, &'s Tree)>,
     /// Jobs and the name of their CronJob.
     jobs: BTreeMap<Name<'s>, &'s str>,
     /// Whether objects that make pods are listed at all.
@@ -87,9 +87,9 @@ impl PodMakers {
                 findings.warn(object.kind, text, object.file, tree.span, || text.to_owned());
             };
             match (object.kind, owner) {
-                ("ReplicaSet", Some(("Deployment", deployment))) => {
-                    if is_listed("Deployment", (own.0, deployment)) {
-                        made.replica_sets.insert(own, (deployment, tree));
+                ("ReplicaSet", Some(maker @ (kind @ ("Deployment" | "Rollout"), name))) => {
+                    if is_listed(kind, (own.0, name)) {
+                        made.replica_sets.insert(own, (maker, tree));
                         continue;
                     }
                     if tree.at(&["spec", "replicas"]).and_then(Tree::as_int) == Some(0) {
@@ -113,7 +113,7 @@ impl PodMakers {
                 }
                 _ => {}
             }
-            if let Some(mut maker) = read(object, findings) {
+            if let Some(mut maker) = read(object, &self.analyses, findings) {
                 take_over_status(&mut maker, tree);
                 self.add(maker, findings);
             }
@@ -122,19 +122,22 @@ impl PodMakers {
         made
     }
 
-    /// Gives Deployments of a dump the hash of their newest ReplicaSet, and StatefulSets that of their newest revision.
+    /// Gives Deployments and Rollouts of a dump the hash of their newest ReplicaSet, and StatefulSets that of their newest revision.
     fn name_newest(&mut self, objects: &[Object<'_>], made: &Made<'_>) {
-        let revision = |tree: &Tree| at(tree, &["metadata", "annotations", REVISION_ANNOTATION])?.parse::<u64>().ok();
+        let revision = |tree: &Tree| {
+            let mut keys = REVISION_ANNOTATIONS.iter();
+            keys.find_map(|key| at(tree, &["metadata", "annotations", key])?.parse::<u64>().ok())
+        };
         for object in objects.iter().filter(|object| is_from_dump(object.tree)) {
             let (namespace, own) = name(object.tree);
             let Some(position) = self.position(object.kind, namespace, own) else { continue };
             let newest = match object.kind {
-                "Deployment" => {
+                kind @ ("Deployment" | "Rollout") => {
                     let sets = made.replica_sets.iter();
-                    let sets = sets.filter(|((other, _), (deployment, _))| *other == namespace && *deployment == own);
+                    let sets = sets.filter(|((other, _), (maker, _))| *other == namespace && *maker == (kind, own));
                     let wanted = revision(object.tree);
                     let newest = sets.max_by_key(|(_, (_, tree))| (revision(tree) == wanted, revision(tree)));
-                    newest.and_then(|(_, (_, tree))| at(tree, &["metadata", "labels", TEMPLATE_HASH_LABEL]))
+                    newest.and_then(|(_, (_, tree))| at(tree, &["metadata", "labels", release_label(kind)]))
                 }
                 "StatefulSet" => at(object.tree, &["status", "updateRevision"])
                     .and_then(|revision| revision.strip_prefix(own)?.strip_prefix('-')),
@@ -185,14 +188,14 @@ impl PodMakers {
         };
         let label = |key: &str| at(pod, &["metadata", "labels", key]);
         if kind == "ReplicaSet" {
-            if let Some((deployment, _)) = made.replica_sets.get(&(namespace, owner)) {
-                return Some((position("Deployment", deployment)?, label(TEMPLATE_HASH_LABEL)));
+            if let Some(((kind, name), _)) = made.replica_sets.get(&(namespace, owner)) {
+                return Some((position(kind, name)?, label(release_label(kind))));
             }
             if let Some(position) = position("ReplicaSet", owner) {
                 return Some((position, None));
             }
             // The ReplicaSet is not listed, but its name says whose it is.
-            let hash = label(TEMPLATE_HASH_LABEL)?;
+            let hash = label(release_label("Deployment"))?;
             let deployment = owner.strip_suffix(hash)?.strip_suffix('-')?;
             return Some((position("Deployment", deployment)?, Some(hash)));
         }

@@ -20,6 +20,9 @@ pub(in crate::scenario) enum Change<'s> {
     Pause,
     Resume,
     RollBack,
+    Promote { is_full: bool },
+    Abort,
+    Retry,
 }
 
 /// Why a change cannot be.
@@ -69,19 +72,28 @@ impl PodMakers {
             }
             Change::Scale(_) => return refuse(Code::NotAllowed, format!("{what} has no number of replicas")),
             Change::Pause | Change::Resume => {
-                if !matches!(kind, ControllerKind::Deployment(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_))
-                {
-                    return refuse(
-                        Code::NotAllowed,
-                        format!("{what} cannot be paused: Deployments, Jobs and CronJobs can"),
-                    );
+                use ControllerKind::{CronJob, Deployment, Job, Rollout};
+                if !matches!(kind, Deployment(_) | Rollout(_) | Job(_) | CronJob(_)) {
+                    let which = "Deployments, Rollouts, Jobs and CronJobs can";
+                    return refuse(Code::NotAllowed, format!("{what} cannot be paused: {which}"));
                 }
                 if matches!(change, Change::Pause) { Verb::Pause } else { Verb::Resume }
             }
+            Change::Promote { .. } | Change::Abort | Change::Retry => {
+                if !matches!(kind, ControllerKind::Rollout(_)) {
+                    return refuse(Code::NotAllowed, format!("{what} is released without steps: Rollouts are not"));
+                }
+                match change {
+                    Change::Promote { is_full: true } => Verb::PromoteFully,
+                    Change::Promote { is_full: false } => Verb::Promote,
+                    Change::Abort => Verb::Abort,
+                    _ => Verb::Retry,
+                }
+            }
             Change::RollBack => {
-                use ControllerKind::{DaemonSet, Deployment, StatefulSet};
-                if !matches!(kind, Deployment(_) | StatefulSet(_) | DaemonSet(_)) {
-                    let which = "Deployments, StatefulSets and DaemonSets can";
+                use ControllerKind::{DaemonSet, Deployment, Rollout, StatefulSet};
+                if !matches!(kind, Deployment(_) | Rollout(_) | StatefulSet(_) | DaemonSet(_)) {
+                    let which = "Deployments, Rollouts, StatefulSets and DaemonSets can";
                     return refuse(Code::NotAllowed, format!("{what} cannot be rolled back: {which}"));
                 }
                 let Some(before) = maker.history.len().checked_sub(2) else {
@@ -115,10 +127,13 @@ impl PodMakers {
     ) -> Vec<Operation> {
         let sources = read_files(&[file], findings);
         let mut operations = Vec::new();
-        for object in files::objects(&sources, findings) {
-            if makes_pods(&object) {
-                if let Some(maker) = read(&object, findings) {
-                    self.apply_maker(maker, &object, parts, &mut operations, findings);
+        let objects = files::objects(&sources, findings);
+        let is_template = |object: &&Object<'_>| object.kind.ends_with("AnalysisTemplate");
+        objects.iter().filter(is_template).for_each(|object| self.analyses.add(object, findings));
+        for object in objects.iter().filter(|object| !is_template(object)) {
+            if makes_pods(object) {
+                if let Some(maker) = read(object, &self.analyses, findings) {
+                    self.apply_maker(maker, object, parts, &mut operations, findings);
                 }
             } else if matches!(object.kind, "Pod" | "Node") {
                 let message = format!("{} objects cannot be applied by the script", object.kind);
@@ -215,6 +230,7 @@ fn same_otherwise(first: &ControllerKind, second: &ControllerKind) -> bool {
         match &mut kind {
             ControllerKind::ReplicaSet(spec) => spec.replicas = 0,
             ControllerKind::Deployment(spec) => spec.replicas = 0,
+            ControllerKind::Rollout(spec) => spec.replicas = 0,
             ControllerKind::StatefulSet(spec) => spec.replicas = 0,
             ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => {}
         }

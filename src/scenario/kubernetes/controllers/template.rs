@@ -14,7 +14,9 @@ use crate::model::controllers::{ControllerKind, CronJobSpec, PodTemplate};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
-pub(super) const TEMPLATE_HASH_LABEL: &str = "pod-template-hash";
+const TEMPLATE_HASH_LABEL: &str = "pod-template-hash";
+/// The label by which a Rollout tells its ReplicaSets apart.
+const ROLLOUT_HASH_LABEL: &str = "rollouts-pod-template-hash";
 /// The label by which StatefulSets and DaemonSets tell their revisions apart.
 pub(super) const REVISION_HASH_LABEL: &str = "controller-revision-hash";
 
@@ -28,6 +30,11 @@ const DAEMON_TOLERATIONS: [(&str, &str); 7] = [
     ("node.kubernetes.io/unschedulable", "NoSchedule"),
     ("node.kubernetes.io/network-unavailable", "NoSchedule"),
 ];
+
+/// The label by which a Deployment or Rollout tells its ReplicaSets apart.
+pub(super) fn release_label(kind: &str) -> &'static str {
+    if kind == "Rollout" { ROLLOUT_HASH_LABEL } else { TEMPLATE_HASH_LABEL }
+}
 
 impl Template {
     pub(super) fn new(tree: Tree) -> Template {
@@ -101,8 +108,8 @@ impl Maker {
         let hash = template.hash.as_str();
         let (mut api_version, mut kind, mut owner) = ("apps/v1", self.api_kind, self.name.clone());
         match self.api_kind {
-            "Deployment" => {
-                label(TEMPLATE_HASH_LABEL, hash);
+            "Deployment" | "Rollout" => {
+                label(release_label(self.api_kind), hash);
                 kind = "ReplicaSet";
                 owner = format!("{}-{hash}", self.name);
             }
@@ -276,9 +283,9 @@ impl PodMakers {
     fn select(&self, maker: &Maker, template: &Template, objects: &mut Objects) {
         let Some(mut selector) = maker.selector.clone() else { return };
         let (kind, name) = match maker.api_kind {
-            "Deployment" => {
+            "Deployment" | "Rollout" => {
                 let hash = edit::text(selector.span, template.hash.as_str());
-                edit::set(&mut selector, &["matchLabels", TEMPLATE_HASH_LABEL], hash);
+                edit::set(&mut selector, &["matchLabels", release_label(maker.api_kind)], hash);
                 ("ReplicaSet", format!("{}-{}", maker.name, template.hash))
             }
             "DaemonSet" => return,

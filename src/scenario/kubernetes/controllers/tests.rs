@@ -96,6 +96,8 @@ fn seconds(number: u64) -> SimDuration {
     SimDuration(number * 1_000_000_000)
 }
 
+mod rollouts;
+
 /// Deployments, by version: `pkg/apis/apps/v1/defaults.go`, and those of the versions that are gone.
 #[test]
 fn deployments_are_completed() {
