@@ -23,7 +23,7 @@ use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
-use crate::model::controllers::{ControllerKind, Controllers};
+use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::rollouts::{Measured, Outcome};
 use crate::model::{
@@ -651,7 +651,8 @@ mod tests {
         let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["gpu-0", "gpu-1", "gpu-2", "gpu-3", "n1"]);
         assert_eq!(cluster.zones, ["a", "b", "c"]);
-        assert_eq!(cluster.shapes.len(), 3);
+        // Each with three states of the taint that keeps pods away and of the one that evicts them.
+        assert_eq!(cluster.shapes.len(), 3 * 3 * 3);
         let zones: Vec<Option<u32>> =
             (0..5).map(|node| cluster.shape_of(NodeId(node)).zone.map(|zone| zone.0)).collect();
         assert_eq!(zones, [Some(0), Some(1), Some(0), Some(1), Some(2)]);

@@ -237,7 +237,7 @@ mod tests {
         write(
             "scenario.yaml",
             &format!(
-                "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\n\
+                "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\nhorizon: 1h\n\
                  cluster: {{pools: [{{name: n, allocatable: {{cpu: 1, memory: 1Gi}}}}]}}\n\
                  workload: {{manifests: [web.yaml], behaviours: [{behaviours}]}}\nscript: [{script}]\n"
             ),
