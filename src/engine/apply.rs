@@ -157,6 +157,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
         let node = self.world.pods.node(pod).expect("a pod without a node is released");
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        self.forget_usage(pod, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);

@@ -62,6 +62,8 @@ pub struct Simulation<'m, O> {
     pub(super) images_at: SimTime,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
+    /// Whether it is known of any container what it uses.
+    pub(super) tracks_usage: bool,
     events_handled: u64,
 }
 
@@ -124,6 +126,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             rank_in_hand: 0,
             images_at: SimTime::NEVER,
             pool_sizes,
+            tracks_usage: model.controllers.tracks_usage(),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -177,6 +180,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Drain { node } => self.on_drain(node),
             Event::Sync { controller } => self.on_sync(controller),
             Event::Images => self.on_images(),
+            Event::Usage { node } => self.on_usage(node),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {

@@ -11,6 +11,7 @@
 pub mod openb;
 pub mod synthetic;
 mod table;
+pub mod usage;
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Resources;
+use super::{Eviction, Resources};
 use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 
 /// The label that every node carries implicitly with its own name as value.
@@ -34,6 +34,8 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Values of the label [`HOSTNAME_LABEL`] of the nodes on which it is not their name; none: they lack the label.
     pub hostnames: BTreeMap<NodeId, Option<String>>,
+    /// When kubelets evict pods because memory is short.
+    pub eviction: Eviction,
 }
 
 /// A kind of node, by position in [`Cluster::shapes`].
@@ -82,6 +84,9 @@ pub struct NodeShape {
     pub taints: Vec<Taint>,
     /// What pods can request in all.
     pub allocatable: Resources,
+    /// What is kept for the system and the kubelet (`systemReserved`, `kubeReserved`): pods may use its CPU while nobody
+    /// else does.
+    pub reserved: Resources,
     /// The GPUs, if there are any.
     pub gpu: Option<GpuDevices>,
     /// Price of one node in US dollars per hour.

@@ -8,6 +8,7 @@ use crate::results::{Column, Table, TextColumn};
 use crate::units::SimTime;
 use crate::world::nodes::{GpuMask, mask_devices};
 use crate::world::pods::Reason;
+use crate::world::usage::UsageTotals;
 use crate::world::{Phase, View};
 
 /// The names of pods.
@@ -112,7 +113,7 @@ pub fn nodes(view: &View<'_>, recorder: &Recorder) -> Table {
     let means: Vec<[f64; 3]> = ids().map(|node| recorder.usage.mean_pct(view, node)).collect();
     let mean = |kind: usize| Column::Fixed(3, means.iter().map(|mean| mean[kind]).collect());
     let codes = |of: &dyn Fn(NodeId) -> Option<u32>| ids().map(|node| of(node).unwrap_or(u32::MAX)).collect();
-    Table::new()
+    let table = Table::new()
         .with("node", Column::Text(ids().map(|node| nodes.name(node)).collect()))
         .with(
             "pool",
@@ -153,5 +154,20 @@ pub fn nodes(view: &View<'_>, recorder: &Recorder) -> Table {
             count(&|i| u64::from(nodes.gpu_count(NodeId::from_index(i))) * 1000 - u64::from(nodes.gpu_left_total[i])),
         )
         .with("pods_bound", count(&|i| nodes.pod_count[i].into()))
-        .with("cost_usd", Column::Fixed(4, ids().map(|node| cost_usd(view, node)).collect()))
+        .with("cost_usd", Column::Fixed(4, ids().map(|node| cost_usd(view, node)).collect()));
+    if view.model.controllers.tracks_usage() { with_usage(table, view) } else { table }
+}
+
+/// Adds what came of what containers use.
+fn with_usage(table: Table, view: &View<'_>) -> Table {
+    let ids = (0..view.world.nodes.len()).map(NodeId::from_index);
+    let totals: Vec<UsageTotals> = ids.map(|node| view.world.usage.totals(node, view.world.time)).collect();
+    let count = |of: fn(&UsageTotals) -> u64| Column::Count(totals.iter().map(of).collect());
+    let seconds = |of: fn(&UsageTotals) -> u64| Column::Seconds(totals.iter().map(|one| SimTime(of(one))).collect());
+    table
+        .with("oom_kills", count(|of| of.oom_kills))
+        .with("memory_evictions", count(|of| of.evictions))
+        .with("memory_pressure_s", seconds(|of| of.pressure_ns))
+        .with("cpu_contended_s", seconds(|of| of.contended_ns))
+        .with("cpu_throttled_s", seconds(|of| of.throttled_ns))
 }

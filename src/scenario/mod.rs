@@ -21,6 +21,7 @@ mod path;
 mod schema;
 mod script;
 mod spec;
+mod usage;
 mod validate;
 
 pub use context::Environment;

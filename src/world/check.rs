@@ -14,6 +14,7 @@ impl World {
         self.check_phases()?;
         self.claims.check()?;
         self.volumes.check(model)?;
+        self.check_usage(model)?;
         let mut up = super::Totals::default();
         for index in 0..self.nodes.len() {
             self.check_node(model, NodeId::from_index(index), &mut up)?;
@@ -41,6 +42,37 @@ impl World {
             return Err(format!("I1: phases count {:?}, but the pods sum to {counts:?}", self.pods_by_phase));
         }
         Ok(())
+    }
+
+    /// The containers whose usage is counted are those that run and of which it is known.
+    fn check_usage(&self, model: &Model) -> Result<(), String> {
+        let mut counted = 0;
+        for (node, usage) in self.usage.iter() {
+            for run in &usage.runs {
+                let life = self.member(run.pod).and_then(|member| member.life.as_deref());
+                let state = life.map(|life| &life.containers[run.container as usize]);
+                let is_right = state.is_some_and(|state| state.restarts == run.run && state.running().is_some());
+                if !is_right || self.pods.node(run.pod) != Some(node) {
+                    return Err(format!("usage of a container of pod {} is counted on node {node:?}", run.pod.0));
+                }
+            }
+            counted += usage.runs.len();
+        }
+        let mut running = 0;
+        for member in &self.owners.members {
+            let Some(life) = member.life.as_deref().filter(|_| self.pods.node(member.pod).is_some()) else { continue };
+            let controller = self.owners.list[member.owner.index()].controller;
+            let templates = &model.controllers.list[controller.index()].templates;
+            let template = &model.controllers.lives[templates[member.template.index()].life.index()];
+            let containers = template.init_containers.iter().chain(&template.containers);
+            let known = life.containers.iter().zip(containers).filter(|(_, container)| container.usage.is_some());
+            running += known.filter(|(state, _)| state.running().is_some()).count();
+        }
+        if counted == running {
+            Ok(())
+        } else {
+            Err(format!("usage of {counted} containers is counted, and {running} run of which it is known"))
+        }
     }
 
     /// I2: what a node has left is what it offers less what its pods request.

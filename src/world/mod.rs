@@ -19,6 +19,7 @@ pub mod nominations;
 pub mod owners;
 pub mod placements;
 pub mod pods;
+pub mod usage;
 pub mod view;
 pub mod volumes;
 
@@ -30,6 +31,7 @@ pub use nominations::Nominations;
 pub use owners::{ControllerState, Member, Owner, Owners};
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
+pub use usage::NodeUsages;
 pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
@@ -53,6 +55,8 @@ pub struct World {
     pub placements: Placements,
     /// Which images nodes have.
     pub images: ImageStore,
+    /// What containers use on nodes.
+    pub usage: NodeUsages,
     /// Who makes pods, and whose pods are whose.
     pub owners: Owners,
     /// Pods that wait for a node that preemption is making room on.
@@ -98,6 +102,7 @@ impl World {
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
             images: ImageStore::new(&model.workload.images),
+            usage: NodeUsages::default(),
             owners: Owners::new(&model.controllers),
             nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),

@@ -83,11 +83,15 @@ pub enum Reason {
     SchedulerError,
     /// Its controller or a user deleted it.
     Deleted,
+    /// Memory was short on its node.
+    Evicted,
+    /// It used more memory than there was for it.
+    OomKilled,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 11] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -97,6 +101,8 @@ impl Reason {
         Reason::Preempted,
         Reason::SchedulerError,
         Reason::Deleted,
+        Reason::Evicted,
+        Reason::OomKilled,
     ];
 
     /// Its name in tables.
@@ -111,6 +117,8 @@ impl Reason {
             Reason::Preempted => "Preempted",
             Reason::SchedulerError => "SchedulerError",
             Reason::Deleted => "Deleted",
+            Reason::Evicted => "Evicted",
+            Reason::OomKilled => "OOMKilled",
         }
     }
 }

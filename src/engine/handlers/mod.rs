@@ -9,3 +9,4 @@ mod node;
 mod pod;
 pub(super) mod queue;
 mod scheduling;
+mod usage;
