@@ -6,9 +6,9 @@
 
 use crate::ids::{ClassId, GpuModelId, NodeId};
 use crate::model::{
-    Cluster, Controllers, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects, OnEviction,
-    OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    Cluster, ControlPlane, Controllers, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects,
+    OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect,
+    Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler::{self, Decision, Scheduler, Score, Scorer, filter};
 use crate::rng::Seed;
@@ -170,6 +170,7 @@ impl Fixture {
             operator,
             value: String::new(),
             effect: None,
+            duration: None,
         });
         self
     }
@@ -226,6 +227,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         cluster,
         workload,
         controllers: Controllers::default(),
+        control_plane: ControlPlane::default(),
         objects: Objects::default(),
         scheduling: Scheduling {
             policy: PolicyChoice::named("first-fit"),
@@ -236,6 +238,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
             kube_scheduler: None,
         },
         script: vec![],
+        faults: crate::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use wavetank::ids::{ClassId, NodeId, PodId};
 use wavetank::model::{
-    Cluster, Controllers, Delays, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
-    PolicyChoice, Resources, Scheduling, Workload,
+    Cluster, ControlPlane, Controllers, Delays, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs,
+    PodClass, PolicyChoice, Resources, Scheduling, Workload,
 };
 use wavetank::policy::scheduler::{self, Decision, Scheduler};
 use wavetank::rng::{Seed, Stream};
@@ -110,6 +110,7 @@ impl Cell {
             cluster,
             workload: Workload { classes: self.requests().into_iter().map(class).collect(), ..Workload::default() },
             controllers: Controllers::default(),
+            control_plane: ControlPlane::default(),
             objects: Objects::default(),
             scheduling: Scheduling {
                 policy: PolicyChoice::named("least-allocated"),
@@ -120,6 +121,7 @@ impl Cell {
                 kube_scheduler: None,
             },
             script: Vec::new(),
+            faults: wavetank::model::Faults::default(),
             outputs: Outputs::default(),
         }
     }

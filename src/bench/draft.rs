@@ -5,9 +5,9 @@ use crate::ids::{ClassId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, PodAffinityTerm, SelectorOperator};
 use crate::model::{
-    ArrivalSource, Arrivals, Cluster, Controllers, Delays, Dist, GeneratedPods, Label, ListedPod, ListedPods, Model,
-    Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PodSpec, PolicyChoice, Pool, Resources,
-    Scheduling, ScriptedAction, Workload,
+    ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, Label, ListedPod,
+    ListedPods, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass, PodSpec, PolicyChoice,
+    Pool, Resources, Scheduling, ScriptedAction, Workload,
 };
 use crate::rng::Seed;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
@@ -221,6 +221,7 @@ impl Draft {
             cluster: self.cluster,
             workload: self.workload,
             controllers: Controllers::default(),
+            control_plane: ControlPlane::default(),
             objects: self.objects,
             scheduling: Scheduling {
                 policy: PolicyChoice::named(super::workloads::DEFAULT_POLICY),
@@ -231,6 +232,7 @@ impl Draft {
                 kube_scheduler: None,
             },
             script: self.script,
+            faults: crate::model::Faults::default(),
             outputs: Outputs::default(),
         }
     }

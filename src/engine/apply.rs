@@ -11,7 +11,7 @@ use crate::policy::scheduler::{Placement, kube};
 use crate::units::{SimDuration, SimTime};
 use crate::world::claims::ClaimKey;
 use crate::world::pods::{NOT_STARTED_NS, Reason};
-use crate::world::{BoundVolume, NodeState, Phase, View, VolumeBinding};
+use crate::world::{BoundVolume, Deletion, NodeState, Phase, View, VolumeBinding};
 
 impl<O: Observer> Simulation<'_, O> {
     /// Reserves the node for the pod and begins the binding.
@@ -33,7 +33,8 @@ impl<O: Observer> Simulation<'_, O> {
         volumes.into_iter().for_each(|binding| self.apply_volume(binding));
         self.world.set_phase(pod, Phase::Bound);
         self.world.pods.reason[pod.index()] = Reason::None;
-        let delay = self.delay("delay/binding", |delays| &delays.binding, pod);
+        let delay = self.slowed_write(self.delay("delay/binding", |delays| &delays.binding, pod));
+        let delay = SimDuration(delay.0 + self.binding_write().0);
         // Extenders are called between decisions, not within one.
         if delay.0 == 0 && !self.awaits_extender(pod) {
             self.apply_binding(pod);
@@ -57,7 +58,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod is bound and begins to start.
     pub(super) fn apply_binding(&mut self, pod: PodId) {
-        if !self.bind_by_extender(pod) {
+        if self.awaits_api_server(pod) || !self.bind_by_extender(pod) {
             return;
         }
         // Pods that came bound may have started before the run.
@@ -70,6 +71,14 @@ impl<O: Observer> Simulation<'_, O> {
             *bound = self.world.time;
         }
         self.world.set_phase(pod, Phase::Starting);
+        self.review_pod(pod);
+        if !self.is_held_back(pod, Step::Bind) {
+            self.begin_start(pod);
+        }
+    }
+
+    /// The node begins to start the pod.
+    pub(super) fn begin_start(&mut self, pod: PodId) {
         let delay = self.delay("delay/start", |delays| &delays.start, pod);
         if delay.0 == 0 {
             self.apply_start(pod);
@@ -83,8 +92,18 @@ impl<O: Observer> Simulation<'_, O> {
         if self.begin_life(pod) {
             return;
         }
+        self.apply_running(pod, self.world.time);
+        self.begin_work(pod);
+    }
+
+    /// The pod, of whose containers nothing is known, is seen to run, since that instant.
+    pub(super) fn apply_running(&mut self, pod: PodId, since: SimTime) {
         self.world.set_phase(pod, Phase::Running);
-        self.world.pods.running[pod.index()] = self.world.time;
+        self.world.pods.running[pod.index()] = since;
+    }
+
+    /// The pod begins its work.
+    pub(super) fn begin_work(&mut self, pod: PodId) {
         let duration_ns = self.world.pods.duration_ns[pod.index()];
         if duration_ns != u64::MAX {
             self.schedule_step(pod, SimDuration(duration_ns), Step::Finish);
@@ -131,9 +150,11 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The pod loses its node: it ends in `phase`, or waits for a place again, as the model says.
     pub(super) fn apply_eviction(&mut self, pod: PodId, phase: Phase, reason: Reason) {
+        self.world.pods.reason[pod.index()] = reason;
         self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         let generation = &mut self.world.pods.generation[pod.index()];
         *generation = generation.wrapping_add(1);
+        self.note_disruption(pod);
         let on_eviction = match self.world.member(pod) {
             // Its controller makes another.
             Some(_) => OnEviction::End,
@@ -143,6 +164,7 @@ impl<O: Observer> Simulation<'_, O> {
             OnEviction::End => self.apply_end(pod, phase, reason),
             OnEviction::Requeue => {
                 self.apply_release(pod);
+                self.world.pods.deletion[pod.index()] = Deletion::None;
                 self.world.pods.start_ns[pod.index()] = NOT_STARTED_NS;
                 self.world.set_phase(pod, Phase::Pending);
                 self.world.pods.reason[pod.index()] = reason;
@@ -151,13 +173,20 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
+    /// The pod ends by disruption, which its Job may count otherwise (condition `DisruptionTarget`).
+    pub(super) fn note_disruption(&mut self, pod: PodId) {
+        if let Some(member) = self.world.member_mut(pod) {
+            member.is_disrupted = true;
+        }
+    }
+
     pub(super) fn apply_release(&mut self, pod: PodId) {
         if let Some(queue) = &mut self.kube_queue {
             queue.binding.remove(&pod);
         }
         let node = self.world.pods.node(pod).expect("a pod without a node is released");
+        self.lifecycle.forget(pod);
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
-        self.forget_usage(pod, node);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);
@@ -173,11 +202,14 @@ impl<O: Observer> Simulation<'_, O> {
     pub(super) fn apply_new_node(&mut self, name: &str, shape: ShapeId) {
         let node = self.world.add_node(self.model, name, shape);
         self.is_freed.push(false);
+        self.lifecycle.add_node(self.world.time);
         let view = View { model: self.model, world: &self.world };
         self.observer.node_added(&view, node);
         let event = ClusterEvent::NodeAdded(NodeObject::of(&view, node));
         self.note_room(node);
         self.tell_queue(&event);
+        self.schedule_faults_of(node);
+        self.look_at_nodes_soon();
         self.tell_daemon_sets();
     }
 
@@ -195,7 +227,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// Notes that a node has more room than before, which may help a waiting pod.
-    fn note_room(&mut self, node: NodeId) {
+    pub(super) fn note_room(&mut self, node: NodeId) {
         if self.waiting.any_blocked() && !std::mem::replace(&mut self.is_freed[node.index()], true) {
             self.freed.push(node);
             self.request_scheduling();

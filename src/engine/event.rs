@@ -11,8 +11,14 @@ pub enum Phase {
     Completion,
     /// Pods get on: bound, started.
     Progress,
-    /// The script changes nodes.
+    /// The script and faults change nodes and services.
     Script,
+    /// The control plane notices which nodes do not report.
+    Monitoring,
+    /// It taints them.
+    Tainting,
+    /// Pods whose time on a tainted node is over are told to end.
+    TaintEviction,
     /// Pods arrive.
     Arrival,
     /// Controllers look at what they own.
@@ -42,6 +48,24 @@ pub enum Step {
     End,
 }
 
+/// What happens to a node by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NodeStep {
+    /// It fails, as its distribution has it. Scheduled when it joins or is repaired, handled in `handlers::faults`.
+    Fail,
+    /// It is repaired. Scheduled by its failure, handled in `handlers::faults`.
+    Repair,
+    /// It has booted and is ready. Scheduled when it reports after a boot, handled in `handlers::node_lifecycle`.
+    BecomeReady,
+    /// The provider says that it will take it back. Scheduled when it joins, handled in `handlers::faults`.
+    ReclaimNotice,
+    /// The provider takes it back. Scheduled by the notice, handled in `handlers::faults`.
+    Reclaim,
+    /// Its pods are deleted because it is gone. Scheduled when it goes, handled in `handlers::node_lifecycle`.
+    Collect,
+}
+
 /// Everything that can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -56,6 +80,11 @@ pub enum Event {
     Sync {
         /// The controller.
         controller: ControllerId,
+    },
+    /// A write to the API is done. Scheduled by who writes, handled in `handlers::writes`.
+    Write {
+        /// Its number.
+        number: u32,
     },
     /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
     /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
@@ -92,6 +121,38 @@ pub enum Event {
         /// Position in the model's script.
         index: u32,
     },
+    /// A listed fault begins. Scheduled at the start of the run, handled in `handlers::faults`.
+    Fault {
+        /// Position in the model's list of faults.
+        index: u32,
+    },
+    /// A listed fault is over. Scheduled by its beginning, handled in `handlers::faults`.
+    FaultEnds {
+        /// Position in the model's list of faults.
+        index: u32,
+    },
+    /// Something happens to a node by itself.
+    Node {
+        /// What.
+        step: NodeStep,
+        /// How often the node had gone down when the event was scheduled; [`NodeStep::BecomeReady`] is stale when it
+        /// has gone down since.
+        boot: u16,
+        /// The node.
+        node: NodeId,
+    },
+    /// The node lifecycle controller looks at all nodes. Scheduled for the passes of its loop that can change anything,
+    /// handled in `handlers::node_lifecycle`.
+    Monitor,
+    /// Nodes that wait for a taint get it as far as the rates allow. Scheduled for the passes that can change anything,
+    /// handled in `handlers::node_lifecycle`.
+    Taint,
+    /// A pod has stayed on a tainted node for as long as it tolerates. Scheduled when the taint comes, handled in
+    /// `handlers::node_lifecycle`; stale when the pod has another date, or none, by then.
+    TaintEviction {
+        /// The pod.
+        pod: PodId,
+    },
 }
 
 // Millions of events are moved in and out of the queue: they stay as small as a pointer.
@@ -102,12 +163,17 @@ impl Event {
     pub fn phase(self) -> Phase {
         match self {
             Event::Pod { step: Step::Finish | Step::Life | Step::End, .. } => Phase::Completion,
-            Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images | Event::Usage { .. } => {
-                Phase::Progress
-            },
-            Event::Script { .. } | Event::Drain { .. } => Phase::Script,
+            Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images | Event::Usage { .. } => Phase::Progress,
+            Event::Script { .. }
+            | Event::Drain { .. }
+            | Event::Fault { .. }
+            | Event::FaultEnds { .. }
+            | Event::Node { .. } => Phase::Script,
+            Event::Monitor => Phase::Monitoring,
+            Event::Taint => Phase::Tainting,
+            Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
-            Event::Sync { .. } => Phase::Control,
+            Event::Sync { .. } | Event::Write { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

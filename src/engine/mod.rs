@@ -12,6 +12,7 @@ pub mod queue;
 pub mod run;
 
 mod apply;
+mod apply_health;
 mod handlers;
 mod sources;
 mod waiting;

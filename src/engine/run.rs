@@ -2,7 +2,10 @@
 
 use super::event::{Event, Step};
 use super::handlers::controllers::ControllerLoops;
+use super::handlers::faults::ActiveFaults;
+use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
+use super::handlers::writes::Writes;
 use super::queue::EventQueue;
 use super::sources::Sources;
 use super::waiting::WaitingPods;
@@ -49,6 +52,8 @@ pub struct Simulation<'m, O> {
     /// The queue of kube-scheduler, which then stands in for `queue_order` and `waiting`.
     pub(super) kube_queue: Option<KubeQueue>,
     pub(super) controller_loops: ControllerLoops,
+    /// Writes to the API that take time.
+    pub(super) writes: Writes,
     /// Nodes that got room since the scheduler last looked, each once.
     pub(super) freed: Vec<NodeId>,
     pub(super) is_freed: Vec<bool>,
@@ -62,6 +67,10 @@ pub struct Simulation<'m, O> {
     pub(super) images_at: SimTime,
     /// How many nodes each pool has had, for the names of new ones.
     pub(super) pool_sizes: Vec<u32>,
+    /// What is known of nodes that do not report.
+    pub(super) lifecycle: Lifecycle,
+    /// What is out of order.
+    pub(super) faults: ActiveFaults,
     /// Whether it is known of any container what it uses.
     pub(super) tracks_usage: bool,
     events_handled: u64,
@@ -119,6 +128,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             scheduler,
             queue_order,
             waiting: WaitingPods::new(model.workload.classes.len()),
+            writes: Writes::default(),
             controller_loops: ControllerLoops::new(model.controllers.list.len()),
             freed: Vec::new(),
             schedule_due: false,
@@ -126,6 +136,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             rank_in_hand: 0,
             images_at: SimTime::NEVER,
             pool_sizes,
+            lifecycle: Lifecycle::new(model),
+            faults: ActiveFaults::default(),
             tracks_usage: model.controllers.tracks_usage(),
             events_handled: 0,
         };
@@ -137,6 +149,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         for index in 0..self.model.script.len() {
             self.schedule(self.model.script[index].at, Event::Script { index: index as u32 });
         }
+        self.schedule_faults();
         self.create_controllers();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
@@ -178,6 +191,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         match event {
             Event::Arrive { source } => self.on_arrive(source),
             Event::Drain { node } => self.on_drain(node),
+            Event::Write { number } => self.on_write(number),
             Event::Sync { controller } => self.on_sync(controller),
             Event::Images => self.on_images(),
             Event::Usage { node } => self.on_usage(node),
@@ -189,6 +203,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 }
             }
             Event::Script { index } => self.on_script(self.model.script[index as usize].action),
+            Event::Fault { index } => self.on_fault(index),
+            Event::FaultEnds { index } => self.on_fault_ends(index),
+            Event::Node { step, boot, node } => self.on_node_step(node, step, boot),
+            Event::Monitor => self.on_monitor(),
+            Event::Taint => self.on_taint(),
+            Event::TaintEviction { pod } => self.on_taint_eviction(pod),
         }
     }
 

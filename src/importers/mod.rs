@@ -8,6 +8,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
+pub mod faults;
 pub mod openb;
 pub mod synthetic;
 mod table;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Eviction, Resources};
+use super::{Eviction, NodeLifecycle, Resources};
 use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 
 /// The label that every node carries implicitly with its own name as value.
@@ -34,6 +34,14 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Values of the label [`HOSTNAME_LABEL`] of the nodes on which it is not their name; none: they lack the label.
     pub hostnames: BTreeMap<NodeId, Option<String>>,
+    /// How nodes that stop reporting are treated; none: a node that fails is gone at once, its pods with it.
+    pub lifecycle: Option<NodeLifecycle>,
+    /// How many of the shapes are plain; the others are their variants with taints, which only a node lifecycle needs.
+    /// 0: there are no variants.
+    pub plain_shapes: u32,
+    /// How many of the shapes are without the taint of memory pressure; the others are their variants with it. 0: there
+    /// are no such variants.
+    pub calm_shapes: u32,
     /// When kubelets evict pods because memory is short.
     pub eviction: Eviction,
 }

@@ -3,11 +3,14 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod control_plane;
 pub mod controllers;
 pub mod devices;
 pub mod dist;
+pub mod faults;
 pub mod images;
 pub mod kube_scheduler;
+pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
 pub mod resources;
@@ -18,10 +21,13 @@ pub mod usage;
 pub mod workload;
 
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
+pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
 pub use dist::Dist;
+pub use faults::Faults;
 pub use images::Images;
 pub use kube_scheduler::KubeSchedulerConfiguration;
+pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
 pub use resources::Resources;
@@ -53,12 +59,16 @@ pub struct Model {
     pub workload: Workload,
     /// Objects that make pods.
     pub controllers: Controllers,
+    /// How long the control plane takes.
+    pub control_plane: ControlPlane,
     /// Kubernetes objects beside those, nodes and pods.
     pub objects: Objects,
     /// Who decides where pods go, and how long that takes.
     pub scheduling: Scheduling,
     /// Scripted changes to the cluster, in order of time.
     pub script: Vec<ScriptedAction>,
+    /// What goes wrong.
+    pub faults: Faults,
     /// What to record.
     pub outputs: Outputs,
 }

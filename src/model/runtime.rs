@@ -32,9 +32,9 @@ const fn mebibytes(count: u64) -> Bytes {
 /// All profiles, lightest first.
 pub const PROFILES: [RuntimeProfile; 5] = [CONTAINER, GVISOR, KATA_FIRECRACKER, KATA, VM];
 
-/// Namespaces and control groups of the node's kernel. Start 20 ms: `runc` in the comparison of five runtimes on one 3 MB
-/// web server, "Five container runtimes: when runc is not the answer" (stuzhuk.page, 2026). No overhead, as Kubernetes
-/// has none by default.
+/// Namespaces and control groups of the node's kernel. Start 20 ms: `runc` in the comparison of five runtimes on one 3
+/// MB web server, "Five container runtimes: when runc is not the answer" (stuzhuk.page, 2026). No overhead, as
+/// Kubernetes has none by default.
 pub const CONTAINER: RuntimeProfile = RuntimeProfile {
     name: "container",
     handlers: &["runc", "crun", "containerd"],
@@ -55,9 +55,9 @@ pub const GVISOR: RuntimeProfile = RuntimeProfile {
 };
 
 /// Kata Containers on Firecracker, a microVM. Start 125 ms until the guest runs user code: Agache et al., "Firecracker:
-/// Lightweight Virtualization for Serverless Applications", NSDI 2020. Overhead 250m and 120 MiB: the example `kata-fc` of
-/// the page "Pod Overhead" of the Kubernetes documentation, which counts the guest's system, not only the 5 MiB of the
-/// monitor that Firecracker's specification bounds.
+/// Lightweight Virtualization for Serverless Applications", NSDI 2020. Overhead 250m and 120 MiB: the example `kata-fc`
+/// of the page "Pod Overhead" of the Kubernetes documentation, which counts the guest's system, not only the 5 MiB of
+/// the monitor that Firecracker's specification bounds.
 pub const KATA_FIRECRACKER: RuntimeProfile = RuntimeProfile {
     name: "kata-firecracker",
     handlers: &["kata-fc"],
@@ -77,9 +77,9 @@ pub const KATA: RuntimeProfile = RuntimeProfile {
 };
 
 /// A virtual machine with an ordinary system for each pod, as KubeVirt runs them. Start 10 s: boots take from a few
-/// seconds on idle hosts to minutes on busy ones, Nguyen and Lebre, "Conducting Thousands of Experiments to Analyze VMs,
-/// Dockers and Nested Dockers Boot Time", INRIA RR-9221, 2018. Memory 228 MiB: 218 MiB, 8 MiB for one virtual CPU and 0.2 %
-/// of 1 GiB, "Physical resource overhead requirements" of the OpenShift Virtualization documentation.
+/// seconds on idle hosts to minutes on busy ones, Nguyen and Lebre, "Conducting Thousands of Experiments to Analyze
+/// VMs, Dockers and Nested Dockers Boot Time", INRIA RR-9221, 2018. Memory 228 MiB: 218 MiB, 8 MiB for one virtual CPU
+/// and 0.2 % of 1 GiB, "Physical resource overhead requirements" of the OpenShift Virtualization documentation.
 pub const VM: RuntimeProfile = RuntimeProfile {
     name: "vm",
     handlers: &["kubevirt", "virt-launcher"],

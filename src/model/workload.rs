@@ -81,6 +81,9 @@ pub struct Toleration {
     pub value: String,
     /// Effect of the taint; none: every effect.
     pub effect: Option<TaintEffect>,
+    /// How long a running pod stays when such a taint of the effect [`TaintEffect::NoExecute`] comes
+    /// (`tolerationSeconds`); none: for ever. Only a node lifecycle looks at it.
+    pub duration: Option<SimDuration>,
 }
 
 /// How a toleration compares values.

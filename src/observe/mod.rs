@@ -41,7 +41,7 @@ pub trait Observer {
     fn decided(&mut self, _view: &View<'_>, _pod: PodId, _decision: &Decision) {}
     /// A node is promised to a pod, and the victims are about to lose it.
     fn nominated(&mut self, _view: &View<'_>, _pod: PodId, _nomination: &Nomination) {}
-    /// A pod is about to lose its node by drain, removal, crash or preemption.
+    /// A pod is about to lose its node by drain, removal, crash, taint or preemption, as its reason says.
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// The scheduler could not try a pod, or not bind it: an extender failed. The pod is tried again after a wait.
     fn scheduling_failed(&mut self, _view: &View<'_>, _pod: PodId, _message: &str) {}

@@ -15,6 +15,7 @@ use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::units::SimTime;
 use crate::world::View;
+use crate::world::pods::Reason;
 
 /// How many different errors are kept.
 const ERRORS_MAX: usize = 20;
@@ -40,6 +41,8 @@ pub struct Recorder {
     pub unschedulable_total: u64,
     /// How often a pod lost its node.
     pub evictions_total: u64,
+    /// How often that was for a taint, and because the provider took the node back.
+    pub evictions_by_fault: [u64; 2],
     /// How often that was to make room for a pod of higher priority.
     pub preemptions_total: u64,
     /// What went wrong in the scheduler, and how often; of the first 20 different messages.
@@ -63,6 +66,7 @@ impl Recorder {
             decisions_total: 0,
             unschedulable_total: 0,
             evictions_total: 0,
+            evictions_by_fault: [0; 2],
             preemptions_total: 0,
             errors: BTreeMap::new(),
             fragmented_gpu_milli: f64::NAN,
@@ -134,8 +138,13 @@ impl Observer for Recorder {
         self.preemptions_total += nomination.victims.len() as u64;
     }
 
-    fn pod_evicted(&mut self, _: &View<'_>, _: PodId) {
+    fn pod_evicted(&mut self, view: &View<'_>, pod: PodId) {
         self.evictions_total += 1;
+        match view.world.pods.reason[pod.index()] {
+            Reason::TaintEviction => self.evictions_by_fault[0] += 1,
+            Reason::NodeReclaimed => self.evictions_by_fault[1] += 1,
+            _ => {}
+        }
     }
 
     fn scheduling_failed(&mut self, _: &View<'_>, _: PodId, message: &str) {

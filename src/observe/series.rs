@@ -6,7 +6,7 @@
 
 use crate::results::{Column, Table};
 use crate::units::{SimDuration, SimTime};
-use crate::world::{Phase, View};
+use crate::world::{Condition, Phase, View};
 
 /// A series of automatic spacing never has more points than this.
 const POINTS_MAX: usize = 1024;
@@ -30,6 +30,8 @@ struct Point {
     also: Sampled,
     /// Pods that hold a node of each zone.
     pods_by_zone: Vec<u64>,
+    /// Nodes that are up and whose condition is `NotReady`, and `Unknown`; none without a node lifecycle.
+    troubled: Option<[u64; 2]>,
 }
 
 /// What the sampler counts itself.
@@ -41,6 +43,17 @@ pub struct Sampled {
     pub evictions: u64,
     /// Those of them that made room for a pod of higher priority.
     pub preemptions: u64,
+}
+
+/// How many nodes that are up report that they are not ready, and how many do not report.
+fn troubled(view: &View<'_>) -> [u64; 2] {
+    let (nodes, conditions) = (&view.world.nodes, &view.world.health.condition);
+    let up = nodes.state.iter().zip(conditions).filter(|(state, _)| state.is_up());
+    up.fold([0; 2], |[not_ready, unknown], (_, condition)| match condition {
+        Condition::Ready => [not_ready, unknown],
+        Condition::NotReady => [not_ready + 1, unknown],
+        Condition::Unknown => [not_ready, unknown + 1],
+    })
 }
 
 impl Series {
@@ -95,7 +108,9 @@ impl Series {
                 }
             }
         }
-        self.points.push(Point { time, phases: world.pods_by_phase, totals: world.totals, also, pods_by_zone });
+        let troubled = view.model.cluster.lifecycle.is_some().then(|| troubled(view));
+        let (phases, totals) = (world.pods_by_phase, world.totals);
+        self.points.push(Point { time, phases, totals, also, pods_by_zone, troubled });
     }
 
     /// The series as a table.
@@ -129,6 +144,12 @@ impl Series {
             .with("gpu_fragmented_pct", percent(|p| (p.also.fragmented, p.totals.gpu_allocatable)))
             .with("evictions_total", Column::Count(self.points.iter().map(|point| point.also.evictions).collect()))
             .with("preemptions_total", Column::Count(self.points.iter().map(|point| point.also.preemptions).collect()));
+        let table = match self.points.iter().map(|point| point.troubled).collect::<Option<Vec<[u64; 2]>>>() {
+            Some(counts) if !counts.is_empty() => table
+                .with("nodes_not_ready", Column::Count(counts.iter().map(|count| count[0]).collect()))
+                .with("nodes_unreachable", Column::Count(counts.iter().map(|count| count[1]).collect())),
+            _ => table,
+        };
         self.zones.iter().enumerate().fold(table, |table, (at, zone)| {
             let pods = self.points.iter().map(|point| point.pods_by_zone[at]);
             table.with(&format!("pods_zone_{zone}"), Column::Count(pods.collect()))

@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 37] = [
+const METRICS: [(&str, &str, Direction); 41] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -23,6 +23,10 @@ const METRICS: [(&str, &str, Direction); 37] = [
     ("pods_deleted", "count", Direction::Lower),
     ("evictions_total", "count", Direction::Lower),
     ("preemptions_total", "count", Direction::Lower),
+    ("evictions_by_taint", "count", Direction::Lower),
+    ("evictions_by_reclaim", "count", Direction::Lower),
+    ("node_silent_s_total", "s", Direction::Lower),
+    ("node_not_ready_s_total", "s", Direction::Lower),
     ("decisions_total", "count", Direction::Neutral),
     ("decisions_unschedulable", "count", Direction::Lower),
     ("wait_ms_mean", "ms", Direction::Lower),
@@ -67,6 +71,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let preempts = view.model.scheduling.kube_scheduler.is_some();
     let preemptions = if preempts { recorder.preemptions_total as f64 } else { f64::NAN };
     values.extend([recorder.evictions_total as f64, preemptions]);
+    values.extend(faults(view, recorder));
     values.extend([recorder.decisions_total, recorder.unschedulable_total].map(|n| n as f64));
     values.extend(waits_ms(view));
     values.push(percent(totals.cpu_allocated, totals.cpu_allocatable));
@@ -85,6 +90,20 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
         better: *better,
     };
     METRICS.iter().zip(values).map(metric).collect()
+}
+
+/// Evictions for taints and for reclaims, and how long nodes did not report and were not ready in all, in s; figures of
+/// runs with a node lifecycle only.
+fn faults(view: &View<'_>, recorder: &Recorder) -> [f64; 4] {
+    if view.model.cluster.lifecycle.is_none() {
+        return [f64::NAN; 4];
+    }
+    let [taint, reclaim] = recorder.evictions_by_fault.map(|count| count as f64);
+    let (health, now) = (&view.world.health, view.world.time);
+    let seconds = |of: &dyn Fn(NodeId) -> u64| {
+        (0..view.world.nodes.len()).map(|i| of(NodeId::from_index(i))).sum::<u64>() as f64 / 1e9
+    };
+    [taint, reclaim, seconds(&|node| health.silent_ns(node, now)), seconds(&|node| health.not_ready_ns(node, now))]
 }
 
 /// Containers killed and pods evicted for memory, seconds that nodes were under memory pressure or short of CPU, and seconds

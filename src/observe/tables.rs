@@ -63,8 +63,14 @@ pub fn pods(view: &View<'_>) -> Table {
         .with("finished_s", Column::Seconds(pods.finished.clone()))
         .with("wait_ms", Column::Number(ids().map(wait_ms).collect()))
         .with("attempts", Column::Count(pods.attempts.iter().map(|&attempts| attempts.into()).collect()))
-        .with("evictions", Column::Count(pods.generation.iter().map(|&lives| lives.into()).collect()))
+        .with("evictions", Column::Count(ids().map(|pod| evictions(view, pod)).collect()))
         .with("reason", names(pods.reason.iter().map(|&reason| reason as u32), &Reason::ALL.map(Reason::name)))
+}
+
+/// How often a pod lost its node.
+fn evictions(view: &View<'_>, pod: PodId) -> u64 {
+    let interruptions = view.world.health.interruptions.get(&pod).copied().unwrap_or(0);
+    view.world.pods.generation[pod.index()].wrapping_sub(interruptions).into()
 }
 
 fn names(codes: impl Iterator<Item = u32>, names: &[&str]) -> Column {
@@ -155,7 +161,16 @@ pub fn nodes(view: &View<'_>, recorder: &Recorder) -> Table {
         )
         .with("pods_bound", count(&|i| nodes.pod_count[i].into()))
         .with("cost_usd", Column::Fixed(4, ids().map(|node| cost_usd(view, node)).collect()));
-    if view.model.controllers.tracks_usage() { with_usage(table, view) } else { table }
+    let table = if view.model.controllers.tracks_usage() { with_usage(table, view) } else { table };
+    if cluster.lifecycle.is_none() {
+        return table;
+    }
+    let (health, now) = (&view.world.health, view.world.time);
+    let seconds = |of: &dyn Fn(NodeId) -> u64| Column::Seconds(ids().map(|node| SimTime(of(node))).collect());
+    table
+        .with("condition", text(&|node| health.condition[node.index()].name()))
+        .with("silent_s", seconds(&|node| health.silent_ns(node, now)))
+        .with("not_ready_s", seconds(&|node| health.not_ready_ns(node, now)))
 }
 
 /// Adds what came of what containers use.

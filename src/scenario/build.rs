@@ -6,30 +6,33 @@ use std::collections::BTreeMap;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, mean_seconds};
+use super::faults;
 use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
 use super::script;
 use super::spec::{
-    ArrivalsSpec, BehaviourSpec, DelaysSpec, DistributionSpec, Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec,
-    OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity, ScenarioSpec, TaintSpec, TemplateSpec,
-    TieBreakSpec, TolerationSpec, UsageSpec,
+    ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec, Duration,
+    EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec, PoolSpec, Quantity,
+    RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec, TolerationSpec, UsageSpec,
 };
 use super::usage::{self, Offer, Used};
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
+use crate::model::control_plane::RateLimit;
+use crate::model::controllers::{ControllerKind, Controllers};
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
+    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
     KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
     PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
-use crate::units::{Bytes, MilliCpu, SimTime};
+use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 /// Pod slots of a node that says nothing: the kubelet's default (`--max-pods`).
 const PODS_PER_NODE: u64 = 110;
@@ -45,8 +48,14 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
+    horizon_is_there(spec, &controllers, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
+    if controllers.tracks_usage() {
+        cluster.add_pressure_variants();
+    }
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
+    let faults = faults::build(spec, &cluster, context);
+    faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -55,9 +64,11 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         cluster,
         workload,
         controllers,
+        control_plane: spec.control_plane.as_ref().map_or_else(ControlPlane::default, control_plane),
         objects,
         scheduling: scheduling(spec, context),
         script,
+        faults,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -81,11 +92,11 @@ fn read_for(spec: &ScenarioSpec) -> ReadFor {
     if spec.scheduler.policy == KUBE_SCHEDULER { ReadFor::KubeScheduler } else { ReadFor::Others }
 }
 
-fn instant(span: Duration) -> SimTime {
+pub(super) fn instant(span: Duration) -> SimTime {
     SimTime::ZERO.after(span.0)
 }
 
-fn dist(spec: &DistributionSpec) -> Dist {
+pub(super) fn dist(spec: &DistributionSpec) -> Dist {
     distribution(spec).expect("distributions have been validated")
 }
 
@@ -103,6 +114,21 @@ fn parameters(model: &Model, context: &mut Context<'_>) {
     let built = scheduler::find(&choice.name).map(|row| row.build(&choice.parameters, model, model.seed));
     if let Some(Err(error)) = built {
         context.report("scheduler.parameters", Code::OutOfRange, format!("the policy `{}`: {error}", choice.name));
+    }
+}
+
+/// The control plane: a preset, and what is said otherwise.
+fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
+    let preset = match spec.preset {
+        ControlPlanePreset::Ideal => ControlPlane::default(),
+        ControlPlanePreset::Realistic => ControlPlane::realistic(),
+    };
+    let limit = |spec: &RateLimitSpec| RateLimit { per_second: spec.per_second, burst: spec.burst };
+    ControlPlane {
+        api_write: spec.api_write.as_ref().map_or(preset.api_write, dist),
+        watch: spec.watch.as_ref().map_or(preset.watch, dist),
+        controller_writes: spec.controller_writes.as_ref().map(limit).or(preset.controller_writes),
+        scheduler_writes: spec.scheduler_writes.as_ref().map(limit).or(preset.scheduler_writes),
     }
 }
 
@@ -149,6 +175,19 @@ fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
         let at = format!("workload.behaviours[{index}]");
         let hint = "compare `kind`, `namespace`, `name` and `container` with the manifests";
         context.report_with_hint(&at, Code::UnknownReference, format!("`{at}` is about no container"), hint);
+    }
+}
+
+/// What controllers keep going needs an end: containers restart, schedules strike, refused pods are tried again.
+fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, context: &mut Context<'_>) {
+    let endless = controllers.list.iter().find(|one| !matches!(one.kind, ControllerKind::Job(_)));
+    if let (None, Some(endless)) = (spec.horizon, endless) {
+        let message = format!(
+            "a {} such as `{}` goes on for ever: the scenario needs a `horizon`",
+            endless.kind.name(),
+            endless.name
+        );
+        context.report_with_hint("horizon", Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
     }
 }
 
@@ -425,6 +464,7 @@ fn toleration(spec: &TolerationSpec) -> Toleration {
         },
         value: spec.value.clone(),
         effect: spec.effect.map(effect),
+        duration: spec.toleration_seconds.map(|seconds| SimDuration(seconds.saturating_mul(1_000_000_000))),
     }
 }
 
@@ -579,6 +619,8 @@ mod tests {
              {at: 12m, drain: gpu-4}, {at: 13m, remove: gpu-5}, {at: 14m, crash: n1}]",
             "scheduler.configuration=",
             "scheduler.tieBreak=",
+            "faults.trace=",
+            "faults.spotTraces=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

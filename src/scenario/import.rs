@@ -1,5 +1,6 @@
 //! Where scenarios name data in other formats: hands it to the importers.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::context::Context;
@@ -8,9 +9,12 @@ use super::spec::{
     OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
 use crate::document::{Code, Issue, Span};
+use crate::ids::NodeId;
 use crate::importers::ImportError;
+use crate::importers::faults;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
+use crate::model::faults::Fault;
 use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
@@ -97,6 +101,26 @@ fn existing_paths(at: &str, listed: &[String], context: &mut Context<'_>) -> Opt
         listed.iter().enumerate().filter_map(|(index, text)| context.existing_path(&format!("{at}[{index}]"), text));
     let paths: Vec<PathBuf> = paths.collect();
     (!paths.is_empty()).then_some(paths)
+}
+
+/// Adds the failures of a trace.
+pub(super) fn failures(file: &str, nodes: &BTreeMap<&str, NodeId>, listed: &mut Vec<Fault>, context: &mut Context<'_>) {
+    if let Some(path) = context.existing_path("faults.trace", file) {
+        report(faults::read_failures(&path, nodes, listed), context);
+    }
+}
+
+/// Adds what a spot trace, the one at `index`, says of the nodes of a pool.
+pub(super) fn spot_trace(
+    file: &str,
+    index: usize,
+    members: &[NodeId],
+    listed: &mut Vec<Fault>,
+    context: &mut Context<'_>,
+) {
+    if let Some(path) = context.existing_path(&format!("faults.spotTraces[{index}].file"), file) {
+        report(faults::read_spot_trace(&path, members, listed), context);
+    }
 }
 
 /// Adds nodes drawn from the seed.

@@ -12,6 +12,7 @@ mod context;
 mod daemons;
 mod distribution;
 mod experiment;
+mod faults;
 mod images;
 mod import;
 pub mod kubernetes;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::faults::has_lifecycle;
 use super::kubernetes::{Change, Parts, PodMakers, kind_names};
 use super::schema::suggestion;
 use super::spec::{ScaleSpec, ScenarioSpec, ScriptSpec, SetImageSpec, TargetSpec};
@@ -88,7 +89,8 @@ impl ScriptReplay {
             context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
             return None;
         }
-        if matches!(verb, "remove" | "crash") {
+        // With a lifecycle a node that is down is still there, and can be removed.
+        if verb == "remove" || verb == "crash" && !has_lifecycle(spec) {
             self.gone.insert(node, at.0);
         }
         Some(match verb {

@@ -38,9 +38,14 @@ pub struct ScenarioSpec {
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,
+    /// How long the API server, watches and controllers take. Default: no time.
+    pub control_plane: Option<ControlPlaneSpec>,
     /// What happens to the cluster during the run. Default: nothing.
     #[serde(default)]
     pub script: Vec<ScriptSpec>,
+    /// What goes wrong, at given instants or drawn. Default: nothing.
+    #[serde(default)]
+    pub faults: FaultsSpec,
     /// What is recorded.
     #[serde(default)]
     pub outputs: OutputsSpec,
@@ -155,9 +160,53 @@ pub struct ClusterSpec {
     pub openb: Option<OpenbNodesSpec>,
     /// Nodes drawn from the seed.
     pub synthetic: Option<SyntheticNodesSpec>,
+    /// How nodes that stop reporting are treated: `kubernetes`, or a mapping with some of its parameters. Default:
+    /// `kubernetes` if there are `faults`; else a node that fails is gone at once, its pods with it.
+    pub node_lifecycle: Option<NodeLifecycleSpec>,
     /// Settings of the kubelets of all nodes, named as in `KubeletConfiguration`.
     #[serde(default)]
     pub kubelet: KubeletSpec,
+}
+
+/// How nodes that stop reporting are treated.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NodeLifecycleSpec {
+    /// As Kubernetes does by default.
+    Kubernetes,
+    /// As Kubernetes does, with other parameters.
+    #[serde(untagged)]
+    With(NodeLifecycleParameters),
+}
+
+/// Parameters of the node lifecycle of Kubernetes.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NodeLifecycleParameters {
+    /// How often nodes are looked at (`--node-monitor-period`). Default: 5s.
+    pub monitor_period: Option<Duration>,
+    /// How long a node may be silent before its condition becomes `Unknown` (`--node-monitor-grace-period`). Default:
+    /// 50s.
+    pub monitor_grace_period: Option<Duration>,
+    /// How often nodes report: a quarter of the kubelet's `nodeLeaseDurationSeconds`. Default: 10s.
+    pub heartbeat_period: Option<Duration>,
+    /// Nodes a second and zone whose pods begin to be evicted (`--node-eviction-rate`). Default: 0.1.
+    #[schemars(range(min = 0.0))]
+    pub eviction_rate: Option<f32>,
+    /// The same in a zone of which too many nodes are not ready (`--secondary-node-eviction-rate`). Default: 0.01.
+    #[schemars(range(min = 0.0))]
+    pub secondary_eviction_rate: Option<f32>,
+    /// Share of a zone's nodes, and at least 3, that are too many (`--unhealthy-zone-threshold`). Default: 0.55.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub unhealthy_zone_threshold: Option<f32>,
+    /// Unhealthy zones of so many nodes or fewer have no evictions (`--large-cluster-size-threshold`). Default: 50.
+    pub large_cluster_size_threshold: Option<u32>,
+    /// How long pods that do not say otherwise stay on a node that is not ready. Default: 300s.
+    pub not_ready_toleration: Option<Duration>,
+    /// How long pods that do not say otherwise stay on a node that cannot be reached. Default: 300s.
+    pub unreachable_toleration: Option<Duration>,
+    /// How long a node that has booted reports that it is not ready. Default: no time.
+    pub boot_not_ready: Option<DistributionSpec>,
 }
 
 /// When kubelets evict pods because memory is short. It matters where `workload.behaviours` say how much is used.
@@ -671,6 +720,9 @@ pub struct TolerationSpec {
     pub value: String,
     /// Effect of the taint. Default: every effect.
     pub effect: Option<EffectSpec>,
+    /// Seconds that a running pod stays when the taint comes with the effect `NoExecute`; only a `nodeLifecycle` looks
+    /// at it. Default: for ever.
+    pub toleration_seconds: Option<u64>,
 }
 
 /// How a toleration compares values.
@@ -946,6 +998,87 @@ pub struct SetImageSpec {
     pub image: String,
 }
 
+/// What goes wrong.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FaultsSpec {
+    /// Faults at given instants. Default: none.
+    pub events: Vec<FaultSpec>,
+    /// Nodes that fail and are repaired, drawn for each node by itself. Of several entries the first that names a
+    /// node's pool holds. Default: none.
+    pub nodes: Vec<NodeFailuresSpec>,
+    /// Nodes that the provider takes back, drawn for each node by itself. Default: none.
+    pub spot: Vec<SpotSpec>,
+    /// A CSV file of failures with the columns `node`, `start_s` and `end_s`, in seconds; an empty `end_s` stands for
+    /// ever. Default: none.
+    pub trace: Option<String>,
+    /// Recorded availability of spot nodes: see the entries. Default: none.
+    pub spot_traces: Vec<SpotTraceSpec>,
+}
+
+/// One fault: `at`, how long it lasts, and exactly one of the others.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultSpec {
+    /// When it begins, from the start.
+    pub at: Duration,
+    /// How long it lasts; for `reclaim`: from the notice until the node goes. Default: for ever; for `reclaim`: no time.
+    #[serde(rename = "for")]
+    pub span: Option<Duration>,
+    /// Name of a node that is down, with everything on it; it boots when the fault is over.
+    pub node_down: Option<String>,
+    /// Name of a zone whose nodes are all down.
+    pub zone_down: Option<String>,
+    /// Name of a zone whose nodes run on, but cannot be reached.
+    pub zone_cut_off: Option<String>,
+    /// Whether the API server does not answer: `true`.
+    pub api_server_down: Option<bool>,
+    /// How many times as long writes to the API server take.
+    #[schemars(range(min = 1.0))]
+    pub api_server_slowdown: Option<f64>,
+    /// How many times as long pulling images takes.
+    #[schemars(range(min = 1.0))]
+    pub registry_slowdown: Option<f64>,
+    /// Name of a pool that gets no new nodes.
+    pub stock_out: Option<String>,
+    /// Name of a node that the provider takes back: its pods are told to end, and it goes when the span is over.
+    pub reclaim: Option<String>,
+}
+
+/// Nodes that fail and are repaired.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeFailuresSpec {
+    /// Name of the pool. Default: all nodes.
+    pub pool: Option<String>,
+    /// From joining or repair to the next failure.
+    pub time_to_failure: DistributionSpec,
+    /// From failure to repair.
+    pub time_to_repair: DistributionSpec,
+}
+
+/// Nodes that the provider takes back.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpotSpec {
+    /// Name of the pool.
+    pub pool: String,
+    /// From joining to the notice.
+    pub time_to_reclaim: DistributionSpec,
+    /// From the notice until the node goes. Default: 120s.
+    pub notice: Option<Duration>,
+}
+
+/// Recorded availability of spot nodes.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpotTraceSpec {
+    /// Name of the pool: its n-th node, from 0, is down in each step at which the file has n nodes or fewer.
+    pub pool: String,
+    /// A JSON file as of SkyPilot's spot traces: `metadata.gap_seconds`, and `data`, the nodes available at each step.
+    pub file: String,
+}
+
 /// Nodes that join.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -956,6 +1089,47 @@ pub struct AddSpec {
     #[serde(default = "defaults::one_u32")]
     #[schemars(range(min = 1))]
     pub count: u32,
+}
+
+/// How long the control plane takes.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ControlPlaneSpec {
+    /// What holds where nothing else is said. Default: `ideal`.
+    pub preset: ControlPlanePreset,
+    /// From sending a write to its answer. Default: the preset's.
+    pub api_write: Option<DistributionSpec>,
+    /// From a write to the moment a watcher has seen it. Default: the preset's.
+    pub watch: Option<DistributionSpec>,
+    /// How fast each kind of controller may write. Default: the preset's.
+    pub controller_writes: Option<RateLimitSpec>,
+    /// How fast the scheduler may bind pods. Default: the preset's.
+    pub scheduler_writes: Option<RateLimitSpec>,
+}
+
+/// A control plane by name.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ControlPlanePreset {
+    /// Nothing takes time, and nothing is limited.
+    #[default]
+    Ideal,
+    /// Writes and watches take some 10 ms; each kind of controller writes at most 20 objects a second (burst 30) and the
+    /// scheduler binds at most 50 pods a second (burst 100), the defaults of Kubernetes.
+    Realistic,
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RateLimitSpec {
+    /// Writes a second, at least 0.001.
+    #[schemars(range(min = 0.001))]
+    pub per_second: f64,
+    /// How many may come at once after a pause. Default: 1.
+    #[serde(default = "defaults::one_u32")]
+    #[schemars(range(min = 1))]
+    pub burst: u32,
 }
 
 /// What a run records beside its summary.

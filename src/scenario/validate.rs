@@ -38,6 +38,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     workload(spec, horizon, context);
     scheduling(spec, context);
     script(spec, horizon, context);
+    super::faults::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {
@@ -414,7 +415,7 @@ fn arrivals_of(spec: &ArrivalsSpec, at: &str, context: &mut Context<'_>) -> bool
 }
 
 /// Checks a distribution; false when it is wrong.
-fn spans(spec: Option<&DistributionSpec>, at: &str, context: &mut Context<'_>) -> bool {
+pub(super) fn spans(spec: Option<&DistributionSpec>, at: &str, context: &mut Context<'_>) -> bool {
     match spec.map(distribution) {
         Some(Err(refused)) => {
             context.report(at, Code::BadDistribution, format!("`{at}`: {refused}"));
@@ -469,6 +470,10 @@ fn scheduling(spec: &ScenarioSpec, context: &mut Context<'_>) {
     let names: Vec<&str> = queue::QUEUE_ORDERS.iter().map(|row| row.name).collect();
     if queue::find(&spec.scheduler.queue).is_none() {
         unknown_policy("scheduler.queue", &spec.scheduler.queue, &names, context);
+    }
+    if let Some(plane) = &spec.control_plane {
+        spans(plane.api_write.as_ref(), "controlPlane.apiWrite", context);
+        spans(plane.watch.as_ref(), "controlPlane.watch", context);
     }
     let delays = &spec.scheduler.delays;
     spans(delays.scheduling.as_ref(), "scheduler.delays.scheduling", context);

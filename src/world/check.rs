@@ -3,6 +3,7 @@
 use super::{Phase, World};
 use crate::ids::{NodeId, PodId};
 use crate::model::Model;
+use crate::units::SimTime;
 use crate::world::nodes::{gpu_kind, mask_devices, scoring_request};
 
 impl World {
@@ -12,6 +13,7 @@ impl World {
     /// The first violated invariant, by its number in `DESIGN.md`.
     pub fn check(&self, model: &Model) -> Result<(), String> {
         self.check_phases()?;
+        self.check_owners()?;
         self.claims.check()?;
         self.volumes.check(model)?;
         self.check_usage(model)?;
@@ -44,6 +46,40 @@ impl World {
         Ok(())
     }
 
+    /// Whether a node has the taints of its condition, which say nothing of trouble while it reports that it is well.
+    fn has_right_taints(&self, model: &Model, node: NodeId) -> bool {
+        let (i, shape) = (node.index(), self.nodes.shape[node.index()]);
+        let (condition, no_execute) = (self.health.condition[i], self.health.no_execute[i]);
+        if shape != self.tainted_shape(model, node) {
+            return false;
+        }
+        if model.cluster.lifecycle.is_none() {
+            return condition == super::Condition::Ready && no_execute.is_none();
+        }
+        condition != super::Condition::Unknown || !self.health.is_reporting(node)
+    }
+
+    /// I1: owners list their pods once each, ready pods run, and no pod of an owner that is there is lost.
+    fn check_owners(&self) -> Result<(), String> {
+        let mut listed = vec![false; self.owners.members.len()];
+        for owner in self.owners.list.iter().flat_map(|owner| &owner.pods) {
+            let number = self.pods.member[owner.index()] as usize;
+            if std::mem::replace(&mut listed[number], true) {
+                return Err(format!("I1: pod {} is listed twice by its owners", owner.0));
+            }
+        }
+        for (member, listed) in self.owners.members.iter().zip(listed) {
+            let phase = self.pods.phase[member.pod.index()];
+            if (phase == Phase::Pending || phase.holds_node()) && !listed {
+                return Err(format!("I1: pod {} is {} and its owner does not know it", member.name, phase.name()));
+            }
+            if member.ready_since != SimTime::NEVER && !phase.holds_node() {
+                return Err(format!("I1: pod {} is ready and {}", member.name, phase.name()));
+            }
+        }
+        Ok(())
+    }
+
     /// The containers whose usage is counted are those that run and of which it is known.
     fn check_usage(&self, model: &Model) -> Result<(), String> {
         let mut counted = 0;
@@ -60,7 +96,8 @@ impl World {
         }
         let mut running = 0;
         for member in &self.owners.members {
-            let Some(life) = member.life.as_deref().filter(|_| self.pods.node(member.pod).is_some()) else { continue };
+            let is_there = |life: &&super::lives::Life| self.pods.node(member.pod).is_some() && !life.is_over();
+            let Some(life) = member.life.as_deref().filter(is_there) else { continue };
             let controller = self.owners.list[member.owner.index()].controller;
             let templates = &model.controllers.list[controller.index()].templates;
             let template = &model.controllers.lives[templates[member.template.index()].life.index()];
@@ -123,6 +160,7 @@ impl World {
             ("memory for scoring", nodes.scoring_memory[i] == scoring_memory),
             ("pod count", nodes.pod_count[i] == pods),
             ("pods on a node that is down", pods == 0 || nodes.state[i].is_up()),
+            ("its taints", self.has_right_taints(model, node)),
         ] {
             if !agrees {
                 return fail(what);

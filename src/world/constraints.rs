@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn toleration(key: &str, operator: TolerationOperator, value: &str, effect: Option<TaintEffect>) -> Toleration {
-        Toleration { key: key.into(), operator, value: value.into(), effect }
+        Toleration { key: key.into(), operator, value: value.into(), effect, duration: None }
     }
 
     #[test]

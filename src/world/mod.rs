@@ -12,6 +12,7 @@ pub mod check;
 pub mod claims;
 pub mod constraints;
 pub mod fragment;
+pub mod health;
 pub mod images;
 pub mod lives;
 pub mod nodes;
@@ -26,6 +27,7 @@ pub mod volumes;
 pub use changes::ChangeLog;
 pub use claims::{ClaimKey, Claims};
 pub use constraints::Constraints;
+pub use health::{Condition, Health, Kubelet};
 pub use nodes::{GpuMask, NodeState, Nodes};
 pub use nominations::Nominations;
 pub use owners::{ControllerState, Member, Owner, Owners};
@@ -37,6 +39,7 @@ pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
 use self::images::ImageStore;
 use crate::ids::{NodeId, PodId};
+use crate::model::node_lifecycle::Trouble;
 use crate::model::{Model, PodClass, ShapeId};
 use crate::units::SimTime;
 
@@ -47,6 +50,8 @@ pub struct World {
     pub time: SimTime,
     /// The machines.
     pub nodes: Nodes,
+    /// Whether nodes report, and what is believed of them.
+    pub health: Health,
     /// The pods that have arrived.
     pub pods: Pods,
     /// Which nodes changed, in order.
@@ -98,6 +103,7 @@ impl World {
         let mut world = World {
             time: SimTime::ZERO,
             nodes: Nodes::new(model.cluster.extended_resources.len()),
+            health: Health::default(),
             pods: Pods::default(),
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
@@ -123,6 +129,7 @@ impl World {
     /// Adds an empty node that is ready.
     pub fn add_node(&mut self, model: &Model, name: &str, shape: ShapeId) -> NodeId {
         let id = self.nodes.push(name, shape, model.cluster.shape(shape), self.time);
+        self.health.push();
         self.count_node(id, true);
         self.changes.record(id);
         id
@@ -142,6 +149,53 @@ impl World {
         }
         self.nodes.state[i] = state;
         self.changes.record(node);
+    }
+
+    /// The kubelet of a node stops, is cut off, or is heard again.
+    pub fn set_kubelet(&mut self, node: NodeId, kubelet: Kubelet) {
+        self.health.set_kubelet(node, kubelet, self.time);
+    }
+
+    /// The condition `Ready` of a node changes, and its taint of the effect `NoSchedule` with it.
+    ///
+    /// # Panics
+    /// When the model has no node lifecycle.
+    pub fn set_condition(&mut self, model: &Model, node: NodeId, condition: Condition) {
+        self.health.set_condition(node, condition, self.time);
+        self.set_taints(model, node);
+    }
+
+    /// A node gets another taint of the effect `NoExecute`, or loses it.
+    ///
+    /// # Panics
+    /// When the model has no node lifecycle.
+    pub fn set_no_execute(&mut self, model: &Model, node: NodeId, trouble: Option<Trouble>) {
+        self.health.no_execute[node.index()] = trouble;
+        self.set_taints(model, node);
+    }
+
+    /// Gives a node the variant of its shape that has the taints of its conditions.
+    pub fn set_taints(&mut self, model: &Model, node: NodeId) {
+        self.nodes.shape[node.index()] = self.tainted_shape(model, node);
+        self.changes.record(node);
+    }
+
+    /// The variant of the node's shape that has the taints of its conditions.
+    pub(super) fn tainted_shape(&self, model: &Model, node: NodeId) -> ShapeId {
+        let i = node.index();
+        let (mut shape, no_schedule) = (self.nodes.shape[i], self.health.condition[i].trouble());
+        if model.cluster.plain_shapes > 0 {
+            shape = model.cluster.tainted(shape, no_schedule, self.health.no_execute[i]);
+        }
+        let is_under_pressure = self.usage.get(node).is_some_and(|usage| usage.monitor.is_under_pressure);
+        model.cluster.pressed(shape, is_under_pressure)
+    }
+
+    /// A pod stops because its node goes down, and keeps its place: events of its life so far are stale.
+    pub fn interrupt(&mut self, pod: PodId) {
+        let generation = &mut self.pods.generation[pod.index()];
+        *generation = generation.wrapping_add(1);
+        *self.health.interruptions.entry(pod).or_insert(0) += 1;
     }
 
     /// Adds the node to the totals, or takes it out again.

@@ -7,7 +7,7 @@
 
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::controllers::{Controller, Controllers};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 use super::World;
 use super::lives::Life;
@@ -45,7 +45,7 @@ pub struct ControllerState {
     pub generation: u64,
     /// How many pods it has made.
     pub pods_made: u32,
-    /// How many pods were refused by a quota.
+    /// How many of its syncs in a row have had a pod refused by a quota.
     pub refusals: u32,
 }
 
@@ -64,6 +64,9 @@ pub struct Owner {
     pub created: SimTime,
     /// Whether it is there.
     pub is_there: bool,
+    /// Work that pods which ended before their time left at their last checkpoints, with their ordinals, oldest first:
+    /// the next pod of the ordinal goes on from there.
+    pub saved_work: Vec<(u32, Vec<SimDuration>)>,
     /// Its pods that are not gone, oldest first; pods that have ended stay as long as the API has them.
     pub pods: Vec<PodId>,
 }
@@ -150,7 +153,16 @@ impl World {
         let id = OwnerId::from_index(self.owners.list.len());
         let created = self.time;
         let pods = Vec::new();
-        self.owners.list.push(Owner { controller, name, template, replicas: 0, created, is_there: true, pods });
+        self.owners.list.push(Owner {
+            controller,
+            name,
+            template,
+            replicas: 0,
+            created,
+            is_there: true,
+            saved_work: Vec::new(),
+            pods,
+        });
         self.owners.controllers[controller.index()].owners.push(id);
         id
     }

@@ -83,6 +83,10 @@ pub enum Reason {
     SchedulerError,
     /// Its controller or a user deleted it.
     Deleted,
+    /// Its node got a taint that it does not tolerate, or no longer does.
+    TaintEviction,
+    /// The provider took its node back.
+    NodeReclaimed,
     /// Memory was short on its node.
     Evicted,
     /// It used more memory than there was for it.
@@ -91,7 +95,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 13] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -101,6 +105,8 @@ impl Reason {
         Reason::Preempted,
         Reason::SchedulerError,
         Reason::Deleted,
+        Reason::TaintEviction,
+        Reason::NodeReclaimed,
         Reason::Evicted,
         Reason::OomKilled,
     ];
@@ -117,6 +123,8 @@ impl Reason {
             Reason::Preempted => "Preempted",
             Reason::SchedulerError => "SchedulerError",
             Reason::Deleted => "Deleted",
+            Reason::TaintEviction => "TaintEviction",
+            Reason::NodeReclaimed => "NodeReclaimed",
             Reason::Evicted => "Evicted",
             Reason::OomKilled => "OOMKilled",
         }

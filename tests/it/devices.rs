@@ -80,6 +80,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         cluster: loaded.cluster,
         workload: loaded.workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: loaded.objects,
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),
@@ -90,6 +91,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
             kube_scheduler: None,
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

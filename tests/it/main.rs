@@ -12,6 +12,7 @@ mod engine;
 mod event_log;
 mod explain;
 mod extenders;
+mod faults;
 mod fgd;
 mod fgd_rules;
 mod fuzz;

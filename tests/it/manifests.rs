@@ -32,6 +32,7 @@ pub(crate) fn model(text: &str) -> Model {
         cluster: loaded.cluster,
         workload: loaded.workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: loaded.objects,
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),
@@ -42,6 +43,7 @@ pub(crate) fn model(text: &str) -> Model {
             kube_scheduler: None,
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

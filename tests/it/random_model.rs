@@ -94,6 +94,7 @@ impl Draw {
             operator: *self.one_of(&[TolerationOperator::Equal, TolerationOperator::Exists]),
             value: (*self.one_of(&["", "team-a"])).to_owned(),
             effect: *self.one_of(&[None, None, Some(NoSchedule), Some(NoExecute)]),
+            duration: None,
         }
     }
 }
@@ -120,9 +121,11 @@ pub(crate) fn random_model(seed: u64) -> Model {
         cluster,
         workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: wavetank::model::Objects::default(),
         scheduling,
         script,
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs {
             sample_every: draw.maybe(0.3, |draw| SimDuration(draw.between(1, 30) * SECOND_NS)),
             decisions: true,

@@ -24,10 +24,15 @@ impl<O: Observer> Simulation<'_, O> {
             self.tell_controller(pod);
         } else if self.world.request_deletion(pod) {
             self.world.pods.reason[pod.index()] = reason;
-            if !self.terminate_life(pod) {
-                self.schedule_step(pod, SimDuration::ZERO, Step::End);
-            }
+            self.begin_shut_down(pod);
             self.tell_controller(pod);
+        }
+    }
+
+    /// The node ends the pod, if it hears of it.
+    pub(in crate::engine) fn begin_shut_down(&mut self, pod: PodId) {
+        if self.hears_of(pod) && !self.terminate_life(pod) {
+            self.schedule_step(pod, SimDuration::ZERO, Step::End);
         }
     }
 }

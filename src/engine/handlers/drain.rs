@@ -9,7 +9,7 @@ use crate::observe::Observer;
 use crate::policy::disruption;
 use crate::units::SimDuration;
 use crate::world::pods::Reason;
-use crate::world::{NodeState, Phase, View};
+use crate::world::{NodeState, View};
 
 /// How long `kubectl drain` waits before it asks again for a pod that a budget keeps (`evictPods`).
 const RETRY: SimDuration = SimDuration(5_000_000_000);
@@ -17,7 +17,7 @@ const RETRY: SimDuration = SimDuration(5_000_000_000);
 impl<O: Observer> Simulation<'_, O> {
     /// Evicts what may go from a node that is cordoned, and comes back for the rest.
     pub(in crate::engine) fn on_drain(&mut self, node: NodeId) {
-        if self.world.nodes.state[node.index()] != NodeState::Cordoned {
+        if self.world.nodes.state.get(node.index()) != Some(&NodeState::Cordoned) {
             return;
         }
         let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();
@@ -38,12 +38,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     fn evict_for_drain(&mut self, pod: PodId) {
-        if self.world.member(pod).is_some() {
-            self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
-            self.delete_pod(pod, Reason::NodeDrained);
-        } else {
-            self.apply_eviction(pod, Phase::Evicted, Reason::NodeDrained);
-        }
+        self.apply_deletion(pod, Reason::NodeDrained);
     }
 
     /// Whether a DaemonSet made the pod, which would make it again on the same node.

@@ -4,6 +4,8 @@ use crate::engine::life::{self, Driver, Pull, Report, Rules};
 use crate::engine::run::Simulation;
 use crate::engine::{Event, Step};
 use crate::ids::{NodeId, PodId};
+use crate::model::controllers::RestartPolicy;
+use crate::model::images::Bandwidth;
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::images::{Answer, Pulled};
@@ -32,7 +34,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// Begins the life of a pod whose node has been told of it; gives whether it has one.
     pub(in crate::engine) fn begin_life(&mut self, pod: PodId) -> bool {
         let Some(rules) = self.life_rules(pod) else { return false };
-        let (life, report) = life::begin(rules, self.world.time, &[]);
+        // One that begins again, after its node has booted, goes on from its checkpoints.
+        let saved = match self.life_mut(pod) {
+            Some(life) => life.saved_work(),
+            None => self.take_saved_work(pod),
+        };
+        let (life, report) = life::begin(rules, self.world.time, &saved);
         if let Some(member) = self.world.member_mut(pod) {
             member.life = Some(Box::new(life));
         }
@@ -46,6 +53,20 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if self.life_mut(pod).is_some_and(|life| life.wake_at == now) {
             self.drive(pod, |driver| driver.wake());
         }
+    }
+
+    /// Whether the pod has failed when its node has booted: no container of it is started again.
+    pub(in crate::engine) fn fails_by_boot(&self, pod: PodId) -> bool {
+        self.life_rules(pod).is_some_and(|rules| rules.template.restart_policy == RestartPolicy::Never)
+    }
+
+    /// Images come from the registry as fast as it is now.
+    pub(in crate::engine) fn set_registry_speed(&mut self) {
+        let bandwidth = self.model.workload.images.registry_bandwidth;
+        let slowdown = self.world.health.services.registry_slowdown;
+        let bandwidth = bandwidth.map(|Bandwidth(whole)| Bandwidth((whole as f64 / slowdown).max(1.0) as u64));
+        self.world.images.set_registry_bandwidth(self.world.time, bandwidth);
+        self.schedule_images();
     }
 
     /// Tells the containers of the pod to end; gives whether there are any.
@@ -62,9 +83,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn end_life(&mut self, pod: PodId) {
         let Some(rules) = self.life_rules(pod) else { return };
         let now = self.world.time;
+        self.forget_usage(pod);
         let Some(life) = self.life_mut(pod) else { return };
         if !life.is_over() {
             Driver::new(rules, life, now).abandon();
+        }
+        let saved = life.saved_work();
+        if life.phase == PodPhase::Failed && saved.iter().any(|work| work.0 > 0) {
+            self.leave_saved_work(pod, saved);
         }
         let images = &self.model.workload.images;
         if !images.are_ideal() {
@@ -72,6 +98,21 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.world.images.release(images, now, pod, &mut done);
             self.tell_pulled(done);
         }
+    }
+
+    /// What a pod of the same owner and ordinal left at its last checkpoints, if one did.
+    fn take_saved_work(&mut self, pod: PodId) -> Vec<SimDuration> {
+        let Some(member) = self.world.member(pod) else { return Vec::new() };
+        let (owner, ordinal) = (member.owner, member.ordinal);
+        let left = &mut self.world.owners.list[owner.index()].saved_work;
+        let position = left.iter().position(|(other, _)| *other == ordinal);
+        position.map(|position| left.remove(position).1).unwrap_or_default()
+    }
+
+    fn leave_saved_work(&mut self, pod: PodId, saved: Vec<SimDuration>) {
+        let Some(member) = self.world.member(pod) else { return };
+        let (owner, ordinal) = (member.owner, member.ordinal);
+        self.world.owners.list[owner.index()].saved_work.push((ordinal, saved));
     }
 
     fn tell(&mut self, pod: PodId, act: impl FnOnce(Driver<'_>) -> Report) -> Report {
@@ -147,7 +188,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// Brings the world up to what the life of the pod is now.
-    fn note_life(&mut self, pod: PodId) {
+    pub(in crate::engine) fn note_life(&mut self, pod: PodId) {
         self.note_usage(pod);
         let now = self.world.time;
         let Some(life) = self.life_mut(pod) else { return };
@@ -155,6 +196,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let (restarts, sidecar_restarts, exit_code) = (life.restarts(), life.sidecar_restarts(), life.exit_code());
         if wake_at != SimTime::NEVER && std::mem::replace(&mut life.event_at, wake_at) != wake_at {
             self.schedule_step(pod, SimDuration(wake_at.0 - now.0), Step::Life);
+        }
+        if !self.is_seen(pod) {
+            return;
         }
         if let Some(member) = self.world.member_mut(pod) {
             let has_restarted = (member.restarts, member.sidecar_restarts) != (restarts, sidecar_restarts);
@@ -194,3 +238,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.apply_end(pod, phase, reason);
     }
 }
+
+#[cfg(test)]
+mod tests;

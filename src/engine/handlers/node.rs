@@ -17,6 +17,8 @@ impl<O: Observer> Simulation<'_, O> {
                 self.change_state(node, NodeState::Cordoned);
                 self.on_drain(node);
             }
+            Action::Remove(node) if self.has_lifecycle() => self.lose_node(node),
+            Action::Crash(node) if self.has_lifecycle() => self.put_down(node),
             Action::Remove(node) => self.take_down(node, NodeState::Removed, Phase::Deleted, Reason::NodeRemoved),
             Action::Crash(node) => self.take_down(node, NodeState::Crashed, Phase::Failed, Reason::NodeCrashed),
             Action::Operate(operation) => self.operate(operation),
@@ -24,6 +26,9 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     fn add_nodes(&mut self, pool: PoolId, count: u32) {
+        if self.is_stocked_out(pool) {
+            return;
+        }
         let kind = &self.model.cluster.pools[pool.index()];
         for _ in 0..count {
             let number = self.pool_sizes[pool.index()];
@@ -33,11 +38,11 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn is_up(&self, node: NodeId) -> bool {
+    pub(in crate::engine) fn is_up(&self, node: NodeId) -> bool {
         self.world.nodes.state.get(node.index()).is_some_and(|state| state.is_up())
     }
 
-    fn change_state(&mut self, node: NodeId, state: NodeState) {
+    pub(in crate::engine) fn change_state(&mut self, node: NodeId, state: NodeState) {
         if self.is_up(node) {
             self.apply_node_state(node, state);
         }
@@ -53,7 +58,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn evict_all(&mut self, node: NodeId, phase: Phase, reason: Reason) {
+    pub(in crate::engine) fn evict_all(&mut self, node: NodeId, phase: Phase, reason: Reason) {
         if !self.is_up(node) {
             return;
         }

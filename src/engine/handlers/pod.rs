@@ -9,6 +9,9 @@ use crate::world::pods::Reason;
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_step(&mut self, pod: PodId, step: Step) {
+        if matches!(step, Step::Start | Step::Finish | Step::End) && self.is_held_back(pod, step) {
+            return;
+        }
         // A pod that was told to end may have ended before what was planned for it.
         match (step, self.world.pods.phase[pod.index()]) {
             (Step::Decide, _) => self.on_decide(pod),

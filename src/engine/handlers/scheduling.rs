@@ -12,6 +12,9 @@ use crate::world::{Phase, View};
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_schedule(&mut self) {
         self.schedule_due = false;
+        if !self.world.health.services.api_server_is_up {
+            return;
+        }
         self.unblock_helped_classes();
         while !self.scheduler_busy
             && let Some((pod, rank)) = self.next_pod()

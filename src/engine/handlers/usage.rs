@@ -104,11 +104,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.set_runs(node, pod, runs);
     }
 
-    /// The pod has left the node.
-    pub(in crate::engine) fn forget_usage(&mut self, pod: PodId, node: NodeId) {
-        if !self.tracks_usage {
-            return;
-        }
+    /// Nothing of the pod runs on its node any more.
+    pub(super) fn forget_usage(&mut self, pod: PodId) {
+        let Some(node) = self.world.pods.node(pod).filter(|_| self.tracks_usage) else { return };
         self.set_runs(node, pod, Vec::new());
         let now = self.world.time;
         if let Some(usage) = self.world.usage.get_mut(node)
@@ -122,7 +120,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// The containers of the pod that run and whose usage is known.
     fn used_runs(&self, rules: Rules<'m>, pod: PodId) -> Vec<UsedRun> {
-        let Some(life) = self.world.member(pod).and_then(|member| member.life.as_deref()) else { return Vec::new() };
+        let life = self.world.member(pod).and_then(|member| member.life.as_deref());
+        let Some(life) = life.filter(|life| !life.is_over()) else { return Vec::new() };
         let seed = self.model.seed;
         let run_of = |(index, state): (usize, &crate::world::lives::ContainerState)| {
             let usage = rules.container(index).usage.as_ref()?;
@@ -238,7 +237,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return None;
         }
         (monitor.looked, monitor.look_at, monitor.evicting) = (now, now.after(MONITORING_PERIOD), None);
-        eviction::observe(monitor, rules, available, now)
+        let was_under_pressure = monitor.is_under_pressure;
+        let threshold = eviction::observe(monitor, rules, available, now);
+        if monitor.is_under_pressure != was_under_pressure {
+            self.apply_memory_pressure(node);
+        }
+        threshold
     }
 
     /// Tells a pod to end because memory is short.

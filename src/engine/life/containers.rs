@@ -221,7 +221,6 @@ impl Driver<'_> {
         let container = self.rules.container(index);
         if self.life.containers[index].last_end.is_some() {
             self.life.containers[index].restarts += 1;
-            self.report.has_restarted = true;
         }
         let run = self.life.containers[index].restarts;
         let works_at = now.after(self.draw("life/start-up", index, run, &container.start_up));

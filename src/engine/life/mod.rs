@@ -16,7 +16,8 @@
 //!   most 300 s, counted from its end. A run of more than 600 s, or that span since the last start, clears the record.
 //!   A container that was killed for a probe waits as if it had ended when it ended the time before.
 //! - A pod that ends stops its containers at once, its sidecars when all others and the sidecars after them have ended,
-//!   or when the grace period is over; each has what is left of the grace period, and at least 2 s, before it is killed.
+//!   or when the grace period is over; each has what is left of the grace period, and at least 2 s, before it is
+//!   killed.
 //! - Exit codes of containers that are stopped: 0 of one that serves until it is stopped, 143 of one whose work is cut
 //!   short or that failed a probe, 137 of one that is killed.
 //!
@@ -64,8 +65,6 @@ pub struct Report {
     pub readiness_changed: bool,
     /// Whether [`Life::phase`] changed; when it is final, the pod is over.
     pub phase_changed: bool,
-    /// Whether a container was started again.
-    pub has_restarted: bool,
     /// The image that the pod waits for from now on: [`Driver::image_ready`] or [`Driver::image_failed`] answers.
     pub pull: Option<Pull>,
 }

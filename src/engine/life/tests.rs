@@ -215,8 +215,8 @@ fn readiness_follows_the_probers_ticks() {
 
 #[test]
 fn a_startup_probe_gates_readiness_and_liveness() {
-    // Works at 25. Startup ticks every 10 s from 0: fails at 10 and 20, succeeds at 30; readiness is asked then. Without
-    // the gate liveness would have failed at 5, 10 and 15 and killed it.
+    // Works at 25. Startup ticks every 10 s from 0: fails at 10 and 20, succeeds at 30; readiness is asked then.
+    // Without the gate liveness would have failed at 5, 10 and 15 and killed it.
     let web = Container {
         start_up: constant(25.0),
         probes: Probes {
@@ -234,8 +234,8 @@ fn a_startup_probe_gates_readiness_and_liveness() {
 
 #[test]
 fn a_failing_liveness_probe_kills_and_restarts() {
-    // Works 60 s after each start, liveness ticks at 10, 20, 30: the third failure in a row kills it at 30; it takes 4 s
-    // to end, 34, and is started again at once: no end was known before. Ticks 40, 50, 60: ends at 64. The wait is
+    // Works 60 s after each start, liveness ticks at 10, 20, 30: the third failure in a row kills it at 30; it takes 4
+    // s to end, 34, and is started again at once: no end was known before. Ticks 40, 50, 60: ends at 64. The wait is
     // counted from the end before (34), and this is the first: at once. 70, 80, 90: 94; from 64 the 10 s are over:
     // at once, next wait 20 s. 124: 20 s from 94 are over; next 40 s. 154: from 124 not over, so it waits 40 s from
     // 154: 194. Ticks 200, 210, 220.

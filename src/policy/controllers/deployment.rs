@@ -26,7 +26,7 @@ use crate::model::controllers::{DeploymentSpec, DeploymentStrategy};
 use crate::model::objects::CountOrPercent;
 use crate::units::{SimDuration, SimTime};
 
-/// What `revisionHistoryLimit` means "keep all".
+/// The `revisionHistoryLimit` with which all are kept.
 const HISTORY_WITHOUT_LIMIT: i32 = i32::MAX;
 /// A deadline is looked at this much after it has passed.
 const DEADLINE_SLACK: SimDuration = SimDuration(1_000_000_000);

@@ -17,6 +17,8 @@ pub mod job;
 pub mod replica_set;
 pub mod stateful_set;
 
+pub mod node_lifecycle;
+
 use crate::ids::{NodeId, PodId, RevisionId};
 use crate::model::objects::CountOrPercent;
 use crate::units::{SimDuration, SimTime};

@@ -445,7 +445,9 @@ fn tolerations(spec: &Tree, notes: &mut Notes) -> Vec<Toleration> {
             None | Some("") => None,
             Some(effect) => notes.effect(effect, item.get("effect").map_or(item.span, |effect| effect.span)),
         };
-        tolerations.push(Toleration { key: key.to_owned(), operator, value: value.to_owned(), effect });
+        let seconds = notes.number(item.get("tolerationSeconds"), "spec.tolerations[].tolerationSeconds");
+        let duration = seconds.map(|seconds| SimDuration::from_seconds(f64::from(seconds.max(0))));
+        tolerations.push(Toleration { key: key.to_owned(), operator, value: value.to_owned(), effect, duration });
     }
     // One that is written twice counts twice: a pod that gets another toleration is tried again.
     tolerations.sort();

@@ -2,12 +2,12 @@
 //!
 //! A pull transfers, one after the other, those layers of its image that its node neither has nor is getting by another
 //! pull; it is done when all of them are there. Bandwidth is shared as in [`transfers`]. A node pulls so many images at
-//! once as it may, and the others wait in order (`images/puller.go`). The kubelet looks every five minutes whether images
-//! take up too much of the disk, and removes unused ones, those first that were last used longest ago
+//! once as it may, and the others wait in order (`images/puller.go`). The kubelet looks every five minutes whether
+//! images take up too much of the disk, and removes unused ones, those first that were last used longest ago
 //! (`images/image_gc_manager.go`).
 //!
-//! Where it is simpler: the registry answers at once, and unpacking takes no time; the disk holds nothing but images; an
-//! image is in use from its pull to the end of the pod. Layers of a broken pull stay until images are collected.
+//! Where it is simpler: the registry answers at once, and unpacking takes no time; the disk holds nothing but images;
+//! an image is in use from its pull to the end of the pod. Layers of a broken pull stay until images are collected.
 //!
 //! Cost: O(layers of the image + pulls of the node) for a pull; nodes that never pulled take no room.
 
@@ -331,7 +331,8 @@ impl ImageStore {
         pulls.into_keys().map(|pod| Pulled { pod, is_there: false }).collect()
     }
 
-    /// Removes unused images of the node, those first that were last used longest ago, until enough of its disk is free.
+    /// Removes unused images of the node, those first that were last used longest ago, until enough of its disk is
+    /// free.
     fn collect(&mut self, images: &Images, now: SimTime, node: NodeId) {
         let rules = images.collection;
         let Some(store) = self.nodes.get_mut(&node) else { return };

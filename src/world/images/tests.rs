@@ -162,8 +162,8 @@ fn a_full_disk_is_cleared_of_what_was_used_longest_ago() {
 #[test]
 fn young_images_are_kept_and_shared_layers_stay() {
     // Base 5 GB, tops of 2 GB: 9 of 10 GB when the second is there, at 284 s, so the disk is looked at at 300 s. The
-    // first has been there since 56 s: 244 s are enough for a minimum age of 200 s; for 250 s they are at 600 s. The base
-    // stays, as the second uses it, and what the first is thought to free is enough.
+    // first has been there since 56 s: 244 s are enough for a minimum age of 200 s; for 250 s they are at 600 s. The
+    // base stays, as the second uses it, and what the first is thought to free is enough.
     for (min_age_seconds, collected) in [(200, 300.0), (250, 600.0)] {
         let min_age = SimDuration(min_age_seconds * 1_000_000_000);
         let images = Images {

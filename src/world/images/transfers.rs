@@ -1,8 +1,8 @@
 //! Transfers that share bandwidth: max-min fair between one registry and the links of the nodes.
 //!
-//! All transfers to nodes with equally many of them go at the same rate: the smaller of an equal part of the node's link
-//! and of what the registry's link leaves to each. So they are kept in classes, by that number, each with a clock that
-//! counts the bytes that a transfer of the class has got; a transfer is over when the clock shows its mark.
+//! All transfers to nodes with equally many of them go at the same rate: the smaller of an equal part of the node's
+//! link and of what the registry's link leaves to each. So they are kept in classes, by that number, each with a clock
+//! that counts the bytes that a transfer of the class has got; a transfer is over when the clock shows its mark.
 //!
 //! Cost: a transfer that begins or ends touches those of its node, and the clocks of the classes: as many as there are
 //! different numbers of transfers per node, one where nodes pull one image at a time.
@@ -234,7 +234,8 @@ mod tests {
             // takes 8 s more, 12; the second has had 0.5 GB by then and has the link to itself: 4 s more, 16.
             (slow, slow, vec![(0.0, 0, GB), (4.0, 1, GB)], vec![12.0, 16.0]),
             // Registry 3 Gb/s, links 1 Gb/s. Node 0 has three transfers, nodes 1 and 2 one each. Node 0 is held back by
-            // its link, 1/3 Gb/s each; the others get their full links, as 3 - 1 = 2 Gb/s are left for them: 24, 8, 8 s.
+            // its link, 1/3 Gb/s each; the others get their full links, as 3 - 1 = 2 Gb/s are left for them: 24, 8, 8
+            // s.
             (
                 3.0 * slow,
                 slow,

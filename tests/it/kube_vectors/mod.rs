@@ -281,6 +281,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         cluster,
         workload,
         controllers: wavetank::model::Controllers::default(),
+        control_plane: wavetank::model::ControlPlane::default(),
         objects: Objects::default(),
         scheduling: Scheduling {
             policy: PolicyChoice::named("kube-scheduler"),
@@ -291,6 +292,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
             kube_scheduler: Some(Box::new(configuration)),
         },
         script: vec![],
+        faults: wavetank::model::Faults::default(),
         outputs: Outputs::default(),
     }
 }

@@ -1,13 +1,15 @@
 //! Deployments act through ReplicaSets, ReplicaSets through pods.
 
+use crate::engine::handlers::writes::Write;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, RevisionId};
 use crate::model::controllers::{ControllerKind, DeploymentSpec, ReplicaSetSpec};
 use crate::observe::Observer;
-use crate::policy::controllers::deployment::{self, DeploymentStatus, ObservedDeployment, ObservedReplicaSet, Write};
+use crate::policy::controllers::deployment::{
+    self, DeploymentStatus, ObservedDeployment, ObservedReplicaSet, Write as Change,
+};
 use crate::policy::controllers::{ObservedPod, earlier, replica_set};
 use crate::units::{SimDuration, SimTime};
-use crate::world::pods::Reason;
 
 /// A Deployment that has not settled after so many syncs at one instant never will.
 const SYNCS_MAX: usize = 1000;
@@ -48,11 +50,12 @@ impl<O: Observer> Simulation<'_, O> {
     ) -> Option<SimTime> {
         let plan = replica_set::manage_replicas(spec, pods, related, self.world.time);
         let template = self.world.owners.list[owner.index()].template;
+        let controller = self.world.owners.list[owner.index()].controller;
         for _ in 0..plan.create {
-            self.make_pod(owner, template, 0);
+            self.write(controller, Write::Make { owner, template, ordinal: 0, index_failures: (0, 0) });
         }
         for pod in plan.delete {
-            self.delete_pod(pod, Reason::Deleted);
+            self.write(controller, Write::Delete { pod });
         }
         plan.wake
     }
@@ -75,12 +78,15 @@ impl<O: Observer> Simulation<'_, O> {
             };
             let sync = deployment::sync(&object, now);
             self.controller_loops.deployments.insert(controller, sync.status);
-            for write in sync.writes {
-                self.write_replica_set(controller, write);
+            for change in sync.writes {
+                self.write_replica_set(controller, change);
             }
             wake = earlier(wake, sync.wake);
             if wake != Some(now) {
                 return wake;
+            }
+            if !self.model.control_plane.is_ideal() {
+                return Some(self.own_write_seen_at());
             }
         }
         panic!("the Deployment `{}` does not settle", self.controller(controller).name);
@@ -135,28 +141,28 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn write_replica_set(&mut self, controller: ControllerId, write: Write) {
+    fn write_replica_set(&mut self, controller: ControllerId, change: Change) {
         let annotations = &mut self.controller_loops.annotations;
-        match write {
-            Write::CreateReplicaSet { template, replicas, min_ready, revision, desired_replicas, max_replicas } => {
+        match change {
+            Change::CreateReplicaSet { template, replicas, min_ready, revision, desired_replicas, max_replicas } => {
                 let name = self.replica_set_name(controller, template);
                 let owner = self.world.add_owner(controller, name, template);
                 self.world.owners.list[owner.index()].replicas = replicas;
                 let written = Annotations { revision, desired_replicas, max_replicas, min_ready };
                 self.controller_loops.annotations.insert(owner, written);
             }
-            Write::AdoptReplicaSet { id, min_ready, revision } => {
+            Change::AdoptReplicaSet { id, min_ready, revision } => {
                 let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
                 written.min_ready = min_ready;
                 written.revision = revision;
             }
-            Write::ScaleReplicaSet { id, replicas, desired_replicas, max_replicas } => {
+            Change::ScaleReplicaSet { id, replicas, desired_replicas, max_replicas } => {
                 let written = annotations.get_mut(&id).expect("ReplicaSets of Deployments have annotations");
                 written.desired_replicas = desired_replicas;
                 written.max_replicas = max_replicas;
                 self.world.owners.list[id.index()].replicas = replicas;
             }
-            Write::DeleteReplicaSet(id) => {
+            Change::DeleteReplicaSet(id) => {
                 annotations.remove(&id);
                 self.delete_owner(id);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::engine::handlers::writes::Write;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId};
 use crate::model::controllers::{ControllerKind, CronJobSpec, JobSpec, Operation, RestartPolicy, Verb};
@@ -11,7 +12,6 @@ use crate::policy::controllers::cron_job::{self, ObservedCronJob};
 use crate::policy::controllers::earlier;
 use crate::policy::controllers::job::{self, JobPod, JobStatus, ObservedJob, Plan};
 use crate::units::SimTime;
-use crate::world::pods::Reason;
 
 /// What the clock on the wall shows at instant 0: Monday, 2026-01-05, midnight in UTC.
 const CLOCK: WallClock = WallClock { start_unix_seconds: 1_767_571_200 };
@@ -36,6 +36,13 @@ impl JobLoops {
     /// Whether the pod is in the status of its Job.
     pub(in crate::engine) fn has_counted(&self, pod: PodId) -> bool {
         self.counted.contains(&pod)
+    }
+
+    /// Notes what the pod's index had gone through when it was made.
+    pub(in crate::engine) fn note_made(&mut self, pod: PodId, index_failures: (i32, i32)) {
+        if index_failures != (0, 0) {
+            self.index_failures.insert(pod, index_failures);
+        }
     }
 }
 
@@ -69,14 +76,18 @@ impl<O: Observer> Simulation<'_, O> {
             let is_settled = plan.status == status && plan.create.is_empty() && plan.delete.is_empty();
             let (wake, is_expired) = (plan.wake, plan.deletes_job);
             self.write_job(owner, plan);
-            if is_settled {
+            if is_settled || self.controller_loops.is_refused {
                 return (wake, is_expired);
+            }
+            if !self.model.control_plane.is_ideal() {
+                return (earlier(wake, Some(self.own_write_seen_at())), is_expired);
             }
         }
         panic!("the Job `{}` does not settle", self.world.owners.list[owner.index()].name);
     }
 
     fn write_job(&mut self, owner: OwnerId, plan: Plan) {
+        let controller = self.world.owners.list[owner.index()].controller;
         self.controller_loops.jobs.jobs.insert(owner, plan.status);
         for pod in plan.counted {
             self.controller_loops.jobs.counted.insert(pod);
@@ -85,12 +96,12 @@ impl<O: Observer> Simulation<'_, O> {
             }
         }
         for pod in plan.delete {
-            self.delete_pod(pod, Reason::Deleted);
+            self.write(controller, Write::Delete { pod });
         }
         let template = self.world.owners.list[owner.index()].template;
         for new in plan.create {
-            let pod = self.make_pod(owner, template, new.index);
-            self.controller_loops.jobs.index_failures.insert(pod, new.index_failures);
+            let (ordinal, index_failures) = (new.index, new.index_failures);
+            self.write(controller, Write::Make { owner, template, ordinal, index_failures });
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod deployments;
 mod jobs;
+mod quotas;
 mod sets;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,10 @@ use crate::world::{Deletion, Phase, View};
 pub(in crate::engine) struct ControllerLoops {
     /// When the pending [`Event::Sync`] of each controller is due; [`SimTime::NEVER`]: there is none.
     sync_at: Vec<SimTime>,
+    /// Whether the sync under way has had a pod refused.
+    is_refused: bool,
+    /// Until when each controller waits to see what it has written.
+    held_until: Vec<SimTime>,
     /// `status` of Deployments.
     deployments: DeploymentStatuses,
     /// What Deployments have written into their ReplicaSets.
@@ -45,6 +50,8 @@ impl ControllerLoops {
     pub(in crate::engine) fn new(controllers: usize) -> ControllerLoops {
         ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
+            is_refused: false,
+            held_until: vec![SimTime::ZERO; controllers],
             deployments: DeploymentStatuses::new(),
             annotations: BTreeMap::new(),
             stateful_sets: BTreeMap::new(),
@@ -113,6 +120,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// Makes sure that the controller looks at what it owns at `at` or before.
     pub(in crate::engine) fn request_sync(&mut self, controller: ControllerId, at: SimTime) {
+        let at = at.max(self.controller_loops.held_until[controller.index()]);
         let pending = &mut self.controller_loops.sync_at[controller.index()];
         if at < *pending {
             *pending = at;
@@ -120,11 +128,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
+    /// The controller has written something that it sees at `seen`, and does not look again before.
+    pub(in crate::engine) fn hold_controller(&mut self, controller: ControllerId, seen: SimTime) {
+        let held = &mut self.controller_loops.held_until[controller.index()];
+        *held = seen.max(*held);
+        self.request_sync(controller, seen);
+    }
+
     /// Something about a pod has changed that its controller watches.
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
             self.note_change(controller);
-            self.request_sync(controller, self.world.time);
+            let seen = self.seen_at();
+            self.request_sync(controller, seen);
         }
     }
 
@@ -139,9 +155,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
             return;
         }
         *pending = SimTime::NEVER;
-        if !self.world.owners.controllers[controller.index()].is_there {
+        if self.world.time < self.controller_loops.held_until[controller.index()] {
+            return self.request_sync(controller, self.world.time);
+        }
+        // Without the API server nothing is seen and nothing written; all are synced when it answers again.
+        let api_server_is_up = self.world.health.services.api_server_is_up;
+        if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
             return;
         }
+        self.controller_loops.is_refused = false;
         let wake = match &self.controller(controller).kind {
             ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
             ControllerKind::Deployment(_) => self.sync_deployment(controller),
@@ -199,18 +221,24 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
-    /// Makes a pod; it waits for a node from now on.
-    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> PodId {
-        let entry = &self.world.owners.list[owner.index()];
-        let class = self.controller(entry.controller).templates[template.index()].class(ordinal);
+    /// Makes a pod, which waits for a node from now on; none where a quota is in the way.
+    pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> Option<PodId> {
+        let controller = self.world.owners.list[owner.index()].controller;
+        let class = self.controller(controller).templates[template.index()].class(ordinal);
+        // After a refusal the rest of the sync is left out.
+        if self.controller_loops.is_refused || !self.quotas_allow(class) {
+            self.note_refusal(controller);
+            return None;
+        }
+        self.world.owners.controllers[controller.index()].refusals = 0;
         let name = self.pod_name(owner, ordinal);
         let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
         let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
         self.world.join(pod, owner, name, template, ordinal);
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
-        self.note_change(self.world.owners.list[owner.index()].controller);
+        self.note_change(controller);
         self.enqueue(pod);
-        pod
+        Some(pod)
     }
 
     /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job

@@ -1,5 +1,6 @@
 //! StatefulSets and DaemonSets act through pods, one for each ordinal and one for each node.
 
+use crate::engine::handlers::writes::Write;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, NodeId, OwnerId};
 use crate::model::cluster::TaintEffect;
@@ -11,7 +12,6 @@ use crate::policy::scheduler::kube;
 use crate::units::SimTime;
 use crate::world::View;
 use crate::world::constraints::{Verdict, tolerates};
-use crate::world::pods::Reason;
 
 impl<O: Observer> Simulation<'_, O> {
     /// Syncs a StatefulSet.
@@ -27,10 +27,11 @@ impl<O: Observer> Simulation<'_, O> {
         let plan = stateful_set::sync(&spec, template, before, &pods, self.world.time);
         *before = plan.status;
         for pod in plan.create {
-            self.make_pod(owner, pod.revision, pod.ordinal);
+            let (template, ordinal) = (pod.revision, pod.ordinal);
+            self.write(controller, Write::Make { owner, template, ordinal, index_failures: (0, 0) });
         }
         for pod in plan.delete {
-            self.delete_pod(pod, Reason::Deleted);
+            self.write(controller, Write::Delete { pod });
         }
         plan.wake
     }
@@ -50,10 +51,10 @@ impl<O: Observer> Simulation<'_, O> {
         let backoffs = self.controller_loops.daemon_backoffs.entry(controller).or_default();
         let plan = daemon_set::sync(&object, backoffs, self.world.time);
         for node in plan.create {
-            self.make_pod(owner, template, node.0);
+            self.write(controller, Write::Make { owner, template, ordinal: node.0, index_failures: (0, 0) });
         }
         for pod in plan.delete {
-            self.delete_pod(pod, Reason::Deleted);
+            self.write(controller, Write::Delete { pod });
         }
         plan.wake
     }

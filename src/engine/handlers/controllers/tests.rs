@@ -1,9 +1,11 @@
 use crate::engine::Simulation;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
 use crate::model::cluster::HOSTNAME_LABEL;
+use crate::model::control_plane::{ControlPlane, RateLimit};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy,
-    Operation, PodLife, PodTemplate, Probes, PullPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
+    Operation, PodLife, PodTemplate, Probes, PullPolicy, Quota, QuotaResource, StatefulSetSpec, StatefulSetUpdate,
+    Verb,
 };
 use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
@@ -246,6 +248,44 @@ fn daemon_sets_follow_the_nodes() {
         "40 s: old 0/0 new 2/2",
     ];
     assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn a_client_writes_no_faster_than_its_limit() {
+    let mut model = model(deployment(100, rolling(1, 0)), 10, &[]);
+    model.control_plane.controller_writes = Some(RateLimit { per_second: 20.0, burst: 30 });
+    let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+    let mut made: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+    made.sort_by(f64::total_cmp);
+    // Thirty at once, then one every 50 ms: the hundredth after 70 of them, at 3.5 s. None is made twice.
+    assert_eq!((made.len(), made[29], made[30], made[99]), (100, 0.0, 0.05, 3.5));
+}
+
+#[test]
+fn a_quota_holds_a_deployment_back() {
+    let mut model = model(deployment(5, rolling(1, 0)), 1, &[(20, operate(Verb::Scale(2)))]);
+    let hard = vec![(QuotaResource::RequestsCpu, 3500)];
+    model.controllers.quotas = vec![Quota { namespace: "default".to_owned(), name: "small".to_owned(), hard }];
+    // Three pods of one core fit.
+    let expected = ["0 s: old 0/3 new 0/0", "5 s: old 3/3 new 0/0", "20 s: old 2/2 new 0/0"];
+    assert_eq!(timeline(&model), expected);
+}
+
+#[test]
+fn a_realistic_control_plane_gets_there_later() {
+    let change = (10, operate(Verb::SetTemplate(RevisionId(1))));
+    let mut model = model(deployment(4, rolling(1, 1)), 1, &[change]);
+    model.control_plane = ControlPlane::realistic();
+    let lines = timeline(&model);
+    assert_eq!(lines.last().map(|line| line.split_once(": ").expect("time: counts").1), Some("old 0/0 new 4/4"));
+    for line in &lines {
+        let counts: Vec<i32> = line.split([' ', '/']).filter_map(|word| word.parse().ok()).collect();
+        let [.., old_ready, old, new_ready, new] = counts[..] else { panic!("{line}") };
+        let has_started =
+            lines.iter().position(|other| other.contains("old 4/4")) < lines.iter().position(|other| other == line);
+        assert!(old + new <= 5, "surge: {line}");
+        assert!(!has_started || old_ready + new_ready >= 3, "unavailability: {line}");
+    }
 }
 
 fn container() -> Container {

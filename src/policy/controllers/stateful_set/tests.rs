@@ -209,7 +209,7 @@ fn the_new_revision_becomes_the_current_one_when_all_are_ready() {
     let before = StatefulSetStatus { current_revision: Some(OLD), ..StatefulSetStatus::default() };
     let new = |ordinal| ObservedPod { revision: NEW, ..pod(ordinal) };
     let half = sync(&spec, NEW, &before, &[new(1), pod(0)], NOW).status;
-    // The old pod is told to end, so it is no longer one of the current revision.
+    // 1 old pod less the 1 that this sync tells to end.
     assert_eq!((half.current_revision, half.current, half.updated), (Some(OLD), 0, 1));
     let unready = ObservedPod { ready_since: None, ..new(1) };
     assert_eq!(sync(&spec, NEW, &before, &[new(0), unready], NOW).status.current_revision, Some(OLD));

@@ -148,6 +148,7 @@ impl Draw {
             operator: TolerationOperator::Exists,
             value: String::new(),
             effect: None,
+            duration: None,
         };
         let tolerations = if self.chance(40) { vec![toleration(self.pick(&["gpu", "spot"]))] } else { Vec::new() };
         let mut spec = if self.chance(75) { self.spec() } else { PodSpec::default() };

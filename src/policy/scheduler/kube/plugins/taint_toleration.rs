@@ -88,7 +88,13 @@ mod tests {
     fn tolerating(fixture: Fixture, key: &str, value: &str, effect: Option<TaintEffect>) -> Fixture {
         let (key, value) = (key.to_owned(), value.to_owned());
         fixture.edit_pod(|pod| {
-            pod.tolerations.push(Toleration { key, operator: TolerationOperator::Equal, value, effect });
+            pod.tolerations.push(Toleration {
+                key,
+                operator: TolerationOperator::Equal,
+                value,
+                effect,
+                duration: None,
+            });
         })
     }
 

@@ -391,7 +391,13 @@ fn taint(key: &str) -> Taint {
 }
 
 fn tolerates(key: &str) -> Toleration {
-    Toleration { key: key.to_owned(), operator: TolerationOperator::Exists, value: String::new(), effect: None }
+    Toleration {
+        key: key.to_owned(),
+        operator: TolerationOperator::Exists,
+        value: String::new(),
+        effect: None,
+        duration: None,
+    }
 }
 
 /// What a plug-in says to an event for a pod of class 0, if it has registered for it.

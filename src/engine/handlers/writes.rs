@@ -1,0 +1,165 @@
+//! Writes to the API that take time: they wait for their client's rate limit, then for the API server, and are seen by
+//! watchers some time later.
+//!
+//! In an ideal control plane, the default, a write happens at once and none of this is used. A controller does not look
+//! again before it has seen what it wrote, as upstream's expectations see to. Known deviation: a controller that looks sees
+//! the present, not the past that its watch has brought it so far.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Event;
+use crate::engine::run::Simulation;
+use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
+use crate::model::Dist;
+use crate::model::control_plane::RateLimit;
+use crate::observe::Observer;
+use crate::units::{SimDuration, SimTime};
+use crate::world::pods::Reason;
+
+/// A write under way.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) enum Write {
+    /// A pod is made.
+    Make {
+        /// Whose.
+        owner: OwnerId,
+        /// Of which template.
+        template: RevisionId,
+        /// Ordinal, index or node.
+        ordinal: u32,
+        /// Failures of its index before it, that count and that do not.
+        index_failures: (i32, i32),
+    },
+    /// A pod is told to end.
+    Delete {
+        /// Which.
+        pod: PodId,
+    },
+}
+
+/// Clients' limits, and writes under way.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Writes {
+    under_way: BTreeMap<u32, Write>,
+    next: u32,
+    /// Buckets by kind of controller; the scheduler's has the empty name.
+    buckets: BTreeMap<&'static str, Bucket>,
+    /// How many delays were drawn.
+    draws: u64,
+}
+
+/// A token bucket, as the instant at which it would be full again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    full_at: SimTime,
+}
+
+impl Bucket {
+    /// Takes a token, and says when it is there.
+    fn take(&mut self, limit: RateLimit, now: SimTime) -> SimTime {
+        let interval = limit.interval();
+        // The bucket holds `burst` tokens: so many intervals before it is full it is empty.
+        let slack = SimDuration(interval.0.saturating_mul(u64::from(limit.burst) - 1));
+        let at = now.max(SimTime(self.full_at.0.saturating_sub(slack.0)));
+        self.full_at = self.full_at.max(at).after(interval);
+        at
+    }
+}
+
+impl<O: Observer> Simulation<'_, O> {
+    /// A controller writes: at once, or as soon as its client and the API server let it.
+    pub(in crate::engine) fn write(&mut self, controller: ControllerId, write: Write) {
+        let plane = &self.model.control_plane;
+        if plane.is_ideal() {
+            return self.carry_out(write);
+        }
+        let client = self.controller(controller).kind.name();
+        let sent = self.take_token(client, plane.controller_writes);
+        let done = sent.after(self.draw_write());
+        let seen = done.after(self.draw(&plane.watch));
+        let number = self.writes.next;
+        self.writes.next = number.wrapping_add(1);
+        self.writes.under_way.insert(number, write);
+        self.schedule(done, Event::Write { number });
+        self.hold_controller(controller, seen);
+    }
+
+    pub(in crate::engine) fn on_write(&mut self, number: u32) {
+        let write = self.writes.under_way.remove(&number).expect("every write has one event");
+        self.carry_out(write);
+    }
+
+    fn carry_out(&mut self, write: Write) {
+        match write {
+            // Its owner may have gone in the meantime; the garbage collector would take the pod.
+            Write::Make { owner, .. } if !self.world.owners.list[owner.index()].is_there => {}
+            Write::Make { owner, template, ordinal, index_failures } => {
+                if let Some(pod) = self.make_pod(owner, template, ordinal) {
+                    self.controller_loops.jobs.note_made(pod, index_failures);
+                }
+            }
+            Write::Delete { pod } => self.delete_pod(pod, Reason::Deleted),
+        }
+    }
+
+    /// How long from now until the scheduler's binding is done and its kubelet has seen it.
+    pub(in crate::engine) fn binding_write(&mut self) -> SimDuration {
+        let plane = &self.model.control_plane;
+        if plane.is_ideal() {
+            return SimDuration::ZERO;
+        }
+        let sent = self.take_token("", plane.scheduler_writes);
+        let write = self.draw_write();
+        sent.after(write).after(self.draw(&plane.watch)).since(self.world.time)
+    }
+
+    /// When a controller sees what happens now.
+    pub(in crate::engine) fn seen_at(&mut self) -> SimTime {
+        self.world.time.after(self.draw(&self.model.control_plane.watch))
+    }
+
+    /// When a controller sees a write of its own that it makes now.
+    pub(in crate::engine) fn own_write_seen_at(&mut self) -> SimTime {
+        let plane = &self.model.control_plane;
+        let done = self.world.time.after(self.draw_write());
+        done.after(self.draw(&plane.watch))
+    }
+
+    fn take_token(&mut self, client: &'static str, limit: Option<RateLimit>) -> SimTime {
+        let now = self.world.time;
+        limit.map_or(now, |limit| self.writes.buckets.entry(client).or_default().take(limit, now))
+    }
+
+    /// How long a write takes once it is sent.
+    fn draw_write(&mut self) -> SimDuration {
+        let span = self.draw(&self.model.control_plane.api_write);
+        self.slowed_write(span)
+    }
+
+    fn draw(&mut self, dist: &Dist) -> SimDuration {
+        if dist.is_zero() {
+            return SimDuration::ZERO;
+        }
+        self.writes.draws += 1;
+        dist.sample(&mut self.model.seed.stream("delay/control-plane", self.writes.draws))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_a_burst_through_and_then_one_an_interval() {
+        let limit = RateLimit { per_second: 2.0, burst: 3 };
+        let mut bucket = Bucket::default();
+        let mut take =
+            |seconds: f64| bucket.take(limit, SimTime::ZERO.after(SimDuration::from_seconds(seconds))).as_seconds();
+        // Three at once, then one every half second.
+        assert_eq!([take(0.0), take(0.0), take(0.0), take(0.0), take(0.0)], [0.0, 0.0, 0.0, 0.5, 1.0]);
+        // By 2 s the bucket has got two more: 2 s - 1 s.
+        assert_eq!([take(2.0), take(2.0), take(2.0)], [2.0, 2.0, 2.5]);
+        // After a long pause it holds three, not more.
+        assert_eq!([take(60.0), take(60.0), take(60.0), take(60.0)], [60.0, 60.0, 60.0, 60.5]);
+    }
+}
