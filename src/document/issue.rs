@@ -55,7 +55,7 @@ codes! {
     AbsurdSize = "W0204", "more pods, nodes or runs than can be meant";
     Contradiction = "W0205", "keys that exclude or need each other";
     RequestAboveLimit = "W0206", "a request exceeds its limit";
-    Variable = "W0207", "a variable in a path is unknown";
+    Variable = "W0207", "a variable of a path or of a Compose file is unknown";
     UnknownPolicy = "W0208", "there is no policy of that name";
     Override = "W0301", "an override cannot be applied";
     Manifest = "W0401", "a Kubernetes object cannot be used";

@@ -38,6 +38,9 @@ pub enum Step {
     Bind,
     /// The pod has started. Scheduled by the binding, handled in `handlers::pod`: the pod runs.
     Start,
+    /// A container of the pod dies, as its distribution has it. Scheduled when the pod begins on its node and by the crash
+    /// before, handled in `handlers::faults`.
+    Crash,
     /// The pod's work is done. Scheduled by its start, handled in `handlers::pod`: gives back what it held.
     Finish,
     /// Something happens in the life of the pod: a container starts, ends, is probed. Scheduled by its life for the
@@ -162,7 +165,7 @@ impl Event {
     /// Its place among the events of one instant.
     pub fn phase(self) -> Phase {
         match self {
-            Event::Pod { step: Step::Finish | Step::Life | Step::End, .. } => Phase::Completion,
+            Event::Pod { step: Step::Crash | Step::Finish | Step::Life | Step::End, .. } => Phase::Completion,
             Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images | Event::Usage { .. } => Phase::Progress,
             Event::Script { .. }
             | Event::Drain { .. }

@@ -29,7 +29,8 @@ pub fn read_series(
             Some((before, _)) => time > before,
         };
         let Some(time) = time.filter(is_next) else {
-            let fix = "write seconds since the start of the container: 0 in the first row, and more in each of the others";
+            let fix =
+                "write seconds since the start of the container: 0 in the first row, and more in each of the others";
             table.refuse(TIME, line, "is not the next time", fix, &mut problems);
             continue;
         };

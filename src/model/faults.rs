@@ -4,7 +4,7 @@
 //! or other faults change.
 
 use super::Dist;
-use crate::ids::{NodeId, PoolId, ZoneId};
+use crate::ids::{ControllerId, NodeId, PoolId, ZoneId};
 use crate::units::{SimDuration, SimTime};
 
 /// All faults of a run.
@@ -16,6 +16,8 @@ pub struct Faults {
     pub nodes: Vec<NodeFailures>,
     /// Nodes that the provider takes back.
     pub spot: Vec<SpotReclaims>,
+    /// Pods of which a container dies.
+    pub pods: Vec<PodCrashes>,
 }
 
 /// A fault at a given instant.
@@ -73,9 +75,21 @@ pub struct SpotReclaims {
     pub notice: SimDuration,
 }
 
+/// Pods of an object, of which a container dies again and again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodCrashes {
+    /// The object.
+    pub controller: ControllerId,
+    /// From when a pod has come to its node, or a crash, to the next crash of its first container that is neither an
+    /// init container nor a sidecar. A crash meets nothing where that container does not run.
+    pub time_to_crash: Dist,
+    /// What the container ends with.
+    pub exit_code: i32,
+}
+
 impl Faults {
     /// Whether nothing goes wrong.
     pub fn is_empty(&self) -> bool {
-        self.listed.is_empty() && self.nodes.is_empty() && self.spot.is_empty()
+        self.listed.is_empty() && self.nodes.is_empty() && self.spot.is_empty() && self.pods.is_empty()
     }
 }

@@ -23,7 +23,7 @@ use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
-use crate::model::controllers::{ControllerKind, Controllers};
+use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
@@ -50,12 +50,12 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
+    workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
+    let faults = faults::build(spec, &cluster, &controllers, context);
+    faults::add_lifecycle(spec, &mut cluster, &mut workload);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
-    workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
-    let faults = faults::build(spec, &cluster, context);
-    faults::add_lifecycle(spec, &mut cluster, &mut workload);
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -135,9 +135,8 @@ fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
 fn behaviours(spec: &ScenarioSpec, context: &mut Context<'_>) -> Vec<Behaviour> {
     let read = |(index, spec): (usize, &BehaviourSpec)| {
         let at = format!("workload.behaviours[{index}]");
-        let mut demand = |spec: &Option<UsageSpec>, used, key| {
-            usage::demand(spec.as_ref()?, used, &format!("{at}.{key}"), context)
-        };
+        let mut demand =
+            |spec: &Option<UsageSpec>, used, key| usage::demand(spec.as_ref()?, used, &format!("{at}.{key}"), context);
         Behaviour {
             cpu: demand(&spec.cpu, Used::Cpu, "cpu"),
             memory: demand(&spec.memory, Used::Memory, "memory"),
@@ -179,7 +178,7 @@ fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
 }
 
 /// What controllers keep going needs an end: containers restart, schedules strike, refused pods are tried again.
-fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, context: &mut Context<'_>) {
+fn horizon_is_there(spec: &ScenarioSpec, controllers: &crate::model::Controllers, context: &mut Context<'_>) {
     let endless = controllers.list.iter().find(|one| !matches!(one.kind, ControllerKind::Job(_)));
     if let (None, Some(endless)) = (spec.horizon, endless) {
         let message = format!(
@@ -620,6 +619,7 @@ mod tests {
             "scheduler.configuration=",
             "scheduler.tieBreak=",
             "faults.trace=",
+            "faults.pods=",
             "faults.spotTraces=",
         ];
         let changes: Vec<Override> =
@@ -636,7 +636,7 @@ mod tests {
         let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["gpu-0", "gpu-1", "gpu-2", "gpu-3", "n1"]);
         assert_eq!(cluster.zones, ["a", "b", "c"]);
-        assert_eq!(cluster.shapes.len(), 4);
+        assert_eq!(cluster.plain_shapes, 4);
         // 16 GiB less 2 GiB and the 100 MiB at which pods are evicted.
         let small = cluster.shape(cluster.pools[1].shapes[0]);
         assert_eq!((small.allocatable.cpu, small.allocatable.memory), (MilliCpu(3920), Bytes(14_236 << 20)));

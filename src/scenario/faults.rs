@@ -6,12 +6,14 @@ use super::build::{dist, instant};
 use super::context::Context;
 use super::import;
 use super::schema::suggestion;
+use super::script::kind_and_name;
 use super::spec::{FaultSpec, NodeLifecycleParameters, NodeLifecycleSpec, ScenarioSpec};
 use super::validate::spans;
 use crate::document::Code;
-use crate::ids::{NodeId, PoolId, ZoneId};
-use crate::model::faults::{Fault, FaultKind, NodeFailures, SpotReclaims};
-use crate::model::{Cluster, Faults, NodeLifecycle, Workload};
+use crate::ids::{ControllerId, NodeId, PoolId, ZoneId};
+use crate::model::controllers::Controller;
+use crate::model::faults::{Fault, FaultKind, NodeFailures, PodCrashes, SpotReclaims};
+use crate::model::{Cluster, Controllers, Faults, NodeLifecycle, Workload};
 use crate::units::SimDuration;
 
 /// From the notice until a spot node goes, where nothing is said: what AWS gives ("Spot Instance interruption
@@ -52,9 +54,16 @@ pub(super) fn validate(spec: &ScenarioSpec, context: &mut Context<'_>) {
     for (index, trace) in faults.spot_traces.iter().enumerate() {
         pool(&trace.pool, &format!("faults.spotTraces[{index}].pool"), spec, context);
     }
-    if !faults.nodes.is_empty() && spec.horizon.is_none() {
-        let hint = "give the scenario a `horizon`";
-        context.report_with_hint("faults.nodes", Code::MissingKey, "nodes never stop failing", hint);
+    for (index, crashes) in faults.pods.iter().enumerate() {
+        spans(Some(&crashes.time_to_crash), &format!("faults.pods[{index}].timeToCrash"), context);
+    }
+    for (at, is_endless, message) in [
+        ("faults.nodes", !faults.nodes.is_empty(), "nodes never stop failing"),
+        ("faults.pods", !faults.pods.is_empty(), "pods never stop crashing"),
+    ] {
+        if is_endless && spec.horizon.is_none() {
+            context.report_with_hint(at, Code::MissingKey, message, "give the scenario a `horizon`");
+        }
     }
 }
 
@@ -146,7 +155,12 @@ fn with(parameters: &NodeLifecycleParameters) -> NodeLifecycle {
 }
 
 /// The faults of a scenario; what names no node, zone or pool is reported.
-pub(super) fn build(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Faults {
+pub(super) fn build(
+    spec: &ScenarioSpec,
+    cluster: &Cluster,
+    controllers: &Controllers,
+    context: &mut Context<'_>,
+) -> Faults {
     let spec_of = &spec.faults;
     let pool = |name: &str| {
         let found = spec.cluster.pools.iter().position(|pool| pool.name == name);
@@ -172,6 +186,7 @@ pub(super) fn build(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Contex
                 notice: spot.notice.map_or(NOTICE, |notice| notice.0),
             })
             .collect(),
+        pods: pod_crashes(spec, controllers, context),
     };
     let nodes: BTreeMap<&str, NodeId> =
         cluster.nodes.iter().enumerate().map(|(i, node)| (node.name.as_str(), NodeId::from_index(i))).collect();
@@ -192,6 +207,37 @@ pub(super) fn build(spec: &ScenarioSpec, cluster: &Cluster, context: &mut Contex
     }
     faults.listed.sort_by_key(|fault| fault.at);
     faults
+}
+
+fn pod_crashes(spec: &ScenarioSpec, controllers: &Controllers, context: &mut Context<'_>) -> Vec<PodCrashes> {
+    let mut list = Vec::new();
+    for (index, crashes) in spec.faults.pods.iter().enumerate() {
+        let named = kind_and_name(&crashes.target);
+        let found = controllers
+            .list
+            .iter()
+            .position(|one| named == Some((one.kind.name(), one.name.as_str())) && one.namespace == crashes.namespace);
+        match found {
+            Some(position) => list.push(PodCrashes {
+                controller: ControllerId::from_index(position),
+                time_to_crash: dist(&crashes.time_to_crash),
+                exit_code: crashes.exit_code,
+            }),
+            // Where manifests could not be read, missing objects are no news.
+            None if !context.findings.issues.is_empty() => {}
+            None => {
+                let at = format!("faults.pods[{index}].target");
+                let target = |one: &Controller| format!("{}/{}", one.kind.name().to_lowercase(), one.name);
+                let known = controllers.list.iter().filter(|one| one.namespace == crashes.namespace);
+                let known: Vec<String> = known.map(target).collect();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let hint = suggestion(&crashes.target, &known, "the objects of that namespace are");
+                let message = format!("there is no object `{}` that makes pods", crashes.target);
+                context.report_with_hint(&at, Code::UnknownReference, message, hint);
+            }
+        }
+    }
+    list
 }
 
 fn kind(

@@ -177,10 +177,8 @@ fn find_target(
     makers: &PodMakers,
     context: &mut Context<'_>,
 ) -> Option<usize> {
-    let (kind, name) = target.split_once('/').unwrap_or((target, ""));
-    let lower = kind.to_lowercase();
-    let known = TARGET_KINDS.iter().find(|(_, names)| names.contains(&lower.as_str()));
-    let Some((kind, _)) = known.filter(|_| !name.is_empty()) else {
+    let Some((kind, name)) = kind_and_name(target) else {
+        let kind = target.split_once('/').map_or(target, |(kind, _)| kind);
         let message = format!("`{target}` is no object that makes pods: write kind and name, such as deployment/web");
         let hint = suggestion(kind, &kind_names(), "the kinds are");
         context.report_with_hint(at, Code::NotAllowed, message, hint);
@@ -197,6 +195,14 @@ fn find_target(
         context.report_with_hint(at, Code::UnknownReference, message, hint);
     }
     found
+}
+
+/// The kind, as the API calls it, and the name that a target such as `deploy/web` consists of.
+pub(super) fn kind_and_name(target: &str) -> Option<(&'static str, &str)> {
+    let (kind, name) = target.split_once('/').filter(|(_, name)| !name.is_empty())?;
+    let lower = kind.to_lowercase();
+    let (kind, _) = TARGET_KINDS.iter().find(|(_, names)| names.contains(&lower.as_str()))?;
+    Some((kind, name))
 }
 
 #[cfg(test)]

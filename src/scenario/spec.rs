@@ -413,6 +413,7 @@ pub enum SyntheticKind {
 pub struct WorkloadSpec {
     /// Files or directories with Kubernetes objects, YAML or JSON, gzip or not: `Pod`, which arrive at the start and stay,
     /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, whose pods are made as the cluster does.
+    /// Docker Compose files are read as the Deployments, DaemonSets, Jobs and Services that their services come to.
     #[serde(default)]
     pub manifests: Vec<String>,
     /// How the containers of those objects behave. Of entries that are about one container the later ones win, key by key.
@@ -1014,6 +1015,8 @@ pub struct FaultsSpec {
     pub trace: Option<String>,
     /// Recorded availability of spot nodes: see the entries. Default: none.
     pub spot_traces: Vec<SpotTraceSpec>,
+    /// Pods of which a container dies, drawn for each pod by itself. Default: none.
+    pub pods: Vec<PodCrashesSpec>,
 }
 
 /// One fault: `at`, how long it lasts, and exactly one of the others.
@@ -1067,6 +1070,22 @@ pub struct SpotSpec {
     pub time_to_reclaim: DistributionSpec,
     /// From the notice until the node goes. Default: 120s.
     pub notice: Option<Duration>,
+}
+
+/// Pods of which a container dies.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodCrashesSpec {
+    /// Kind and name of the object that makes the pods, such as `deployment/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "defaults::namespace")]
+    pub namespace: String,
+    /// From when a pod has come to its node, or a crash, to the next crash of its first container.
+    pub time_to_crash: DistributionSpec,
+    /// The exit code of the container. Default: 1.
+    #[serde(default = "defaults::exit_code")]
+    pub exit_code: i32,
 }
 
 /// Recorded availability of spot nodes.
@@ -1284,6 +1303,10 @@ mod defaults {
 
     pub(super) fn pod() -> String {
         "pod".to_owned()
+    }
+
+    pub(super) fn exit_code() -> i32 {
+        1
     }
 
     pub(super) fn whole_gpu() -> u16 {

@@ -2,6 +2,7 @@
 //! input is wrong.
 #![allow(clippy::disallowed_methods, reason = "tests read files and start the program")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -341,4 +342,31 @@ fn validate_says_what_is_well() {
     let schema: serde_json::Value = serde_json::from_str(&wavetank_ok(place.path(), &["schema"]).stdout).unwrap();
     assert!(schema.is_object());
     assert_eq!(names(place.path()), ["small.yaml", "sweep.yaml"]);
+}
+
+/// The Compose file of the repository: how many pods each service ends with, as its `deploy` and the script say.
+#[test]
+fn compose_files_are_run() {
+    let place = workplace();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/application/compose-run.yaml");
+    let ended = wavetank_ok(place.path(), &["run", &scenario.to_string_lossy(), "--out", "out"]);
+    let said = "services with `profiles` are left out: they are off unless their profile is asked for (1 object)";
+    assert_said(&ended, &["compose.yaml:", said], &["run"]);
+    let table = fs::read_to_string(place.path().join("out/controllers.csv")).unwrap();
+    let mut lines = table.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let [name, wanted, ready] =
+        ["controller", "wanted", "ready"].map(|key| head.iter().position(|column| *column == key).unwrap());
+    let last: BTreeMap<&str, (&str, &str)> = lines.map(|row| (row[name], (row[wanted], row[ready]))).collect();
+    // Of the five nodes one crashes and one joins. The Job has ended after one pod.
+    for (controller, pods) in [
+        ("default/Deployment/nginx", "2"),
+        ("default/Deployment/web", "6"),
+        ("default/Deployment/mysql", "1"),
+        ("default/Deployment/mongodb", "3"),
+        ("default/DaemonSet/logs", "5"),
+    ] {
+        assert_eq!(last.get(controller), Some(&(pods, pods)), "{controller}: {last:?}");
+    }
+    assert_eq!(last.len(), 6, "{last:?}");
 }

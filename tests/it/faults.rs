@@ -7,11 +7,13 @@
 use super::audit::Audit;
 use super::event_log::model;
 use super::random_model::random_model;
+use wavetank::document::Source;
 use wavetank::engine::Simulation;
 use wavetank::ids::{NodeId, PodId, ZoneId};
 use wavetank::model::faults::{Fault, FaultKind, NodeFailures};
 use wavetank::model::{Dist, Faults, Model, NodeLifecycle};
 use wavetank::observe::{CheckEveryEvent, Observer, Recorder, summary, tables};
+use wavetank::scenario::{Environment, load_scenario_text};
 use wavetank::units::{SimDuration, SimTime};
 use wavetank::world::pods::Deletion;
 use wavetank::world::{Condition, Kubelet, NodeState, Phase, View};
@@ -415,6 +417,53 @@ fn a_deployment_heals_after_a_zone_outage() {
     assert_eq!(found, expected.split("; ").collect::<Vec<_>>());
 }
 
+/// The container dies 100 s after its pod has come to its node, at 100 s, and again at 200 s; it is started again each time.
+#[test]
+fn pods_crash_and_are_started_again() {
+    let manifest = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
+    let deployment = "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 1, \
+                      selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+                      spec: {containers: [{name: web, resources: {requests: {cpu: 3}}}]}}}}\n";
+    std::fs::write(manifest.path(), deployment).unwrap();
+    let model = model(&format!(
+        "horizon: 250s\ncluster: {{pools: [{{name: n, count: 1, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+         workload: {{manifests: [{}]}}\nscheduler: {{policy: first-fit}}\n\
+         faults: {{pods: [{{target: deploy/web, timeToCrash: 100s}}]}}\n",
+        manifest.path().display()
+    ));
+    let observer = ((CheckEveryEvent, Audit::default()), FaultLog::default());
+    let finished = Simulation::new(&model, observer).unwrap().run();
+    assert_eq!(finished.observer.1.lines, ["0 #0 running n-0"]);
+    assert_eq!(finished.world.owners.members[0].restarts, 2);
+}
+
+#[test]
+fn faults_that_cannot_be_meant_are_refused() {
+    let cluster = "cluster: {pools: [{name: n, count: 2, zones: [a], allocatable: {cpu: 4, memory: 8Gi}}]}\n";
+    for (faults, said) in [
+        ("events: [{at: 1s}]", "`faults.events[0]` does nothing"),
+        ("events: [{at: 1s, nodeDown: n-0, zoneDown: a}]", "`faults.events[0]` does more than one thing"),
+        ("events: [{at: 1s, nodeDown: n-9}]", "there is no node `n-9`"),
+        ("events: [{at: 1s, reclaim: n-9}]", "there is no node `n-9`"),
+        ("events: [{at: 1s, zoneDown: b}]", "there is no zone `b`"),
+        ("events: [{at: 1s, zoneCutOff: b}]", "there is no zone `b`"),
+        ("events: [{at: 1s, stockOut: m}]", "there is no pool `m`"),
+        ("events: [{at: 1s, apiServerSlowdown: 0.5}]", "apiServerSlowdown"),
+        ("nodes: [{timeToFailure: 1h, timeToRepair: 1h}]", "nodes never stop failing"),
+        ("spot: [{pool: m, timeToReclaim: 1h}]", "there is no pool `m`"),
+        ("trace: missing.csv", "no such file"),
+        ("spotTraces: [{pool: n, file: missing.json}]", "no such file"),
+        ("pods: [{target: deployment/web, timeToCrash: 1h}]", "pods never stop crashing"),
+    ] {
+        let head = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: test}\n";
+        let text = format!("{head}{cluster}scheduler: {{policy: first-fit}}\nfaults: {{{faults}}}\n");
+        let source = Source { file: "test.yaml".into(), text };
+        let refused = load_scenario_text(&source, &[], 0, &Environment::default()).err();
+        let refused = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains(said), "{faults}: {refused}");
+    }
+}
+
 /// Up for 10 h and down for 1 h on average: silent for 1 / 11 of the time. 20 nodes in 2000 h go through about
 /// 20 * 2000 / 11 = 3636 cycles; the standard error of the share is about 1/11 * 10/11 * sqrt(2 / 3636) = 0.0019, and the
 /// bound is five of them.
@@ -466,7 +515,7 @@ fn random_runs_with_faults_keep_the_invariants() {
         model.faults = Faults {
             listed,
             nodes: vec![NodeFailures { pool: None, time_to_failure, time_to_repair }],
-            spot: Vec::new(),
+            ..Faults::default()
         };
         model.horizon = Some(SimTime(1_500_000_000_000));
         println!("seed {seed}");

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::engine::Event;
 use crate::engine::event::NodeStep;
 use crate::engine::run::Simulation;
-use crate::ids::{NodeId, PoolId, ZoneId};
+use crate::engine::{Event, Step};
+use crate::ids::{NodeId, PodId, PoolId, ZoneId};
 use crate::model::Dist;
-use crate::model::faults::{FaultKind, NodeFailures, SpotReclaims};
+use crate::model::faults::{FaultKind, NodeFailures, PodCrashes, SpotReclaims};
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::NodeState;
@@ -22,6 +22,8 @@ pub(in crate::engine) struct ActiveFaults {
     struck: BTreeMap<u32, Vec<NodeId>>,
     /// How often each node has failed by its distribution.
     failures: BTreeMap<NodeId, u32>,
+    /// How often a container of each pod was made to die.
+    crashes: BTreeMap<PodId, u32>,
 }
 
 impl<O: Observer> Simulation<'_, O> {
@@ -89,6 +91,29 @@ impl<O: Observer> Simulation<'_, O> {
             self.shift_down(node, -1);
             self.schedule_failure(node);
         }
+    }
+
+    fn crashes_of(&self, pod: PodId) -> Option<&PodCrashes> {
+        let controller = self.world.controller_of(pod)?;
+        self.model.faults.pods.iter().find(|crashes| crashes.controller == controller)
+    }
+
+    /// Schedules the next crash of a pod that is with its node.
+    pub(in crate::engine) fn schedule_pod_crash(&mut self, pod: PodId) {
+        let Some(crashes) = self.crashes_of(pod) else { return };
+        let serial = self.world.member(pod).map_or(0, |member| member.serial);
+        let identity = u64::from(crashes.controller.0) << 32 | u64::from(serial);
+        let number = self.faults.crashes.get(&pod).copied().unwrap_or(0);
+        let mut stream = self.model.seed.stream(&format!("fault/pod-crash/{number}"), identity);
+        let delay = crashes.time_to_crash.sample(&mut stream);
+        self.schedule_step(pod, delay, Step::Crash);
+    }
+
+    pub(in crate::engine) fn on_pod_crash(&mut self, pod: PodId) {
+        let Some(exit_code) = self.crashes_of(pod).map(|crashes| crashes.exit_code) else { return };
+        *self.faults.crashes.entry(pod).or_insert(0) += 1;
+        self.schedule_pod_crash(pod);
+        self.crash_life(pod, exit_code);
     }
 
     /// The provider says when the node goes: until then it takes no pods, and those it has are told to end.

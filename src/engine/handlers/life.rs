@@ -44,7 +44,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
             member.life = Some(Box::new(life));
         }
         self.follow(pod, report);
+        self.schedule_pod_crash(pod);
         true
+    }
+
+    /// A container of the pod dies.
+    pub(in crate::engine) fn crash_life(&mut self, pod: PodId, exit_code: i32) {
+        if let Some(first) = self.life_mut(pod).map(|life| life.init_count) {
+            self.drive(pod, |driver| driver.crash(first, exit_code));
+        }
     }
 
     /// Wakes the pod, if this is the instant that it asked for.

@@ -18,6 +18,7 @@ impl<O: Observer> Simulation<'_, O> {
             (Step::Bind, Phase::Bound) => self.apply_binding(pod),
             (Step::Start, Phase::Starting) => self.apply_start(pod),
             (Step::Finish, Phase::Running) => self.apply_end(pod, Phase::Succeeded, Reason::None),
+            (Step::Crash, phase) if phase.holds_node() => self.on_pod_crash(pod),
             (Step::Life, phase) if phase.holds_node() => self.on_life(pod),
             (Step::End, phase) if phase.holds_node() => self.on_end(pod),
             _ => {}

@@ -137,8 +137,12 @@ mod tests {
     #[test]
     fn a_soft_threshold_has_a_grace_period() {
         let soft = Some(Threshold::Soft);
-        let rules =
-            Eviction { hard: 100, soft: Some((300, SimDuration(20_000_000_000))), minimum_reclaim: 50, ..Eviction::default() };
+        let rules = Eviction {
+            hard: 100,
+            soft: Some((300, SimDuration(20_000_000_000))),
+            minimum_reclaim: 50,
+            ..Eviction::default()
+        };
         looks(
             &rules,
             &[

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Findings;
+use super::{Findings, compose};
 use crate::document::{Code, Issue, Node as Tree, Source, Span, Value, read_documents};
 
 /// Deepest nesting of directories.
@@ -19,7 +19,7 @@ pub(super) struct Object<'s> {
     pub(super) file: &'s Arc<str>,
 }
 
-/// Reads files, and the files of directories in order of name.
+/// Reads files, and the files of directories in order of name; Compose files give the objects that they come to.
 pub(super) fn read_files(paths: &[PathBuf], findings: &mut Findings) -> Vec<(Source, Vec<Tree>)> {
     let mut files = Vec::new();
     paths.iter().for_each(|path| find_files(path, 0, &mut files, findings));
@@ -27,6 +27,7 @@ pub(super) fn read_files(paths: &[PathBuf], findings: &mut Findings) -> Vec<(Sou
     for path in files {
         let file: Arc<str> = path.to_string_lossy().into();
         let (source, documents) = read_documents(&path, &file, &mut findings.issues);
+        let documents = compose::translate(&file, documents, findings);
         sources.extend(source.map(|source| (source, documents)));
     }
     sources

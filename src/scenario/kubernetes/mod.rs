@@ -2,7 +2,8 @@
 //!
 //! Accepted are YAML streams, JSON, `List`, `NodeList`, `PodList` and so on, bare arrays, all of them gzipped or not, and
 //! directories, whose files are read in order of name. What the model does not have is never dropped silently: there is one
-//! [`Warning`] for each kind and field, with a count. Errors are [`Issue`]s with their place.
+//! [`Warning`] for each kind and field, with a count. Errors are [`Issue`]s with their place. Docker Compose files are read as the
+//! objects that their services come to (`compose`).
 //!
 //! Kinds other than `Node` and `Pod`:
 //! - `PriorityClass` gives pods their priority.
@@ -18,6 +19,7 @@
 //!
 //! Cost: parsing dominates; converting takes about 1 us an object, in parallel.
 
+mod compose;
 mod controllers;
 mod devices;
 mod edit;

@@ -122,7 +122,14 @@ fn job() -> ControllerKind {
 
 /// A node of one core and 1000 MiB, and two classes of pods that request 100 and 400 MiB.
 fn fixture() -> Fixture {
-    testkit::cluster().node("node").cpu(1000).memory_mib(1000).pod("first").memory_mib(100).pod("second").memory_mib(400)
+    testkit::cluster()
+        .node("node")
+        .cpu(1000)
+        .memory_mib(1000)
+        .pod("first")
+        .memory_mib(100)
+        .pod("second")
+        .memory_mib(400)
 }
 
 /// Runs the model until then with every invariant checked.
@@ -141,7 +148,13 @@ fn a_leak_ends_in_a_loop_of_kills() {
     let mut model = fixture().model();
     // 100 MiB a minute reach 512 MiB after 5.12 minutes, 307.2 s.
     let memory = Some(Demand::Ramp { from: 0, to: 1000 * MIB, over: seconds(600) });
-    add(&mut model, "web", replica_set(), None, burstable(Usage { memory, memory_limit: Some(512 * MIB), ..Usage::default() }));
+    add(
+        &mut model,
+        "web",
+        replica_set(),
+        None,
+        burstable(Usage { memory, memory_limit: Some(512 * MIB), ..Usage::default() }),
+    );
     let (lines, world) = run(model, 1700);
     let expected = [
         "0 s: web-0 up 0",
@@ -184,8 +197,7 @@ fn two_batch_containers_on_one_core_slow_each_other_down() {
     let (lines, world) = run(model, 100);
     // Alone until 30 s. Then half a core each: 20 s of work take 40 s, and 30 + 20 s are done of the 60 s. The last 10 s
     // are alone again.
-    let expected =
-        ["0 s: long-0 up 0", "30 s: short-0 up 0", "70 s: short-0 succeeded", "80 s: long-0 succeeded"];
+    let expected = ["0 s: long-0 up 0", "30 s: short-0 up 0", "70 s: short-0 succeeded", "80 s: long-0 succeeded"];
     assert_eq!(lines, expected);
     assert_eq!(totals(&world), UsageTotals { contended_ns: seconds(40).0, ..UsageTotals::default() });
 }
@@ -237,12 +249,30 @@ fn the_kubelet_evicts_who_uses_most_beyond_its_request() {
     let (lines, world) = run(model, 1300);
     // Pods can use 1000 MiB and the 100 MiB of the threshold. 300 MiB and 1 MiB a second are more than 1000 MiB after
     // 700 s; the kubelet looks at 710 s. The one that leaks uses 710 of the 100 MiB that it requests.
-    let expected =
-        ["0 s: leak-0 up 0", "0 s: steady-0 up 0", "710 s: leak-0 failed Evicted", "710 s: leak-1 up 0"];
+    let expected = ["0 s: leak-0 up 0", "0 s: steady-0 up 0", "710 s: leak-0 failed Evicted", "710 s: leak-1 up 0"];
     assert_eq!(lines, expected);
     // A second later it looks again, and then every 10 s: at 1011 s the last shortage is 300 s ago.
     let expected = UsageTotals { evictions: 1, pressure_ns: seconds(301).0, ..UsageTotals::default() };
     assert_eq!(totals(&world), expected);
+}
+
+#[test]
+fn a_node_under_pressure_takes_no_pods() {
+    let mut model = fixture().model();
+    add(&mut model, "leak", replica_set(), None, burstable(Usage { memory: leak(1), ..Usage::default() }));
+    let steady = Some(Demand::Constant(300 * MIB));
+    add(&mut model, "steady", replica_set(), None, burstable(Usage { memory: steady, ..Usage::default() }));
+    model.cluster.add_pressure_variants();
+    let (lines, _) = run(model, 1100);
+    // As before; but the successor of the pod that is evicted finds the taint, which goes at 1011 s.
+    let expected = [
+        "0 s: leak-0 up 0",
+        "0 s: steady-0 up 0",
+        "710 s: leak-0 failed Evicted",
+        "710 s: leak-1 pending Unschedulable",
+        "1011 s: leak-1 up 0",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -262,15 +292,20 @@ fn a_soft_threshold_waits_and_gives_time_to_end() {
 #[test]
 fn a_node_without_memory_kills_before_the_kubelet_looks() {
     let mut model = fixture().model();
-    add(&mut model, "leak", replica_set(), None, burstable(Usage { memory: leak(50), memory_request: 100 * MIB, ..Usage::default() }));
+    add(
+        &mut model,
+        "leak",
+        replica_set(),
+        None,
+        burstable(Usage { memory: leak(50), memory_request: 100 * MIB, ..Usage::default() }),
+    );
     let steady = Usage { memory: Some(Demand::Constant(300 * MIB)), memory_request: 400 * MIB, ..Usage::default() };
     add(&mut model, "steady", replica_set(), None, burstable(steady));
     let (lines, world) = run(model, 40);
     // 300 MiB and 50 MiB a second are 1100 MiB after 16 s; the kubelet looks at 10 s (800 MiB), 20 s (500 MiB) and 30 s
     // (1000 MiB, just enough). Adjustments on 1100 MiB: 1000 - 90 = 910 for the one that leaks, 1000 - 363 = 637 for the
     // other, and it uses less, too.
-    let expected =
-        ["0 s: leak-0 up 0", "0 s: steady-0 up 0", "16 s: leak-0 up 1", "32 s: leak-0 down"];
+    let expected = ["0 s: leak-0 up 0", "0 s: steady-0 up 0", "16 s: leak-0 up 1", "32 s: leak-0 down"];
     assert_eq!(lines, expected);
     assert_eq!(totals(&world), UsageTotals { oom_kills: 2, ..UsageTotals::default() });
 }

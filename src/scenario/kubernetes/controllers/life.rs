@@ -3,9 +3,9 @@
 use super::super::read::{Amounts, Notes, Resource};
 use super::{JOB_RUN_TIME, PodMakers};
 use crate::document::{Code, Node as Tree};
+use crate::model::controllers::{Container, PodLife, Probe, Probes, PullPolicy, RestartPolicy};
 use crate::model::usage::QualityOfService;
 use crate::model::{Demand, Dist, Usage};
-use crate::model::controllers::{Container, PodLife, Probe, Probes, PullPolicy, RestartPolicy};
 use crate::units::SimDuration;
 
 /// `terminationGracePeriodSeconds` where nothing is said.
