@@ -32,6 +32,11 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
+    /// A node comes under memory pressure, or is so no longer.
+    pub(super) fn apply_memory_pressure(&mut self, node: NodeId) {
+        self.change_taints(node, |simulation| simulation.world.set_taints(simulation.model, node));
+    }
+
     /// A node's taints change, which may open it to pods or close it.
     fn change_taints(&mut self, node: NodeId, change: impl FnOnce(&mut Self)) {
         let view = View { model: self.model, world: &self.world };

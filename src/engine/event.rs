@@ -110,6 +110,12 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// What containers use on a node is looked at: memory may be short, or CPU shared in another way. Scheduled by whatever
+    /// changes it and by itself, handled in `handlers::usage`; stale when the node asks for another instant by now.
+    Usage {
+        /// The node.
+        node: NodeId,
+    },
     /// Images have been transferred, or are to be collected. Scheduled by whoever changes the transfers, handled in
     /// `handlers::life`: pods get on whose images are there.
     Images,
@@ -160,7 +166,7 @@ impl Event {
     pub fn phase(self) -> Phase {
         match self {
             Event::Pod { step: Step::Crash | Step::Finish | Step::Life | Step::End, .. } => Phase::Completion,
-            Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images => Phase::Progress,
+            Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images | Event::Usage { .. } => Phase::Progress,
             Event::Script { .. }
             | Event::Drain { .. }
             | Event::Fault { .. }

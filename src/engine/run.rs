@@ -71,6 +71,8 @@ pub struct Simulation<'m, O> {
     pub(super) lifecycle: Lifecycle,
     /// What is out of order.
     pub(super) faults: ActiveFaults,
+    /// Whether it is known of any container what it uses.
+    pub(super) tracks_usage: bool,
     events_handled: u64,
 }
 
@@ -136,6 +138,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             pool_sizes,
             lifecycle: Lifecycle::new(model),
             faults: ActiveFaults::default(),
+            tracks_usage: model.controllers.tracks_usage(),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -191,6 +194,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Write { number } => self.on_write(number),
             Event::Sync { controller } => self.on_sync(controller),
             Event::Images => self.on_images(),
+            Event::Usage { node } => self.on_usage(node),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {

@@ -12,6 +12,7 @@ pub mod faults;
 pub mod openb;
 pub mod synthetic;
 mod table;
+pub mod usage;
 
 use std::path::Path;
 

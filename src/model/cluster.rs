@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{NodeLifecycle, Resources};
+use super::{Eviction, NodeLifecycle, Resources};
 use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 
 /// The label that every node carries implicitly with its own name as value.
@@ -39,6 +39,11 @@ pub struct Cluster {
     /// How many of the shapes are plain; the others are their variants with taints, which only a node lifecycle needs.
     /// 0: there are no variants.
     pub plain_shapes: u32,
+    /// How many of the shapes are without the taint of memory pressure; the others are their variants with it. 0: there
+    /// are no such variants.
+    pub calm_shapes: u32,
+    /// When kubelets evict pods because memory is short.
+    pub eviction: Eviction,
 }
 
 /// A kind of node, by position in [`Cluster::shapes`].
@@ -87,6 +92,9 @@ pub struct NodeShape {
     pub taints: Vec<Taint>,
     /// What pods can request in all.
     pub allocatable: Resources,
+    /// What is kept for the system and the kubelet (`systemReserved`, `kubeReserved`): pods may use its CPU while nobody
+    /// else does.
+    pub reserved: Resources,
     /// The GPUs, if there are any.
     pub gpu: Option<GpuDevices>,
     /// Price of one node in US dollars per hour.

@@ -5,6 +5,7 @@
 //! beforehand: an object carries all its templates, and a revision is a position among them.
 
 use super::Dist;
+use super::Usage;
 use super::objects::CountOrPercent;
 use super::rollouts::RolloutSpec;
 use crate::ids::{ClassId, ControllerId, LifeId, RevisionId};
@@ -347,6 +348,8 @@ pub struct Container {
     pub checkpoint_every: Option<SimDuration>,
     /// Its probes.
     pub probes: Probes,
+    /// What it uses on its node, if that is known; none costs nothing.
+    pub usage: Option<Box<Usage>>,
 }
 
 /// `v1.PullPolicy`.
@@ -434,6 +437,14 @@ pub struct Controllers {
     pub images: Vec<String>,
     /// Quotas of namespaces, in order of namespace and name.
     pub quotas: Vec<Quota>,
+}
+
+impl Controllers {
+    /// Whether it is known of any container what it uses.
+    pub fn tracks_usage(&self) -> bool {
+        let containers = self.lives.iter().flat_map(|life| life.init_containers.iter().chain(&life.containers));
+        containers.into_iter().any(|container| container.usage.is_some())
+    }
 }
 
 /// A listed pod's place under the object that made it (`metadata.ownerReferences` of a dump).

@@ -18,6 +18,7 @@ pub mod rollouts;
 pub mod runtime;
 pub mod scheduling;
 pub mod script;
+pub mod usage;
 pub mod workload;
 
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
@@ -33,6 +34,7 @@ pub use pod_spec::PodSpec;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
+pub use usage::{Demand, Eviction, Usage};
 pub use workload::{
     ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, ListedState, PodClass, Toleration,
     TolerationOperator, Workload,

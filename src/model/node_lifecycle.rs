@@ -14,6 +14,9 @@ pub const NOT_READY_TAINT: &str = "node.kubernetes.io/not-ready";
 /// The taint of nodes that do not report.
 pub const UNREACHABLE_TAINT: &str = "node.kubernetes.io/unreachable";
 
+/// The taint of nodes that are short of memory.
+pub const MEMORY_PRESSURE_TAINT: &str = "node.kubernetes.io/memory-pressure";
+
 /// What is wrong with a node, as its taints say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
@@ -121,6 +124,34 @@ impl Cluster {
         }
     }
 
+    /// Adds the variants of all shapes that nodes short of memory take: each with one taint more. To be called once, when all
+    /// shapes and other variants are there.
+    ///
+    /// # Panics
+    /// When the variants are there already.
+    pub fn add_pressure_variants(&mut self) {
+        assert_eq!(self.calm_shapes, 0, "the variants of shapes are added once");
+        self.calm_shapes = self.shapes.len() as u32;
+        let (key, value) = (MEMORY_PRESSURE_TAINT.to_owned(), String::new());
+        let taint = Taint { key, value, effect: TaintEffect::NoSchedule };
+        for calm in 0..self.calm_shapes as usize {
+            let mut shape = self.shapes[calm].clone();
+            if !shape.taints.contains(&taint) {
+                shape.taints.push(taint.clone());
+            }
+            self.shapes.push(shape);
+        }
+    }
+
+    /// The variant of `shape`, itself a variant or not, with the taint of memory pressure or without it. Where there are no
+    /// variants it is `shape`.
+    pub fn pressed(&self, shape: ShapeId, is_under_pressure: bool) -> ShapeId {
+        match self.calm_shapes {
+            0 => shape,
+            calm => ShapeId(shape.0 % calm + if is_under_pressure { calm } else { 0 }),
+        }
+    }
+
     /// The variant of `shape`, itself a variant or not, with taints for these troubles and no others.
     ///
     /// # Panics
@@ -178,6 +209,34 @@ mod tests {
                     // From any variant the way leads back.
                     assert_eq!(cluster.tainted(id, None, None), shape);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_pressure_is_one_taint_more() {
+        for with_lifecycle in [false, true] {
+            let mut cluster = Cluster::default();
+            let plain = cluster.intern_shape(NodeShape::default());
+            if with_lifecycle {
+                cluster.add_taint_variants();
+            }
+            assert_eq!(cluster.pressed(plain, true), plain, "there are no variants yet");
+            cluster.add_pressure_variants();
+            let count = cluster.shapes.len() as u32;
+            assert_eq!(count, if with_lifecycle { 18 } else { 2 });
+            for calm in (0..count / 2).map(ShapeId) {
+                let pressed = cluster.pressed(calm, true);
+                let (before, after) = (&cluster.shape(calm).taints, &cluster.shape(pressed).taints);
+                assert_eq!((after.len(), &after[..before.len()]), (before.len() + 1, &before[..]));
+                assert_eq!(after[before.len()].key, MEMORY_PRESSURE_TAINT);
+                assert_eq!(cluster.pressed(pressed, false), calm);
+                assert_eq!(cluster.pressed(pressed, true), pressed);
+            }
+            if with_lifecycle {
+                // Other taints come and go whether the node is under pressure or not.
+                let troubled = cluster.tainted(cluster.pressed(plain, true), Some(Trouble::NotReady), None);
+                assert_eq!(troubled, cluster.tainted(plain, Some(Trouble::NotReady), None));
             }
         }
     }

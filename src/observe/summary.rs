@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 36] = [
+const METRICS: [(&str, &str, Direction); 41] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -44,6 +44,11 @@ const METRICS: [(&str, &str, Direction); 36] = [
     ("nodes_up", "count", Direction::Neutral),
     ("nodes_used", "count", Direction::Lower),
     ("cost_usd_total", "USD", Direction::Lower),
+    ("oom_kills_total", "count", Direction::Lower),
+    ("memory_evictions_total", "count", Direction::Lower),
+    ("memory_pressure_s_total", "s", Direction::Lower),
+    ("cpu_contended_s_total", "s", Direction::Lower),
+    ("cpu_throttled_s_total", "s", Direction::Lower),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -74,7 +79,9 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.push(percent(totals.gpu_allocated, totals.gpu_allocatable));
     values.extend(recorder.usage.cluster_mean_pct(view));
     values.push(100.0 * recorder.fragmented_gpu_milli / totals.gpu_allocatable as f64);
-    values.extend([totals.nodes_up as f64, used as f64, cost, world.time.as_seconds(), events as f64]);
+    values.extend([totals.nodes_up as f64, used as f64, cost]);
+    values.extend(usage(view));
+    values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
     let metric = |((name, unit, better), value): (&(&str, &str, Direction), f64)| Metric {
         name: (*name).to_owned(),
@@ -97,6 +104,23 @@ fn faults(view: &View<'_>, recorder: &Recorder) -> [f64; 4] {
         (0..view.world.nodes.len()).map(|i| of(NodeId::from_index(i))).sum::<u64>() as f64 / 1e9
     };
     [taint, reclaim, seconds(&|node| health.silent_ns(node, now)), seconds(&|node| health.not_ready_ns(node, now))]
+}
+
+/// Containers killed and pods evicted for memory, seconds that nodes were under memory pressure or short of CPU, and seconds
+/// that containers were throttled; no figures where nothing is known of what containers use.
+fn usage(view: &View<'_>) -> [f64; 5] {
+    if !view.model.controllers.tracks_usage() {
+        return [f64::NAN; 5];
+    }
+    let mut sums = [0; 5];
+    for (node, _) in view.world.usage.iter() {
+        let of = view.world.usage.totals(node, view.world.time);
+        let figures = [of.oom_kills, of.evictions, of.pressure_ns, of.contended_ns, of.throttled_ns];
+        sums.iter_mut().zip(figures).for_each(|(sum, figure)| *sum += figure);
+    }
+    let [kills, evictions, times @ ..] = sums.map(|sum| sum as f64);
+    let [pressure, contended, throttled] = times.map(|ns| ns / 1e9);
+    [kills, evictions, pressure, contended, throttled]
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

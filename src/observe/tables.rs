@@ -8,6 +8,7 @@ use crate::results::{Column, Table, TextColumn};
 use crate::units::SimTime;
 use crate::world::nodes::{GpuMask, mask_devices};
 use crate::world::pods::Reason;
+use crate::world::usage::UsageTotals;
 use crate::world::{Phase, View};
 
 /// The names of pods.
@@ -160,6 +161,7 @@ pub fn nodes(view: &View<'_>, recorder: &Recorder) -> Table {
         )
         .with("pods_bound", count(&|i| nodes.pod_count[i].into()))
         .with("cost_usd", Column::Fixed(4, ids().map(|node| cost_usd(view, node)).collect()));
+    let table = if view.model.controllers.tracks_usage() { with_usage(table, view) } else { table };
     if cluster.lifecycle.is_none() {
         return table;
     }
@@ -169,4 +171,18 @@ pub fn nodes(view: &View<'_>, recorder: &Recorder) -> Table {
         .with("condition", text(&|node| health.condition[node.index()].name()))
         .with("silent_s", seconds(&|node| health.silent_ns(node, now)))
         .with("not_ready_s", seconds(&|node| health.not_ready_ns(node, now)))
+}
+
+/// Adds what came of what containers use.
+fn with_usage(table: Table, view: &View<'_>) -> Table {
+    let ids = (0..view.world.nodes.len()).map(NodeId::from_index);
+    let totals: Vec<UsageTotals> = ids.map(|node| view.world.usage.totals(node, view.world.time)).collect();
+    let count = |of: fn(&UsageTotals) -> u64| Column::Count(totals.iter().map(of).collect());
+    let seconds = |of: fn(&UsageTotals) -> u64| Column::Seconds(totals.iter().map(|one| SimTime(of(one))).collect());
+    table
+        .with("oom_kills", count(|of| of.oom_kills))
+        .with("memory_evictions", count(|of| of.evictions))
+        .with("memory_pressure_s", seconds(|of| of.pressure_ns))
+        .with("cpu_contended_s", seconds(|of| of.contended_ns))
+        .with("cpu_throttled_s", seconds(|of| of.throttled_ns))
 }

@@ -8,6 +8,7 @@
 
 pub mod controllers;
 pub mod disruption;
+pub mod kubelet;
 pub mod parameters;
 pub mod queue;
 pub mod scheduler;

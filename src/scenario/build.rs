@@ -16,8 +16,9 @@ use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec,
     Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec,
     OutcomeSpec, PoolSpec, Quantity, RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec,
-    TolerationSpec,
+    TolerationSpec, UsageSpec,
 };
+use super::usage::{self, Offer, Used};
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
@@ -43,7 +44,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let seed = Seed { base: spec.seed, replication };
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
-    let mut makers = PodMakers::new(read_for(spec), spec.workload.behaviours.iter().map(behaviour).collect());
+    let mut makers = PodMakers::new(read_for(spec), behaviours(spec, context));
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
@@ -55,6 +56,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
+    if controllers.tracks_usage() {
+        cluster.add_pressure_variants();
+    }
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -131,7 +135,21 @@ fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
     }
 }
 
-/// How containers behave.
+fn behaviours(spec: &ScenarioSpec, context: &mut Context<'_>) -> Vec<Behaviour> {
+    let read = |(index, spec): (usize, &BehaviourSpec)| {
+        let at = format!("workload.behaviours[{index}]");
+        let mut demand =
+            |spec: &Option<UsageSpec>, used, key| usage::demand(spec.as_ref()?, used, &format!("{at}.{key}"), context);
+        Behaviour {
+            cpu: demand(&spec.cpu, Used::Cpu, "cpu"),
+            memory: demand(&spec.memory, Used::Memory, "memory"),
+            ..behaviour(spec)
+        }
+    };
+    spec.workload.behaviours.iter().enumerate().map(read).collect()
+}
+
+/// How containers behave, apart from what they use.
 fn behaviour(spec: &BehaviourSpec) -> Behaviour {
     // Exit codes have been checked.
     let code = |(code, share): (&String, &f64)| (code.parse().unwrap_or_default(), *share);
@@ -145,6 +163,8 @@ fn behaviour(spec: &BehaviourSpec) -> Behaviour {
         shut_down: spec.shut_down.as_ref().map(dist),
         exit_codes: (!spec.exit_codes.is_empty()).then(|| spec.exit_codes.iter().map(code).collect()),
         checkpoint_every: spec.checkpoint_every.map(|every| every.0),
+        cpu: None,
+        memory: None,
     }
 }
 
@@ -213,7 +233,7 @@ fn horizon_is_there(spec: &ScenarioSpec, controllers: &crate::model::Controllers
 }
 
 fn cluster(spec: &ScenarioSpec, seed: Seed, objects: &mut Objects, context: &mut Context<'_>) -> Cluster {
-    let mut cluster = Cluster::default();
+    let mut cluster = Cluster { eviction: usage::eviction(&spec.cluster.kubelet), ..Cluster::default() };
     import::node_manifests(&spec.cluster.manifests, read_for(spec), &mut cluster, objects, context);
     spec.cluster.pools.iter().for_each(|pool| add_pool(pool, &mut cluster));
     spec.cluster.nodes.iter().for_each(|node| add_node(node, &mut cluster));
@@ -244,7 +264,8 @@ fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
     let shapes: Vec<ShapeId> = zones
         .into_iter()
         .map(|zone| {
-            let mut shape = shape(zone, &spec.labels, &spec.taints, &spec.allocatable, spec.gpu.as_ref(), cluster);
+            let offer = Offer { allocatable: &spec.allocatable, capacity: &spec.capacity, reserved: &spec.reserved };
+            let mut shape = shape(zone, &spec.labels, &spec.taints, offer, spec.gpu.as_ref(), cluster);
             shape.pool = Some(pool);
             shape.usd_per_hour = spec.usd_per_hour;
             cluster.intern_shape(shape)
@@ -258,8 +279,8 @@ fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
 }
 
 fn add_node(spec: &NodeSpec, cluster: &mut Cluster) {
-    let mut shape =
-        shape(spec.zone.as_ref(), &spec.labels, &spec.taints, &spec.allocatable, spec.gpu.as_ref(), cluster);
+    let offer = Offer { allocatable: &spec.allocatable, capacity: &spec.capacity, reserved: &spec.reserved };
+    let mut shape = shape(spec.zone.as_ref(), &spec.labels, &spec.taints, offer, spec.gpu.as_ref(), cluster);
     shape.usd_per_hour = spec.usd_per_hour;
     let shape = cluster.intern_shape(shape);
     cluster.nodes.push(Node { name: spec.name.clone(), shape, unschedulable: false });
@@ -270,10 +291,16 @@ fn shape(
     zone: Option<&String>,
     labels: &BTreeMap<String, String>,
     taints: &[TaintSpec],
-    allocatable: &BTreeMap<String, Quantity>,
+    offer: Offer<'_>,
     gpu: Option<&GpuSpec>,
     cluster: &mut Cluster,
 ) -> NodeShape {
+    let reserved = resources(offer.reserved, 0, |_| None);
+    let given = if offer.capacity.is_empty() { offer.allocatable } else { offer.capacity };
+    let mut allocatable = resources(given, PODS_PER_NODE, |name| Some(cluster.intern_extended_resource(name)));
+    if !offer.capacity.is_empty() {
+        allocatable = usage::allocatable(allocatable, &reserved, &cluster.eviction);
+    }
     let mut labels = labels.clone();
     if let Some(zone) = zone {
         labels.insert(ZONE_LABEL.to_owned(), zone.clone());
@@ -283,7 +310,8 @@ fn shape(
         zone: labels.get(ZONE_LABEL).map(|zone| cluster.intern_zone(zone)),
         labels: label_list(&labels),
         taints: taints.iter().map(taint).collect(),
-        allocatable: resources(allocatable, PODS_PER_NODE, |name| Some(cluster.intern_extended_resource(name))),
+        allocatable,
+        reserved,
         gpu: gpu.map(|gpu| GpuDevices { model: cluster.intern_gpu_model(&gpu.model), count: gpu.count }),
         ..NodeShape::default()
     }
@@ -651,8 +679,11 @@ mod tests {
         let names: Vec<&str> = cluster.nodes.iter().map(|node| node.name.as_str()).collect();
         assert_eq!(names, ["gpu-0", "gpu-1", "gpu-2", "gpu-3", "n1"]);
         assert_eq!(cluster.zones, ["a", "b", "c"]);
-        // Each with three states of the taint that keeps pods away and of the one that evicts them.
-        assert_eq!(cluster.shapes.len(), 3 * 3 * 3);
+        assert_eq!(cluster.plain_shapes, 4);
+        // 16 GiB less 2 GiB and the 100 MiB at which pods are evicted.
+        let small = cluster.shape(cluster.pools[1].shapes[0]);
+        assert_eq!((small.allocatable.cpu, small.allocatable.memory), (MilliCpu(3920), Bytes(14_236 << 20)));
+        assert_eq!((small.allocatable.pods, small.reserved.cpu), (PODS_PER_NODE, MilliCpu(80)));
         let zones: Vec<Option<u32>> =
             (0..5).map(|node| cluster.shape_of(NodeId(node)).zone.map(|zone| zone.0)).collect();
         assert_eq!(zones, [Some(0), Some(1), Some(0), Some(1), Some(2)]);

@@ -22,6 +22,7 @@ mod path;
 mod schema;
 mod script;
 mod spec;
+mod usage;
 mod validate;
 
 pub use context::Environment;

@@ -163,6 +163,9 @@ pub struct ClusterSpec {
     /// How nodes that stop reporting are treated: `kubernetes`, or a mapping with some of its parameters. Default:
     /// `kubernetes` if there are `faults`; else a node that fails is gone at once, its pods with it.
     pub node_lifecycle: Option<NodeLifecycleSpec>,
+    /// Settings of the kubelets of all nodes, named as in `KubeletConfiguration`.
+    #[serde(default)]
+    pub kubelet: KubeletSpec,
 }
 
 /// How nodes that stop reporting are treated.
@@ -206,6 +209,42 @@ pub struct NodeLifecycleParameters {
     pub boot_not_ready: Option<DistributionSpec>,
 }
 
+/// When kubelets evict pods because memory is short. It matters where `workload.behaviours` say how much is used.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KubeletSpec {
+    /// Below what is available pods are evicted at once. Default: `memory.available: 100Mi`.
+    pub eviction_hard: EvictionAmountSpec,
+    /// Below what is available pods are evicted after a grace period. Default: there is no such threshold.
+    pub eviction_soft: EvictionAmountSpec,
+    /// How long less than `evictionSoft` must be available.
+    pub eviction_soft_grace_period: EvictionSpanSpec,
+    /// How long pods have to end at a soft threshold, at most. Default: 0.
+    pub eviction_max_pod_grace_period: Option<Duration>,
+    /// How much more than a threshold must be available before evictions stop. Default: 0.
+    pub eviction_minimum_reclaim: EvictionAmountSpec,
+    /// How long a node stays under pressure after a threshold was last met. Default: 5m.
+    pub eviction_pressure_transition_period: Option<Duration>,
+}
+
+/// Amounts by eviction signal.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvictionAmountSpec {
+    /// Memory that is available.
+    #[serde(rename = "memory.available")]
+    pub memory_available: Option<Quantity>,
+}
+
+/// Spans by eviction signal.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvictionSpanSpec {
+    /// Memory that is available.
+    #[serde(rename = "memory.available")]
+    pub memory_available: Option<Duration>,
+}
+
 /// A group of like nodes, called `<name>-0`, `<name>-1` and so on.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -226,8 +265,16 @@ pub struct PoolSpec {
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
     /// What pods can request on one node: `cpu`, `memory`, `ephemeral-storage`, `pods` (default: 110) and any extended
-    /// resource such as `example.com/fpga`, as Kubernetes quantities.
+    /// resource such as `example.com/fpga`, as Kubernetes quantities. Default: what `capacity` leaves.
+    #[serde(default)]
     pub allocatable: BTreeMap<String, Quantity>,
+    /// What one node has, instead of `allocatable`: that is then what is left of it after `reserved` and `evictionHard`.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, Quantity>,
+    /// What of `capacity` is kept for the system and the kubelet (`systemReserved` and `kubeReserved` together): `cpu`,
+    /// `memory`, `ephemeral-storage`. Default: nothing.
+    #[serde(default)]
+    pub reserved: BTreeMap<String, Quantity>,
     /// GPUs of one node. Default: none.
     pub gpu: Option<GpuSpec>,
     /// Price of one node in US dollars per hour. Default: 0.
@@ -252,7 +299,14 @@ pub struct NodeSpec {
     #[serde(default)]
     pub taints: Vec<TaintSpec>,
     /// What pods can request: see the pools.
+    #[serde(default)]
     pub allocatable: BTreeMap<String, Quantity>,
+    /// What it has: see the pools.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, Quantity>,
+    /// What of that is kept for the system: see the pools.
+    #[serde(default)]
+    pub reserved: BTreeMap<String, Quantity>,
     /// GPUs. Default: none.
     pub gpu: Option<GpuSpec>,
     /// Price in US dollars per hour. Default: 0.
@@ -465,6 +519,63 @@ pub struct BehaviourSpec {
     pub exit_codes: BTreeMap<String, f64>,
     /// Work between two checkpoints, from the last of which it goes on when it is started again. Default: it begins anew.
     pub checkpoint_every: Option<Duration>,
+    /// CPU that it uses where there is enough, whatever it requests. Nodes of whose containers this is known share their
+    /// CPU by requests, and work slows down. Default: nothing is known, and the container never waits for CPU.
+    pub cpu: Option<UsageSpec>,
+    /// Memory that it uses, whatever it requests. Over its limit it is killed, and nodes that run short of memory evict.
+    /// Default: nothing is known.
+    pub memory: Option<UsageSpec>,
+}
+
+/// How much of a resource a container uses, as Kubernetes quantities; a plain quantity is always the same, and
+/// distributions are drawn from when the container is started.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum UsageSpec {
+    /// Steps: a CSV file with the columns `time_s`, seconds since the start of the container, ascending from 0, and `value`.
+    Series(String),
+    /// Even growth, or decline: a leak.
+    Ramp {
+        /// At the start of the container.
+        from: Quantity,
+        /// At the end of the ramp, and from then on.
+        to: Quantity,
+        /// How long that takes; more than 0.
+        over: Duration,
+    },
+    /// Uniform between two amounts.
+    Uniform {
+        /// Least.
+        min: Quantity,
+        /// Most.
+        max: Quantity,
+    },
+    /// Exponential.
+    Exponential {
+        /// Mean.
+        mean: Quantity,
+    },
+    /// Normal, cut at zero.
+    Normal {
+        /// Mean before the cut.
+        mean: Quantity,
+        /// Standard deviation before the cut.
+        sd: Quantity,
+    },
+    /// Lognormal, by its mean and either its standard deviation or its 99th percentile.
+    Lognormal {
+        /// Mean.
+        mean: Quantity,
+        /// Standard deviation.
+        sd: Option<Quantity>,
+        /// 99th percentile, between the mean and 14.97 times the mean.
+        p99: Option<Quantity>,
+    },
+    /// One of the listed amounts, each equally likely.
+    Empirical(Vec<Quantity>),
+    /// Always the same.
+    #[serde(untagged)]
+    Constant(Quantity),
 }
 
 /// What an analysis measures: either `success` or `results`. It is about the metrics that all of `template`, `metric`,

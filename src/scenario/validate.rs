@@ -11,6 +11,7 @@ use super::spec::{
     GpuRequestSpec, LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec,
     TaintSpec, TemplateSpec, TimesSpec, TolerationSpec,
 };
+use super::usage::{self, Offer, Used};
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
 use crate::policy::{Parameter, queue, scheduler};
@@ -83,7 +84,11 @@ fn cluster(spec: &ClusterSpec, context: &mut Context<'_>) {
     unique(spec.nodes.iter().map(|node| node.name.as_str()), "nodes", |i| format!("cluster.nodes[{i}].name"), context);
     for (index, pool) in spec.pools.iter().enumerate() {
         let at = format!("cluster.pools[{index}]");
-        allocatable(&pool.allocatable, &at, context);
+        offer(
+            Offer { allocatable: &pool.allocatable, capacity: &pool.capacity, reserved: &pool.reserved },
+            &at,
+            context,
+        );
         taints(&pool.taints, &at, context);
         if !pool.zones.is_empty() && pool.labels.contains_key(ZONE_LABEL) {
             zone_twice(&at, "zones", context);
@@ -91,12 +96,17 @@ fn cluster(spec: &ClusterSpec, context: &mut Context<'_>) {
     }
     for (index, node) in spec.nodes.iter().enumerate() {
         let at = format!("cluster.nodes[{index}]");
-        allocatable(&node.allocatable, &at, context);
+        offer(
+            Offer { allocatable: &node.allocatable, capacity: &node.capacity, reserved: &node.reserved },
+            &at,
+            context,
+        );
         taints(&node.taints, &at, context);
         if node.zone.is_some() && node.labels.contains_key(ZONE_LABEL) {
             zone_twice(&at, "zone", context);
         }
     }
+    usage::validate_kubelet(&spec.kubelet, context);
     if let Some(openb) = &spec.openb {
         context.existing_path("cluster.openb.nodes", &openb.nodes);
         if let RankSpec::File(file) = &openb.rank {
@@ -174,8 +184,15 @@ fn resources(amounts: &BTreeMap<String, Quantity>, at: &str, context: &mut Conte
     }
 }
 
-fn allocatable(amounts: &BTreeMap<String, Quantity>, at: &str, context: &mut Context<'_>) {
-    let at = format!("{at}.allocatable");
+/// Checks what a node offers.
+fn offer(offer: Offer<'_>, at: &str, context: &mut Context<'_>) {
+    let key = usage::validate_offer(offer, at, context);
+    resources(offer.reserved, &format!("{at}.reserved"), context);
+    let amounts = if key == "capacity" { offer.capacity } else { offer.allocatable };
+    if amounts.is_empty() {
+        return;
+    }
+    let at = format!("{at}.{key}");
     resources(amounts, &at, context);
     for needed in ["cpu", "memory"] {
         if !amounts.contains_key(needed) {
@@ -248,6 +265,8 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
             context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
         }
     }
+    usage::validate(spec.cpu.as_ref(), Used::Cpu, &format!("{at}.cpu"), context);
+    usage::validate(spec.memory.as_ref(), Used::Memory, &format!("{at}.memory"), context);
     if spec.checkpoint_every.is_some_and(|every| every.0 == SimDuration::ZERO) {
         let at = format!("{at}.checkpointEvery");
         context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));

@@ -16,6 +16,7 @@ impl World {
         self.check_owners()?;
         self.claims.check()?;
         self.volumes.check(model)?;
+        self.check_usage(model)?;
         let mut up = super::Totals::default();
         for index in 0..self.nodes.len() {
             self.check_node(model, NodeId::from_index(index), &mut up)?;
@@ -49,11 +50,13 @@ impl World {
     fn has_right_taints(&self, model: &Model, node: NodeId) -> bool {
         let (i, shape) = (node.index(), self.nodes.shape[node.index()]);
         let (condition, no_execute) = (self.health.condition[i], self.health.no_execute[i]);
+        if shape != self.tainted_shape(model, node) {
+            return false;
+        }
         if model.cluster.lifecycle.is_none() {
             return condition == super::Condition::Ready && no_execute.is_none();
         }
-        shape == model.cluster.tainted(shape, condition.trouble(), no_execute)
-            && (condition != super::Condition::Unknown || !self.health.is_reporting(node))
+        condition != super::Condition::Unknown || !self.health.is_reporting(node)
     }
 
     /// I1: owners list their pods once each, ready pods run, and no pod of an owner that is there is lost.
@@ -75,6 +78,38 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The containers whose usage is counted are those that run and of which it is known.
+    fn check_usage(&self, model: &Model) -> Result<(), String> {
+        let mut counted = 0;
+        for (node, usage) in self.usage.iter() {
+            for run in &usage.runs {
+                let life = self.member(run.pod).and_then(|member| member.life.as_deref());
+                let state = life.map(|life| &life.containers[run.container as usize]);
+                let is_right = state.is_some_and(|state| state.restarts == run.run && state.running().is_some());
+                if !is_right || self.pods.node(run.pod) != Some(node) {
+                    return Err(format!("usage of a container of pod {} is counted on node {node:?}", run.pod.0));
+                }
+            }
+            counted += usage.runs.len();
+        }
+        let mut running = 0;
+        for member in &self.owners.members {
+            let is_there = |life: &&super::lives::Life| self.pods.node(member.pod).is_some() && !life.is_over();
+            let Some(life) = member.life.as_deref().filter(is_there) else { continue };
+            let controller = self.owners.list[member.owner.index()].controller;
+            let templates = &model.controllers.list[controller.index()].templates;
+            let template = &model.controllers.lives[templates[member.template.index()].life.index()];
+            let containers = template.init_containers.iter().chain(&template.containers);
+            let known = life.containers.iter().zip(containers).filter(|(_, container)| container.usage.is_some());
+            running += known.filter(|(state, _)| state.running().is_some()).count();
+        }
+        if counted == running {
+            Ok(())
+        } else {
+            Err(format!("usage of {counted} containers is counted, and {running} run of which it is known"))
+        }
     }
 
     /// I2: what a node has left is what it offers less what its pods request.

@@ -127,6 +127,45 @@ pub struct Running {
     pub exit_code: i32,
     /// Whether it has been told to end.
     pub stop: Stop,
+    /// How its work gets on.
+    pub progress: Progress,
+    /// Whether it ends because it was killed for memory.
+    pub is_oom_killed: bool,
+}
+
+/// How the work of a run gets on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// All work of the run, in time at full speed; none: it works until it is stopped.
+    pub work: Option<SimDuration>,
+    /// Work that is done at `from`.
+    pub done: SimDuration,
+    /// From when on `speed` holds.
+    pub from: SimTime,
+    /// How much of the work is done in a span of time, as a share of the span, 0 to 1.
+    pub speed: f64,
+}
+
+impl Progress {
+    /// Work that is done by then.
+    pub fn done_by(&self, instant: SimTime) -> SimDuration {
+        let span = instant.0.saturating_sub(self.from.0);
+        let more = if self.speed >= 1.0 { span } else { (span as f64 * self.speed).round() as u64 };
+        SimDuration(self.done.0.saturating_add(more))
+    }
+
+    /// When all work is done, at the present speed.
+    pub fn end(&self) -> SimTime {
+        let Some(work) = self.work else { return SimTime::NEVER };
+        let left = work.0.saturating_sub(self.done.0);
+        let span = if self.speed >= 1.0 { left } else { (left as f64 / self.speed).round() as u64 };
+        self.from.after(SimDuration(span))
+    }
+
+    /// Goes on at another speed from now on.
+    pub fn change_speed(&mut self, now: SimTime, speed: f64) {
+        (self.done, self.from, self.speed) = (self.done_by(now), self.from.max(now), speed);
+    }
 }
 
 /// Whether a container that runs has been told to end.
@@ -147,6 +186,8 @@ pub struct End {
     pub at: SimTime,
     /// `exitCode`.
     pub exit_code: i32,
+    /// Whether it was killed for memory (`reason: OOMKilled`).
+    pub is_oom_killed: bool,
 }
 
 /// An exponential back-off (`flowcontrol.Backoff`).
@@ -238,6 +279,12 @@ impl Life {
     /// How the containers ended last, init containers first; none: a container that never ended.
     pub fn ends(&self) -> impl Iterator<Item = Option<End>> {
         self.containers.iter().map(|container| container.last_end)
+    }
+
+    /// Whether one of its containers was killed for memory when it last ended, sidecars aside.
+    pub fn was_oom_killed(&self) -> bool {
+        let ends = self.containers.iter().filter(|container| !container.is_sidecar).filter_map(|one| one.last_end);
+        ends.into_iter().any(|end| end.is_oom_killed)
     }
 
     /// The exit code that stands for the pod's end: the first that is not 0, sidecars aside.

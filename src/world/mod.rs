@@ -20,6 +20,7 @@ pub mod nominations;
 pub mod owners;
 pub mod placements;
 pub mod pods;
+pub mod usage;
 pub mod view;
 pub mod volumes;
 
@@ -32,6 +33,7 @@ pub use nominations::Nominations;
 pub use owners::{ControllerState, Member, Owner, Owners};
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
+pub use usage::NodeUsages;
 pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
@@ -58,6 +60,8 @@ pub struct World {
     pub placements: Placements,
     /// Which images nodes have.
     pub images: ImageStore,
+    /// What containers use on nodes.
+    pub usage: NodeUsages,
     /// Who makes pods, and whose pods are whose.
     pub owners: Owners,
     /// Pods that wait for a node that preemption is making room on.
@@ -104,6 +108,7 @@ impl World {
             changes: ChangeLog::new(model.cluster.nodes.len()),
             placements: Placements::new(model.cluster.nodes.len()),
             images: ImageStore::new(&model.workload.images),
+            usage: NodeUsages::default(),
             owners: Owners::new(&model.controllers),
             nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),
@@ -169,12 +174,21 @@ impl World {
         self.set_taints(model, node);
     }
 
-    /// Gives a node the variant of its shape that has the taints of its condition.
-    fn set_taints(&mut self, model: &Model, node: NodeId) {
-        let i = node.index();
-        let no_schedule = self.health.condition[i].trouble();
-        self.nodes.shape[i] = model.cluster.tainted(self.nodes.shape[i], no_schedule, self.health.no_execute[i]);
+    /// Gives a node the variant of its shape that has the taints of its conditions.
+    pub fn set_taints(&mut self, model: &Model, node: NodeId) {
+        self.nodes.shape[node.index()] = self.tainted_shape(model, node);
         self.changes.record(node);
+    }
+
+    /// The variant of the node's shape that has the taints of its conditions.
+    pub(super) fn tainted_shape(&self, model: &Model, node: NodeId) -> ShapeId {
+        let i = node.index();
+        let (mut shape, no_schedule) = (self.nodes.shape[i], self.health.condition[i].trouble());
+        if model.cluster.plain_shapes > 0 {
+            shape = model.cluster.tainted(shape, no_schedule, self.health.no_execute[i]);
+        }
+        let is_under_pressure = self.usage.get(node).is_some_and(|usage| usage.monitor.is_under_pressure);
+        model.cluster.pressed(shape, is_under_pressure)
     }
 
     /// A pod stops because its node goes down, and keeps its place: events of its life so far are stale.

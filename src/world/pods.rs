@@ -87,11 +87,15 @@ pub enum Reason {
     TaintEviction,
     /// The provider took its node back.
     NodeReclaimed,
+    /// Memory was short on its node.
+    Evicted,
+    /// It used more memory than there was for it.
+    OomKilled,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 11] = [
+    pub const ALL: [Reason; 13] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -103,6 +107,8 @@ impl Reason {
         Reason::Deleted,
         Reason::TaintEviction,
         Reason::NodeReclaimed,
+        Reason::Evicted,
+        Reason::OomKilled,
     ];
 
     /// Its name in tables.
@@ -119,6 +125,8 @@ impl Reason {
             Reason::Deleted => "Deleted",
             Reason::TaintEviction => "TaintEviction",
             Reason::NodeReclaimed => "NodeReclaimed",
+            Reason::Evicted => "Evicted",
+            Reason::OomKilled => "OOMKilled",
         }
     }
 }

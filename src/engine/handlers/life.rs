@@ -15,7 +15,7 @@ use crate::world::{Deletion, Phase};
 
 impl<'m, O: Observer> Simulation<'m, O> {
     /// What the life of a pod depends on; none: it has no containers of which anything is known.
-    fn life_rules(&self, pod: PodId) -> Option<Rules<'m>> {
+    pub(super) fn life_rules(&self, pod: PodId) -> Option<Rules<'m>> {
         let member = self.world.member(pod)?;
         let controller = self.world.owners.list[member.owner.index()].controller;
         let template = &self.controller(controller).templates[member.template.index()];
@@ -91,6 +91,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn end_life(&mut self, pod: PodId) {
         let Some(rules) = self.life_rules(pod) else { return };
         let now = self.world.time;
+        self.forget_usage(pod);
         let Some(life) = self.life_mut(pod) else { return };
         if !life.is_over() {
             Driver::new(rules, life, now).abandon();
@@ -130,7 +131,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
-    fn drive(&mut self, pod: PodId, act: impl FnOnce(Driver<'_>) -> Report) {
+    pub(super) fn drive(&mut self, pod: PodId, act: impl FnOnce(Driver<'_>) -> Report) {
         let report = self.tell(pod, act);
         self.follow(pod, report);
     }
@@ -196,6 +197,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// Brings the world up to what the life of the pod is now.
     pub(in crate::engine) fn note_life(&mut self, pod: PodId) {
+        self.note_usage(pod);
         let now = self.world.time;
         let Some(life) = self.life_mut(pod) else { return };
         let (phase, is_ready, wake_at) = (life.phase, life.ready_since.is_some(), life.wake_at);
@@ -230,10 +232,17 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let reason = self.world.pods.reason[pod.index()];
         let phase = match self.life_mut(pod).map(|life| life.phase) {
             _ if self.world.pods.deletion[pod.index()] != Deletion::None => Phase::Deleted,
+            _ if reason == Reason::Evicted => Phase::Failed,
             Some(PodPhase::Succeeded) => Phase::Succeeded,
             _ => Phase::Failed,
         };
-        let reason = if phase == Phase::Deleted { reason } else { Reason::None };
+        let was_oom_killed = self.life_mut(pod).is_some_and(|life| life.was_oom_killed());
+        let reason = match phase {
+            Phase::Failed if reason == Reason::Evicted => reason,
+            Phase::Failed if was_oom_killed => Reason::OomKilled,
+            Phase::Deleted => reason,
+            _ => Reason::None,
+        };
         self.apply_end(pod, phase, reason);
     }
 }

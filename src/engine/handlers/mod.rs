@@ -11,4 +11,5 @@ pub(super) mod node_lifecycle;
 mod pod;
 pub(super) mod queue;
 mod scheduling;
+mod usage;
 pub(super) mod writes;

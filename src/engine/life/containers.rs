@@ -3,9 +3,8 @@
 use super::{Driver, Pull, SECOND};
 use crate::model::Dist;
 use crate::model::controllers::RestartPolicy;
-use crate::rng::split_mix;
 use crate::units::{SimDuration, SimTime};
-use crate::world::lives::{BackOff, End, Running, Status, Stop};
+use crate::world::lives::{BackOff, End, Progress, Running, Status, Stop};
 
 /// The first wait of a back-off (`initialCrashLoopBackOff`, `imageBackOffPeriod`).
 const BACK_OFF_MIN: SimDuration = SimDuration(10 * SECOND.0);
@@ -27,12 +26,8 @@ impl Driver<'_> {
     pub(super) fn draw(&self, stream: &str, index: usize, run: u32, dist: &Dist) -> SimDuration {
         match dist {
             Dist::Constant(span) => *span,
-            _ => dist.sample(&mut self.rules.seed.stream(stream, self.key(index, run))),
+            _ => dist.sample(&mut self.rules.seed.stream(stream, self.rules.key(index, run))),
         }
-    }
-
-    fn key(&self, index: usize, run: u32) -> u64 {
-        split_mix(self.rules.identity) ^ split_mix((index as u64) << 32 | u64::from(run))
     }
 
     /// The exit code that the container will end its run with.
@@ -43,7 +38,7 @@ impl Driver<'_> {
             [(code, _)] => code,
             [.., (last, _)] => {
                 let total: f64 = codes.iter().map(|(_, weight)| weight).sum();
-                let mut left = self.rules.seed.stream("life/exit-code", self.key(index, run)).unit() * total;
+                let mut left = self.rules.seed.stream("life/exit-code", self.rules.key(index, run)).unit() * total;
                 for &(code, weight) in codes {
                     if left < weight {
                         return code;
@@ -71,7 +66,7 @@ impl Driver<'_> {
         let now = self.now;
         let container = &mut self.life.containers[index];
         let end_before = container.last_end;
-        container.last_end = Some(End { at: now, exit_code: running.exit_code });
+        container.last_end = Some(End { at: now, exit_code: running.exit_code, is_oom_killed: running.is_oom_killed });
         container.waits_from = Some(now);
         container.status = Status::Terminated;
         container.is_started = false;
@@ -97,8 +92,7 @@ impl Driver<'_> {
     /// Notes the work up to the last checkpoint before the run ended.
     pub(super) fn save_work(&mut self, index: usize, running: Running) {
         let Some(every) = self.rules.container(index).checkpoint_every.filter(|every| every.0 > 0) else { return };
-        let end = self.now;
-        let worked = SimDuration(end.0.saturating_sub(running.works_at.0));
+        let worked = running.progress.done_by(self.now);
         // A run that fails at its very end has not written what it would have written then.
         let whole = worked.0.saturating_sub(1) / every.0 * every.0;
         self.life.containers[index].saved += SimDuration(whole);
@@ -230,19 +224,28 @@ impl Driver<'_> {
         }
         let run = self.life.containers[index].restarts;
         let works_at = now.after(self.draw("life/start-up", index, run, &container.start_up));
-        let (ends_at, exit_code) = match &container.run_time {
-            None => (SimTime::NEVER, 0),
+        let (work, exit_code) = match &container.run_time {
+            None => (None, 0),
             Some(dist) => {
                 // Work that is kept is the same work in every run.
                 let drawn_in = if container.checkpoint_every.is_some() { 0 } else { run };
                 let work = self.draw("life/run-time", index, drawn_in, dist);
                 let left = SimDuration(work.0.saturating_sub(self.life.containers[index].saved.0));
-                (works_at.after(left), self.draw_exit_code(index, run))
+                (Some(left), self.draw_exit_code(index, run))
             }
         };
+        let progress = Progress { work, done: SimDuration::ZERO, from: works_at, speed: 1.0 };
         let has_startup_probe = container.probes.startup.is_some();
         let state = &mut self.life.containers[index];
-        state.status = Status::Running(Running { since: now, works_at, ends_at, exit_code, stop: Stop::No });
+        state.status = Status::Running(Running {
+            since: now,
+            works_at,
+            ends_at: progress.end(),
+            exit_code,
+            stop: Stop::No,
+            progress,
+            is_oom_killed: false,
+        });
         state.is_started = !has_startup_probe;
         state.is_ready = !has_startup_probe && container.probes.readiness.is_none();
         self.has_changed = true;

@@ -35,10 +35,12 @@ mod termination;
 mod tests;
 
 use crate::model::controllers::{Container, PodLife, PullPolicy};
-use crate::rng::Seed;
+use crate::rng::{Seed, split_mix};
 use crate::units::{SimDuration, SimTime};
-use crate::world::lives::{Life, PodPhase, Status};
+use crate::world::lives::{Life, PodPhase, Status, Stop};
 
+/// Exit code of a container that was killed for memory (128 + `SIGKILL`).
+const OOM_KILLED: i32 = 137;
 /// A second.
 const SECOND: SimDuration = SimDuration(1_000_000_000);
 
@@ -78,12 +80,17 @@ pub struct Pull {
 
 impl<'a> Rules<'a> {
     /// The container with that position in [`Life::containers`].
-    fn container(&self, index: usize) -> &'a Container {
+    pub(in crate::engine) fn container(&self, index: usize) -> &'a Container {
         let inits = self.template.init_containers.len();
         match index.checked_sub(inits) {
             None => &self.template.init_containers[index],
             Some(index) => &self.template.containers[index],
         }
+    }
+
+    /// The key of the random streams of a container in its how-many-th run.
+    pub(in crate::engine) fn key(&self, index: usize, run: u32) -> u64 {
+        split_mix(self.identity) ^ split_mix((index as u64) << 32 | u64::from(run))
     }
 }
 
@@ -151,6 +158,26 @@ impl<'a> Driver<'a> {
         if let Status::Running(running) = &mut self.life.containers[index].status {
             running.ends_at = self.now;
             running.exit_code = exit_code;
+        }
+        self.settle()
+    }
+
+    /// A container is killed because it, or its node, has no memory left.
+    pub fn oom_kill(self, index: usize) -> Report {
+        if let Status::Running(running) = &mut self.life.containers[index].status {
+            running.is_oom_killed = true;
+        }
+        self.crash(index, OOM_KILLED)
+    }
+
+    /// The container at `index` works at another speed from now on, as a share of full speed, 0 to 1. What it does before it
+    /// works, and how long it takes to end once it is told to, does not change.
+    pub fn pace(self, index: usize, speed: f64) -> Report {
+        if let Status::Running(running) = &mut self.life.containers[index].status {
+            running.progress.change_speed(self.now, speed);
+            if running.stop == Stop::No {
+                running.ends_at = running.progress.end();
+            }
         }
         self.settle()
     }

@@ -34,6 +34,7 @@ fn server(name: &str) -> Container {
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),
+        usage: None,
     }
 }
 

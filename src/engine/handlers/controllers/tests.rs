@@ -302,5 +302,6 @@ fn container() -> Container {
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),
+        usage: None,
     }
 }

@@ -67,6 +67,7 @@ fn server() -> Container {
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),
+        usage: None,
     }
 }
 

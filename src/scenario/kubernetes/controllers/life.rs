@@ -1,10 +1,11 @@
 //! Containers of a pod template to [`PodLife`], with what the scenario says of how they behave.
 
-use super::super::read::Notes;
+use super::super::read::{Amounts, Notes, Resource};
 use super::{JOB_RUN_TIME, PodMakers};
 use crate::document::{Code, Node as Tree};
-use crate::model::Dist;
 use crate::model::controllers::{Container, PodLife, Probe, Probes, PullPolicy, RestartPolicy};
+use crate::model::usage::QualityOfService;
+use crate::model::{Demand, Dist, Usage};
 use crate::units::SimDuration;
 
 /// `terminationGracePeriodSeconds` where nothing is said.
@@ -32,6 +33,10 @@ pub struct Behaviour {
     pub exit_codes: Option<Vec<(i32, f64)>>,
     /// See [`Container::checkpoint_every`].
     pub checkpoint_every: Option<SimDuration>,
+    /// See [`Usage::cpu`].
+    pub cpu: Option<Demand>,
+    /// See [`Usage::memory`].
+    pub memory: Option<Demand>,
 }
 
 /// The object whose containers are read.
@@ -60,10 +65,19 @@ impl PodMakers {
             "spec.terminationGracePeriodSeconds",
             0..=i32::MAX,
         );
+        let promises = Promises::of(spec, notes);
         let mut read = |list: &str, notes: &mut Notes| -> Vec<Container> {
             let field = format!("spec.{list}");
             let items = notes.list(spec.get(list), &field);
-            items.iter().map(|tree| self.container(tree, &field, list == "initContainers", whose, notes)).collect()
+            let is_init = list == "initContainers";
+            let containers = items.iter().map(|tree| {
+                let mut container = self.container(tree, &field, is_init, whose, notes);
+                if let Some(usage) = &mut container.usage {
+                    promises.complete(usage, tree, container.is_sidecar, notes);
+                }
+                container
+            });
+            containers.collect()
         };
         PodLife {
             init_containers: read("initContainers", notes),
@@ -100,6 +114,7 @@ impl PodMakers {
                 readiness: probe(tree, "readinessProbe", list, notes),
                 liveness: probe(tree, "livenessProbe", list, notes),
             },
+            usage: None,
         };
         let is_told = self.behave(&mut container, whose);
         if !is_told && !is_init && matches!(whose.kind, "Job" | "CronJob") {
@@ -133,6 +148,11 @@ impl PodMakers {
                 container.exit_codes = exit_codes.clone();
             }
             container.checkpoint_every = behaviour.checkpoint_every.or(container.checkpoint_every);
+            if behaviour.cpu.is_some() || behaviour.memory.is_some() {
+                let usage = container.usage.get_or_insert_default();
+                usage.cpu = behaviour.cpu.clone().or(usage.cpu.take());
+                usage.memory = behaviour.memory.clone().or(usage.memory.take());
+            }
         }
         is_told
     }
@@ -143,6 +163,61 @@ impl PodMakers {
             self.images.len() - 1
         });
         u32::try_from(at).expect("fewer images than objects in files that fit into memory")
+    }
+}
+
+/// What the containers of a pod are promised together, which bears on each of them.
+struct Promises {
+    quality: QualityOfService,
+    /// Bytes that those request that are no init containers, at least.
+    least_memory_request: u64,
+}
+
+/// Requests and limits of a container; a limit without a request is the request, too. What is wrong with them is said where
+/// the pod is read.
+fn amounts<'t>(container: &'t Tree, notes: &Notes) -> (Amounts<'t>, Amounts<'t>) {
+    let mut unheard = Notes::new(&notes.file);
+    let mut of = |kind| unheard.amounts(container.at(&["resources", kind]), "resources").without_zeros();
+    let (mut requests, limits) = (of("requests"), of("limits"));
+    requests.default_to(&limits);
+    (requests, limits)
+}
+
+fn units(amounts: &Amounts<'_>, resource: Resource<'_>, unit: u128) -> Option<u64> {
+    amounts.get(resource).map(|milli| u64::try_from(milli.div_ceil(unit)).unwrap_or(u64::MAX))
+}
+
+impl Promises {
+    /// Works out the class of a pod (`ComputePodQOS`), without resources of the pod as a whole.
+    fn of(spec: &Tree, notes: &Notes) -> Promises {
+        let items = |list| spec.get(list).map_or(&[][..], Tree::items);
+        let (mut has_any, mut is_guaranteed) = (false, true);
+        for container in items("containers").iter().chain(items("initContainers")) {
+            let (requests, limits) = amounts(container, notes);
+            for resource in [Resource::Cpu, Resource::Memory] {
+                has_any |= requests.get(resource).is_some();
+                is_guaranteed &= limits.get(resource).is_some() && limits.get(resource) == requests.get(resource);
+            }
+        }
+        let memory = |container| units(&amounts(container, notes).0, Resource::Memory, 1000).unwrap_or(0);
+        Promises {
+            quality: match (has_any, is_guaranteed) {
+                (false, _) => QualityOfService::BestEffort,
+                (true, true) => QualityOfService::Guaranteed,
+                (true, false) => QualityOfService::Burstable,
+            },
+            least_memory_request: items("containers").iter().map(memory).min().unwrap_or(0),
+        }
+    }
+
+    fn complete(&self, usage: &mut Usage, container: &Tree, is_sidecar: bool, notes: &Notes) {
+        let (requests, limits) = amounts(container, notes);
+        usage.cpu_request = units(&requests, Resource::Cpu, 1).unwrap_or(0);
+        usage.cpu_limit = units(&limits, Resource::Cpu, 1);
+        usage.memory_request = units(&requests, Resource::Memory, 1000).unwrap_or(0);
+        usage.memory_limit = units(&limits, Resource::Memory, 1000);
+        usage.least_main_memory_request = is_sidecar.then_some(self.least_memory_request);
+        usage.quality = self.quality;
     }
 }
 

@@ -233,7 +233,10 @@ impl PodMakers {
     fn intern_life(&mut self, maker: &Maker, template: &Template, findings: &mut Findings) -> LifeId {
         let mut notes = Notes::new(&maker.file);
         let empty = edit::mapping(template.tree.span, []);
-        let life = self.life(template.tree.get("spec").unwrap_or(&empty), maker.whose(), &mut notes);
+        // Limits that the API server adds bear on what containers may use.
+        let written = maker.pod(template, None);
+        let pod = self.admission.complete(&written, &mut Notes::new(&maker.file));
+        let life = self.life(pod.get("spec").unwrap_or(&empty), maker.whose(), &mut notes);
         findings.add(maker.api_kind, &maker.file, notes);
         let position = self.lives.iter().position(|other| *other == life).unwrap_or_else(|| {
             self.lives.push(life);

@@ -328,6 +328,51 @@ fn containers_become_lives() {
     assert_eq!(container.exit_codes, [(0, 0.9), (1, 0.1)]);
 }
 
+/// Requests and limits are completed as the API server does, and the class of the pod is that of all its containers.
+#[test]
+fn usage_knows_what_was_promised() {
+    use crate::model::usage::QualityOfService::{self, BestEffort, Burstable, Guaranteed};
+    use crate::model::{Demand, Usage};
+    let range = "{apiVersion: v1, kind: LimitRange, metadata: {name: l}, \
+                 spec: {limits: [{type: Container, default: {memory: 512Mi}}]}}\n---\n";
+    let both = "{limits: {cpu: 500m, memory: 1Gi}}";
+    let usage = |before: &str, resources: &str, side: &str| -> Usage {
+        let containers = format!(
+            "{{initContainers: [{{name: side, image: s, restartPolicy: Always, resources: {side}}}], \
+             containers: [{{name: c, image: web, resources: {resources}}}]}}"
+        );
+        let text = object("apps/v1", "Deployment", "")
+            .replace("{containers: [{name: c, image: web, resources: {requests: {cpu: 1}}}]}", &containers);
+        let memory = Some(Demand::Constant(7));
+        let behaviours = vec![
+            Behaviour { memory, ..Behaviour::default() },
+            Behaviour { cpu: Some(Demand::Constant(9)), container: Some("c".to_owned()), ..Behaviour::default() },
+        ];
+        let loaded = load_for(&format!("{before}{text}"), ReadFor::KubeScheduler, behaviours);
+        let life = &loaded.controllers.lives[loaded.only().templates[0].life.index()];
+        let side = life.init_containers[0].usage.clone().unwrap();
+        assert_eq!((side.cpu, side.memory), (None, Some(Demand::Constant(7))));
+        let usage = life.containers[0].usage.clone().unwrap();
+        assert_eq!((&usage.cpu, &usage.memory), (&Some(Demand::Constant(9)), &Some(Demand::Constant(7))));
+        assert_eq!((side.quality, side.least_main_memory_request), (usage.quality, Some(usage.memory_request)));
+        *usage
+    };
+    type Row<'a> = (&'a str, &'a str, &'a str, (u64, Option<u64>, u64, Option<u64>), QualityOfService);
+    let rows: [Row<'_>; 5] = [
+        ("", "{}", "{}", (0, None, 0, None), BestEffort),
+        // A limit without a request is the request, too.
+        ("", both, both, (500, Some(500), 1 << 30, Some(1 << 30)), Guaranteed),
+        ("", both, "{}", (500, Some(500), 1 << 30, Some(1 << 30)), Burstable),
+        ("", "{requests: {cpu: 250m}}", "{}", (250, None, 0, None), Burstable),
+        (range, "{}", "{}", (0, None, 512 << 20, Some(512 << 20)), Burstable),
+    ];
+    for (before, resources, side, promised, quality) in rows {
+        let usage = usage(before, resources, side);
+        let found = (usage.cpu_request, usage.cpu_limit, usage.memory_request, usage.memory_limit);
+        assert_eq!((found, usage.quality), (promised, quality), "{before}{resources} {side}");
+    }
+}
+
 #[test]
 fn jobs_run_for_a_minute_where_nothing_is_said() {
     let run_time = |loaded: &Loaded| loaded.controllers.lives[0].containers[0].run_time.clone();
