@@ -9,7 +9,7 @@ use crate::units::{Bytes, MilliCpu, SimDuration};
 /// A kind of runtime.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuntimeProfile {
-    /// Its name in scenarios.
+    /// What it is called.
     pub name: &'static str,
     /// Handlers of RuntimeClasses that mean it (`handler`).
     pub handlers: &'static [&'static str],
@@ -88,12 +88,6 @@ pub const VM: RuntimeProfile = RuntimeProfile {
     memory_overhead: mebibytes(228),
 };
 
-/// The profile with that name.
-pub fn find(name: &str) -> Option<&'static RuntimeProfile> {
-    static TABLE: [RuntimeProfile; 5] = PROFILES;
-    TABLE.iter().find(|profile| profile.name == name)
-}
-
 /// The profile that a RuntimeClass with that handler means.
 pub fn of_handler(handler: &str) -> Option<&'static RuntimeProfile> {
     static TABLE: [RuntimeProfile; 5] = PROFILES;
@@ -112,13 +106,10 @@ mod tests {
         for list in [&names, &handlers] {
             assert_eq!(list.iter().collect::<BTreeSet<_>>().len(), list.len());
         }
-        for name in names {
-            assert_eq!(find(name).map(|profile| profile.name), Some(name));
-        }
         for handler in handlers {
             assert!(of_handler(handler).is_some_and(|profile| profile.handlers.contains(&handler)));
         }
-        assert_eq!((find("wasm"), of_handler("wasm")), (None, None));
+        assert_eq!(of_handler("wasm"), None);
     }
 
     #[test]

@@ -11,7 +11,9 @@ use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, SelectorOperator};
 use crate::model::{Action, Dist, Label, Model, PodClass, PolicyChoice, ScriptedAction};
+use crate::observe::controllers;
 use crate::observe::{CheckEveryEvent, Observer};
+use crate::rng::Seed;
 use crate::testkit;
 use crate::units::{SimDuration, SimTime};
 use crate::world::{Deletion, Phase, View};
@@ -261,6 +263,50 @@ fn a_client_writes_no_faster_than_its_limit() {
     made.sort_by(f64::total_cmp);
     // Thirty at once, then one every 50 ms: the hundredth after 70 of them, at 3.5 s. None is made twice.
     assert_eq!((made.len(), made[29], made[30], made[99]), (100, 0.0, 0.05, 3.5));
+}
+
+/// Random changes and disturbances of a Deployment: every invariant holds after every event, and once they are over all is
+/// as it is wanted, under an ideal control plane and under one that takes its time.
+#[test]
+fn random_rollouts_keep_the_invariants_and_come_to_rest() {
+    for seed in 0..150 {
+        let mut draw = Seed { base: seed, replication: 0 }.stream("test/rollouts", 0);
+        let mut below = |bound: u64| draw.below(bound) as i32;
+        let (surge, unavailable) = (1 + below(2), below(3));
+        let mut script = Vec::new();
+        for _ in 0..below(8) {
+            let action = match below(7) {
+                0 => operate(Verb::Scale(1 + below(8))),
+                1 | 2 => operate(Verb::SetTemplate(RevisionId(below(2) as u32))),
+                3 => operate(Verb::RollBack),
+                4 => Action::Drain(NodeId(below(2) as u32)),
+                5 => Action::Crash(NodeId(0)),
+                _ => operate(if below(2) == 0 { Verb::Pause } else { Verb::Resume }),
+            };
+            script.push((below(60) as u64, action));
+        }
+        script.sort_by_key(|(at, _)| *at);
+        script.push((70, operate(Verb::Resume)));
+        let mut model = model(deployment(1 + below(8), rolling(surge, unavailable)), 4, &script);
+        model.seed = Seed { base: seed, replication: 0 };
+        model.horizon = Some(SimTime::ZERO.after(seconds(1000)));
+        let container = Container {
+            start_up: Dist::Exponential { mean: 4.0 },
+            shut_down: Dist::Exponential { mean: 6.0 },
+            ..container()
+        };
+        model.controllers.lives[0].containers = vec![container];
+        if below(2) == 0 {
+            model.control_plane = ControlPlane::realistic();
+        }
+        let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+        let view = View { model: &model, world: &finished.world };
+        let standing = controllers::standing(&view, ControllerId(0));
+        let wanted = finished.world.owners.controllers[0].replicas as u64;
+        // Pods that were pushed out end after their grace period at the latest.
+        let at_rest = (standing.pods, standing.ready, standing.updated, standing.terminating);
+        assert_eq!(at_rest, (wanted, wanted, wanted, 0), "seed {seed}: {script:?}");
+    }
 }
 
 #[test]

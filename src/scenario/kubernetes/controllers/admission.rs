@@ -8,8 +8,9 @@ use super::super::edit;
 use super::super::files::Object;
 use super::super::objects::header;
 use super::super::read::Notes;
-use crate::document::{Code, Node as Tree};
+use crate::document::{Code, Node as Tree, Span};
 use crate::model::pod_spec::DEFAULT_NAMESPACE;
+use crate::model::runtime::{self, RuntimeProfile};
 use crate::scenario::kubernetes::Findings;
 use crate::units::parse_quantity_milli;
 
@@ -33,6 +34,8 @@ struct ContainerLimits {
 #[derive(Debug)]
 struct RuntimeClass {
     overhead: Option<Tree>,
+    /// What is known of its handler.
+    profile: Option<&'static RuntimeProfile>,
     node_selector: Vec<(String, Tree)>,
     tolerations: Vec<Tree>,
 }
@@ -80,20 +83,35 @@ impl Admission {
     pub(super) fn add_runtime_class(&mut self, object: &Object<'_>, findings: &mut Findings) {
         let mut notes = Notes::new(object.file);
         if let Some(header) = header(object, "RuntimeClass", false, &mut notes) {
-            let overhead = object.tree.at(&["overhead", "podFixed"]);
+            let overhead = object.tree.at(&["overhead", "podFixed"]).filter(|tree| !tree.is_null());
             notes.amounts(overhead, "overhead.podFixed");
+            let handler = notes.text(object.tree.get("handler"), "handler").unwrap_or_default();
+            let profile = runtime::of_handler(handler);
+            if overhead.is_none() && profile.is_some_and(|profile| profile.memory_overhead.0 > 0) {
+                let text = "RuntimeClasses without `overhead` get the one that is known of their handler";
+                notes.remarks.push((text, object.tree.span));
+            }
             let selector = object.tree.at(&["scheduling", "nodeSelector"]);
             notes.labels(selector, "scheduling.nodeSelector");
             let selector = selector.map_or(&[][..], Tree::entries).iter();
             let tolerations = notes.list(object.tree.at(&["scheduling", "tolerations"]), "scheduling.tolerations");
             let class = RuntimeClass {
-                overhead: overhead.filter(|tree| !tree.is_null()).cloned(),
+                overhead: overhead
+                    .cloned()
+                    .or_else(|| profile.map(|profile| known_overhead(profile, object.tree.span))),
+                profile,
                 node_selector: selector.map(|entry| (entry.key.to_string(), entry.value.clone())).collect(),
                 tolerations: tolerations.to_vec(),
             };
             self.runtime_classes.insert(header.name(), class);
         }
         findings.add("RuntimeClass", object.file, notes);
+    }
+
+    /// What is known of the runtime that a pod asks for; none where it asks for none or nothing is known.
+    pub(super) fn runtime_of(&self, spec: &Tree) -> Option<&'static RuntimeProfile> {
+        let class = spec.get("runtimeClassName").and_then(Tree::as_text)?;
+        self.runtime_classes.get(class)?.profile
     }
 
     /// A pod as the API server keeps it; reports what it would refuse.
@@ -121,6 +139,13 @@ impl Admission {
         }
         pod
     }
+}
+
+/// `overhead.podFixed` of a runtime, as somebody would write it.
+fn known_overhead(profile: &RuntimeProfile, span: Span) -> Tree {
+    let cpu = edit::text(span, format!("{}m", profile.cpu_overhead.0));
+    let memory = edit::text(span, profile.memory_overhead.0.to_string());
+    edit::mapping(span, [("cpu", cpu), ("memory", memory)])
 }
 
 fn container_limits(item: &Tree, notes: &mut Notes) -> ContainerLimits {

@@ -66,6 +66,8 @@ impl PodMakers {
             0..=i32::MAX,
         );
         let promises = Promises::of(spec, notes);
+        // Pods that ask for no runtime start as containers do in an ideal world: at once.
+        let sandbox_start = self.admission.runtime_of(spec).map_or(Dist::ZERO, |runtime| runtime.sandbox_start.clone());
         let mut read = |list: &str, notes: &mut Notes| -> Vec<Container> {
             let field = format!("spec.{list}");
             let items = notes.list(spec.get(list), &field);
@@ -84,7 +86,7 @@ impl PodMakers {
             containers: read("containers", notes),
             restart_policy: restart_policy(spec, notes).unwrap_or_default(),
             grace_period: seconds(grace.unwrap_or(GRACE_SECONDS)),
-            sandbox_start: Dist::ZERO,
+            sandbox_start,
         }
     }
 

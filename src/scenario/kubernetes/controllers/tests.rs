@@ -415,14 +415,24 @@ fn limit_ranges_complete_containers() {
 
 #[test]
 fn runtime_classes_complete_pods() {
-    let class = "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: kata}, handler: kata, \
+    let class_text = "{apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: kata}, handler: kata, \
                  overhead: {podFixed: {cpu: 250m}}, scheduling: {nodeSelector: {vm: 'yes'}, \
                  tolerations: [{key: vm, operator: Exists}]}}\n---\n";
     let deployment =
         object("apps/v1", "Deployment", "").replace("containers: ", "runtimeClassName: kata, containers: ");
-    let loaded = load(&format!("{class}{deployment}"));
+    let loaded = load(&format!("{class_text}{deployment}"));
     let class = loaded.class(loaded.only().templates[0].classes[0]);
+    let plain_memory = class.requests.memory.0;
     assert_eq!((class.requests.cpu.0, class.node_selector.len(), class.tolerations.len()), (1250, 1, 1));
+    assert_eq!(loaded.controllers.lives[0].sandbox_start, Dist::Constant(SimDuration(500_000_000)));
+    // A microVM whose class says no overhead has the one that is known of it.
+    let micro =
+        class_text.replace("handler: kata", "handler: kata-fc").replace("overhead: {podFixed: {cpu: 250m}}, ", "");
+    let loaded = load(&format!("{micro}{deployment}"));
+    let class = loaded.class(loaded.only().templates[0].classes[0]);
+    let overhead_bytes = class.requests.memory.0 - 120 * (1 << 20);
+    assert_eq!((class.requests.cpu.0, overhead_bytes), (1250, plain_memory));
+    assert!(loaded.warnings()[0].contains("without `overhead`"), "{:?}", loaded.warnings());
     let missing = load(&deployment);
     assert!(missing.warnings()[0].contains("RuntimeClass that is not listed"), "{:?}", missing.warnings());
 }
