@@ -216,7 +216,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             let adjustment = oom::score_adjustment(meter.usage, is_critical, capacity);
             oom::badness(meter.memory(now), adjustment, budget)
         };
-        // Of equals the latest, as it has come to more than the others last.
+        // Of equals the one that is listed last.
         meters.iter().filter(|meter| meter.memory(now) > 0).max_by_key(|meter| points(meter)).map(|meter| meter.run)
     }
 
@@ -273,8 +273,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         };
         usage.totals.evictions += 1;
         (usage.monitor.evicting, usage.monitor.look_at) = (Some(pod), now.after(CLEANUP_TIMEOUT));
-        self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         self.world.pods.reason[pod.index()] = Reason::Evicted;
+        self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
         if let Some(member) = self.world.member_mut(pod) {
             member.is_disrupted = true;
         }

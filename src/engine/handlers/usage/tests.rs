@@ -230,7 +230,7 @@ fn cpu_is_shared_by_requests_throttled_by_limits_and_lent_by_the_system() {
 }
 
 #[test]
-fn series_change_the_speed_and_checkpoints_count_work() {
+fn series_change_the_speed() {
     let mut model = fixture().model();
     // 30 s at full speed, 30 s at a quarter (7.5 s of work), and then at full speed: 60 s are done at 60 + 22.5 s.
     let cpu = Some(Demand::Series(vec![(seconds(0), 500), (seconds(30), 4000), (seconds(60), 1000)]));
