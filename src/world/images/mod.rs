@@ -1,7 +1,7 @@
 //! Which images nodes have, and which they are pulling.
 //!
 //! A pull transfers, one after the other, those layers of its image that its node neither has nor is getting by another
-//! pull; it is done when all of them are there. Bandwidth is shared as in [`transfers`]. A node pulls so many images at
+//! pull; it is done when all of them are there. Bandwidth is shared as in `transfers`. A node pulls so many images at
 //! once as it may, and the others wait in order (`images/puller.go`). The kubelet looks every five minutes whether
 //! images take up too much of the disk, and removes unused ones, those first that were last used longest ago
 //! (`images/image_gc_manager.go`).
