@@ -274,6 +274,10 @@ impl Scheduler for Timed {
         self.timed(view, |inner| inner.decide_for(view, pod))
     }
 
+    fn follows_placements(&self) -> bool {
+        self.inner.follows_placements()
+    }
+
     fn queue(&self) -> Option<SchedulingQueue> {
         self.inner.queue()
     }
