@@ -256,7 +256,7 @@ pub enum PodFailureAction {
 pub enum PodFailureRequirement {
     /// A container ended with one of these codes, or with none of them and not 0.
     ExitCodes {
-        /// `containerName`, as a position among the containers; none: any.
+        /// `containerName`, as a position among the containers and then the init containers; none: any.
         container: Option<u32>,
         /// Whether the code is one of those listed (`In`), or none of them (`NotIn`).
         is_in: bool,

@@ -276,9 +276,16 @@ impl Life {
         self.containers.iter().map(|container| container.saved).collect()
     }
 
-    /// How the containers ended last, init containers first; none: a container that never ended.
-    pub fn ends(&self) -> impl Iterator<Item = Option<End>> {
-        self.containers.iter().map(|container| container.last_end)
+    /// How often containers were started again, all together.
+    pub fn restarts_total(&self) -> u32 {
+        self.containers.iter().map(|one| one.restarts).sum()
+    }
+
+    /// How containers ended last: their position, containers before init containers, and exit code.
+    pub fn exit_codes(&self) -> Vec<(u32, i32)> {
+        let (init, main) = self.containers.split_at(self.init_count);
+        let ends = (0..).zip(main.iter().chain(init));
+        ends.filter_map(|(position, one)| one.last_end.map(|end| (position, end.exit_code))).collect()
     }
 
     /// Whether one of its containers was killed for memory when it last ended, sidecars aside.

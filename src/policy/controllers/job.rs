@@ -39,7 +39,7 @@ pub struct JobPod {
     pub is_counted: bool,
     /// When its last container ended; where it never ran, when it was told to end, else when it was made.
     pub finished: SimTime,
-    /// How its containers ended: position among the containers as the failure rules count them, and exit code.
+    /// How its containers ended: position as the failure rules count them, and exit code.
     pub exit_codes: Vec<(u32, i32)>,
     /// Whether it has the condition `DisruptionTarget`.
     pub is_disrupted: bool,

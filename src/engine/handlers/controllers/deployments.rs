@@ -5,9 +5,7 @@ use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, RevisionId};
 use crate::model::controllers::{ControllerKind, DeploymentSpec, ReplicaSetSpec};
 use crate::observe::Observer;
-use crate::policy::controllers::deployment::{
-    self, DeploymentStatus, ObservedDeployment, ObservedReplicaSet, Write as Change,
-};
+use crate::policy::controllers::deployment::{self, ObservedDeployment, ObservedReplicaSet, Write as Change};
 use crate::policy::controllers::{ObservedPod, earlier, replica_set};
 use crate::units::{SimDuration, SimTime};
 
@@ -241,6 +239,3 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 }
-
-/// The conditions of Deployments.
-pub(super) type DeploymentStatuses = std::collections::BTreeMap<ControllerId, DeploymentStatus>;

@@ -38,6 +38,11 @@ impl JobLoops {
         self.counted.contains(&pod)
     }
 
+    /// Forgets what was kept of a CronJob that is gone.
+    pub(super) fn forget(&mut self, controller: ControllerId) {
+        self.cron_jobs.remove(&controller);
+    }
+
     /// Notes what the pod's index had gone through when it was made.
     pub(in crate::engine) fn note_made(&mut self, pod: PodId, index_failures: (i32, i32)) {
         if index_failures != (0, 0) {
@@ -116,9 +121,9 @@ impl<O: Observer> Simulation<'_, O> {
                     SimTime::NEVER => pod.created,
                     finished => finished,
                 },
-                exit_codes: if member.exit_code == 0 { Vec::new() } else { vec![(0, member.exit_code)] },
+                exit_codes: member.life.as_ref().map_or_else(Vec::new, |life| life.exit_codes()),
                 is_disrupted: member.is_disrupted,
-                restarts_total: member.restarts,
+                restarts_total: member.life.as_ref().map_or(0, |life| life.restarts_total()),
                 index_failures: self.controller_loops.jobs.index_failures.get(&pod.id).copied().unwrap_or_default(),
             }
         })

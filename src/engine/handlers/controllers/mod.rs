@@ -11,7 +11,7 @@ mod sets;
 
 use std::collections::BTreeMap;
 
-use deployments::{Annotations, DeploymentStatuses};
+use deployments::Annotations;
 use jobs::JobLoops;
 use rollouts::RolloutState;
 
@@ -21,6 +21,7 @@ use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, PodLife, Verb};
 use crate::observe::Observer;
 use crate::policy::controllers::daemon_set::FailureBackoffs;
+use crate::policy::controllers::deployment::DeploymentStatus;
 use crate::policy::controllers::stateful_set::StatefulSetStatus;
 use crate::policy::controllers::{ObservedPod, PodPhase};
 use crate::units::SimTime;
@@ -37,7 +38,7 @@ pub(in crate::engine) struct ControllerLoops {
     /// Until when each controller waits to see what it has written.
     held_until: Vec<SimTime>,
     /// `status` of Deployments.
-    deployments: DeploymentStatuses,
+    deployments: BTreeMap<ControllerId, DeploymentStatus>,
     /// Rollouts.
     rollouts: BTreeMap<ControllerId, RolloutState>,
     /// What Deployments and Rollouts have written into their ReplicaSets.
@@ -56,13 +57,24 @@ impl ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
             is_refused: false,
             held_until: vec![SimTime::ZERO; controllers],
-            deployments: DeploymentStatuses::new(),
+            deployments: BTreeMap::new(),
             rollouts: BTreeMap::new(),
             annotations: BTreeMap::new(),
             stateful_sets: BTreeMap::new(),
             daemon_backoffs: BTreeMap::new(),
             jobs: JobLoops::default(),
         }
+    }
+}
+
+impl ControllerLoops {
+    /// Forgets what was kept of an object that is gone: one of that name that comes later begins anew.
+    fn forget(&mut self, controller: ControllerId) {
+        self.deployments.remove(&controller);
+        self.rollouts.remove(&controller);
+        self.stateful_sets.remove(&controller);
+        self.daemon_backoffs.remove(&controller);
+        self.jobs.forget(controller);
     }
 }
 
@@ -116,6 +128,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         for owner in state.owners.clone() {
             self.delete_owner(owner);
         }
+        self.controller_loops.forget(controller);
     }
 
     /// An owner goes, and its pods with it.

@@ -3,9 +3,9 @@ use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::control_plane::{ControlPlane, RateLimit};
 use crate::model::controllers::{
-    Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy,
-    Operation, PodLife, PodTemplate, Probes, PullPolicy, Quota, QuotaResource, StatefulSetSpec, StatefulSetUpdate,
-    Verb,
+    Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy, JobSpec,
+    Operation, PodFailureAction, PodFailureRequirement, PodFailureRule, PodLife, PodTemplate, Probes, PullPolicy,
+    Quota, QuotaResource, RestartPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
 };
 use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
@@ -333,6 +333,66 @@ fn a_realistic_control_plane_gets_there_later() {
             lines.iter().position(|other| other.contains("old 4/4")) < lines.iter().position(|other| other == line);
         assert!(old + new <= 5, "surge: {line}");
         assert!(!has_started || old_ready + new_ready >= 3, "unavailability: {line}");
+    }
+}
+
+/// The second container ends with 42, the first well; the rule is about the second, and fails the Job at its first pod.
+#[test]
+fn failure_rules_know_containers_apart() {
+    let rule = |container| PodFailureRule {
+        action: PodFailureAction::FailJob,
+        requirement: PodFailureRequirement::ExitCodes { container: Some(container), is_in: true, codes: vec![42] },
+    };
+    // About the other container the rule says nothing: pods come after 10 s and 20 s more, until two failures are too many.
+    for (container_of_rule, pods) in [(1, 1), (0, 3)] {
+        let mut model = model(
+            controller(ControllerKind::Job(JobSpec {
+                failure_rules: vec![rule(container_of_rule)],
+                backoff_limit: 2,
+                ..job()
+            })),
+            1,
+            &[],
+        );
+        let ends_with = |code| Container { run_time: Some(Dist::ZERO), exit_codes: vec![(code, 1.0)], ..container() };
+        model.controllers.lives[0].containers = vec![ends_with(0), ends_with(42)];
+        model.controllers.lives[0].restart_policy = RestartPolicy::Never;
+        let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+        assert_eq!(finished.world.pods.len(), pods, "{container_of_rule}");
+    }
+}
+
+/// A StatefulSet that is deleted and comes again with its new template knows nothing of the old one.
+#[test]
+fn what_is_deleted_leaves_nothing_to_its_successor() {
+    let update = StatefulSetUpdate::RollingUpdate { partition: 2, max_unavailable: Count(1) };
+    let spec =
+        StatefulSetSpec { replicas: 2, first_ordinal: 0, min_ready: SimDuration::ZERO, is_parallel: true, update };
+    let script =
+        [(20, operate(Verb::Delete)), (30, operate(Verb::Create)), (30, operate(Verb::SetTemplate(RevisionId(1))))];
+    let expected = [
+        "0 s: old 0/2 new 0/0",
+        "5 s: old 2/2 new 0/0",
+        "20 s: old 0/0 new 0/0",
+        "30 s: old 0/0 new 0/2",
+        "35 s: old 0/0 new 2/2",
+    ];
+    assert_eq!(timeline(&model(controller(ControllerKind::StatefulSet(spec)), 1, &script)), expected);
+}
+
+fn job() -> JobSpec {
+    JobSpec {
+        parallelism: 1,
+        completions: Some(1),
+        is_indexed: false,
+        backoff_limit: 6,
+        backoff_limit_per_index: None,
+        max_failed_indexes: None,
+        active_deadline: None,
+        ttl_after_finished: None,
+        failure_rules: Vec::new(),
+        replaces_only_failed: false,
+        is_suspended: false,
     }
 }
 

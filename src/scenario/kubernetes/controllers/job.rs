@@ -158,8 +158,9 @@ fn exit_codes_of(tree: &Tree, spec: &Tree, notes: &mut Notes) -> Option<PodFailu
     let is_in = notes.choice(tree.get("operator"), &format!("{field}.operator"), &[("In", true), ("NotIn", false)]);
     let name = notes.text(tree.get("containerName"), &format!("{field}.containerName"));
     let container = name.and_then(|name| {
-        let containers = spec.at(&["template", "spec", "containers"]).map_or(&[][..], Tree::items);
-        let found = containers.iter().position(|one| one.get("name").and_then(Tree::as_text) == Some(name));
+        let items = |list| spec.at(&["template", "spec", list]).map_or(&[][..], Tree::items).iter();
+        let mut containers = items("containers").chain(items("initContainers"));
+        let found = containers.position(|one| one.get("name").and_then(Tree::as_text) == Some(name));
         if found.is_none() {
             let message = format!("the template has no container `{name}`");
             notes.refuse(Code::UnknownReference, tree.span, message);
