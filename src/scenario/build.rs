@@ -28,9 +28,10 @@ use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
 use crate::model::rollouts::{Measured, Outcome};
 use crate::model::{
-    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Delays, Dist, GeneratedPods, GpuDevices, GpuRequest,
-    KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable, Outputs, PodClass,
-    PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+    Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
+    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
+    Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration,
+    TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -51,7 +52,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     behaviours_are_used(&makers, context);
     measure(spec, &mut makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
-    horizon_is_there(spec, &controllers, context);
+    horizon_is_there(spec, &controllers, &objects, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
@@ -219,15 +220,18 @@ fn behaviours_are_used(makers: &PodMakers, context: &mut Context<'_>) {
     }
 }
 
-/// What controllers keep going needs an end: containers restart, schedules strike, refused pods are tried again.
-fn horizon_is_there(spec: &ScenarioSpec, controllers: &crate::model::Controllers, context: &mut Context<'_>) {
+/// What goes on for ever needs an end: containers restart, schedules strike, refused pods are tried again, and a drain asks
+/// again for pods that their budget keeps.
+fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, objects: &Objects, context: &mut Context<'_>) {
     let endless = controllers.list.iter().find(|one| !matches!(one.kind, ControllerKind::Job(_)));
-    if let (None, Some(endless)) = (spec.horizon, endless) {
-        let message = format!(
-            "a {} such as `{}` goes on for ever: the scenario needs a `horizon`",
-            endless.kind.name(),
-            endless.name
-        );
+    let may_wait = !objects.disruption_budgets.is_empty() && spec.script.iter().any(|step| step.drain.is_some());
+    let what = match endless {
+        Some(endless) => format!("a {} such as `{}` goes on for ever", endless.kind.name(), endless.name),
+        None if may_wait => "a drain may wait for a disruption budget for ever".to_owned(),
+        None => return,
+    };
+    if spec.horizon.is_none() {
+        let message = format!("{what}: the scenario needs a `horizon`");
         context.report_with_hint("horizon", Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
     }
 }
