@@ -6,7 +6,6 @@ use crate::ids::{NodeId, PodId};
 use crate::model::node_lifecycle::Trouble;
 use crate::observe::Observer;
 use crate::policy::scheduler::kube::queue::NodeObject;
-use crate::units::SimDuration;
 use crate::world::pods::Reason;
 use crate::world::{Condition, Deletion, Kubelet, Phase, View};
 
@@ -89,8 +88,8 @@ impl<O: Observer> Simulation<'_, O> {
         if self.world.pods.deletion[pod.index()] != Deletion::None {
             return;
         }
-        if let Some(member) = self.world.member_mut(pod) {
-            member.is_disrupted = true;
+        if self.world.member(pod).is_some() {
+            self.note_disruption(pod);
             self.world.pods.reason[pod.index()] = reason;
             self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
             self.delete_pod(pod, reason);
@@ -118,12 +117,6 @@ impl<O: Observer> Simulation<'_, O> {
                 (false, _) => self.apply_eviction(pod, Phase::Evicted, reason),
             }
         }
-    }
-
-    /// How long a write to the API server takes that takes `span` when all is well.
-    pub(super) fn slowed_write(&self, span: SimDuration) -> SimDuration {
-        let slowdown = self.world.health.services.api_server_slowdown;
-        if slowdown == 1.0 { span } else { SimDuration::from_seconds(span.as_seconds() * slowdown) }
     }
 
     /// The pods that hold a place on a node, in order of arrival.

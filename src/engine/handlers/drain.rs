@@ -20,25 +20,19 @@ impl<O: Observer> Simulation<'_, O> {
         if self.world.nodes.state.get(node.index()) != Some(&NodeState::Cordoned) {
             return;
         }
-        let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();
-        pods.sort_unstable();
         let mut is_kept = false;
-        for pod in pods {
+        for pod in self.pods_on(node) {
             if self.is_daemon(pod) {
                 continue;
             }
             match disruption::may_evict(&View { model: self.model, world: &self.world }, pod) {
-                true => self.evict_for_drain(pod),
+                true => self.apply_deletion(pod, Reason::NodeDrained),
                 false => is_kept = true,
             }
         }
         if is_kept {
             self.schedule(self.world.time.after(RETRY), Event::Drain { node });
         }
-    }
-
-    fn evict_for_drain(&mut self, pod: PodId) {
-        self.apply_deletion(pod, Reason::NodeDrained);
     }
 
     /// Whether a DaemonSet made the pod, which would make it again on the same node.

@@ -1,7 +1,7 @@
 //! The script changes nodes. An action on a node that is down already changes nothing.
 
 use crate::engine::run::Simulation;
-use crate::ids::{NodeId, PodId, PoolId};
+use crate::ids::{NodeId, PoolId};
 use crate::model::Action;
 use crate::observe::Observer;
 use crate::world::pods::Reason;
@@ -62,9 +62,7 @@ impl<O: Observer> Simulation<'_, O> {
         if !self.is_up(node) {
             return;
         }
-        let mut pods: Vec<PodId> = self.world.nodes.pods(&self.world.pods, node).collect();
-        pods.sort_unstable();
-        for pod in pods {
+        for pod in self.pods_on(node) {
             self.apply_eviction(pod, phase, reason);
         }
     }

@@ -113,6 +113,12 @@ impl<O: Observer> Simulation<'_, O> {
         sent.after(write).after(self.draw(&plane.watch)).since(self.world.time)
     }
 
+    /// How long a write to the API server takes that takes `span` when all is well.
+    pub(in crate::engine) fn slowed_write(&self, span: SimDuration) -> SimDuration {
+        let slowdown = self.world.health.services.api_server_slowdown;
+        if slowdown == 1.0 { span } else { SimDuration::from_seconds(span.as_seconds() * slowdown) }
+    }
+
     /// When a controller sees what happens now.
     pub(in crate::engine) fn seen_at(&mut self) -> SimTime {
         self.world.time.after(self.draw(&self.model.control_plane.watch))
