@@ -8,7 +8,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_gr
 use limits::{Delays, FourAryHeap, MEAN_NS, Payload, PendingSet, StdHeap, TunedBuckets, fill, hold};
 use std::hint::black_box;
 use std::time::Duration;
-use wavetank::engine::queue::EventQueue;
+use wavetank::event_queue::EventQueue;
 
 /// Events per iteration: enough to pass many buckets.
 const OPERATIONS: usize = 10_000;

@@ -7,7 +7,7 @@ mod limits;
 
 use limits::{Delays, FourAryHeap, MEAN_NS, Payload, PendingSet, StdHeap, TunedBuckets, fill, hold};
 use std::time::Instant;
-use wavetank::engine::queue::EventQueue;
+use wavetank::event_queue::EventQueue;
 
 const TURNS: usize = 5;
 

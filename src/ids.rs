@@ -67,3 +67,7 @@ id!(
     /// pods directly.
     OwnerId
 );
+id!(
+    /// What answers requests, in the order of the model.
+    ServiceId
+);

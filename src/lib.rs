@@ -13,16 +13,17 @@
 //! | layer | modules |
 //! |---|---|
 //! | 0 | `units` `ids` `rng` |
-//! | 1 | `document` `stats` |
+//! | 1 | `document` `event_queue` `stats` |
 //! | 2 | `results` |
 //! | 3 | `model` |
 //! | 4 | `world` `importers` |
 //! | 5 | `policy` |
-//! | 6 | `observe` |
-//! | 7 | `engine` `scenario` |
-//! | 8 | `experiment` `bench` |
-//! | 9 | `report` |
-//! | 10 | `cli` |
+//! | 6 | `traffic` |
+//! | 7 | `observe` |
+//! | 8 | `engine` `scenario` |
+//! | 9 | `experiment` `bench` |
+//! | 10 | `report` |
+//! | 11 | `cli` |
 //!
 //! To add
 //! - **a policy**: one file in its folder under `policy/`, one row in the folder's table. Listings, checks, docs and
@@ -38,6 +39,7 @@ pub mod rng;
 pub mod units;
 
 pub mod document;
+pub mod event_queue;
 pub mod model;
 pub mod results;
 pub mod stats;
@@ -46,6 +48,8 @@ pub mod importers;
 pub mod world;
 
 pub mod policy;
+
+pub mod traffic;
 
 pub mod observe;
 

@@ -44,6 +44,12 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The stream that belongs to a word, such as the seed that a request carries.
+    #[inline]
+    pub fn of_word(word: u64) -> Stream {
+        Stream { generator: Xoshiro256PlusPlus::seed_from_u64(word) }
+    }
+
     /// 64 random bits.
     #[inline]
     pub fn bits(&mut self) -> u64 {

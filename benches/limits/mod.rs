@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use wavetank::engine::queue::EventQueue;
+use wavetank::event_queue::EventQueue;
 use wavetank::units::SimTime;
 
 /// A queue under test: the order is `(time, order of the pushes)`.

@@ -8,7 +8,6 @@
 
 pub mod event;
 pub mod life;
-pub mod queue;
 pub mod run;
 
 mod apply;

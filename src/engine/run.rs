@@ -6,9 +6,10 @@ use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
 use super::handlers::writes::Writes;
-use super::queue::EventQueue;
+
 use super::sources::Sources;
 use super::waiting::WaitingPods;
+use crate::event_queue::EventQueue;
 use crate::ids::{NodeId, PodId};
 use crate::model::{Delays, Model};
 use crate::observe::Observer;

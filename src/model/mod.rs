@@ -18,6 +18,7 @@ pub mod rollouts;
 pub mod runtime;
 pub mod scheduling;
 pub mod script;
+pub mod traffic;
 pub mod usage;
 pub mod workload;
 
@@ -34,6 +35,7 @@ pub use pod_spec::PodSpec;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
+pub use traffic::Traffic;
 pub use usage::{Demand, Eviction, Usage};
 pub use workload::{
     ArrivalSource, Arrivals, GeneratedPods, GpuRequest, ListedPod, ListedPods, ListedState, PodClass, Toleration,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use wavetank::engine::queue::EventQueue;
+use wavetank::event_queue::EventQueue;
 
 const TURNS: usize = 5;
 

@@ -1,0 +1,1 @@
+//! The data plane: requests from clients to servers.
