@@ -1,1 +1,27 @@
-//! The data plane: requests from clients to servers.
+//! The data plane: requests from clients to servers and back.
+
+#![warn(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod answer;
+mod arrivals;
+mod attempt;
+mod client;
+mod compute;
+mod cores;
+mod endpoints;
+mod event;
+mod limit;
+mod node;
+mod patience;
+mod plane;
+mod send;
+mod serve;
+mod server;
+mod slab;
+mod source;
+mod sources;
+pub mod statistics;
+
+pub use attempt::Outcome;
+pub use endpoints::Seat;
+pub use plane::{DataPlane, Notice};

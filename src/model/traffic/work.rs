@@ -20,6 +20,8 @@ pub struct Operation {
     pub name: String,
     /// What is done, one after the other. What each step takes is drawn from a stream of the request's own.
     pub steps: Vec<Step>,
+    /// How likely the answer is an error, 0 to 1.
+    pub failure: f64,
 }
 
 /// One part of the work on a request.

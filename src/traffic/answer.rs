@@ -1,0 +1,79 @@
+//! Back at the caller: what became of an attempt.
+
+use super::attempt::{NONE, Origin, Outcome, Place};
+use super::event::Event;
+use super::plane::{DataPlane, is_some};
+use crate::policy::balancer::Balancer;
+use crate::units::SimDuration;
+
+impl DataPlane<'_> {
+    /// An attempt has ended for its caller.
+    pub(super) fn answer(&mut self, attempt: u32) {
+        let one = self.attempts[attempt];
+        self.settle_with_client(attempt, one.outcome);
+        let latency = self.now.since(one.sent);
+        match one.pending {
+            0 => self.attempts.free(attempt),
+            _ => self.attempts[attempt].place = Place::Answered,
+        }
+        if one.origin == Origin::GivenUp {
+            return;
+        }
+        self.services[one.request.operation.service.index()].statistics.attempts.note(one.outcome, latency);
+        match one.origin {
+            Origin::Nobody | Origin::GivenUp => {}
+            Origin::Source(session) => self.answer_source(one.request.source, session, one.outcome, latency),
+            Origin::Parent { is_optional, attempt } => self.answer_parent(attempt, is_optional, one.outcome),
+            Origin::Call(call) => self.answer_call(call, attempt, one.outcome),
+        }
+    }
+
+    /// The client through which an attempt was sent does not wait for it any more.
+    #[inline]
+    pub(super) fn settle_with_client(&mut self, attempt: u32, outcome: Outcome) {
+        let one = &mut self.attempts[attempt];
+        if !is_some(one.client) {
+            return;
+        }
+        let (number, slot) = (std::mem::replace(&mut one.client, NONE), one.slot);
+        let latency = self.now.since(one.sent);
+        let client = &mut self.clients[number as usize];
+        client.balancer.answered(slot, latency, outcome.is_blameless(), self.now);
+        client.in_flight -= 1;
+        client.retries -= u32::from(one.is_retry);
+        let service = client.service;
+        if let Some(outliers) = &mut client.outliers
+            && outliers.note(slot, outcome, self.now)
+        {
+            self.eject(number);
+        }
+        self.release_slot(service, slot);
+    }
+
+    /// A client leaves out a backend from now on.
+    fn eject(&mut self, number: u32) {
+        let client = &mut self.clients[number as usize];
+        let Some(outliers) = &mut client.outliers else { return };
+        let left = outliers.left();
+        client.balancer.set_backends(&left);
+        let (is_watching, interval) = (std::mem::replace(&mut outliers.is_watching, true), outliers.interval());
+        if !is_watching {
+            self.schedule(interval.max(SimDuration(1)), Event::Readmit(number));
+        }
+    }
+
+    /// A client looks at the backends that it has left out.
+    pub(super) fn on_readmit(&mut self, number: u32) {
+        let client = &mut self.clients[number as usize];
+        let Some(outliers) = &mut client.outliers else { return };
+        if outliers.readmit(self.now) {
+            let left = outliers.left();
+            client.balancer.set_backends(&left);
+        }
+        outliers.is_watching = outliers.is_needed();
+        let (is_watching, interval) = (outliers.is_watching, outliers.interval());
+        if is_watching {
+            self.schedule(interval.max(SimDuration(1)), Event::Readmit(number));
+        }
+    }
+}

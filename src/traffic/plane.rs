@@ -1,0 +1,308 @@
+//! The state of all traffic, and its loop.
+
+use std::collections::VecDeque;
+
+use super::arrivals::ArrivalTimes;
+use super::attempt::{Attempt, NONE};
+use super::client::{Budget, Client, Outliers};
+use super::event::Event;
+use super::node::NodeCores;
+use super::patience::PendingCall;
+use super::server::Server;
+use super::slab::Slab;
+use super::source::SourceState;
+use super::statistics::{ServiceStatistics, Tally};
+use crate::event_queue::EventQueue;
+use crate::ids::{PodId, ServiceId};
+use crate::model::traffic::{Arrivals, Balancing, Service, Traffic};
+use crate::policy::ParameterError;
+use crate::policy::balancer::{self, Backend, Load};
+use crate::rng::{Seed, Stream, split_mix};
+use crate::units::{SimDuration, SimTime};
+
+/// Something that the cluster has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A pod that was told to end has answered its last request.
+    Drained(PodId),
+    /// A pod holds more requests than its memory allows.
+    OutOfMemory(PodId),
+}
+
+/// All traffic of a run: between two events of the cluster it moves by itself.
+#[derive(Debug)]
+pub struct DataPlane<'m> {
+    pub(super) traffic: &'m Traffic,
+    pub(super) seed: Seed,
+    pub(super) now: SimTime,
+    pub(super) events: EventQueue<Event>,
+    pub(super) sources: Vec<SourceState<'m>>,
+    /// When the sources' next requests come.
+    pub(super) arrivals: Vec<ArrivalTimes<'m>>,
+    pub(super) services: Vec<ServiceState<'m>>,
+    pub(super) servers: Slab<Server>,
+    /// Nodes whose cores servers share.
+    pub(super) nodes: Vec<NodeCores>,
+    pub(super) attempts: Slab<Attempt>,
+    pub(super) calls: Slab<PendingCall<'m>>,
+    pub(super) clients: Vec<Client>,
+    /// By source, and client of the source: the clients for services that balance there.
+    pub(super) source_clients: Vec<Vec<Vec<(ServiceId, u32)>>>,
+    pub(super) budgets: Vec<Option<Budget>>,
+    /// Whether every message arrives at once.
+    pub(super) is_instant: bool,
+    pub(super) notices: Vec<Notice>,
+    /// Requests that are done at one instant, while they are being gone through.
+    pub(super) done: Vec<u32>,
+    /// Servers so far, and news of backends.
+    pub(super) servers_made: u64,
+    pub(super) news: u64,
+    /// How requests of sources fared, by source and position in its mix.
+    pub(super) source_tallies: Vec<Tally>,
+    pub(super) events_handled: u64,
+}
+
+/// A service while it runs.
+#[derive(Debug)]
+pub(super) struct ServiceState<'m> {
+    pub model: &'m Service,
+    /// The servers, by slot.
+    pub slots: Vec<Slot>,
+    pub free_slots: Vec<u32>,
+    /// What servers say of themselves, by slot.
+    pub loads: Vec<Load>,
+    /// Backends that are ready, in order of their slots.
+    pub ready: Vec<Backend>,
+    /// Backends that clients know of.
+    pub known: Vec<Backend>,
+    /// Clients that balance requests for it.
+    pub clients: Vec<u32>,
+    /// Requests that wait in the queue that servers share.
+    pub queue: VecDeque<u32>,
+    /// Weights of the routes' targets as they are now.
+    pub weights: Vec<Vec<f64>>,
+    /// Tokens of the rate limit, and when they were counted.
+    pub tokens: (f64, SimTime),
+    /// Whether the balancer wants to know of servers without requests, or asks them.
+    pub tells_idle: bool,
+    pub asks_servers: bool,
+    pub statistics: ServiceStatistics,
+}
+
+/// A number for a backend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    /// The server; [`NONE`]: it is gone.
+    pub server: u32,
+    /// Requests that were sent to it and have not ended for their clients.
+    pub sent: u32,
+}
+
+impl<'m> DataPlane<'m> {
+    /// Traffic before anything has happened; servers outside the cluster are there.
+    ///
+    /// # Errors
+    /// When a balancer refuses its parameters, which does not happen to a validated model.
+    pub fn new(traffic: &'m Traffic, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+        let network = &traffic.network;
+        let spans = [&network.within_zone, &network.between_zones, &network.between_regions];
+        let has_sidecars = traffic.services.iter().any(|service| service.guard.sidecar.is_some());
+        let mut plane = DataPlane {
+            traffic,
+            seed,
+            now: SimTime::ZERO,
+            events: EventQueue::new(),
+            sources: traffic.sources.iter().map(|source| SourceState::new(source, seed)).collect(),
+            arrivals: Vec::new(),
+            services: traffic.services.iter().map(ServiceState::new).collect::<Result<_, _>>()?,
+            servers: Slab::default(),
+            nodes: Vec::new(),
+            attempts: Slab::default(),
+            calls: Slab::default(),
+            clients: Vec::new(),
+            source_clients: traffic.sources.iter().map(|one| vec![Vec::new(); one.clients.max(1) as usize]).collect(),
+            budgets: Vec::new(),
+            is_instant: spans.iter().all(|span| span.is_zero()) && network.pairs.is_empty() && !has_sidecars,
+            notices: Vec::new(),
+            done: Vec::new(),
+            servers_made: 0,
+            news: 0,
+            source_tallies: vec![Tally::default(); traffic.sources.len()],
+            events_handled: 0,
+        };
+        for service in 0..traffic.services.len() {
+            if traffic.services[service].balancing == Balancing::Central {
+                plane.add_client(ServiceId::from_index(service), 0);
+            }
+            plane.add_fixed(ServiceId::from_index(service));
+        }
+        plane.begin_sources();
+        Ok(plane)
+    }
+
+    fn begin_sources(&mut self) {
+        for source in 0..self.sources.len() {
+            let model = self.sources[source].model;
+            let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
+            let mut times = ArrivalTimes::new(&model.arrivals, stream);
+            let first = times.next();
+            self.sources[source].next = first.map_or(SimTime::NEVER, |(time, _)| time);
+            self.sources[source].listed = first.and_then(|(_, listed)| listed);
+            self.arrivals.push(times);
+            if let Arrivals::Closed { users, think } = &model.arrivals {
+                for _ in 0..*users {
+                    let client = self.sources[source].begin_session(None);
+                    let pause = think.sample(&mut self.sources[source].pause_stream(client));
+                    self.events.push(SimTime::ZERO.after(pause), 0, Event::Think { source: source as u16, client });
+                }
+            }
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// How many events were handled: arrivals, and what came out of the queue.
+    pub fn events_handled(&self) -> u64 {
+        self.events_handled
+    }
+
+    /// Moves time on to `until`, or to the instant of the first notice; what happens at `until` itself is left. Whether
+    /// there are notices.
+    pub fn advance(&mut self, until: SimTime) -> bool {
+        while self.notices.is_empty() {
+            let (source, arrival) = self.next_source();
+            let event = self.events.peek_time().unwrap_or(SimTime::NEVER);
+            if arrival.min(event) >= until {
+                self.now = self.now.max(until);
+                return false;
+            }
+            self.events_handled += 1;
+            if arrival <= event {
+                self.now = arrival;
+                self.on_arrival(source);
+            } else if let Some((key, event)) = self.events.pop() {
+                self.now = key.time;
+                self.handle(event);
+            }
+        }
+        true
+    }
+
+    /// Which source sends the next request, and when.
+    #[inline]
+    fn next_source(&self) -> (usize, SimTime) {
+        let mut first = (0, SimTime::NEVER);
+        for (source, state) in self.sources.iter().enumerate() {
+            if state.next < first.1 {
+                first = (source, state.next);
+            }
+        }
+        first
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Think { source, client } => self.on_think(source, client),
+            Event::Reach(attempt) => self.reach(attempt),
+            Event::Step(attempt) => self.on_step(attempt),
+            Event::Compute(server) => self.on_compute(server),
+            Event::Answer(attempt) => self.answer(attempt),
+            Event::Timeout(call) => self.on_timeout(call),
+            Event::Again(call) => self.on_again(call),
+            Event::Deadline(call) => self.on_deadline(call),
+            Event::Endpoints(service) => self.on_endpoints(service),
+            Event::Readmit(client) => self.on_readmit(client),
+            Event::Adapt(server) => self.on_adapt(server),
+        }
+    }
+
+    /// How requests of sources fared, by source.
+    pub fn source_tallies(&self) -> &[Tally] {
+        &self.source_tallies
+    }
+
+    /// Takes what the cluster has to know.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// Puts an event into the queue.
+    #[inline]
+    pub(super) fn schedule(&mut self, delay: SimDuration, event: Event) {
+        self.events.push(self.now.after(delay), 0, event);
+    }
+
+    /// A place where requests for a service are balanced.
+    pub(super) fn add_client(&mut self, service: ServiceId, entity: u64) -> u32 {
+        let state = &mut self.services[service.index()];
+        let number = self.clients.len() as u32;
+        let guard = &state.model.guard;
+        let name = format!("traffic/balancer/{}", state.model.name);
+        let row = balancer::find(&state.model.balancer.name).expect("the plane was made with it");
+        let mut client = Client {
+            service,
+            balancer: row.build(&state.model.balancer.parameters).expect("the plane was made with them"),
+            stream: self.seed.stream(&name, entity),
+            in_flight: 0,
+            retries: 0,
+            outliers: guard.outlier_detection.map(|rules| Box::new(Outliers::new(rules))),
+        };
+        client.set_backends(&state.known);
+        state.clients.push(number);
+        self.clients.push(client);
+        self.budgets.push(None);
+        number
+    }
+
+    /// What is drawn for a step of a request, whoever serves it and whenever.
+    #[inline]
+    pub(super) fn step_stream(seed: u64, step: u64) -> Stream {
+        Stream::of_word(split_mix(seed ^ (step + 1).wrapping_mul(0xd6e8_feb8_6659_fd93)))
+    }
+}
+
+impl<'m> ServiceState<'m> {
+    fn new(model: &'m Service) -> Result<ServiceState<'m>, ParameterError> {
+        let unknown = || ParameterError(format!("there is no balancer called `{}`", model.balancer.name));
+        let row = balancer::find(&model.balancer.name).ok_or_else(unknown)?;
+        row.build(&model.balancer.parameters)?;
+        Ok(ServiceState {
+            model,
+            slots: Vec::new(),
+            free_slots: Vec::new(),
+            loads: Vec::new(),
+            ready: Vec::new(),
+            known: Vec::new(),
+            clients: Vec::new(),
+            queue: VecDeque::new(),
+            weights: model
+                .routes
+                .iter()
+                .map(|route| route.targets.iter().map(|(_, weight)| *weight).collect())
+                .collect(),
+            tokens: (model.guard.rate_limit.map_or(0.0, |limit| f64::from(limit.burst)), SimTime::ZERO),
+            tells_idle: row.name == "join-idle-queue",
+            asks_servers: row.asks_servers,
+            statistics: ServiceStatistics::default(),
+        })
+    }
+
+    /// Whether a request may pass the rate limit, which takes a token.
+    pub(super) fn passes_rate_limit(&mut self, now: SimTime) -> bool {
+        let Some(limit) = self.model.guard.rate_limit else { return true };
+        let (tokens, filled) = self.tokens;
+        let tokens = (tokens + now.since(filled).as_seconds() * limit.per_second).min(f64::from(limit.burst));
+        let passes = tokens >= 1.0;
+        self.tokens = (if passes { tokens - 1.0 } else { tokens }, now);
+        passes
+    }
+}
+
+/// Whether a number stands for something.
+#[inline]
+pub(super) fn is_some(number: u32) -> bool {
+    number != NONE
+}

@@ -1,0 +1,88 @@
+//! One server: the requests that wait at it, and those that it serves.
+
+use std::collections::VecDeque;
+
+use super::compute::Compute;
+use super::limit::ConcurrencyLimit;
+use crate::ids::{PodId, ServiceId, ZoneId};
+use crate::units::SimTime;
+
+/// A backend.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    /// The pod, unless it is outside the cluster.
+    pub pod: Option<PodId>,
+    /// Services whose requests it answers, with its number among their backends. The first says how it serves.
+    pub services: Vec<(ServiceId, u32)>,
+    /// Where it is.
+    pub zone: Option<ZoneId>,
+    /// What it does with requests that come.
+    pub state: State,
+    /// Since when it has been there.
+    pub since: SimTime,
+    /// How fast it computes.
+    pub speed: f64,
+    /// What its random streams are named by.
+    pub entity: u64,
+    /// Requests that are there.
+    pub present: u32,
+    /// Those of them that it serves.
+    pub busy: u32,
+    /// Whether free workers are being given requests right now.
+    pub is_filling: bool,
+    /// How many it may serve at once; [`u32::MAX`]: all.
+    pub workers: u32,
+    /// Requests that wait.
+    pub queue: VecDeque<u32>,
+    /// How its cores are shared; none: each request has one.
+    pub compute: Option<Box<Compute>>,
+    /// A limit below the number of workers that it finds by itself.
+    pub limit: Option<Box<ConcurrencyLimit>>,
+    /// Requests in all that it may hold for lack of memory; [`u32::MAX`]: without limit.
+    pub memory_requests: u32,
+    /// The clients that its own calls go through, by the service called; filled when first used.
+    pub clients: Vec<(ServiceId, u32)>,
+    /// Core-time used up, in ns, where cores are not shared.
+    pub compute_ns: u64,
+    /// The most requests that were there since somebody last asked.
+    pub peak: u32,
+    /// When it sets its limit anew.
+    pub adapts_at: SimTime,
+    /// The group of servers that it shares a node with; none: it shares with nobody.
+    pub node: Option<u32>,
+    /// Its weight when the cores of the node are divided.
+    pub cpu_weight: f64,
+}
+
+/// What a server does with requests that come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It takes them.
+    Open,
+    /// It ends: it refuses them, or serves them while it can, and goes when none is left.
+    Ending {
+        /// Whether it refuses them.
+        refuses: bool,
+    },
+    /// It is gone.
+    Gone,
+}
+
+impl Server {
+    /// Whether one more request can be served at once.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        let limit = self.limit.as_ref().map_or(u32::MAX, |limit| limit.now());
+        self.busy < self.workers.min(limit)
+    }
+
+    /// Its number among the backends of a service.
+    ///
+    /// # Panics
+    /// When it is none of them.
+    #[inline]
+    pub(super) fn slot_in(&self, service: ServiceId) -> u32 {
+        let (_, slot) = self.services.iter().find(|(one, _)| *one == service).expect("it is a backend of the service");
+        *slot
+    }
+}

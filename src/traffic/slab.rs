@@ -1,0 +1,63 @@
+//! Places that are used again: what comes and goes keeps a small number while it is there.
+
+/// Values with numbers. Numbers of values that went are given out again, the last one first.
+#[derive(Clone, Debug)]
+pub(super) struct Slab<T> {
+    places: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// A number for a value.
+    #[inline]
+    pub(super) fn put(&mut self, value: T) -> u32 {
+        match self.free.pop() {
+            Some(number) => {
+                self.places[number as usize] = value;
+                number
+            }
+            None => {
+                let number = u32::try_from(self.places.len()).expect("more than 2^32 at a time");
+                self.places.push(value);
+                number
+            }
+        }
+    }
+
+    /// Gives the number back. The value stays where it is until the number is given out again.
+    #[inline]
+    pub(super) fn free(&mut self, number: u32) {
+        self.free.push(number);
+    }
+
+    /// How many values are there.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// All places, those of values that went included.
+    pub(super) fn places(&self) -> u32 {
+        self.places.len() as u32
+    }
+}
+
+impl<T> std::ops::Index<u32> for Slab<T> {
+    type Output = T;
+    #[inline]
+    fn index(&self, number: u32) -> &T {
+        &self.places[number as usize]
+    }
+}
+
+impl<T> std::ops::IndexMut<u32> for Slab<T> {
+    #[inline]
+    fn index_mut(&mut self, number: u32) -> &mut T {
+        &mut self.places[number as usize]
+    }
+}
