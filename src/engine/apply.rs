@@ -100,6 +100,7 @@ impl<O: Observer> Simulation<'_, O> {
     pub(super) fn apply_running(&mut self, pod: PodId, since: SimTime) {
         self.world.set_phase(pod, Phase::Running);
         self.world.pods.running[pod.index()] = since;
+        self.note_server(pod);
     }
 
     /// The pod begins its work.
@@ -133,6 +134,7 @@ impl<O: Observer> Simulation<'_, O> {
         if (member.ready_since != SimTime::NEVER) != is_ready {
             member.ready_since = if is_ready { now } else { SimTime::NEVER };
             self.tell_controller(pod);
+            self.note_server(pod);
         }
     }
 
@@ -191,6 +193,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);
         self.note_room(node);
+        self.note_server(pod);
         let class = self.world.pods.class[pod.index()];
         self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });
         if frees_devices {

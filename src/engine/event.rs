@@ -110,6 +110,9 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// A window of traffic is over: what requests used becomes the usage of containers. Scheduled by the window before, handled
+    /// in `handlers::traffic`.
+    Window,
     /// What containers use on a node is looked at: memory may be short, or CPU shared in another way. Scheduled by whatever
     /// changes it and by itself, handled in `handlers::usage`; stale when the node asks for another instant by now.
     Usage {
@@ -169,6 +172,7 @@ impl Event {
             Event::Pod { step: Step::Bind | Step::Start, .. } | Event::Images | Event::Usage { .. } => Phase::Progress,
             Event::Script { .. }
             | Event::Drain { .. }
+            | Event::Window
             | Event::Fault { .. }
             | Event::FaultEnds { .. }
             | Event::Node { .. } => Phase::Script,

@@ -5,6 +5,7 @@ use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
+use super::handlers::traffic::TrafficState;
 use super::handlers::writes::Writes;
 
 use super::sources::Sources;
@@ -14,6 +15,7 @@ use crate::ids::{NodeId, PodId};
 use crate::model::{Delays, Model};
 use crate::observe::Observer;
 use crate::policy::ParameterError;
+use crate::policy::balancer;
 use crate::policy::queue::{self, QueueOrder};
 use crate::policy::scheduler::{self, Scheduler};
 use crate::units::{SimDuration, SimTime};
@@ -74,6 +76,8 @@ pub struct Simulation<'m, O> {
     pub(super) faults: ActiveFaults,
     /// Whether it is known of any container what it uses.
     pub(super) tracks_usage: bool,
+    /// Requests and their servers, where there are any.
+    pub(super) traffic: Option<TrafficState<'m>>,
     events_handled: u64,
 }
 
@@ -140,6 +144,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             lifecycle: Lifecycle::new(model),
             faults: ActiveFaults::default(),
             tracks_usage: model.controllers.tracks_usage(),
+            traffic: TrafficState::new(model),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -152,6 +157,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         self.schedule_faults();
         self.create_controllers();
+        if self.traffic.is_some() {
+            self.schedule(SimTime::ZERO.after(self.model.traffic.usage_window), Event::Window);
+        }
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -163,20 +171,40 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub fn run(mut self) -> Finished<O> {
         let horizon = self.model.horizon.unwrap_or(SimTime::NEVER);
         self.observer.begin(&View { model: self.model, world: &self.world });
-        while let Some((key, event)) = self.events.pop() {
-            if key.time > horizon {
-                break;
-            }
-            self.advance(key.time);
-            self.handle(event);
+        while self.step(horizon) {
             self.events_handled += 1;
             self.observer.event_handled(&View { model: self.model, world: &self.world });
         }
         if self.model.horizon.is_some() {
             self.advance(horizon);
         }
+        if let Some(traffic) = &mut self.traffic {
+            self.observer.traffic_ended(&View { model: self.model, world: &self.world }, &mut traffic.plane);
+        }
         self.observer.end(&View { model: self.model, world: &self.world });
         Finished { world: self.world, observer: self.observer, events: self.events_handled }
+    }
+
+    /// Handles what comes next, up to the horizon; whether there was anything.
+    fn step(&mut self, horizon: SimTime) -> bool {
+        if self.traffic.is_some() {
+            let next = self.events.peek_time().unwrap_or(SimTime::NEVER);
+            // What happens at the horizon itself still counts.
+            let until = next.min(horizon.after(SimDuration(1)));
+            if let Some(instant) = self.advance_traffic(until) {
+                self.advance(instant);
+                self.on_notices();
+                return true;
+            }
+        }
+        match self.events.pop() {
+            Some((key, event)) if key.time <= horizon => {
+                self.advance(key.time);
+                self.handle(event);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Moves time on.
@@ -196,6 +224,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Sync { controller } => self.on_sync(controller),
             Event::Images => self.on_images(),
             Event::Usage { node } => self.on_usage(node),
+            Event::Window => self.on_window(),
             Event::Schedule => self.on_schedule(),
             Event::Flush => self.on_flush(),
             Event::Pod { step, generation, pod } => {
@@ -241,6 +270,11 @@ fn build_policies(model: &Model) -> Result<Policies, RunError> {
     let choice = &model.scheduling.policy;
     let unknown = |kind, name: &str| RunError::UnknownPolicy { kind, name: name.to_owned() };
     let refused = |name: &str, error| RunError::Parameter { name: name.to_owned(), error };
+    for service in &model.traffic.services {
+        let (name, parameters) = (&service.balancer.name, &service.balancer.parameters);
+        let row = balancer::find(name).ok_or_else(|| unknown("balancer", name))?;
+        row.build(parameters).map_err(|error| refused(name, error))?;
+    }
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
     let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;

@@ -443,7 +443,7 @@ impl Controllers {
     /// Whether it is known of any container what it uses.
     pub fn tracks_usage(&self) -> bool {
         let containers = self.lives.iter().flat_map(|life| life.init_containers.iter().chain(&life.containers));
-        containers.into_iter().any(|container| container.usage.is_some())
+        containers.into_iter().any(|container| container.usage.as_ref().is_some_and(|usage| usage.is_known()))
     }
 }
 

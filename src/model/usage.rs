@@ -12,7 +12,7 @@ const DRAWN_BYTES: u64 = 1 << 20;
 /// Milli-cores that a second of a distribution of CPU stands for.
 const DRAWN_MILLI_CPU: u64 = 1000;
 
-/// What one container uses, and what it was promised.
+/// What one container was promised, and what it uses, as far as that is known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     /// Milli-cores that it would use if they were there; none: nothing is known.
@@ -52,6 +52,8 @@ pub enum Demand {
     Constant(u64),
     /// Drawn when the container is started. A second of the distribution stands for a core, or for a MiB.
     Drawn(Dist),
+    /// As much as requests need, which is told anew for every window of traffic.
+    Load,
     /// Steps: from each of these spans on, which ascend from 0, that much.
     Series(Vec<(SimDuration, u64)>),
     /// From `from` evenly to `to` within `over`, which is more than 0, and then `to`: a leak.
@@ -63,6 +65,13 @@ pub enum Demand {
         /// How long that takes.
         over: SimDuration,
     },
+}
+
+impl Usage {
+    /// Whether anything is known of what is used.
+    pub fn is_known(&self) -> bool {
+        self.cpu.is_some() || self.memory.is_some()
+    }
 }
 
 impl Demand {
@@ -90,7 +99,7 @@ impl Demand {
     pub fn at(&self, drawn: u64, age: SimDuration) -> u64 {
         match self {
             Demand::Constant(amount) => *amount,
-            Demand::Drawn(_) => drawn,
+            Demand::Drawn(_) | Demand::Load => drawn,
             Demand::Series(steps) => {
                 let next = steps.partition_point(|(from, _)| *from <= age);
                 next.checked_sub(1).map_or(0, |step| steps[step].1)
@@ -107,7 +116,7 @@ impl Demand {
     /// When it next changes its course after `age`: steps, or ceases to rise or fall. None: never.
     pub fn next_turn(&self, age: SimDuration) -> Option<SimDuration> {
         match self {
-            Demand::Constant(_) | Demand::Drawn(_) => None,
+            Demand::Constant(_) | Demand::Drawn(_) | Demand::Load => None,
             Demand::Series(steps) => steps.iter().map(|(from, _)| *from).find(|from| *from > age),
             Demand::Ramp { over, .. } => (*over > age).then_some(*over),
         }

@@ -20,6 +20,7 @@ pub use recorder::Recorder;
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
+use crate::traffic::DataPlane;
 use crate::units::SimTime;
 use crate::world::View;
 
@@ -54,6 +55,10 @@ pub trait Observer {
     fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// An event has been handled.
     fn event_handled(&mut self, _view: &View<'_>) {}
+    /// A window of traffic is over.
+    fn traffic_seen(&mut self, _view: &View<'_>, _plane: &mut DataPlane<'_>) {}
+    /// Traffic has reached the end of the run.
+    fn traffic_ended(&mut self, _view: &View<'_>, _plane: &mut DataPlane<'_>) {}
     /// The run is over.
     fn end(&mut self, _view: &View<'_>) {}
 }
@@ -72,6 +77,16 @@ macro_rules! forward {
 impl<A: Observer, B: Observer> Observer for (A, B) {
     fn wants_explanation(&self, view: &View<'_>, pod: PodId) -> bool {
         self.0.wants_explanation(view, pod) || self.1.wants_explanation(view, pod)
+    }
+
+    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+        self.0.traffic_seen(view, plane);
+        self.1.traffic_seen(view, plane);
+    }
+
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+        self.0.traffic_ended(view, plane);
+        self.1.traffic_ended(view, plane);
     }
 
     forward! {

@@ -73,6 +73,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         scheduling: scheduling(spec, context),
         script,
         faults,
+        traffic: crate::model::Traffic::default(),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,

@@ -12,6 +12,9 @@ impl DataPlane<'_> {
         let one = self.attempts[attempt];
         self.settle_with_client(attempt, one.outcome);
         let latency = self.now.since(one.sent);
+        if let Some(span) = self.spans.get_mut(one.span) {
+            (span.answered, span.outcome) = (self.now, one.outcome);
+        }
         match one.pending {
             0 => self.attempts.free(attempt),
             _ => self.attempts[attempt].place = Place::Answered,

@@ -79,23 +79,14 @@ impl Compute {
         }
     }
 
-    /// How many requests compute.
-    pub(super) fn len(&self) -> usize {
-        self.finishes.len()
-    }
-
     /// Cores that they would use if the node had them, up to the limit.
     pub(super) fn wanted_cores(&self) -> f64 {
         (self.finishes.len() as f64).min(self.limit)
     }
 
-    /// The limit in cores.
-    pub(super) fn limit(&self) -> f64 {
-        self.limit
-    }
-
     /// Core-time used up so far, in ns.
-    pub(super) fn used_ns(&self) -> u64 {
+    pub(super) fn used_ns(&mut self, now: SimTime) -> u64 {
+        self.settle(now);
         self.used_ns as u64
     }
 
@@ -108,12 +99,6 @@ impl Compute {
     pub(super) fn set_share(&mut self, share: f64, now: SimTime) {
         self.settle(now);
         self.share = share;
-    }
-
-    /// Another limit, in cores, from now on.
-    pub(super) fn set_limit(&mut self, limit: f64, now: SimTime) {
-        self.settle(now);
-        self.limit = limit;
     }
 
     /// A request begins to compute: `work` ns of one core.
@@ -181,10 +166,9 @@ impl Compute {
 
     /// When the period ends in which the numbers stand.
     fn boundary(&self) -> SimTime {
-        if self.period_ns == 0 {
-            SimTime::NEVER
-        } else {
-            SimTime((self.settled.0 / self.period_ns + 1) * self.period_ns)
+        match self.settled.0.checked_div(self.period_ns) {
+            Some(period) => SimTime((period + 1) * self.period_ns),
+            None => SimTime::NEVER,
         }
     }
 
@@ -275,7 +259,7 @@ mod tests {
         compute.begin(0, 3e9, SimTime::ZERO);
         compute.begin(1, 1e9, SimTime(SECOND));
         assert_eq!(run(&mut compute), [(1, 3.0), (0, 4.0)]);
-        assert_eq!(compute.used_ns(), 4 * SECOND);
+        assert_eq!(compute.used_ns(SimTime(4 * SECOND)), 4 * SECOND);
     }
 
     #[test]

@@ -30,6 +30,17 @@ pub struct Seat {
     pub memory_limit: Option<u64>,
 }
 
+/// What requests need of a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerLoad {
+    /// Core-time used up so far, in ns.
+    pub compute_ns: u64,
+    /// How long requests stood still because the limit of CPU was reached, in ns.
+    pub throttled_ns: u64,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+}
+
 impl DataPlane<'_> {
     /// The backends of a service that are outside the cluster.
     pub(super) fn add_fixed(&mut self, service: ServiceId) {
@@ -149,6 +160,20 @@ impl DataPlane<'_> {
             self.set_ready(number, *service, false);
         }
         number
+    }
+
+    /// What requests have used of a pod, and the memory that they needed at the most since that was last asked.
+    pub fn load_of(&mut self, number: u32) -> ServerLoad {
+        let now = self.now;
+        let server = &mut self.servers[number];
+        let rules = &self.services[server.services[0].0.index()].model.server;
+        let peak = std::mem::replace(&mut server.peak, server.present);
+        let shared_ns = server.compute.as_mut().map_or(0, |compute| compute.used_ns(now));
+        ServerLoad {
+            compute_ns: server.compute_ns + shared_ns,
+            throttled_ns: server.compute.as_ref().map_or(0, |compute| compute.throttled_ns()),
+            memory_bytes: rules.memory_base + u64::from(peak) * rules.memory_per_request,
+        }
     }
 
     /// Cores of a node that its servers may use.

@@ -20,8 +20,10 @@ mod server;
 mod slab;
 mod source;
 mod sources;
+mod spans;
 pub mod statistics;
 
 pub use attempt::Outcome;
-pub use endpoints::Seat;
+pub use endpoints::{Seat, ServerLoad};
 pub use plane::{DataPlane, Notice};
+pub use spans::Span;

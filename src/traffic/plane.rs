@@ -11,6 +11,7 @@ use super::patience::PendingCall;
 use super::server::Server;
 use super::slab::Slab;
 use super::source::SourceState;
+use super::spans::{Span, Spans};
 use super::statistics::{ServiceStatistics, Tally};
 use crate::event_queue::EventQueue;
 use crate::ids::{PodId, ServiceId};
@@ -60,6 +61,9 @@ pub struct DataPlane<'m> {
     /// How requests of sources fared, by source and position in its mix.
     pub(super) source_tallies: Vec<Tally>,
     pub(super) events_handled: u64,
+    pub(super) requests_sent: u64,
+    /// What is recorded of single requests.
+    pub(super) spans: Spans,
 }
 
 /// A service while it runs.
@@ -129,6 +133,8 @@ impl<'m> DataPlane<'m> {
             news: 0,
             source_tallies: vec![Tally::default(); traffic.sources.len()],
             events_handled: 0,
+            requests_sent: 0,
+            spans: Spans::default(),
         };
         for service in 0..traffic.services.len() {
             if traffic.services[service].balancing == Balancing::Central {
@@ -222,6 +228,11 @@ impl<'m> DataPlane<'m> {
     /// How requests of sources fared, by source.
     pub fn source_tallies(&self) -> &[Tally] {
         &self.source_tallies
+    }
+
+    /// What was recorded of single requests, in the order in which they were sent.
+    pub fn spans(&self) -> &[Span] {
+        self.spans.list()
     }
 
     /// Takes what the cluster has to know.

@@ -45,6 +45,7 @@ impl<'m> DataPlane<'m> {
         if model.overflow.is_some() {
             request.operation = self.with_room(request.operation);
         }
+        let span = if request.trace == 0 { 0 } else { self.spans.begin(&request, self.now) };
         self.attempts.put(Attempt {
             request,
             origin,
@@ -59,7 +60,7 @@ impl<'m> DataPlane<'m> {
             outcome: Outcome::Well,
             place: Place::Travelling,
             is_retry,
-            span: 0,
+            span,
         })
     }
 

@@ -123,6 +123,9 @@ impl<'m> DataPlane<'m> {
         server.busy += 1;
         let one = &mut self.attempts[attempt];
         one.place = Place::Served;
+        if let Some(span) = self.spans.get_mut(one.span) {
+            (span.reached, span.began, span.server) = (one.reached, self.now, server.entity);
+        }
         if self.now > one.request.deadline {
             one.outcome = Outcome::Timeout;
             return self.finish(attempt);
@@ -197,7 +200,7 @@ impl<'m> DataPlane<'m> {
         self.attempts[attempt].pending = 1;
         for (branch, call) in calls.iter().enumerate() {
             let base = split_mix(
-                request.seed ^ (u64::from(step) << 32 | branch as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f),
+                request.seed ^ ((u64::from(step) << 32) | (branch as u64 + 1)).wrapping_mul(0xa076_1d64_78bd_642f),
             );
             let mut stream = DataPlane::step_stream(base, 0);
             let (is_made, is_cached) = (stream.unit() < call.probability, stream.unit() < call.cache_hit);
@@ -373,7 +376,11 @@ impl<'m> DataPlane<'m> {
     /// The answer goes back to the caller.
     #[inline]
     pub(super) fn respond(&mut self, attempt: u32) {
-        self.attempts[attempt].place = Place::Over;
+        let one = &mut self.attempts[attempt];
+        one.place = Place::Over;
+        if let Some(span) = self.spans.get_mut(one.span) {
+            span.finished = self.now;
+        }
         if self.is_instant {
             return self.answer(attempt);
         }

@@ -36,11 +36,6 @@ impl<T> Slab<T> {
         self.free.push(number);
     }
 
-    /// How many values are there.
-    pub(super) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
     /// All places, those of values that went included.
     pub(super) fn places(&self) -> u32 {
         self.places.len() as u32

@@ -41,6 +41,9 @@ impl<'m> DataPlane<'m> {
 
     fn send_from_source(&mut self, source: u16, draft: Draft, through: u32, session: u32) {
         let model = self.sources[usize::from(source)].model;
+        let every = self.traffic.sample_one_in;
+        let is_recorded = every > 0 && self.requests_sent.is_multiple_of(every);
+        self.requests_sent += 1;
         let request = Request {
             operation: draft.operation,
             seed: draft.seed,
@@ -51,7 +54,7 @@ impl<'m> DataPlane<'m> {
             through,
             source,
             depth: 0,
-            trace: 0,
+            trace: if is_recorded { self.spans.next_trace() } else { 0 },
             parent_span: 0,
         };
         self.call(request, Origin::Source(session), &model.policy);

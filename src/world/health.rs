@@ -130,6 +130,11 @@ impl Health {
         self.kubelet[node.index()] == Kubelet::Reporting
     }
 
+    /// Whether the node's pods run, whoever hears of it.
+    pub fn is_running(&self, node: NodeId) -> bool {
+        self.kubelet[node.index()] != Kubelet::Down
+    }
+
     /// Whether the control plane takes the node's pods for not ready, whatever they are: it has lost contact, and the
     /// node has not been ready since.
     pub fn hides_readiness(&self, node: NodeId) -> bool {

@@ -67,6 +67,10 @@ pub struct UsedRun {
     pub speed: f64,
     /// Whether it wants more CPU than its limit.
     pub is_throttled: bool,
+    /// Milli-cores that requests used of late.
+    pub load_cpu: u64,
+    /// Bytes that requests need.
+    pub load_memory: u64,
 }
 
 /// What the kubelet of a node knows of its memory (`managerImpl` of the eviction manager).
@@ -225,6 +229,8 @@ mod tests {
             drawn_memory: 0,
             speed: 1.0,
             is_throttled: false,
+            load_cpu: 0,
+            load_memory: 0,
         }
     }
 

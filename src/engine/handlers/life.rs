@@ -97,7 +97,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Driver::new(rules, life, now).abandon();
         }
         let saved = life.saved_work();
-        if life.phase == PodPhase::Failed && saved.iter().any(|work| work.0 > 0) {
+        let has_failed = life.phase == PodPhase::Failed;
+        self.note_server(pod);
+        if has_failed && saved.iter().any(|work| work.0 > 0) {
             self.leave_saved_work(pod, saved);
         }
         let images = &self.model.workload.images;
@@ -206,7 +208,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.schedule_step(pod, SimDuration(wake_at.0 - now.0), Step::Life);
         }
         if !self.is_seen(pod) {
-            return;
+            return self.note_server(pod);
         }
         if let Some(member) = self.world.member_mut(pod) {
             let has_restarted = (member.restarts, member.sidecar_restarts) != (restarts, sidecar_restarts);
@@ -221,6 +223,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.tell_controller(pod);
         }
         self.apply_readiness(pod, is_ready);
+        self.note_server(pod);
         if phase.is_finished() && self.world.pods.phase[pod.index()].holds_node() {
             // The end is an event of its own: whoever told the pod to end may be in the midst of something.
             self.schedule_step(pod, SimDuration::ZERO, Step::End);

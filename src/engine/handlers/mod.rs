@@ -11,5 +11,6 @@ pub(super) mod node_lifecycle;
 mod pod;
 pub(super) mod queue;
 mod scheduling;
+pub(super) mod traffic;
 mod usage;
 pub(super) mod writes;

@@ -16,7 +16,7 @@ use crate::engine::Event;
 use crate::engine::life::Rules;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
-use crate::model::Usage;
+use crate::model::{Demand, Usage};
 use crate::observe::Observer;
 use crate::policy::kubelet::cpu::{self, Want};
 use crate::policy::kubelet::eviction::{
@@ -38,20 +38,26 @@ struct Meter<'m> {
 }
 
 impl Meter<'_> {
+    /// Bytes that were drawn, or that requests need.
+    fn memory_given(&self) -> u64 {
+        if self.usage.memory == Some(Demand::Load) { self.run.load_memory } else { self.run.drawn_memory }
+    }
+
     /// Bytes that it uses then.
     fn memory(&self, instant: SimTime) -> u64 {
-        self.usage.memory.as_ref().map_or(0, |demand| demand.at(self.run.drawn_memory, self.run.age(instant)))
+        self.usage.memory.as_ref().map_or(0, |demand| demand.at(self.memory_given(), self.run.age(instant)))
     }
 
     /// Milli-cores that it wants then.
     fn cpu(&self, instant: SimTime) -> u64 {
-        self.usage.cpu.as_ref().map_or(0, |demand| demand.at(self.run.drawn_cpu, self.run.age(instant)))
+        let given = if self.usage.cpu == Some(Demand::Load) { self.run.load_cpu } else { self.run.drawn_cpu };
+        self.usage.cpu.as_ref().map_or(0, |demand| demand.at(given, self.run.age(instant)))
     }
 
     /// Whether it uses more memory than its limit.
     fn exceeds_limit(&self, instant: SimTime) -> bool {
         match (&self.usage.memory, self.usage.memory_limit) {
-            (Some(demand), Some(limit)) => demand.exceeds(limit, self.run.drawn_memory, self.run.age(instant)),
+            (Some(demand), Some(limit)) => demand.exceeds(limit, self.memory_given(), self.run.age(instant)),
             _ => false,
         }
     }
@@ -124,7 +130,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let Some(life) = life.filter(|life| !life.is_over()) else { return Vec::new() };
         let seed = self.model.seed;
         let run_of = |(index, state): (usize, &crate::world::lives::ContainerState)| {
-            let usage = rules.container(index).usage.as_ref()?;
+            let usage = rules.container(index).usage.as_ref().filter(|usage| usage.is_known())?;
             let Status::Running(running) = state.status else { return None };
             let stream = |name| move || seed.stream(name, rules.key(index, state.restarts));
             Some(UsedRun {
@@ -136,6 +142,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 drawn_memory: usage.memory.as_ref().map_or(0, |memory| memory.draw_memory(stream("usage/memory"))),
                 speed: 1.0,
                 is_throttled: false,
+                load_cpu: 0,
+                load_memory: 0,
             })
         };
         life.containers.iter().enumerate().filter_map(run_of).collect()
@@ -145,6 +153,21 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if self.world.usage.differs(node, pod, &runs) {
             let (joined, now) = (self.world.nodes.added[node.index()], self.world.time);
             self.world.usage.replace((node, joined), pod, runs, now);
+            self.look_at_usage(node, now);
+        }
+    }
+
+    /// Requests used so much of the CPU of a pod's container since its load was last told, and its memory is that now.
+    pub(super) fn note_load(&mut self, pod: PodId, container: usize, cpu_milli: u64, memory_bytes: u64) {
+        let now = self.world.time;
+        let Some(node) = self.world.pods.node(pod) else { return };
+        let Some(usage) = self.world.usage.get_mut(node) else { return };
+        usage.settle(now);
+        let Some(run) = usage.runs.iter_mut().find(|run| run.pod == pod && run.container as usize == container) else {
+            return;
+        };
+        if (run.load_cpu, run.load_memory) != (cpu_milli, memory_bytes) {
+            (run.load_cpu, run.load_memory) = (cpu_milli, memory_bytes);
             self.look_at_usage(node, now);
         }
     }
@@ -313,6 +336,24 @@ impl<'m, O: Observer> Simulation<'m, O> {
         [turn, excess, cpu_turn, exhaustion, look].into_iter().min().unwrap_or(SimTime::NEVER)
     }
 
+    /// Tells the data plane what is left of the node's CPU for requests, should they want all of it: what other containers
+    /// want is theirs as far as their shares go.
+    fn grant_to_requests(&mut self, node: NodeId, meters: &[Meter<'m>], wants: &[Want], capacity: u64) {
+        let is_load = |meter: &Meter<'_>| meter.usage.cpu == Some(Demand::Load);
+        if !meters.iter().any(is_load) {
+            return;
+        }
+        let at_most = |(meter, want): (&Meter<'_>, &Want)| match is_load(meter) {
+            true => Want { milli: meter.usage.cpu_limit.unwrap_or(capacity).min(capacity), shares: want.shares },
+            false => Want { milli: want.milli, shares: want.shares },
+        };
+        let wants: Vec<Want> = meters.iter().zip(wants).map(at_most).collect();
+        let granted = cpu::divide(capacity, &wants);
+        let of_requests = meters.iter().zip(granted).filter(|(meter, _)| is_load(meter));
+        let cores = of_requests.map(|(_, milli)| milli).sum::<f64>() / 1000.0;
+        self.set_server_cores(node, cores);
+    }
+
     /// Divides the CPU of the node among its containers, and lets those that work for a time do so at their new speed.
     fn share_cpu(&mut self, node: NodeId, meters: &[Meter<'m>]) {
         let now = self.world.time;
@@ -325,6 +366,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 Want { milli: meter.cpu(now).min(limit), shares: cpu::shares(meter.usage.cpu_request) }
             })
             .collect();
+        self.grant_to_requests(node, meters, &wants, capacity);
         let granted = cpu::divide(capacity, &wants);
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         usage.set_contended(wants.iter().map(|want| want.milli).sum::<u64>() > capacity);

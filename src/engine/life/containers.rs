@@ -245,6 +245,7 @@ impl Driver<'_> {
             stop: Stop::No,
             progress,
             is_oom_killed: false,
+            held_end: None,
         });
         state.is_started = !has_startup_probe;
         state.is_ready = !has_startup_probe && container.probes.readiness.is_none();

@@ -1,6 +1,6 @@
 //! Containers are stopped, and pods end (`killContainer`, `terminationOrdering`).
 
-use super::{Driver, SECOND};
+use super::{Driver, Report, SECOND};
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::{Status, Stop, Termination};
 
@@ -56,6 +56,33 @@ impl Driver<'_> {
             }
         }
         self.has_changed = true;
+    }
+
+    /// The container at `index`, which was told to end, still has requests to answer: it lives on until it is released, up to
+    /// its grace period.
+    pub(in crate::engine) fn hold(self, index: usize) -> Report {
+        if let (Some(Termination { since, grace }), Status::Running(running)) =
+            (self.life.termination, &mut self.life.containers[index].status)
+            && running.stop == Stop::WithPod
+            && running.held_end.is_none()
+        {
+            let end = since.after(grace.max(GRACE_MIN));
+            if running.ends_at < end {
+                running.held_end = Some((running.ends_at, running.exit_code));
+                (running.ends_at, running.exit_code) = (end, KILLED);
+            }
+        }
+        self.settle()
+    }
+
+    /// The container at `index` has answered its last request: it ends as it would have, or now.
+    pub(in crate::engine) fn release(self, index: usize) -> Report {
+        if let Status::Running(running) = &mut self.life.containers[index].status
+            && let Some((end, exit_code)) = running.held_end.take()
+        {
+            (running.ends_at, running.exit_code) = (end.max(self.now).min(running.ends_at), exit_code);
+        }
+        self.settle()
     }
 
     /// Less time than it was given before.

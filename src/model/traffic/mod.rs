@@ -15,7 +15,7 @@ use crate::ids::{ClassId, ServiceId, ZoneId};
 use crate::units::{SimDuration, SimTime};
 
 /// All traffic of a run.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Traffic {
     /// Who answers requests.
     pub services: Vec<Service>,
@@ -31,8 +31,24 @@ pub struct Traffic {
     pub endpoint_delay: Dist,
     /// Of how many requests of sources one is recorded with all its calls; 0: of none.
     pub sample_one_in: u64,
-    /// How often the use of CPU and memory that requests drive is told to nodes.
+    /// How often the use of CPU and memory that requests drive is told to nodes, above 0. Default: 10 s, as often as cAdvisor
+    /// looks (`housekeeping_interval`).
     pub usage_window: SimDuration,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Traffic {
+            services: Vec::new(),
+            sources: Vec::new(),
+            network: Network::default(),
+            mode: Mode::Requests,
+            warm_up: SimTime::ZERO,
+            endpoint_delay: Dist::ZERO,
+            sample_one_in: 0,
+            usage_window: SimDuration(10_000_000_000),
+        }
+    }
 }
 
 /// How requests are simulated.

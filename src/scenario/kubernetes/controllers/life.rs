@@ -74,9 +74,7 @@ impl PodMakers {
             let is_init = list == "initContainers";
             let containers = items.iter().map(|tree| {
                 let mut container = self.container(tree, &field, is_init, whose, notes);
-                if let Some(usage) = &mut container.usage {
-                    promises.complete(usage, tree, container.is_sidecar, notes);
-                }
+                promises.complete(container.usage.get_or_insert_default(), tree, container.is_sidecar, notes);
                 container
             });
             containers.collect()

@@ -1,0 +1,229 @@
+//! Pods serve requests: the cluster tells the data plane who is there, and hears from it what requests do to pods.
+//!
+//! A pod of a service becomes a server when it is first ready, ends when it is told to, and is gone when its first container
+//! stops, or its node. While a pod that was told to end still answers requests its container lives on, up to the grace
+//! period. Every window what requests used of CPU and memory becomes the usage of its first container.
+//!
+//! Cost: O(1) for each change of a pod, and O(servers) for each window.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Event;
+use crate::engine::run::Simulation;
+use crate::ids::{NodeId, PodId, ServiceId};
+use crate::model::Model;
+use crate::model::traffic::Backends;
+use crate::observe::Observer;
+use crate::traffic::{DataPlane, Notice, Seat};
+use crate::units::SimTime;
+use crate::world::lives::Status;
+use crate::world::{Phase, View};
+
+/// Traffic and its servers.
+#[derive(Debug)]
+pub(in crate::engine) struct TrafficState<'m> {
+    pub(in crate::engine) plane: DataPlane<'m>,
+    /// Services by class of pods.
+    services: Vec<Vec<ServiceId>>,
+    /// Pods that are servers.
+    seats: BTreeMap<PodId, Server>,
+}
+
+/// A pod as a server.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    number: u32,
+    is_ready: bool,
+    is_ending: bool,
+    /// Core-time that its requests had used when it was last looked at, in ns.
+    used_ns: u64,
+}
+
+impl<'m> TrafficState<'m> {
+    /// The traffic of a model; none: there is none.
+    ///
+    /// # Panics
+    /// When a balancer refuses its parameters.
+    pub(in crate::engine) fn new(model: &'m Model) -> Option<TrafficState<'m>> {
+        if model.traffic.services.is_empty() {
+            return None;
+        }
+        let mut services = vec![Vec::new(); model.workload.classes.len()];
+        for (position, service) in model.traffic.services.iter().enumerate() {
+            if let Backends::Pods(classes) = &service.backends {
+                for class in classes {
+                    services[class.index()].push(ServiceId::from_index(position));
+                }
+            }
+        }
+        let plane = DataPlane::new(&model.traffic, model.seed).expect("balancers were checked with their parameters");
+        Some(TrafficState { plane, services, seats: BTreeMap::new() })
+    }
+}
+
+/// What a pod is to requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Standing {
+    /// Its first container works.
+    is_running: bool,
+    /// Clients may be told of it.
+    is_ready: bool,
+    /// It was told to end.
+    is_ending: bool,
+}
+
+impl<O: Observer> Simulation<'_, O> {
+    /// Traffic moves on up to `until`, or to the first instant at which the cluster hears of it, which is given.
+    pub(in crate::engine) fn advance_traffic(&mut self, until: SimTime) -> Option<SimTime> {
+        let state = self.traffic.as_mut()?;
+        state.plane.advance(until).then(|| state.plane.now())
+    }
+
+    /// Does what notices of the data plane ask for.
+    pub(in crate::engine) fn on_notices(&mut self) {
+        let Some(state) = &mut self.traffic else { return };
+        for notice in state.plane.take_notices() {
+            match notice {
+                Notice::Drained(pod) => {
+                    let index = self.serving_container(pod);
+                    self.drive(pod, |driver| driver.release(index));
+                }
+                Notice::OutOfMemory(pod) => self.kill_for_requests(pod),
+            }
+        }
+    }
+
+    fn kill_for_requests(&mut self, pod: PodId) {
+        let now = self.world.time;
+        let index = self.serving_container(pod);
+        if let Some(node) = self.world.pods.node(pod)
+            && let Some(usage) = self.world.usage.get_mut(node)
+        {
+            usage.settle(now);
+            usage.totals.oom_kills += 1;
+        }
+        self.drive(pod, |driver| driver.oom_kill(index));
+    }
+
+    /// The container of a pod that serves: the first that is no init container.
+    fn serving_container(&self, pod: PodId) -> usize {
+        let life = self.world.member(pod).and_then(|member| member.life.as_deref());
+        life.map_or(0, |life| life.init_count)
+    }
+
+    fn standing(&self, pod: PodId) -> Standing {
+        let phase = self.world.pods.phase[pod.index()];
+        let node = self.world.pods.node(pod).filter(|_| phase.holds_node());
+        let is_there = node.is_some_and(|node| self.is_up(node) && self.world.health.is_running(node));
+        let Some(member) = self.world.member(pod) else {
+            let is_running = is_there && phase == Phase::Running;
+            return Standing { is_running, is_ready: is_running, is_ending: false };
+        };
+        let Some(life) = member.life.as_deref().filter(|life| !life.is_over()) else {
+            return Standing { is_running: false, is_ready: false, is_ending: false };
+        };
+        let is_running = matches!(life.containers[life.init_count].status, Status::Running(_));
+        Standing {
+            is_running: is_there && is_running,
+            is_ready: member.ready_since != SimTime::NEVER,
+            is_ending: life.termination.is_some(),
+        }
+    }
+
+    /// Tells the data plane what a pod has become.
+    pub(in crate::engine) fn note_server(&mut self, pod: PodId) {
+        let Some(state) = &self.traffic else { return };
+        let class = self.world.pods.class[pod.index()];
+        if state.services[class.index()].is_empty() {
+            return;
+        }
+        let standing = self.standing(pod);
+        match self.traffic.as_ref().and_then(|state| state.seats.get(&pod).copied()) {
+            None if standing.is_running && standing.is_ready && !standing.is_ending => self.open_server(pod),
+            None => {}
+            Some(server) => self.change_server(pod, server, standing),
+        }
+    }
+
+    fn open_server(&mut self, pod: PodId) {
+        let Some(node) = self.world.pods.node(pod) else { return };
+        let seat = self.seat(pod, node);
+        let cores = self.server_cores(node);
+        let class = self.world.pods.class[pod.index()];
+        let Some(state) = &mut self.traffic else { return };
+        let number = state.plane.open(&seat, &state.services[class.index()]);
+        state.seats.insert(pod, Server { number, is_ready: true, is_ending: false, used_ns: 0 });
+        state.plane.set_node_cores(seat.node, cores);
+        state.plane.tell_ready(number, true);
+    }
+
+    /// What the data plane has to know of a pod.
+    fn seat(&self, pod: PodId, node: NodeId) -> Seat {
+        let class = self.model.workload.class(self.world.pods.class[pod.index()]);
+        let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
+        let usage = self.life_rules(pod).and_then(|rules| rules.template.containers.first()?.usage.as_deref());
+        Seat {
+            pod,
+            zone: shape.zone,
+            node: node.0,
+            cpu_request: usage.map_or(class.requests.cpu.0, |usage| usage.cpu_request),
+            cpu_limit: usage.and_then(|usage| usage.cpu_limit),
+            memory_limit: usage.and_then(|usage| usage.memory_limit),
+        }
+    }
+
+    fn change_server(&mut self, pod: PodId, mut server: Server, standing: Standing) {
+        let Some(state) = &mut self.traffic else { return };
+        if !standing.is_running {
+            state.seats.remove(&pod);
+            state.plane.close(server.number);
+            return;
+        }
+        if server.is_ready != standing.is_ready && !standing.is_ending {
+            server.is_ready = standing.is_ready;
+            state.plane.tell_ready(server.number, standing.is_ready);
+        }
+        let ends = standing.is_ending && !std::mem::replace(&mut server.is_ending, standing.is_ending);
+        state.seats.insert(pod, server);
+        if ends {
+            state.plane.end(server.number);
+            // Its container lives until its requests are answered; that is told when it is so.
+            let index = self.serving_container(pod);
+            self.drive(pod, |driver| driver.hold(index));
+        }
+    }
+
+    /// What a node's servers may use of its cores: all of them, until it is known what else is used.
+    fn server_cores(&self, node: NodeId) -> f64 {
+        let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
+        (shape.allocatable.cpu.0 + shape.reserved.cpu.0) as f64 / 1000.0
+    }
+
+    /// Cores that the servers of a node may use from now on.
+    pub(in crate::engine) fn set_server_cores(&mut self, node: NodeId, cores: f64) {
+        if let Some(state) = &mut self.traffic {
+            state.plane.set_node_cores(node.0, cores);
+        }
+    }
+
+    /// A window is over: what requests used becomes what containers use, and observers look.
+    pub(in crate::engine) fn on_window(&mut self) {
+        let window = self.model.traffic.usage_window;
+        self.schedule(self.world.time.after(window), Event::Window);
+        let Some(state) = &mut self.traffic else { return };
+        let mut used = Vec::with_capacity(state.seats.len());
+        for (&pod, server) in &mut state.seats {
+            let load = state.plane.load_of(server.number);
+            let spent_ns = load.compute_ns - std::mem::replace(&mut server.used_ns, load.compute_ns);
+            used.push((pod, spent_ns * 1000 / window.0.max(1), load.memory_bytes));
+        }
+        for (pod, cpu_milli, memory_bytes) in used {
+            let container = self.serving_container(pod);
+            self.note_load(pod, container, cpu_milli, memory_bytes);
+        }
+        if let Some(state) = &mut self.traffic {
+            let view = View { model: self.model, world: &self.world };
+            self.observer.traffic_seen(&view, &mut state.plane);
+        }
+    }
+}
