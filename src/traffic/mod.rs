@@ -1,1 +1,3 @@
 //! The data plane: requests from clients to servers.
+
+pub(crate) mod arrivals;
