@@ -11,6 +11,6 @@ pub mod summary;
 
 pub use bootstrap::{BootstrapInterval, bootstrap_difference, bootstrap_mean};
 pub use bound::{martello_toth_bound, volume_bounds};
-pub use interval::{Direction, MeanInterval, PairedDifference, Verdict, mean_interval, paired_difference};
+pub use interval::{Direction, MeanInterval, PairedDifference, Verdict, mean_interval, paired_difference, student_t};
 pub use quantile::{quantile, quantiles};
 pub use summary::{Summary, TimeWeightedMean};
