@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::daemons;
-use super::distribution::{distribution, mean_seconds};
+use super::distribution::{distribution, gap_seconds};
 use super::faults;
 use super::images;
 use super::import;
@@ -416,7 +416,7 @@ fn expected(arrivals: &Arrivals, count: Option<u64>, horizon: Option<Duration>) 
     match (count, arrivals, horizon) {
         (Some(count), _, _) => count as f64,
         (None, Arrivals::Gaps(gap) | Arrivals::Renewal(gap), Some(horizon)) => {
-            horizon.0.as_seconds() / mean_seconds(gap)
+            horizon.0.as_seconds() / gap_seconds(gap)
         }
         (None, Arrivals::At(instants), _) => instants.len() as f64,
         (None, _, None) => 1.0,

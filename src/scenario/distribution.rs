@@ -58,20 +58,12 @@ fn positive(name: &str, span: &Duration) -> Result<f64, String> {
     if span.0.0 == 0 { Err(format!("`{name}` must be more than 0")) } else { Ok(seconds(span)) }
 }
 
-/// The mean in seconds, for estimates of size; the cut of a normal at zero is left out.
-pub(super) fn mean_seconds(dist: &Dist) -> f64 {
+/// The mean gap in seconds, for estimates of how much arrives. A Pareto without bound may have no mean; its shortest gap
+/// bounds the number of arrivals from above.
+pub(super) fn gap_seconds(dist: &Dist) -> f64 {
     match dist {
-        Dist::Constant(span) => span.as_seconds(),
-        Dist::Uniform { min, max } => (min + max) / 2.0,
-        Dist::Exponential { mean } | Dist::Normal { mean, .. } => *mean,
-        Dist::Lognormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0),
-        Dist::Weibull { scale, shape } => scale * libm::tgamma(1.0 + 1.0 / shape),
-        // Without an upper bound the mean of a Pareto is infinite for shapes up to 1; the shortest span bounds it
-        // below.
-        Dist::Pareto { min, shape, .. } if *shape > 1.0 => shape * min / (shape - 1.0),
-        Dist::Pareto { min, .. } => *min,
-        Dist::Hyperexponential { branches } => branches.iter().map(|(probability, mean)| probability * mean).sum(),
-        Dist::Empirical(spans) => spans.iter().map(|span| span.as_seconds()).sum::<f64>() / spans.len() as f64,
+        Dist::Pareto { min, .. } if dist.mean_seconds().is_infinite() => *min,
+        _ => dist.mean_seconds(),
     }
 }
 
@@ -103,8 +95,15 @@ mod tests {
             ("{hyperexponential: [{weight: 3, mean: 1s}, {weight: 1, mean: 5s}]}", 2.0),
             ("{empirical: [1s, 2s]}", 1.5),
         ] {
-            let measured = mean_seconds(&read(text).unwrap());
+            let measured = read(text).unwrap().mean_seconds();
             assert!((measured - mean).abs() < 1e-9, "{text}: {measured}");
+        }
+    }
+
+    #[test]
+    fn a_gap_without_mean_counts_as_the_shortest() {
+        for (text, gap) in [("{pareto: {min: 2s, shape: 1}}", 2.0), ("{pareto: {min: 2s, shape: 2}}", 4.0)] {
+            assert_eq!(gap_seconds(&read(text).unwrap()), gap, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
-use super::distribution::{distribution, mean_seconds};
+use super::distribution::{distribution, gap_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
@@ -390,7 +390,7 @@ fn mean_gap_seconds(arrivals: &ArrivalsSpec) -> f64 {
     match arrivals {
         ArrivalsSpec::Poisson(poisson) => 1.0 / poisson.per_second,
         ArrivalsSpec::Every(gap) => gap.0.as_seconds(),
-        ArrivalsSpec::Distribution(spec) => distribution(spec).map_or(0.0, |dist| mean_seconds(&dist)),
+        ArrivalsSpec::Distribution(spec) => distribution(spec).map_or(0.0, |dist| gap_seconds(&dist)),
         ArrivalsSpec::At(_) => 0.0,
     }
 }

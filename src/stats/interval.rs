@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::function::erf::erfc_inv;
 
 use super::Summary;
 
@@ -73,35 +74,54 @@ pub struct PairedDifference {
     pub verdict: Verdict,
 }
 
-/// The quantile 0.975 of Student's t distribution, which bounds a two-sided 95 % interval.
-///
-/// Rounded to nine decimals: the logarithms inside may differ in the last bits between platforms, and tables must not.
+/// The quantile 0.975 of Student's t distribution, which bounds a two-sided 95 % interval; see [`student_t`].
 ///
 /// # Panics
 /// When `degrees_of_freedom` is 0.
 pub fn student_t_975(degrees_of_freedom: u64) -> f64 {
+    student_t(0.975, degrees_of_freedom)
+}
+
+/// The quantile of Student's t distribution at `probability`.
+///
+/// Rounded to nine decimals: the logarithms inside may differ in the last bits between platforms, and tables must not.
+///
+/// # Panics
+/// When `degrees_of_freedom` is 0 or `probability` is not between 0 and 1.
+///
+/// ```
+/// use wavetank::stats::student_t;
+/// // One degree of freedom: tan(pi (p - 1/2)).
+/// assert_eq!(student_t(0.75, 1), 1.0);
+/// ```
+pub fn student_t(probability: f64, degrees_of_freedom: u64) -> f64 {
     assert!(degrees_of_freedom > 0, "Student's t needs at least one degree of freedom");
+    assert!(probability > 0.0 && probability < 1.0, "a probability is not between 0 and 1");
     let quantile = if degrees_of_freedom <= LARGEST_INVERTED {
         let distribution = StudentsT::new(0.0, 1.0, degrees_of_freedom as f64).expect("the parameters are valid");
-        distribution.inverse_cdf(0.975)
+        distribution.inverse_cdf(probability)
     } else {
-        near_normal_975(degrees_of_freedom as f64)
+        near_normal(standard_normal(probability), degrees_of_freedom as f64)
     };
     (quantile * 1e9).round() / 1e9
+}
+
+/// The quantile of the standard normal distribution at `probability`.
+fn standard_normal(probability: f64) -> f64 {
+    -std::f64::consts::SQRT_2 * erfc_inv(2.0 * probability)
 }
 
 /// Up to here the library inverts the distribution; at millions of degrees its result loses its leading digits.
 const LARGEST_INVERTED: u64 = 1000;
 
-/// The quantile 0.975 for many degrees of freedom, from the normal one by the expansion in Abramowitz and Stegun
-/// (1964), 26.7.5; the first omitted term is 1.4e-12 at 1000 degrees.
-fn near_normal_975(nu: f64) -> f64 {
-    const Z: f64 = 1.959_963_984_540_054;
-    let (z3, z5, z7) = (Z * Z * Z, Z * Z * Z * Z * Z, Z * Z * Z * Z * Z * Z * Z);
-    let first = (z3 + Z) / 4.0;
-    let second = (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / 96.0;
-    let third = (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / 384.0;
-    Z + (first + (second + third / nu) / nu) / nu
+/// The quantile for many degrees of freedom, from the normal one `z` by the expansion in Abramowitz and Stegun (1964),
+/// 26.7.5; the first omitted term is 1.4e-12 at 1000 degrees for the quantile 0.975.
+fn near_normal(z: f64, nu: f64) -> f64 {
+    let (z3, z5, z7) = (z * z * z, z * z * z * z * z, z * z * z * z * z * z * z);
+    let first = (z3 + z) / 4.0;
+    let second = (5.0 * z5 + 16.0 * z3 + 3.0 * z) / 96.0;
+    let third = (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * z) / 384.0;
+    z + (first + (second + third / nu) / nu) / nu
 }
 
 /// The mean of `values` with its 95 % Student-t interval.
@@ -163,7 +183,32 @@ mod tests {
             assert!((student_t_975(degrees) - expected).abs() < 5.1e-4, "{degrees}: {}", student_t_975(degrees));
         }
         // Two ways, one result, where they meet.
-        assert!((student_t_975(LARGEST_INVERTED) - near_normal_975(LARGEST_INVERTED as f64)).abs() < 2e-9);
+        for probability in [0.025, 0.9, 0.975, 0.995, 0.9995] {
+            let expanded = near_normal(standard_normal(probability), LARGEST_INVERTED as f64);
+            assert!((student_t(probability, LARGEST_INVERTED) - expanded).abs() < 2e-9, "{probability}: {expanded}");
+        }
+    }
+
+    #[test]
+    fn t_quantiles_at_other_levels() {
+        // Two degrees: (2 p - 1) / sqrt(2 p (1 - p)); the rest from the table at the end of every textbook.
+        assert!((student_t(0.995, 2) - 0.99 / (2.0 * 0.995 * 0.005f64).sqrt()).abs() < 1e-9);
+        for (probability, degrees, expected) in [
+            (0.9, 5, 1.476),
+            (0.95, 10, 1.812),
+            (0.995, 9, 3.250),
+            (0.995, 31, 2.744),
+            (0.9995, 20, 3.850),
+            (0.005, 31, -2.744),
+            (0.995, 10_000_000, 2.576),
+        ] {
+            let found = student_t(probability, degrees);
+            assert!((found - expected).abs() < 5.1e-4, "{probability}, {degrees}: {found}");
+        }
+        assert_eq!(student_t(0.5, 7), 0.0);
+        // What it was before there were other levels, to the last digit.
+        assert_eq!([1, 4, 30, 1000].map(student_t_975), [12.706204736, 2.776445105, 2.042272456, 1.962339081]);
+        assert_eq!([1001, 5000, 1 << 40].map(student_t_975), [1.962336705, 1.960438552, 1.959963985]);
     }
 
     #[test]

@@ -152,8 +152,8 @@ impl<'m> DataPlane<'m> {
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            self.sources[source].next = first.map_or(SimTime::NEVER, |(time, _)| time);
-            self.sources[source].listed = first.and_then(|(_, listed)| listed);
+            self.sources[source].next = first.map_or(SimTime::NEVER, |one| one.at);
+            self.sources[source].listed = first.and_then(|one| one.operation);
             self.arrivals.push(times);
             if let Arrivals::Closed { users, think } = &model.arrivals {
                 for _ in 0..*users {

@@ -16,12 +16,12 @@ impl<'m> DataPlane<'m> {
     pub(super) fn on_arrival(&mut self, source: usize) {
         let state = &mut self.sources[source];
         let next = self.arrivals[source].next();
-        state.next = next.map_or(SimTime::NEVER, |(time, _)| time);
+        state.next = next.map_or(SimTime::NEVER, |one| one.at);
         if let Some(mean) = state.mean_session() {
             let client = state.begin_session(Some(mean));
             return self.send_of_session(source as u16, client);
         }
-        let listed = std::mem::replace(&mut state.listed, next.and_then(|(_, listed)| listed));
+        let listed = std::mem::replace(&mut state.listed, next.and_then(|one| one.operation));
         let draft = state.draft(listed);
         let through = state.next_client();
         self.send_from_source(source as u16, draft, through, NONE);

@@ -74,10 +74,26 @@ pub enum Gap {
     Lognormal(f64),
 }
 
+impl Gap {
+    /// The variance over the squared mean: 1 for the exponential, 0 for the deterministic gap.
+    pub fn squared_variation(self) -> f64 {
+        match self {
+            Gap::Exponential => 1.0,
+            Gap::Deterministic => 0.0,
+            Gap::Gamma(shape) => 1.0 / shape,
+            Gap::Weibull(shape) => {
+                let mean = libm::tgamma(1.0 + 1.0 / shape);
+                libm::tgamma(1.0 + 2.0 / shape) / (mean * mean) - 1.0
+            }
+            Gap::Lognormal(sigma) => libm::expm1(sigma * sigma),
+        }
+    }
+}
+
 /// A rate over time: straight lines between points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// Instants that do not descend, from 0 on, and the rate a second there; two points at one instant make a step. The rate
+    /// Instants that do not descend, from 0 on, and the rate a second there, at least 0; two points at one instant make a step. The rate
     /// stays that of the last point.
     pub points: Vec<(SimTime, f64)>,
 }
