@@ -54,6 +54,12 @@ impl LatencyRecorder {
         self.max_ns = self.max_ns.max(latency.0);
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+        (self.sum_ns, self.min_ns, self.max_ns) = (0, u64::MAX, 0);
+    }
+
     /// Takes in what another one has.
     pub fn merge(&mut self, other: &LatencyRecorder) {
         self.histogram.add(&other.histogram).expect("the histogram grows as it must");

@@ -1,8 +1,9 @@
 //! Back at the caller: what became of an attempt.
 
-use super::attempt::{NONE, Origin, Outcome, Place};
+use super::attempt::{Attempt, NONE, Origin, Outcome, Place};
 use super::event::Event;
 use super::plane::{DataPlane, is_some};
+use crate::model::traffic::OperationRef;
 use crate::policy::balancer::Balancer;
 use crate::units::SimDuration;
 
@@ -22,13 +23,23 @@ impl DataPlane<'_> {
         if one.origin == Origin::GivenUp {
             return;
         }
-        self.services[one.request.operation.service.index()].statistics.attempts.note(one.outcome, latency);
+        self.note_attempt(&one, one.outcome, latency);
         match one.origin {
             Origin::Nobody | Origin::GivenUp => {}
             Origin::Source(session) => self.answer_source(one.request.source, session, one.outcome, latency),
             Origin::Parent { is_optional, attempt } => self.answer_parent(attempt, is_optional, one.outcome),
             Origin::Call(call) => self.answer_call(call, attempt, one.outcome),
         }
+    }
+
+    /// Counts how an attempt ended for its caller.
+    #[inline]
+    pub(super) fn note_attempt(&mut self, one: &Attempt, outcome: Outcome, latency: SimDuration) {
+        let OperationRef { service, operation } = one.request.operation;
+        let zone = if is_some(one.server) { self.servers[one.server].zone } else { None };
+        let state = &mut self.services[service.index()];
+        state.statistics.attempts.note(outcome, latency, state.model.objective);
+        state.statistics.note((operation, zone), outcome, latency, self.zones);
     }
 
     /// The client through which an attempt was sent does not wait for it any more.

@@ -21,9 +21,10 @@ mod slab;
 mod source;
 mod sources;
 mod spans;
-pub mod statistics;
+mod statistics;
 
 pub use attempt::Outcome;
 pub use endpoints::{Seat, ServerLoad};
 pub use plane::{DataPlane, Notice};
 pub use spans::Span;
+pub use statistics::{Cell, Fate, Level, ServiceStatistics, Window};

@@ -110,8 +110,8 @@ impl<'m> DataPlane<'m> {
         self.settle_with_client(attempt, outcome);
         let one = &mut self.attempts[attempt];
         one.origin = Origin::GivenUp;
-        let latency = self.now.since(one.sent);
-        self.services[one.request.operation.service.index()].statistics.attempts.note(outcome, latency);
+        let one = *one;
+        self.note_attempt(&one, outcome, self.now.since(one.sent));
     }
 
     /// After a failure: a retry, or the end of the call unless other attempts are on their way. Whether the call is over.

@@ -12,10 +12,10 @@ use super::server::Server;
 use super::slab::Slab;
 use super::source::SourceState;
 use super::spans::{Span, Spans};
-use super::statistics::{ServiceStatistics, Tally};
+use super::statistics::{Fate, ServiceStatistics};
 use crate::event_queue::EventQueue;
 use crate::ids::{PodId, ServiceId};
-use crate::model::traffic::{Arrivals, Balancing, Service, Traffic};
+use crate::model::traffic::{Arrivals, Balancing, Objective, Service, Source, Traffic};
 use crate::policy::ParameterError;
 use crate::policy::balancer::{self, Backend, Load};
 use crate::rng::{Seed, Stream, split_mix};
@@ -58,8 +58,11 @@ pub struct DataPlane<'m> {
     /// Servers so far, and news of backends.
     pub(super) servers_made: u64,
     pub(super) news: u64,
-    /// How requests of sources fared, by source and position in its mix.
-    pub(super) source_tallies: Vec<Tally>,
+    /// How requests of sources fared, and what they were promised, by source.
+    pub(super) source_fates: Vec<Fate>,
+    pub(super) objectives: Vec<Option<Objective>>,
+    /// How many zones the services' backends may be in.
+    pub(super) zones: usize,
     pub(super) events_handled: u64,
     pub(super) requests_sent: u64,
     /// What is recorded of single requests.
@@ -103,11 +106,11 @@ pub(super) struct Slot {
 }
 
 impl<'m> DataPlane<'m> {
-    /// Traffic before anything has happened; servers outside the cluster are there.
+    /// Traffic before anything has happened, in a cluster with so many zones; servers outside the cluster are there.
     ///
     /// # Errors
     /// When a balancer refuses its parameters, which does not happen to a validated model.
-    pub fn new(traffic: &'m Traffic, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+    pub fn new(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
         let network = &traffic.network;
         let spans = [&network.within_zone, &network.between_zones, &network.between_regions];
         let has_sidecars = traffic.services.iter().any(|service| service.guard.sidecar.is_some());
@@ -131,7 +134,9 @@ impl<'m> DataPlane<'m> {
             done: Vec::new(),
             servers_made: 0,
             news: 0,
-            source_tallies: vec![Tally::default(); traffic.sources.len()],
+            source_fates: vec![Fate::default(); traffic.sources.len()],
+            objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
+            zones,
             events_handled: 0,
             requests_sent: 0,
             spans: Spans::default(),
@@ -143,6 +148,9 @@ impl<'m> DataPlane<'m> {
             plane.add_fixed(ServiceId::from_index(service));
         }
         plane.begin_sources();
+        if traffic.warm_up > SimTime::ZERO {
+            plane.events.push(traffic.warm_up, 0, Event::WarmUp);
+        }
         Ok(plane)
     }
 
@@ -163,6 +171,12 @@ impl<'m> DataPlane<'m> {
                 }
             }
         }
+    }
+
+    /// From now on it counts.
+    fn on_warm_up(&mut self) {
+        self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
+        self.services.iter_mut().for_each(|service| service.statistics.forget());
     }
 
     /// The present instant.
@@ -222,12 +236,35 @@ impl<'m> DataPlane<'m> {
             Event::Endpoints(service) => self.on_endpoints(service),
             Event::Readmit(client) => self.on_readmit(client),
             Event::Adapt(server) => self.on_adapt(server),
+            Event::WarmUp => self.on_warm_up(),
         }
     }
 
     /// How requests of sources fared, by source.
-    pub fn source_tallies(&self) -> &[Tally] {
-        &self.source_tallies
+    pub fn sources(&self) -> &[Fate] {
+        &self.source_fates
+    }
+
+    /// What is known of a service.
+    pub fn statistics(&self, service: ServiceId) -> &ServiceStatistics {
+        &self.services[service.index()].statistics
+    }
+
+    /// How many backends of a service are ready.
+    pub fn backends(&self, service: ServiceId) -> usize {
+        self.services[service.index()].ready.len()
+    }
+
+    /// Core-time that requests for a service have used of its backends that are there, in ns.
+    pub fn compute_ns(&mut self, service: ServiceId) -> u64 {
+        let slots: Vec<u32> = self.services[service.index()].slots.iter().map(|slot| slot.server).collect();
+        slots.into_iter().filter(|&server| is_some(server)).map(|server| self.load_of(server).compute_ns).sum()
+    }
+
+    /// What the windows have seen begins anew.
+    pub fn begin_windows(&mut self) {
+        self.source_fates.iter_mut().for_each(Fate::begin_window);
+        self.services.iter_mut().for_each(|service| service.statistics.attempts.begin_window());
     }
 
     /// What was recorded of single requests, in the order in which they were sent.
@@ -310,6 +347,12 @@ impl<'m> ServiceState<'m> {
         self.tokens = (if passes { tokens - 1.0 } else { tokens }, now);
         passes
     }
+}
+
+/// What the service promises that a source asks first.
+fn objective_of(traffic: &Traffic, source: &Source) -> Option<Objective> {
+    let (operation, _) = source.mix.first()?;
+    traffic.services[operation.service.index()].objective
 }
 
 /// Whether a number stands for something.

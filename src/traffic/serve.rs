@@ -123,6 +123,9 @@ impl<'m> DataPlane<'m> {
         server.busy += 1;
         let one = &mut self.attempts[attempt];
         one.place = Place::Served;
+        let waited = self.now.since(one.reached).as_seconds();
+        let service = one.request.operation.service;
+        self.services[service.index()].statistics.wait.record(waited);
         if let Some(span) = self.spans.get_mut(one.span) {
             (span.reached, span.began, span.server) = (one.reached, self.now, server.entity);
         }
@@ -130,7 +133,6 @@ impl<'m> DataPlane<'m> {
             one.outcome = Outcome::Timeout;
             return self.finish(attempt);
         }
-        let service = one.request.operation.service;
         if let Some(proxy) = &self.services[service.index()].model.guard.sidecar
             && proxy.compute > SimDuration::ZERO
         {

@@ -63,7 +63,8 @@ impl<'m> DataPlane<'m> {
     /// A source has its answer.
     #[inline]
     pub(super) fn answer_source(&mut self, source: u16, session: u32, outcome: Outcome, latency: SimDuration) {
-        self.source_tallies[usize::from(source)].note(outcome, latency);
+        let objective = self.objectives[usize::from(source)];
+        self.source_fates[usize::from(source)].note(outcome, latency, objective);
         if is_some(session) {
             self.go_on(source, session, outcome);
         }

@@ -56,7 +56,8 @@ impl<'m> TrafficState<'m> {
                 }
             }
         }
-        let plane = DataPlane::new(&model.traffic, model.seed).expect("balancers were checked with their parameters");
+        let plane = DataPlane::new(&model.traffic, model.cluster.zones.len(), model.seed);
+        let plane = plane.expect("balancers were checked with their parameters");
         Some(TrafficState { plane, services, seats: BTreeMap::new() })
     }
 }
@@ -224,6 +225,7 @@ impl<O: Observer> Simulation<'_, O> {
         if let Some(state) = &mut self.traffic {
             let view = View { model: self.model, world: &self.world };
             self.observer.traffic_seen(&view, &mut state.plane);
+            state.plane.begin_windows();
         }
     }
 }
