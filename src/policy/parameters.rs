@@ -1,6 +1,9 @@
 //! Parameters of policies: described in the table, read by the policy's own type.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize as _, Deserializer};
+
+use crate::units::SimDuration;
 
 /// One parameter of a policy, for listings, docs and schema.
 #[derive(Clone, Copy, Debug)]
@@ -37,4 +40,20 @@ pub fn none(parameters: &serde_json::Value) -> Result<(), ParameterError> {
         Some(name) => Err(ParameterError(format!("there is no parameter `{name}`: this policy has none"))),
         None => Ok(()),
     }
+}
+
+/// Reads a duration that is written like `10s`, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// When it is no duration.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuration, D::Error> {
+    SimDuration::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+/// Refuses a value that is out of its range.
+///
+/// # Errors
+/// When it is.
+pub fn require(is_right: bool, why: &str) -> Result<(), ParameterError> {
+    if is_right { Ok(()) } else { Err(ParameterError(why.to_owned())) }
 }

@@ -5,6 +5,14 @@
 //! [`Question::loads`], and say so in [`BalancerRow::asks_servers`].
 //!
 //! Cost: [`Balancer::pick`] is called for every request, through a closed enum. Each file says what a pick costs.
+//!
+//! A row with the name of a proxy has that proxy's arithmetic, order and defaults; rows with a plain name have the rule
+//! alone. Aliases are the words that proxies use: IPVS schedulers (`rr`, `wrr`, `lc`, `wlc`, `sed`, `nq`, `sh`, `mh`),
+//! modes of kube-proxy, directives of nginx, names of Envoy's `lb_policy`.
+//!
+//! Not here: the IPVS schedulers `dh`, `lblc` and `lblcr`, which choose by destination address and thus send all
+//! requests for one service to one backend; `fo`, `ovf` and `twos`; nginx `hash` without `consistent`, `least_time` and
+//! `sticky`; Envoy's priorities, panic threshold, slow start, subsets and locality weights.
 
 use serde_json::Value;
 
@@ -13,9 +21,44 @@ use crate::ids::ZoneId;
 use crate::rng::Stream;
 use crate::units::{SimDuration, SimTime};
 
+mod bounded_load;
+mod deadlines;
+mod envoy_least_request;
+mod envoy_round_robin;
+mod envoy_zone_aware;
+mod ipvs_lc;
+mod ipvs_mh;
+mod ipvs_wlc;
+mod ipvs_wrr;
+mod join_idle_queue;
+mod least_ratio;
 mod least_request;
+mod linkerd_peak_ewma;
+mod maglev;
+mod members;
+mod never_queue;
+mod nginx_hash_consistent;
+mod nginx_ip_hash;
+mod nginx_least_conn;
+mod nginx_random_two;
+mod nginx_round_robin;
+mod peak_ewma;
+mod peers;
+mod power_of_d_choices;
+mod prefer_same_zone;
+mod prequal;
 mod random;
+mod ring_hash;
 mod round_robin;
+mod shortest_expected_delay;
+mod source_hash;
+mod uniform_random;
+mod weighted_round_robin;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod testing;
 
 /// A backend as clients know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +101,7 @@ pub trait Balancer {
     fn set_backends(&mut self, backends: &[Backend]);
     /// The slot that a request goes to; none: there is no backend, or none with room.
     fn pick(&mut self, question: &Question<'_>, stream: &mut Stream) -> Option<u32>;
-    /// The request was sent to that slot.
+    /// The request was sent to that slot. Whoever asks must tell this of every pick that is used.
     fn sent(&mut self, _slot: u32, _now: SimTime) {}
     /// The request to that slot has ended: with an answer, or given up.
     fn answered(&mut self, _slot: u32, _latency: SimDuration, _is_well: bool, _now: SimTime) {}
@@ -71,7 +114,7 @@ pub trait Balancer {
 pub struct BalancerRow {
     /// Name as written in files.
     pub name: &'static str,
-    /// Other names: what proxies call it.
+    /// Other names: what proxies call it. No two rows share a name.
     pub aliases: &'static [&'static str],
     /// What it does, in a line.
     pub summary: &'static str,
@@ -83,6 +126,8 @@ pub struct BalancerRow {
     pub follows_answers: bool,
     /// Whether it reads what servers say of themselves.
     pub asks_servers: bool,
+    /// Whether a backend gets the more requests, the more it weighs.
+    pub weighs: bool,
     build: fn(&Value) -> Result<AnyBalancer, ParameterError>,
 }
 
@@ -97,9 +142,9 @@ impl BalancerRow {
 }
 
 macro_rules! balancers {
-    ($($module:ident :: $name:ident),* $(,)?) => {
+    (rows: $($row:ident),* $(,)?; kinds: $($module:ident :: $name:ident),* $(,)?) => {
         /// Every balancer there is.
-        pub const BALANCERS: &[BalancerRow] = &[$($module::ROW),*];
+        pub const BALANCERS: &[BalancerRow] = &[$($row::ROW),*];
 
         /// Any of them. Calls are decided by a closed choice, since there is one for every request.
         #[derive(Clone, Debug)]
@@ -131,7 +176,20 @@ macro_rules! balancers {
     };
 }
 
-balancers!(random::Random, round_robin::RoundRobin, least_request::LeastRequest);
+balancers!(
+    rows: random, uniform_random, round_robin, weighted_round_robin, least_request, power_of_d_choices, join_idle_queue,
+        shortest_expected_delay, never_queue, peak_ewma, prequal, source_hash, ring_hash, maglev, bounded_load,
+        prefer_same_zone, ipvs_wrr, ipvs_lc, ipvs_wlc, ipvs_mh, nginx_round_robin, nginx_least_conn, nginx_random_two,
+        nginx_ip_hash, nginx_hash_consistent, envoy_round_robin, envoy_least_request, envoy_zone_aware,
+        linkerd_peak_ewma;
+    kinds: random::Random, round_robin::RoundRobin, weighted_round_robin::WeightedRoundRobin,
+        least_request::LeastRequest, power_of_d_choices::PowerOfDChoices, join_idle_queue::JoinIdleQueue,
+        least_ratio::LeastRatio, peak_ewma::PeakEwma, prequal::Prequal, source_hash::SourceHash, ring_hash::RingHash,
+        maglev::Maglev, bounded_load::BoundedLoad, prefer_same_zone::PreferSameZone, ipvs_wrr::IpvsWrr,
+        ipvs_mh::IpvsMh, nginx_least_conn::NginxLeastConn, nginx_random_two::NginxRandomTwo,
+        nginx_ip_hash::NginxIpHash, nginx_hash_consistent::NginxHashConsistent, envoy_round_robin::EnvoyRoundRobin,
+        envoy_least_request::EnvoyLeastRequest, envoy_zone_aware::EnvoyZoneAware,
+);
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static BalancerRow> {

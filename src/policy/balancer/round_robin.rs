@@ -2,7 +2,9 @@
 //!
 //! Parameters: none.
 //!
-//! Source: IPVS `rr` (Linux `net/netfilter/ipvs/ip_vs_rr.c`). Weights are not looked at. Cost: O(1).
+//! Source: IPVS `rr` (Linux `net/netfilter/ipvs/ip_vs_rr.c`). Weights are not looked at. Upstream's list has the newest
+//! backend first; here it is in order of slots.
+//! Cost: O(1).
 
 use super::{AnyBalancer, Backend, Balancer, BalancerRow, Question};
 use crate::policy::parameters;
@@ -10,12 +12,13 @@ use crate::rng::Stream;
 
 pub(super) const ROW: BalancerRow = BalancerRow {
     name: "round-robin",
-    aliases: &["rr"],
+    aliases: &["rr", "ipvs-rr"],
     summary: "the backends in turn",
     source: "IPVS rr",
     parameters: &[],
     follows_answers: false,
     asks_servers: false,
+    weighs: false,
     build: |parameters| {
         parameters::none(parameters)?;
         Ok(AnyBalancer::RoundRobin(Box::default()))
@@ -29,6 +32,19 @@ pub struct RoundRobin {
     next: usize,
 }
 
+impl RoundRobin {
+    /// The next in turn, if there is any.
+    #[inline]
+    pub(super) fn turn(&mut self) -> Option<u32> {
+        if self.next >= self.slots.len() {
+            self.next = 0;
+        }
+        let slot = self.slots.get(self.next).copied();
+        self.next += 1;
+        slot
+    }
+}
+
 impl Balancer for RoundRobin {
     fn set_backends(&mut self, backends: &[Backend]) {
         // The turn goes on with the first backend that is not before the one whose turn it was.
@@ -39,11 +55,23 @@ impl Balancer for RoundRobin {
 
     #[inline]
     fn pick(&mut self, _: &Question<'_>, _: &mut Stream) -> Option<u32> {
-        if self.next >= self.slots.len() {
-            self.next = 0;
-        }
-        let slot = self.slots.get(self.next).copied();
-        self.next += 1;
-        slot
+        self.turn()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::backends;
+    use super::*;
+
+    #[test]
+    fn turns_go_on_when_backends_change() {
+        let mut balancer = RoundRobin::default();
+        assert_eq!(balancer.turn(), None);
+        balancer.set_backends(&backends(&[(0, 1), (1, 1), (2, 1), (3, 1)]));
+        assert_eq!([(); 6].map(|()| balancer.turn()), [0, 1, 2, 3, 0, 1].map(Some));
+        // It was the turn of 2, which has gone: 3 is the next.
+        balancer.set_backends(&backends(&[(0, 1), (1, 1), (3, 1), (7, 1)]));
+        assert_eq!([(); 4].map(|()| balancer.turn()), [3, 7, 0, 1].map(Some));
     }
 }
