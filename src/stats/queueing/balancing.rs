@@ -33,9 +33,9 @@ pub fn round_robin(arrival_rate: f64, mean_service: f64, servers: u32) -> GiM1 {
 
 /// Bounds on the mean sojourn under join-the-shortest-queue with any number of servers: below, that of M/M/n, whose
 /// servers never idle while one waits; above, that of round robin, as joining the shortest queue is the best that can
-/// be done without knowing sizes (Winston 1977). For fixed utilisation below 1 the lower bound tends to the mean service
-/// as servers become many, and so does join-the-shortest-queue: the probability of waiting tends to 0 (Mukherjee et al.,
-/// "Universality of power-of-d load balancing in many-server systems", 2018).
+/// be done without knowing sizes (Winston 1977). For fixed utilisation below 1 the lower bound tends to the mean
+/// service as servers become many, and so does join-the-shortest-queue: the probability of waiting tends to 0
+/// (Mukherjee et al., "Universality of power-of-d load balancing in many-server systems", 2018).
 /// [`ShortestOfTwo`](super::ShortestOfTwo) is exact for two servers.
 ///
 /// # Panics
@@ -105,8 +105,8 @@ impl PowerOfChoices {
         self.mean_sojourn() - self.mean_service
     }
 
-    /// The distribution of the sojourn: an arrival finds at least k customers in the queue it joins with the probability
-    /// that all its choices have as many.
+    /// The distribution of the sojourn: an arrival finds at least k customers in the queue it joins with the
+    /// probability that all its choices have as many.
     pub fn sojourns(&self) -> SojournDistribution {
         if self.load >= 1.0 {
             return SojournDistribution::infinite();

@@ -93,7 +93,8 @@ mod tests {
         {
             assert_eq!(system.number_quantile(probability), expected, "{probability}");
         }
-        // A large load is nearly normal: 10^6 + 2.326348 * 10^3 + (2.326348^2 - 1) / 6 = 1002327.08, rounded up or down.
+        // A large load is nearly normal: 10^6 + 2.326348 * 10^3 + (2.326348^2 - 1) / 6 = 1002327.08, rounded up or
+        // down.
         let quantile = InfiniteServer::new(1e6, 1.0).number_quantile(0.99);
         assert!((1_002_326..=1_002_328).contains(&quantile), "{quantile}");
         assert_eq!(InfiniteServer::new(0.0, 1.0).number_quantile(0.999), 0);

@@ -23,7 +23,8 @@ impl Mmck {
     /// The queue with these arrivals, servers and room. Takes O(`capacity`) time and space.
     ///
     /// # Panics
-    /// When an argument is out of range (see the conventions of [`queueing`](super)), or there is less room than servers.
+    /// When an argument is out of range (see the conventions of [`queueing`](super)), or there is less room than
+    /// servers.
     pub fn new(arrival_rate: f64, mean_service: f64, servers: u32, capacity: u32) -> Mmck {
         check_queue(arrival_rate, mean_service, servers);
         assert!(capacity >= servers, "room for {capacity} customers with {servers} servers");

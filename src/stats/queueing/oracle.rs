@@ -17,8 +17,9 @@ pub(super) fn stationary(mut rates: Vec<Vec<f64>>) -> Vec<f64> {
         }
     }
     let mut weights = vec![1.0];
-    for state in 1..states {
-        let weight = (0..state).map(|from| weights[from] * rates[from][state]).sum();
+    while weights.len() < states {
+        let state = weights.len();
+        let weight = weights.iter().zip(&rates).map(|(weight, row)| weight * row[state]).sum();
         weights.push(weight);
     }
     let total: f64 = weights.iter().sum();

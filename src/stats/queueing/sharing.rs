@@ -59,7 +59,7 @@ impl ProcessorSharing {
     /// Trotter (1970), S^2 (2 + rho) / ((1 - rho)^2 (2 - rho)).
     ///
     /// Takes time proportional to the number of events in the longest sojourns times the greatest number present: for
-    /// loads near capacity and hundreds of cores that becomes long.
+    /// one core at 99 % that is seconds.
     pub fn exponential_sojourns(&self) -> SojournDistribution {
         if !self.queue.is_stable() {
             return SojournDistribution::infinite();

@@ -215,7 +215,8 @@ mod tests {
     use super::super::oracle::stationary;
     use super::*;
 
-    /// The chain on (longer, shorter), cut off at `most` customers a queue: the tail of the shorter, and the mean number.
+    /// The chain on (longer, shorter), cut off at `most` customers a queue: the tail of the shorter, and the mean
+    /// number.
     fn chain(load: f64, most: usize) -> (Vec<f64>, f64) {
         let at = |one: usize, other: usize| {
             let (longer, shorter) = (one.max(other), one.min(other));

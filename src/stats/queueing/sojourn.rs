@@ -33,7 +33,7 @@ impl SojournDistribution {
         self.outlives.as_ref().map_or(f64::INFINITY, |outlives| outlives.iter().sum::<f64>() / self.rate)
     }
 
-    /// The variance, from E[T^2] = sum of 2 (k + 1) P(outlives k) / rate^2. Infinite when the mean is.
+    /// The variance, from E(T^2) = sum of 2 (k + 1) P(outlives k) / rate^2. Infinite when the mean is.
     pub fn variance(&self) -> f64 {
         let Some(outlives) = &self.outlives else { return f64::INFINITY };
         let second: f64 = (1u64..).zip(outlives).map(|(k, p)| 2.0 * k as f64 * p).sum();

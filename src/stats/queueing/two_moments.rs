@@ -5,7 +5,7 @@ use super::deterministic::cosmetatos_correction;
 use super::{Mmc, check_queue, check_variability};
 
 /// Mean wait in M/G/1, exact: the formula of Pollaczek (1930) and Khinchine (1932), rho S (1 + scv) / (2 (1 - rho)),
-/// which is rate E[S^2] / (2 (1 - rho)) as `service_scv` = E[S^2] / E[S]^2 - 1.
+/// which is rate E(S^2) / (2 (1 - rho)) as `service_scv` = E(S^2) / E(S)^2 - 1.
 ///
 /// # Panics
 /// When an argument is out of range (see the conventions of [`queueing`](super)).
@@ -23,9 +23,9 @@ pub fn mg1_mean_wait(arrival_rate: f64, mean_service: f64, service_scv: f64) -> 
     if load >= 1.0 { f64::INFINITY } else { load * mean_service * (1.0 + service_scv) / (2.0 * (1.0 - load)) }
 }
 
-/// An upper bound on the mean wait in GI/GI/1 (Kingman 1962): rate (variance of gaps + variance of services) /
-/// (2 (1 - rho)). It is sharp in heavy traffic and far off in light traffic: at rate 0 it is infinite unless gaps do not
-/// vary, though nobody waits.
+/// An upper bound on the mean wait in GI/GI/1 (Kingman 1962): rate (variance of gaps + variance of services)
+/// over 2 (1 - rho). It is sharp in heavy traffic and far off in light traffic: at rate 0 it is infinite unless gaps do not vary,
+/// though nobody waits.
 ///
 /// # Panics
 /// When an argument is out of range (see the conventions of [`queueing`](super)).
@@ -47,10 +47,10 @@ pub fn kingman_bound(arrival_rate: f64, arrival_scv: f64, mean_service: f64, ser
 ///
 /// All are exact for M/M/c, and all err most where the load is light and arrivals are not Poisson. For one server take
 /// that of Kraemer and Langenbach-Belz, which like that of Allen and Cunneen is exact for M/G/1; for more take Whitt's.
-/// Errors measured at utilisation 0.7 with one and with four servers, against exact solutions of models with Erlang (E2)
-/// and hyperexponential times (H2, squared coefficient of variation 4); at 0.9 they are about a quarter of these, at 0.5
-/// two to three times as large. Where hardly anyone waits nothing is near: with eight servers at 0.5, where 6 % wait,
-/// the three are 140 %, 103 % and 51 % above E2/E2/c.
+/// Errors measured at utilisation 0.7 with one and with four servers, against exact solutions of models with Erlang
+/// (E2) and hyperexponential times (H2, squared coefficient of variation 4); at 0.9 they are about a quarter of these,
+/// at 0.5 two to three times as large. Where hardly anyone waits nothing is near: with eight servers at 0.5, where 6 %
+/// wait, the three are 140 %, 103 % and 51 % above E2/E2/c.
 ///
 /// | model | [`allen_cunneen`](GiGc::allen_cunneen) | [`kraemer_langenbach_belz`](GiGc::kraemer_langenbach_belz) | [`whitt`](GiGc::whitt) |
 /// |---|---|---|---|

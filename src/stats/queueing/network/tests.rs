@@ -69,8 +69,8 @@ fn mixed_stations_as_published() {
 
 #[test]
 fn two_single_servers_by_hand() {
-    // Demands 1 and 2, three customers: with j at the second, weights 2^j: 1, 2, 4, 8 of 15. Its server is busy 14 / 15,
-    // so the throughput is 7 / 15; it holds (2 + 8 + 24) / 15 on average.
+    // Demands 1 and 2, three customers: with j at the second, weights 2^j: 1, 2, 4, 8 of 15. Its server is busy
+    // 14 / 15 of the time, so the throughput is 7 / 15; it holds (2 + 8 + 24) / 15 on average.
     let found = mean_value_analysis(&[queue(1.0, 1), queue(2.0, 1)], 3);
     close(found.throughput, 7.0 / 15.0, 1e-15);
     close(found.stations[1].number, 34.0 / 15.0, 1e-15);
