@@ -1,4 +1,5 @@
-//! Statistics over what runs measured: summaries, exact quantiles, intervals, paired differences, resampling, lower bounds.
+//! Statistics over what runs measured: summaries, exact quantiles, intervals, paired differences, resampling, lower bounds,
+//! and the closed forms of queueing theory.
 //!
 //! Every function here is a pure function of its arguments in their given order, so equal inputs give equal bits.
 //! What is undefined (the mean of nothing, the interval of one value) is NaN, which tables write as an empty cell.
@@ -9,6 +10,7 @@ pub mod bound;
 pub mod interval;
 pub mod latency;
 pub mod quantile;
+pub mod queueing;
 pub mod summary;
 
 pub use batch_means::{BatchMeans, BatchTimeMeans, SteadyInterval};
