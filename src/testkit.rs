@@ -239,6 +239,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         },
         script: vec![],
         faults: crate::model::Faults::default(),
+        traffic: crate::model::Traffic::default(),
         outputs: Outputs::default(),
     }
 }

@@ -122,6 +122,7 @@ impl Cell {
             },
             script: Vec::new(),
             faults: wavetank::model::Faults::default(),
+            traffic: wavetank::model::Traffic::default(),
             outputs: Outputs::default(),
         }
     }

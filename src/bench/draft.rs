@@ -233,6 +233,7 @@ impl Draft {
             },
             script: self.script,
             faults: crate::model::Faults::default(),
+            traffic: crate::model::Traffic::default(),
             outputs: Outputs::default(),
         }
     }

@@ -72,6 +72,8 @@ pub struct Model {
     pub script: Vec<ScriptedAction>,
     /// What goes wrong.
     pub faults: Faults,
+    /// Requests: who sends and who serves them.
+    pub traffic: Traffic,
     /// What to record.
     pub outputs: Outputs,
 }

@@ -44,6 +44,7 @@ pub(crate) fn model(text: &str) -> Model {
         },
         script: vec![],
         faults: wavetank::model::Faults::default(),
+        traffic: wavetank::model::Traffic::default(),
         outputs: Outputs::default(),
     }
 }
