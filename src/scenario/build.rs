@@ -18,6 +18,7 @@ use super::spec::{
     OutcomeSpec, PoolSpec, Quantity, RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec,
     TolerationSpec, UsageSpec,
 };
+use super::traffic;
 use super::usage::{self, Offer, Used};
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
@@ -43,8 +44,10 @@ const PODS_PER_NODE: u64 = 110;
 /// Builds the model; none when that could not be done, for which the reasons are reported.
 pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
     let seed = Seed { base: spec.seed, replication };
+    context.findings.for_traffic = spec.traffic.is_some();
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
+    traffic::add_zones(spec, &mut cluster);
     let mut makers = PodMakers::new(read_for(spec), behaviours(spec, context));
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
@@ -57,6 +60,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
+    let world = traffic::World { cluster: &cluster, workload: &workload, controllers: &controllers, objects: &objects };
+    let traffic = traffic::build(spec, world, context);
+    traffic::drive_usage(&traffic, &mut controllers);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
@@ -73,7 +79,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         scheduling: scheduling(spec, context),
         script,
         faults,
-        traffic: crate::model::Traffic::default(),
+        traffic,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -669,6 +675,7 @@ mod tests {
             "faults.trace=",
             "faults.pods=",
             "faults.spotTraces=",
+            "traffic=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
+use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
 /// A scenario: one cluster, one workload, one scheduler.
@@ -30,11 +31,14 @@ pub struct ScenarioSpec {
     pub seed: u64,
     /// When the run ends, such as `24h`. Default: when nothing is left to happen.
     pub horizon: Option<Duration>,
-    /// The machines.
+    /// The machines. Only where everything that serves `traffic` is outside the cluster there may be none.
+    #[serde(default)]
     pub cluster: ClusterSpec,
     /// The pods and when they arrive. Default: none.
     #[serde(default)]
     pub workload: WorkloadSpec,
+    /// Requests: who sends them, who answers them, and how they find their way. Default: there are none.
+    pub traffic: Option<TrafficSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

@@ -32,8 +32,12 @@ pub(super) const ROW: BalancerRow = BalancerRow {
 };
 
 /// How `minimumRingSize` is listed.
-pub(super) const MINIMUM: Parameter =
-    Parameter { name: "minimumRingSize", unit: "", default: "1024", meaning: "points on the ring at least, 1 to 8388608" };
+pub(super) const MINIMUM: Parameter = Parameter {
+    name: "minimumRingSize",
+    unit: "",
+    default: "1024",
+    meaning: "points on the ring at least, 1 to 8388608",
+};
 /// How `maximumRingSize` is listed.
 pub(super) const MAXIMUM: Parameter = Parameter {
     name: "maximumRingSize",
