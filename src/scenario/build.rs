@@ -27,7 +27,7 @@ use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
 use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
-use crate::model::rollouts::{Measured, Outcome};
+use crate::model::rollouts::{Measured, Outcome, TrafficCondition};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
     GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
@@ -190,9 +190,13 @@ fn measurement(spec: &AnalysisSpec) -> Measurement {
         namespace: spec.namespace.clone(),
         rollout: spec.rollout.clone(),
         image: spec.image.clone(),
-        measured: match spec.success {
-            Some(success) => Measured::Drawn(success),
-            None => Measured::Series(spec.results.iter().map(outcome).collect()),
+        measured: match (spec.success, spec.traffic) {
+            (Some(success), _) => Measured::Drawn(success),
+            (None, Some(condition)) => Measured::Traffic(TrafficCondition {
+                max_failure_ratio: condition.max_failure_ratio,
+                max_p95: condition.max_p95.map(|span| span.0),
+            }),
+            (None, None) => Measured::Series(spec.results.iter().map(outcome).collect()),
         },
     }
 }

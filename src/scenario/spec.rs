@@ -582,7 +582,7 @@ pub enum UsageSpec {
     Constant(Quantity),
 }
 
-/// What an analysis measures: either `success` or `results`. It is about the metrics that all of `template`, `metric`,
+/// What an analysis measures: one of `success`, `results` and `traffic`. It is about the metrics that all of `template`, `metric`,
 /// `namespace`, `rollout` and `image` fit.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -603,6 +603,20 @@ pub struct AnalysisSpec {
     /// The measurements of each analysis, one after the other; the last is measured again and again.
     #[serde(default)]
     pub results: Vec<OutcomeSpec>,
+    /// What requests of `traffic` that pods of the new release answered since the last measurement have to be like. Without
+    /// such requests a measurement is inconclusive.
+    pub traffic: Option<TrafficConditionSpec>,
+}
+
+/// What requests have to be like for a release to go on.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrafficConditionSpec {
+    /// Which part of them may fail at the most, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_failure_ratio: f64,
+    /// What the 95th percentile of latencies may be at the most. Default: anything.
+    pub max_p95: Option<Duration>,
 }
 
 /// What one measurement says.

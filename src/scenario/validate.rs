@@ -284,8 +284,9 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
 }
 
 fn analysis(spec: &AnalysisSpec, at: &str, context: &mut Context<'_>) {
-    if spec.success.is_some() != spec.results.is_empty() {
-        let message = format!("`{at}` says either `success` or `results`");
+    let given = [spec.success.is_some(), !spec.results.is_empty(), spec.traffic.is_some()];
+    if given.iter().filter(|is_given| **is_given).count() != 1 {
+        let message = format!("`{at}` says one of `success`, `results` and `traffic`");
         let hint = "write `success: 0.99` for a probability, or `results: [Successful, Failed]` for a series";
         context.report_with_hint(at, Code::Contradiction, message, hint);
     }

@@ -40,6 +40,10 @@ impl DataPlane<'_> {
         let state = &mut self.services[service.index()];
         state.statistics.attempts.note(outcome, latency, state.model.objective);
         state.statistics.note((operation, zone), outcome, latency, self.zones);
+        if !state.split.is_empty() && is_some(one.server) {
+            let group = self.servers[one.server].group;
+            state.note_group(group, outcome, latency);
+        }
     }
 
     /// The client through which an attempt was sent does not wait for it any more.

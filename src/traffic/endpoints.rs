@@ -5,7 +5,7 @@ use super::compute::Compute;
 use super::event::Event;
 use super::limit::ConcurrencyLimit;
 use super::node::NodeCores;
-use super::plane::{DataPlane, Notice, Slot, is_some};
+use super::plane::{DataPlane, Notice, ServiceState, Slot, is_some};
 use super::server::{Server, State};
 use crate::ids::{PodId, ServiceId, ZoneId};
 use crate::model::traffic::Backends;
@@ -28,6 +28,12 @@ pub struct Seat {
     pub cpu_limit: Option<u64>,
     /// Bytes of memory that it gets at most.
     pub memory_limit: Option<u64>,
+    /// How fast it computes, as a factor.
+    pub speed: f64,
+    /// How likely its answers are errors, beside those of the operations.
+    pub failure: f64,
+    /// The release that it belongs to, as a number of the caller's own.
+    pub group: u32,
 }
 
 /// What requests need of a pod.
@@ -72,6 +78,8 @@ impl DataPlane<'_> {
             state: State::Open,
             since: self.now,
             speed: 1.0,
+            failure: 0.0,
+            group: 0,
             entity: 0,
             present: 0,
             busy: 0,
@@ -109,12 +117,12 @@ impl DataPlane<'_> {
         let slot = match state.free_slots.pop() {
             Some(slot) => slot,
             None => {
-                state.slots.push(Slot { server: NONE, sent: 0 });
+                state.slots.push(Slot { server: NONE, group: 0, sent: 0 });
                 state.loads.push(Load::default());
                 state.slots.len() as u32 - 1
             }
         };
-        state.slots[slot as usize] = Slot { server: number, sent: 0 };
+        state.slots[slot as usize] = Slot { server: number, group: server.group, sent: 0 };
         state.loads[slot as usize] = Load::default();
         for client in &state.clients {
             if let Some(outliers) = &mut self.clients[*client as usize].outliers {
@@ -143,6 +151,9 @@ impl DataPlane<'_> {
         let server = Server {
             pod: Some(seat.pod),
             zone: seat.zone,
+            speed: seat.speed,
+            failure: seat.failure,
+            group: seat.group,
             compute: Some(Box::new(Compute::new(limit, rules.quota_period, self.now))),
             memory_requests,
             node: Some(seat.node),
@@ -233,9 +244,8 @@ impl DataPlane<'_> {
     fn learn(&mut self, service: ServiceId) {
         let state = &mut self.services[service.index()];
         let before = std::mem::replace(&mut state.known, state.ready.clone());
-        for &client in &state.clients {
-            self.clients[client as usize].set_backends(&state.known);
-        }
+        self.tell_clients(service);
+        let state = &self.services[service.index()];
         let idle: Vec<u32> = state.known.iter().map(|backend| backend.slot).collect();
         for backend in before {
             self.free_slot(service, backend.slot);
@@ -244,6 +254,22 @@ impl DataPlane<'_> {
             let server = self.services[service.index()].slots[slot as usize].server;
             if is_some(server) && self.servers[server].present == 0 {
                 self.fill(server, service);
+            }
+        }
+    }
+
+    /// Tells balancers of a service which backends are known, those of a group which of them are in it.
+    pub(super) fn tell_clients(&mut self, service: ServiceId) {
+        let ServiceState { known, slots, clients, .. } = &self.services[service.index()];
+        for &client in clients {
+            let client = &mut self.clients[client as usize];
+            match client.group {
+                None => client.set_backends(known),
+                Some(group) => {
+                    let is_in = |backend: &&Backend| slots[backend.slot as usize].group == group;
+                    let of_group: Vec<Backend> = known.iter().filter(is_in).copied().collect();
+                    client.set_backends(&of_group);
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod slab;
 mod source;
 mod sources;
 mod spans;
+mod split;
 mod statistics;
 
 pub use attempt::Outcome;

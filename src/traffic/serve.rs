@@ -263,8 +263,8 @@ impl<'m> DataPlane<'m> {
         let one = &self.attempts[attempt];
         let (number, service, reached) = (one.server, one.request.operation.service, one.reached);
         if one.outcome.is_well() {
-            let failure =
-                self.services[service.index()].model.operations[one.request.operation.operation as usize].failure;
+            let operations = &self.services[service.index()].model.operations;
+            let failure = operations[one.request.operation.operation as usize].failure + self.servers[number].failure;
             if failure > 0.0 && DataPlane::step_stream(one.request.seed, FAILURE).unit() < failure {
                 self.attempts[attempt].outcome = Outcome::Error;
             }

@@ -22,6 +22,10 @@ pub(super) struct Server {
     pub since: SimTime,
     /// How fast it computes.
     pub speed: f64,
+    /// How likely its answers are errors, beside those of the operations.
+    pub failure: f64,
+    /// Which of the groups it belongs to that a service may divide its requests among.
+    pub group: u32,
     /// What its random streams are named by.
     pub entity: u64,
     /// Requests that are there.

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::engine::Event;
 use crate::engine::run::Simulation;
-use crate::ids::{NodeId, PodId, ServiceId};
+use crate::ids::{ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
 use crate::model::Model;
-use crate::model::traffic::Backends;
+use crate::model::traffic::{Backends, Release};
 use crate::observe::Observer;
-use crate::traffic::{DataPlane, Notice, Seat};
+use crate::traffic::{DataPlane, Notice, Seat, Window};
 use crate::units::SimTime;
 use crate::world::lives::Status;
 use crate::world::{Phase, View};
@@ -73,7 +73,7 @@ struct Standing {
     is_ending: bool,
 }
 
-impl<O: Observer> Simulation<'_, O> {
+impl<'m, O: Observer> Simulation<'m, O> {
     /// Traffic moves on up to `until`, or to the first instant at which the cluster hears of it, which is given.
     pub(in crate::engine) fn advance_traffic(&mut self, until: SimTime) -> Option<SimTime> {
         let state = self.traffic.as_mut()?;
@@ -158,11 +158,65 @@ impl<O: Observer> Simulation<'_, O> {
         state.plane.tell_ready(number, true);
     }
 
+    /// What its service says of the release that a pod belongs to, by the image of its first container.
+    fn release_of(&self, pod: PodId) -> Option<&'m Release> {
+        let services = &self.traffic.as_ref()?.services[self.world.pods.class[pod.index()].index()];
+        let image = self.life_rules(pod)?.template.containers.first()?.image?;
+        let image = &self.model.controllers.images[image as usize];
+        let releases = services.iter().flat_map(|service| &self.model.traffic.services[service.index()].releases);
+        releases.into_iter().find(|release| release.image == *image)
+    }
+
+    /// The services that pods of a controller serve.
+    fn services_of(&self, controller: ControllerId) -> Vec<ServiceId> {
+        let Some(state) = &self.traffic else { return Vec::new() };
+        let templates = &self.model.controllers.list[controller.index()].templates;
+        let classes = templates.iter().flat_map(|template| &template.classes);
+        let mut services: Vec<ServiceId> = classes.flat_map(|class| &state.services[class.index()]).copied().collect();
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
+
+    /// The requests of a controller's pods are divided among its owners as their weights say.
+    pub(in crate::engine) fn tell_split(&mut self, controller: ControllerId) {
+        let services = self.services_of(controller);
+        let Some(state) = &mut self.traffic else { return };
+        let owners = &self.world.owners;
+        let of = |owner: &OwnerId| Some((owner.0, owners.list[owner.index()].traffic_weight_pct?));
+        let split: Vec<(u32, f64)> = owners.controllers[controller.index()].owners.iter().filter_map(of).collect();
+        for service in services {
+            state.plane.set_split(service, &split);
+        }
+    }
+
+    /// How requests that pods of each template of a controller answered have fared while they were divided.
+    pub(in crate::engine) fn answered_of(&self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
+        let Some(state) = &self.traffic else { return Vec::new() };
+        let owners = &self.world.owners;
+        let services = self.services_of(controller);
+        let window = |owner: &OwnerId| {
+            let found = services.iter().find_map(|service| state.plane.group(*service, owner.0))?;
+            Some((owners.list[owner.index()].template, found.clone()))
+        };
+        owners.controllers[controller.index()].owners.iter().filter_map(window).collect()
+    }
+
+    /// A measurement has been made: the next one is about what comes from now on.
+    pub(in crate::engine) fn begin_groups_of(&mut self, controller: ControllerId) {
+        for service in self.services_of(controller) {
+            if let Some(state) = &mut self.traffic {
+                state.plane.begin_groups(service);
+            }
+        }
+    }
+
     /// What the data plane has to know of a pod.
     fn seat(&self, pod: PodId, node: NodeId) -> Seat {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
         let usage = self.life_rules(pod).and_then(|rules| rules.template.containers.first()?.usage.as_deref());
+        let release = self.release_of(pod);
         Seat {
             pod,
             zone: shape.zone,
@@ -170,6 +224,9 @@ impl<O: Observer> Simulation<'_, O> {
             cpu_request: usage.map_or(class.requests.cpu.0, |usage| usage.cpu_request),
             cpu_limit: usage.and_then(|usage| usage.cpu_limit),
             memory_limit: usage.and_then(|usage| usage.memory_limit),
+            speed: release.map_or(1.0, |release| release.speed),
+            failure: release.map_or(0.0, |release| release.failure),
+            group: self.world.member(pod).map_or(0, |member| member.owner.0),
         }
     }
 

@@ -4,14 +4,15 @@ use super::super::schema::{join, suggestion};
 use super::super::validate::unique;
 use super::Builder;
 use super::spec::{
-    AdaptiveConcurrencySpec, BalancerSpec, BalancingSpec, CallSpec, EndingSpec, ExternalSpec, QueueSpec,
+    AdaptiveConcurrencySpec, BalancerSpec, BalancingSpec, CallSpec, EndingSpec, ExternalSpec, QueueSpec, ReleaseSpec,
     RequestOrderSpec, RouteSpec, ServerSpec, ServiceSpec, StepSpec,
 };
 use crate::document::Code;
 use crate::ids::ServiceId;
 use crate::model::PolicyChoice;
 use crate::model::traffic::{
-    AdaptiveConcurrency, Backends, Balancing, Call, Objective, Operation, Order, Route, Server, Service, Step, WarmUp,
+    AdaptiveConcurrency, Backends, Balancing, Call, Objective, Operation, Order, Release, Route, Server, Service, Step,
+    WarmUp,
 };
 use crate::policy::balancer::{self, BALANCERS, BalancerRow};
 use crate::units::SimDuration;
@@ -53,6 +54,7 @@ impl<'s> Builder<'s, '_, '_> {
             overflow: overflow.and_then(|name| self.passes_on(name, id, &format!("{at}.overflow"))),
             mirror: mirror
                 .and_then(|mirror| Some((self.passes_on(&mirror.to, id, &format!("{at}.mirror.to"))?, mirror.share))),
+            releases: spec.releases.iter().map(release).collect(),
         }
     }
 
@@ -328,4 +330,8 @@ impl<'s> Builder<'s, '_, '_> {
         }
         Some(to)
     }
+}
+
+fn release(spec: &ReleaseSpec) -> Release {
+    Release { image: spec.image.clone(), speed: spec.speed.unwrap_or(1.0), failure: spec.failure.unwrap_or(0.0) }
 }

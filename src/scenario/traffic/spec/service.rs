@@ -53,6 +53,24 @@ pub struct ServiceSpec {
     pub overflow: Option<String>,
     /// A service that gets copies of requests, whose answers nobody waits for. Default: none.
     pub mirror: Option<MirrorSpec>,
+    /// Releases of the software that serve otherwise than the rest says, by the image of the pods. Default: none.
+    #[serde(default)]
+    pub releases: Vec<ReleaseSpec>,
+}
+
+/// A release that is slower, or that fails.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReleaseSpec {
+    /// The image of the first container of its pods, such as `example/web:1.2`.
+    #[schemars(length(min = 1))]
+    pub image: String,
+    /// How fast it computes: 0.5 takes twice as long. More than 0. Default: 1.
+    #[schemars(range(min = 0.000001))]
+    pub speed: Option<f64>,
+    /// How likely its answers are errors, 0 to 1, beside those of the operation. Default: 0.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub failure: Option<f64>,
 }
 
 /// The pods that serve: either those with labels, those of an object that makes pods, or those of a template.
