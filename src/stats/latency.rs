@@ -3,17 +3,16 @@
 //! A histogram with logarithmic classes (Tene's HdrHistogram) keeps three significant digits: up to 2047 ns it is exact, and
 //! beyond that no value is further than 0.05 % from what is reported for it. Count, mean and extremes are exact.
 //!
-//! Intervals of quantiles are those of sectioning (Asmussen and Glynn 2007, "Stochastic Simulation", section III.5a;
-//! Nakayama 2014, "Confidence Intervals for Quantiles Using Sectioning When Applying Variance-Reduction Techniques", ACM
-//! TOMACS 24:4): each batch has its own quantile, the spread of these around the quantile of the whole run gives the standard
-//! error, and correlated batches widen it ([`super::batch_means`]). Batches are merged in pairs as the run gets longer, and
-//! the quantile of a merged batch is the mean of the two. That keeps three numbers a batch rather than a histogram, at a
-//! price: a quantile from few observations is biased by the order of one over their number, and merging keeps the bias. But
-//! half of the run always lies in batches of full length, a quarter in those of half of it, and so on, so the bias falls as
-//! log(n) / n, faster than the interval, and as the spread is taken around the quantile of the whole run, the bias widens
-//! the interval rather than shifting it. The alternatives: histograms of 64 batches take 64 times the memory, and with
-//! classes coarse enough to afford them see no spread where latencies hardly vary; the P-square estimate has no bounds on
-//! its error.
+//! Intervals of quantiles come from batch means of "is not above the quantile", ones and zeros ([`super::batch_means`]): they
+//! say between which probabilities the quantile may lie, and the histogram of the whole run says which latencies these are
+//! (Woodruff 1952, "Confidence Intervals for Medians and Other Position Measures", JASA 47:260; for correlated output
+//! Heidelberger and Lewis 1984, "Quantile Estimation in Dependent Sequences", Operations Research 32:1). As the quantile is
+//! known at the end only, each batch counts against a threshold, the quantile so far, that is set anew when the run has
+//! become twice as long; what the whole run has at or below that threshold is subtracted at the end. So a batch is a sum and
+//! one count for each quantile, counts of merged batches add up exactly, and memory is constant. Of the alternatives,
+//! histograms of each batch take 64 times the memory; quantiles of each batch, averaged when batches are merged, see too
+//! little spread, because the 99th percentile of a hundred observations hardly is one (they covered the 99th percentile of
+//! M/M/1 at load 0.8 in 74 of 100 runs of 10 000 requests, at 95 %); the P-square estimate has no bounds on its error.
 
 use hdrhistogram::Histogram;
 
@@ -102,6 +101,21 @@ impl LatencyRecorder {
         SimDuration(middle_ns.clamp(self.min_ns, self.max_ns)).as_seconds()
     }
 
+    /// The ends of the classes at two probabilities, in seconds; NaN when the second is not below 1, or there is none.
+    fn between_s(&self, low: f64, high: f64) -> (f64, f64) {
+        if high.is_nan() || high >= 1.0 {
+            return (f64::NAN, f64::NAN);
+        }
+        let low_ns = self.histogram.lowest_equivalent(self.histogram.value_at_quantile(low.max(0.0)));
+        let high_ns = self.histogram.value_at_quantile(high);
+        (SimDuration(low_ns.max(self.min_ns)).as_seconds(), SimDuration(high_ns.min(self.max_ns)).as_seconds())
+    }
+
+    /// Which part is in that class or below.
+    fn part_up_to(&self, class: usize) -> f64 {
+        self.histogram.count_between(0, lowest_ns(class + 1) - 1) as f64 / self.count() as f64
+    }
+
     /// The classes of the histogram that are not empty, in ascending order: the longest span of each, and how many
     /// latencies it holds.
     pub fn classes(&self) -> impl Iterator<Item = (SimDuration, u64)> + '_ {
@@ -125,12 +139,18 @@ pub struct SteadyLatency {
     /// Observations of a complete batch.
     size: u64,
     current: Section,
+    /// The thresholds, and from which observation on each held: one for each time that the run's length doubled.
+    thresholds: Vec<(u64, Threshold)>,
 }
+
+/// The class that each quantile lies in, so far.
+type Threshold = [usize; PROBABILITIES.len()];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Batch {
     sum_ns: u128,
-    quantiles_s: [f64; PROBABILITIES.len()],
+    /// How many observations were in the class of the threshold or below.
+    below: [u64; PROBABILITIES.len()],
 }
 
 /// The batch that is being filled, in the classes that the histogram has, too.
@@ -151,8 +171,13 @@ const CLASSES: usize = 1024;
 
 impl Default for SteadyLatency {
     fn default() -> Self {
-        let (complete, current) = (LatencyRecorder::default(), Section::default());
-        SteadyLatency { complete, batches: Vec::new(), size: FIRST_SIZE, current }
+        SteadyLatency {
+            complete: LatencyRecorder::default(),
+            batches: Vec::new(),
+            size: FIRST_SIZE,
+            current: Section::default(),
+            thresholds: Vec::new(),
+        }
     }
 }
 
@@ -168,8 +193,15 @@ impl SteadyLatency {
 
     #[inline(never)]
     fn close(&mut self) {
-        let batch = Batch { sum_ns: self.current.sum_ns, quantiles_s: self.current.quantiles_s() };
+        let start = self.complete.count();
         self.current.pour_into(&mut self.complete);
+        // After a merge there are 32 batches, which is when the run has become twice as long.
+        if self.batches.is_empty() || self.batches.len().is_power_of_two() {
+            self.thresholds
+                .push((start, PROBABILITIES.map(|p| class_of(self.complete.histogram.value_at_quantile(p)))));
+        }
+        let threshold = self.thresholds.last().expect("the first batch sets one").1;
+        let batch = Batch { sum_ns: self.current.sum_ns, below: threshold.map(|class| self.current.up_to(class)) };
         self.current.clear();
         if push_batch(&mut self.batches, batch, Batch::merge) {
             self.size *= 2;
@@ -199,30 +231,44 @@ impl SteadyLatency {
         SteadyInterval::from_batches(mean_s, &means_s, level)
     }
 
-    /// The quantiles at [`PROBABILITIES`] in seconds with their intervals at a confidence level such as 0.95, each wider by
-    /// what the histogram may be off.
+    /// The quantiles at [`PROBABILITIES`] in seconds with their intervals at a confidence level such as 0.95. The ends are
+    /// those of classes of the histogram, so what it may be off is within. They are NaN also where the run is so short that
+    /// nothing observed bounds the quantile above.
     ///
     /// # Panics
     /// When `level` is not between 0 and 1.
     pub fn quantile_intervals_s(&self, level: f64) -> [SteadyInterval; PROBABILITIES.len()] {
         let all = self.recorder();
         std::array::from_fn(|index| {
-            let estimate = all.quantile_s(PROBABILITIES[index]);
-            let quantiles_s: Vec<f64> = self.batches.iter().map(|batch| batch.quantiles_s[index]).collect();
-            let mut interval = SteadyInterval::from_batches(estimate, &quantiles_s, level);
-            let class = class_of(SimDuration::from_seconds(estimate).0);
-            let error_s = SimDuration(width_ns(class) - 1).as_seconds() / 2.0;
-            interval.low -= error_s;
-            interval.high += error_s;
-            interval
+            let deviation = SteadyInterval::from_batches(0.0, &self.deviations(&all, index), level);
+            let (low, high) =
+                all.between_s(PROBABILITIES[index] + deviation.low, PROBABILITIES[index] + deviation.high);
+            SteadyInterval { estimate: all.quantile_s(PROBABILITIES[index]), low, high, ..deviation }
         })
+    }
+
+    /// For each batch, which part of it is at or below the thresholds that held in it, less that of the whole run.
+    fn deviations(&self, all: &LatencyRecorder, index: usize) -> Vec<f64> {
+        let part = |&(start, threshold): &(u64, Threshold)| (start, all.part_up_to(threshold[index]));
+        let parts: Vec<(u64, f64)> = self.thresholds.iter().map(part).collect();
+        let end_of = |number: usize| parts.get(number + 1).map_or(u64::MAX, |next| next.0);
+        let deviation = |(number, batch): (usize, &Batch)| {
+            let (first, end) = (number as u64 * self.size, (number as u64 + 1) * self.size);
+            let expected = |(number, &(start, part)): (usize, &(u64, f64))| {
+                let held = end_of(number).min(end).saturating_sub(start.max(first));
+                held as f64 * part
+            };
+            let expected: f64 = parts.iter().enumerate().map(expected).sum();
+            (batch.below[index] as f64 - expected) / self.size as f64
+        };
+        self.batches.iter().enumerate().map(deviation).collect()
     }
 }
 
 impl Batch {
     fn merge(self, other: Batch) -> Batch {
-        let quantiles_s = std::array::from_fn(|index| (self.quantiles_s[index] + other.quantiles_s[index]) / 2.0);
-        Batch { sum_ns: self.sum_ns + other.sum_ns, quantiles_s }
+        let below = std::array::from_fn(|index| self.below[index] + other.below[index]);
+        Batch { sum_ns: self.sum_ns + other.sum_ns, below }
     }
 }
 
@@ -256,18 +302,10 @@ impl Section {
         if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
     }
 
-    /// The quantiles, by the definition of [`LatencyRecorder::quantile_s`].
-    fn quantiles_s(&self) -> [f64; PROBABILITIES.len()] {
-        let (mut class, mut below) = (class_of(self.min_ns), 0);
-        PROBABILITIES.map(|probability| {
-            let rank = (probability * self.count as f64).ceil() as u64;
-            while below + self.counts[class] < rank {
-                below += self.counts[class];
-                class += 1;
-            }
-            let middle_ns = lowest_ns(class) + width_ns(class) / 2;
-            SimDuration(middle_ns.clamp(self.min_ns, self.max_ns)).as_seconds()
-        })
+    /// How many are in that class or below.
+    fn up_to(&self, class: usize) -> u64 {
+        let touched = self.touched();
+        self.counts[touched.start..(class + 1).clamp(touched.start, touched.end)].iter().sum()
     }
 
     /// Adds all that is in here.
@@ -308,9 +346,4 @@ fn doublings(span_ns: u64) -> usize {
 fn lowest_ns(class: usize) -> u64 {
     let shift = (class / CLASSES).saturating_sub(1);
     ((class - shift * CLASSES) as u64) << shift
-}
-
-/// How many different spans a class holds.
-fn width_ns(class: usize) -> u64 {
-    1 << (class / CLASSES).saturating_sub(1)
 }
