@@ -3,17 +3,20 @@
 //! A histogram with logarithmic classes (Tene's HdrHistogram) keeps three significant digits: up to 2047 ns it is exact, and
 //! beyond that no value is further than 0.05 % from what is reported for it. Count, mean and extremes are exact.
 //!
-//! Intervals of quantiles are those of sectioning (Asmussen and Glynn 2007, "Stochastic Simulation", section III.5a;
-//! Nakayama 2014, "Confidence Intervals for Quantiles Using Sectioning When Applying Variance-Reduction Techniques", ACM
-//! TOMACS 24:4): each batch has its own quantile, the spread of these around the quantile of the whole run gives the standard
-//! error, and correlated batches widen it ([`super::batch_means`]). Batches are merged in pairs as the run gets longer, and
-//! the quantile of a merged batch is the mean of the two. That keeps three numbers a batch rather than a histogram, at a
-//! price: a quantile from few observations is biased by the order of one over their number, and merging keeps the bias. But
-//! half of the run always lies in batches of full length, a quarter in those of half of it, and so on, so the bias falls as
-//! log(n) / n, faster than the interval, and as the spread is taken around the quantile of the whole run, the bias widens
-//! the interval rather than shifting it. The alternatives: histograms of 64 batches take 64 times the memory, and with
-//! classes coarse enough to afford them see no spread where latencies hardly vary; the P-square estimate has no bounds on
-//! its error.
+//! Intervals of quantiles come from batch means of "is not above the quantile", ones and zeros ([`super::batch_means`]): they
+//! say between which probabilities the quantile may lie, and the histogram of the whole run says which latencies these are
+//! (Woodruff 1952, "Confidence Intervals for Medians and Other Position Measures", JASA 47:260; for correlated output
+//! Heidelberger and Lewis 1984, "Quantile Estimation in Dependent Sequences", Operations Research 32:1; with the interval
+//! of the probability on the scale of log odds, as in Korn and Graubard 1998, Survey Methodology 24:2). As the quantile is
+//! known at the end only, each batch counts against a threshold, the quantile so far, that is set anew when the run has
+//! become twice as long; what the whole run has at or below that threshold is subtracted at the end. So a batch is a sum and
+//! one count for each quantile, counts of merged batches add up exactly, and memory is constant. Of the alternatives,
+//! histograms of each batch take 64 times the memory; quantiles of each batch, averaged when batches are merged, see too
+//! little spread, because the 99th percentile of a hundred observations hardly is one (they covered the 99th percentile of
+//! M/M/1 at load 0.8 in 74 of 100 runs of 10 000 requests, at 95 %); the P-square estimate has no bounds on its error.
+//!
+//! Measured on 1000 runs each of 10 000 requests of M/M/1 (300 of 100 000), intervals at 95 % cover the median, the 95th and
+//! the 99th percentile in 96, 95 and 93 % of runs at load 0.5 and in 95, 89 and 85 % at load 0.8 (96, 97 and 93 %).
 
 use hdrhistogram::Histogram;
 
@@ -102,6 +105,21 @@ impl LatencyRecorder {
         SimDuration(middle_ns.clamp(self.min_ns, self.max_ns)).as_seconds()
     }
 
+    /// The ends of the classes at two probabilities, in seconds; NaN when those are.
+    fn between_s(&self, low: f64, high: f64) -> (f64, f64) {
+        if low.is_nan() || high.is_nan() {
+            return (f64::NAN, f64::NAN);
+        }
+        let low_ns = self.histogram.lowest_equivalent(self.histogram.value_at_quantile(low));
+        let high_ns = self.histogram.value_at_quantile(high);
+        (SimDuration(low_ns.max(self.min_ns)).as_seconds(), SimDuration(high_ns.min(self.max_ns)).as_seconds())
+    }
+
+    /// Which part is in that class or below.
+    fn part_up_to(&self, class: usize) -> f64 {
+        self.histogram.count_between(0, lowest_ns(class + 1) - 1) as f64 / self.count() as f64
+    }
+
     /// The classes of the histogram that are not empty, in ascending order: the longest span of each, and how many
     /// latencies it holds.
     pub fn classes(&self) -> impl Iterator<Item = (SimDuration, u64)> + '_ {
@@ -125,12 +143,18 @@ pub struct SteadyLatency {
     /// Observations of a complete batch.
     size: u64,
     current: Section,
+    /// The thresholds, and from which observation on each held: one for each time that the run's length doubled.
+    thresholds: Vec<(u64, Threshold)>,
 }
+
+/// The class that each quantile lies in, so far.
+type Threshold = [usize; PROBABILITIES.len()];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Batch {
     sum_ns: u128,
-    quantiles_s: [f64; PROBABILITIES.len()],
+    /// How many observations were in the class of the threshold or below.
+    below: [u64; PROBABILITIES.len()],
 }
 
 /// The batch that is being filled, in the classes that the histogram has, too.
@@ -151,8 +175,13 @@ const CLASSES: usize = 1024;
 
 impl Default for SteadyLatency {
     fn default() -> Self {
-        let (complete, current) = (LatencyRecorder::default(), Section::default());
-        SteadyLatency { complete, batches: Vec::new(), size: FIRST_SIZE, current }
+        SteadyLatency {
+            complete: LatencyRecorder::default(),
+            batches: Vec::new(),
+            size: FIRST_SIZE,
+            current: Section::default(),
+            thresholds: Vec::new(),
+        }
     }
 }
 
@@ -168,8 +197,15 @@ impl SteadyLatency {
 
     #[inline(never)]
     fn close(&mut self) {
-        let batch = Batch { sum_ns: self.current.sum_ns, quantiles_s: self.current.quantiles_s() };
+        let start = self.complete.count();
         self.current.pour_into(&mut self.complete);
+        // After a merge there are 32 batches, which is when the run has become twice as long.
+        if self.batches.is_empty() || self.batches.len().is_power_of_two() {
+            self.thresholds
+                .push((start, PROBABILITIES.map(|p| class_of(self.complete.histogram.value_at_quantile(p)))));
+        }
+        let threshold = self.thresholds.last().expect("the first batch sets one").1;
+        let batch = Batch { sum_ns: self.current.sum_ns, below: threshold.map(|class| self.current.up_to(class)) };
         self.current.clear();
         if push_batch(&mut self.batches, batch, Batch::merge) {
             self.size *= 2;
@@ -199,30 +235,49 @@ impl SteadyLatency {
         SteadyInterval::from_batches(mean_s, &means_s, level)
     }
 
-    /// The quantiles at [`PROBABILITIES`] in seconds with their intervals at a confidence level such as 0.95, each wider by
-    /// what the histogram may be off.
+    /// The quantiles at [`PROBABILITIES`] in seconds with their intervals at a confidence level such as 0.95. The ends are
+    /// those of classes of the histogram, so what it may be off is within. Where less than one observation is above the
+    /// interval, the run counts as too short.
     ///
     /// # Panics
     /// When `level` is not between 0 and 1.
     pub fn quantile_intervals_s(&self, level: f64) -> [SteadyInterval; PROBABILITIES.len()] {
         let all = self.recorder();
         std::array::from_fn(|index| {
-            let estimate = all.quantile_s(PROBABILITIES[index]);
-            let quantiles_s: Vec<f64> = self.batches.iter().map(|batch| batch.quantiles_s[index]).collect();
-            let mut interval = SteadyInterval::from_batches(estimate, &quantiles_s, level);
-            let class = class_of(SimDuration::from_seconds(estimate).0);
-            let error_s = SimDuration(width_ns(class) - 1).as_seconds() / 2.0;
-            interval.low -= error_s;
-            interval.high += error_s;
-            interval
+            let deviation = SteadyInterval::from_batches(0.0, &self.deviations(&all, index), level);
+            let (p, estimate) = (PROBABILITIES[index], all.quantile_s(PROBABILITIES[index]));
+            // Where the odds of p may lie: on their logarithm nothing leaves 0 to 1 and few exceedances weigh evenly.
+            let spread = deviation.half_width() / (p * (1.0 - p));
+            let at = |odds: f64| 1.0 / (1.0 + 1.0 / odds);
+            let (low, high) = (at(p / (1.0 - p) * libm::exp(-spread)), at(p / (1.0 - p) * libm::exp(spread)));
+            let (low_s, high_s) = all.between_s(low, high);
+            let is_too_short = deviation.is_too_short || (1.0 - high) * (all.count() as f64) < 1.0;
+            SteadyInterval { estimate, low: low_s, high: high_s, is_too_short, ..deviation }
         })
+    }
+
+    /// For each batch, which part of it is at or below the thresholds that held in it, less that of the whole run.
+    fn deviations(&self, all: &LatencyRecorder, index: usize) -> Vec<f64> {
+        let part = |&(start, threshold): &(u64, Threshold)| (start, all.part_up_to(threshold[index]));
+        let parts: Vec<(u64, f64)> = self.thresholds.iter().map(part).collect();
+        let end_of = |number: usize| parts.get(number + 1).map_or(u64::MAX, |next| next.0);
+        let deviation = |(number, batch): (usize, &Batch)| {
+            let (first, end) = (number as u64 * self.size, (number as u64 + 1) * self.size);
+            let expected = |(number, &(start, part)): (usize, &(u64, f64))| {
+                let held = end_of(number).min(end).saturating_sub(start.max(first));
+                held as f64 * part
+            };
+            let expected: f64 = parts.iter().enumerate().map(expected).sum();
+            (batch.below[index] as f64 - expected) / self.size as f64
+        };
+        self.batches.iter().enumerate().map(deviation).collect()
     }
 }
 
 impl Batch {
     fn merge(self, other: Batch) -> Batch {
-        let quantiles_s = std::array::from_fn(|index| (self.quantiles_s[index] + other.quantiles_s[index]) / 2.0);
-        Batch { sum_ns: self.sum_ns + other.sum_ns, quantiles_s }
+        let below = std::array::from_fn(|index| self.below[index] + other.below[index]);
+        Batch { sum_ns: self.sum_ns + other.sum_ns, below }
     }
 }
 
@@ -256,18 +311,10 @@ impl Section {
         if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
     }
 
-    /// The quantiles, by the definition of [`LatencyRecorder::quantile_s`].
-    fn quantiles_s(&self) -> [f64; PROBABILITIES.len()] {
-        let (mut class, mut below) = (class_of(self.min_ns), 0);
-        PROBABILITIES.map(|probability| {
-            let rank = (probability * self.count as f64).ceil() as u64;
-            while below + self.counts[class] < rank {
-                below += self.counts[class];
-                class += 1;
-            }
-            let middle_ns = lowest_ns(class) + width_ns(class) / 2;
-            SimDuration(middle_ns.clamp(self.min_ns, self.max_ns)).as_seconds()
-        })
+    /// How many are in that class or below.
+    fn up_to(&self, class: usize) -> u64 {
+        let touched = self.touched();
+        self.counts[touched.start..(class + 1).clamp(touched.start, touched.end)].iter().sum()
     }
 
     /// Adds all that is in here.
@@ -310,7 +357,159 @@ fn lowest_ns(class: usize) -> u64 {
     ((class - shift * CLASSES) as u64) << shift
 }
 
-/// How many different spans a class holds.
-fn width_ns(class: usize) -> u64 {
-    1 << (class / CLASSES).saturating_sub(1)
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rng::{Seed, Stream};
+
+    fn stream(name: &str, run: u64) -> Stream {
+        Seed { base: 3, replication: 0 }.stream(name, run)
+    }
+
+    #[test]
+    fn known_values() {
+        let mut recorder = LatencyRecorder::default();
+        (1..=1000u64).for_each(|step| recorder.record(SimDuration(step * 1_000_000)));
+        // 1 to 1000 ms: the mean is 500.5 ms, 500 are at or below 500 ms; three digits.
+        assert_eq!((recorder.count(), recorder.min_s(), recorder.max_s()), (1000, 0.001, 1.0));
+        assert!((recorder.mean_s() - 0.5005).abs() < 1e-15);
+        for (probability, quantile_s) in [(0.0, 0.001), (0.5, 0.5), (0.95, 0.95), (0.99, 0.99), (1.0, 1.0)] {
+            let found = recorder.quantile_s(probability);
+            assert!((found / quantile_s - 1.0).abs() < 0.000_5, "{probability}: {found}");
+        }
+        let mut other = LatencyRecorder::default();
+        // Below 2048 ns every value is exact, and there is no longest one.
+        [0, 7, 2047, 1 << 60].into_iter().for_each(|span_ns| other.record(SimDuration(span_ns)));
+        assert_eq!([0.25, 0.5, 0.75].map(|p| other.quantile_s(p)), [0.0, 7e-9, 2.047e-6]);
+        assert_eq!(other.quantile_s(1.0), SimDuration(1 << 60).as_seconds());
+        recorder.merge(&other);
+        assert_eq!((recorder.count(), recorder.min_s()), (1004, 0.0));
+        assert_eq!(recorder.classes().map(|(_, count)| count).sum::<u64>(), 1004);
+        assert_eq!(recorder.classes().nth(1), Some((SimDuration(7), 1)));
+    }
+
+    #[test]
+    fn nothing_has_no_latency() {
+        let (none, steady) = (LatencyRecorder::default(), SteadyLatency::default());
+        assert!([none.mean_s(), none.min_s(), none.max_s(), none.quantile_s(0.5)].iter().all(|value| value.is_nan()));
+        assert!(steady.mean_interval_s(0.95).estimate.is_nan());
+        assert!(steady.quantile_intervals_s(0.95).iter().all(|one| one.estimate.is_nan() && one.low.is_nan()));
+    }
+
+    #[test]
+    fn equal_latencies_are_certain() {
+        let mut steady = SteadyLatency::default();
+        (0..1000).for_each(|_| steady.record(SimDuration(12_345_678)));
+        for interval in steady.quantile_intervals_s(0.99).into_iter().chain([steady.mean_interval_s(0.99)]) {
+            assert!((interval.low - 0.012_345_678).abs() < 1e-15 && interval.low == interval.high, "{interval:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_constant() {
+        let (mut steady, mut stream) = (SteadyLatency::default(), stream("memory", 0));
+        let mut classes = 0;
+        for count in 1..=1_000_000u64 {
+            steady.record(SimDuration(1 + stream.below(1_000_000_000)));
+            assert!(steady.batches.len() < 64);
+            if count == 10_000 {
+                classes = steady.current.counts.len();
+            }
+        }
+        // 32 * 32 * 2^9 = 524 288 is the largest power of two times 1024 within. Thresholds are set by the batches 1, 2, 3, 5,
+        // 9, 17 and 33, and by the first one after each of the nine merges.
+        assert_eq!((steady.size, steady.current.counts.len()), (32 << 9, classes));
+        assert_eq!(steady.thresholds.len(), 7 + 9);
+    }
+
+    /// Requests of M/M/1 with mean service 1 s at that load, in the steady state from the first on.
+    fn single_server(load: f64, requests: usize, run: u64) -> SteadyLatency {
+        let (mut stream, mut steady) = (stream("single server", run), SteadyLatency::default());
+        let mut wait = if stream.unit() < load { stream.exponential() / (1.0 - load) } else { 0.0 };
+        for _ in 0..requests {
+            wait += stream.exponential();
+            steady.record(SimDuration::from_seconds(wait));
+            wait = (wait - stream.exponential() / load).max(0.0);
+        }
+        steady
+    }
+
+    #[test]
+    fn intervals_cover_as_they_promise() {
+        // Latency is exponential with mean 1 / (1 - load): quantiles are -ln(1 - p) / (1 - load). Of 200 runs 190 are expected
+        // at 95 % (deviation 3.1), 198 at 99 % (1.4). The 99th percentile, which 100 of 10 000 correlated requests exceed, is
+        // covered in 93 and 97 %: 186 (3.6) and 194 (2.4). The bounds are four deviations.
+        let mut covered = [[0; 4]; 2];
+        for run in 0..200 {
+            let steady = single_server(0.5, 10_000, run);
+            for (level, covered) in [0.95, 0.99].into_iter().zip(&mut covered) {
+                let quantiles = steady.quantile_intervals_s(level);
+                for (index, (interval, p)) in quantiles.iter().zip(PROBABILITIES).enumerate() {
+                    covered[index] += usize::from(interval.contains(-2.0 * (1.0 - p).ln()));
+                }
+                covered[3] += usize::from(steady.mean_interval_s(level).contains(2.0));
+            }
+        }
+        let [at_95, at_99] = covered;
+        assert!(at_95.iter().zip([178, 178, 172, 178]).all(|(count, least)| (least..200).contains(count)), "{at_95:?}");
+        assert!(at_99.iter().zip([192, 192, 184, 192]).all(|(count, least)| *count >= least), "{at_99:?}");
+    }
+
+    #[test]
+    fn intervals_narrow_with_the_run() {
+        // Sixteen times as long: a quarter as wide, give or take what 32 batches know of their spread (13 %).
+        let widths = [4_000, 64_000].map(|requests| {
+            let widths =
+                (0..20).map(|run| single_server(0.3, requests, run).quantile_intervals_s(0.95)[1].half_width());
+            widths.sum::<f64>()
+        });
+        let ratio = widths[0] / widths[1];
+        assert!((3.3..4.8).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn few_requests_are_too_few() {
+        // 10 of 1000 requests at load 0.9 exceed the 99th percentile, all in one burst.
+        assert!((0..20).all(|run| single_server(0.9, 1000, run).quantile_intervals_s(0.95)[2].is_too_short));
+        let long = (0..20).filter(|&run| single_server(0.3, 20_000, run).quantile_intervals_s(0.95)[2].is_too_short);
+        assert!(long.count() < 6);
+    }
+
+    proptest! {
+        #[test]
+        fn classes_are_those_of_the_histogram(bits in 0..60u32, mantissa in any::<u64>()) {
+            let span_ns = (1 << bits) | (mantissa & ((1 << bits) - 1));
+            let mut histogram = LatencyRecorder::default().histogram;
+            histogram.record(span_ns).expect("it grows");
+            prop_assert_eq!(lowest_ns(class_of(span_ns)), histogram.lowest_equivalent(span_ns));
+            prop_assert_eq!(lowest_ns(class_of(span_ns) + 1) - 1, histogram.highest_equivalent(span_ns));
+        }
+
+        #[test]
+        fn batches_lose_nothing(spans in prop::collection::vec((0..40u32, any::<u64>()), 0..3000)) {
+            let spans: Vec<SimDuration> = spans.iter().map(|&(bits, word)| SimDuration(word >> (63 - bits))).collect();
+            let (mut plain, mut steady) = (LatencyRecorder::default(), SteadyLatency::default());
+            for &span in &spans {
+                plain.record(span);
+                steady.record(span);
+            }
+            prop_assert_eq!(&steady.recorder(), &plain);
+            prop_assert_eq!(steady.count(), plain.count());
+            // Merged counts are those of counting each observation against the threshold of its time.
+            let threshold_at = |position: usize| {
+                steady.thresholds.iter().rev().find(|(start, _)| *start <= position as u64).expect("one from 0 on").1
+            };
+            for (number, batch) in steady.batches.iter().enumerate() {
+                let size = steady.size as usize;
+                let positions = number * size..(number + 1) * size;
+                let is_below = |index: usize| {
+                    positions.clone().filter(|&at| class_of(spans[at].0) <= threshold_at(at)[index]).count() as u64
+                };
+                prop_assert_eq!(batch.below, [is_below(0), is_below(1), is_below(2)]);
+                prop_assert_eq!(batch.sum_ns, spans[positions.clone()].iter().map(|span| u128::from(span.0)).sum::<u128>());
+            }
+        }
+    }
 }
