@@ -289,8 +289,12 @@ impl<'a> Round<'a> {
         self.action(pod) != Some(PodFailureAction::Ignore)
     }
 
-    /// `newBackoffRecord`: failures since the last success.
+    /// `newBackoffRecord`: failures since the last success. Where limits are per index nobody asks for them, and pods whose
+    /// index is to be tried again would be counted anew at each sync.
     fn note_failures(&mut self) {
+        if self.object.spec.backoff_limit_per_index.is_some() {
+            return;
+        }
         let last_success = self.succeeded.iter().map(|pod| pod.finished).max();
         if last_success.is_some() {
             (self.status.failures_since_success, self.status.last_failure) = (0, None);

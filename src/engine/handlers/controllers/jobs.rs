@@ -12,6 +12,7 @@ use crate::policy::controllers::cron_job::{self, ObservedCronJob};
 use crate::policy::controllers::earlier;
 use crate::policy::controllers::job::{self, JobPod, JobStatus, ObservedJob, Plan};
 use crate::units::SimTime;
+use crate::world::Phase;
 
 /// What the clock on the wall shows at instant 0: Monday, 2026-01-05, midnight in UTC.
 const CLOCK: WallClock = WallClock { start_unix_seconds: 1_767_571_200 };
@@ -96,7 +97,9 @@ impl<O: Observer> Simulation<'_, O> {
         self.controller_loops.jobs.jobs.insert(owner, plan.status);
         for pod in plan.counted {
             self.controller_loops.jobs.counted.insert(pod);
-            if !self.world.pods.phase[pod.index()].holds_node() {
+            // One that has not ended leaves when it does: that it is to be deleted may not have reached the API yet.
+            let phase = self.world.pods.phase[pod.index()];
+            if phase != Phase::Pending && !phase.holds_node() {
                 self.world.leave(pod);
             }
         }
