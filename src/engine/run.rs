@@ -9,7 +9,7 @@ use super::handlers::writes::Writes;
 use super::queue::EventQueue;
 use super::sources::Sources;
 use super::waiting::WaitingPods;
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Delays, Model};
 use crate::observe::Observer;
 use crate::policy::ParameterError;
@@ -18,7 +18,7 @@ use crate::policy::scheduler::{self, Scheduler};
 use crate::units::{SimDuration, SimTime};
 use crate::world::{View, World};
 
-/// Why a run could not begin. Validated scenarios never meet these.
+/// Why a run could not begin, or came to nothing. Validated scenarios meet [`RunError::Endless`] only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// There is no policy of that name.
@@ -36,6 +36,17 @@ pub enum RunError {
         name: String,
         /// What is wrong.
         error: ParameterError,
+    },
+    /// An object makes pods without end while time stands still.
+    #[error(
+        "at {at} s `{object}` makes one pod after the other without end: each is gone at once, and its controller takes \
+         no time to make the next; `controlPlane: {{preset: realistic}}` gives it some"
+    )]
+    Endless {
+        /// Its name.
+        object: String,
+        /// When.
+        at: SimTime,
     },
 }
 
@@ -85,6 +96,8 @@ pub struct Finished<O> {
     pub observer: O,
     /// How many events were handled.
     pub events: u64,
+    /// The object that made pods without end at the instant at which the run was given up; none: it came to its end.
+    pub endless: Option<ControllerId>,
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {
@@ -170,12 +183,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.handle(event);
             self.events_handled += 1;
             self.observer.event_handled(&View { model: self.model, world: &self.world });
+            if self.controller_loops.endless.is_some() {
+                break;
+            }
         }
-        if self.model.horizon.is_some() {
+        let endless = self.controller_loops.endless;
+        if self.model.horizon.is_some() && endless.is_none() {
             self.advance(horizon);
         }
         self.observer.end(&View { model: self.model, world: &self.world });
-        Finished { world: self.world, observer: self.observer, events: self.events_handled }
+        Finished { world: self.world, observer: self.observer, events: self.events_handled, endless }
     }
 
     /// Moves time on.

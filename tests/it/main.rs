@@ -28,3 +28,4 @@ mod tidy;
 mod volumes;
 mod workload_audit;
 mod workload_swarm;
+mod workloads;

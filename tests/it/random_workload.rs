@@ -27,6 +27,7 @@ impl Object {
     }
 }
 
+/// Kinds of objects, Deployments twice as often as others.
 const KINDS: [&str; 8] =
     ["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob", "Rollout", "Deployment"];
 
@@ -43,14 +44,13 @@ pub(crate) fn random_scenario(seed: u64) -> Files {
         ("objects.json".to_owned(), json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()),
     ];
     let (cluster, nodes) = cluster(draw);
-    let faults = draw.maybe(0.5, |draw| faults(draw, &nodes, &objects, horizon_s));
-    let has_lifecycle = faults.is_some() || cluster.get("nodeLifecycle").is_some();
+    let faults = draw.maybe(0.5, |draw| faults(draw, &cluster, &nodes, &objects, horizon_s));
     let workload = json!({
         "manifests": ["objects.json"],
         "behaviours": objects.iter().flat_map(|object| behaviour(draw, object)).collect::<Vec<_>>(),
         "images": draw.maybe(0.5, images).unwrap_or(json!({})),
     });
-    let mut script = Script { nodes, gone: Vec::new(), has_lifecycle, files: Vec::new() };
+    let mut script = Script { nodes, gone: Vec::new(), files: Vec::new() };
     let actions = script.actions(draw, &mut objects, horizon_s);
     files.extend(script.files);
     let scenario = json!({
@@ -97,12 +97,13 @@ fn distribution(draw: &mut Draw, most_s: u64) -> Value {
 fn cluster(draw: &mut Draw) -> (Value, Vec<String>) {
     let count = draw.between(1, 6);
     let zones = *draw.one_of(&[&[][..], &["a", "b"], &["a", "b", "c"]]);
-    let capacity = draw.one_of(&[
-        json!({"allocatable": {"cpu": 4, "memory": "8Gi"}}),
-        json!({"allocatable": {"cpu": 1, "memory": "2Gi", "pods": 4}}),
-        json!({"capacity": {"cpu": 4, "memory": "4Gi"}, "reserved": {"memory": "500Mi"}}),
-    ])
-    .clone();
+    let capacity = draw
+        .one_of(&[
+            json!({"allocatable": {"cpu": 4, "memory": "8Gi"}}),
+            json!({"allocatable": {"cpu": 1, "memory": "2Gi", "pods": 4}}),
+            json!({"capacity": {"cpu": 4, "memory": "4Gi"}, "reserved": {"memory": "500Mi"}}),
+        ])
+        .clone();
     let mut pool = json!({"name": "n", "count": count, "zones": zones});
     extend(&mut pool, capacity);
     let mut cluster = json!({"pools": [pool]});
@@ -158,7 +159,9 @@ fn guards(draw: &mut Draw, objects: &[Object]) -> Vec<Value> {
     }
     if draw.chance(0.2) {
         let hard = draw.one_of(&[json!({"pods": "4"}), json!({"requests.cpu": "3"})]).clone();
-        guards.push(json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}}));
+        guards.push(
+            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}}),
+        );
     }
     guards
 }
@@ -211,7 +214,8 @@ fn image(draw: &mut Draw) -> &'static str {
 fn container(draw: &mut Draw, name: &str, is_probed: bool) -> Value {
     let mut container = json!({"name": name, "image": image(draw)});
     if draw.chance(0.8) {
-        let requests = json!({"cpu": draw.one_of(&["0", "100m", "500m", "1"]), "memory": draw.one_of(&["64Mi", "512Mi", "1Gi"])});
+        let requests =
+            json!({"cpu": draw.one_of(&["0", "100m", "500m", "1"]), "memory": draw.one_of(&["64Mi", "512Mi", "1Gi"])});
         let limits = if draw.chance(0.4) { json!({"memory": "1Gi", "cpu": "2"}) } else { json!({}) };
         extend(&mut container, json!({"resources": {"requests": requests, "limits": limits}}));
     }
@@ -257,7 +261,8 @@ fn template(draw: &mut Draw, app: &str, restart_policy: Option<&str>) -> Value {
         extend(&mut spec, json!({"priorityClassName": "high"}));
     }
     if draw.chance(0.3) {
-        let seconds = *draw.one_of(&[0, 10, 60]);
+        // Not 0: a pod that tolerates its node's taint for no time comes again and again at one instant.
+        let seconds = *draw.one_of(&[1, 10, 60]);
         let toleration = json!({"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds});
         extend(&mut spec, json!({"tolerations": [toleration]}));
     }
@@ -317,11 +322,13 @@ fn stateful_set(draw: &mut Draw, name: &str) -> Value {
     if draw.chance(0.3) {
         extend(&mut spec, json!({"podManagementPolicy": "Parallel"}));
     }
-    let strategy = draw.one_of(&[
-        json!({"type": "OnDelete"}),
-        json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}),
-        json!({"type": "RollingUpdate"}),
-    ]).clone();
+    let strategy = draw
+        .one_of(&[
+            json!({"type": "OnDelete"}),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}),
+            json!({"type": "RollingUpdate"}),
+        ])
+        .clone();
     extend(&mut spec, json!({"updateStrategy": strategy}));
     if draw.chance(0.2) {
         let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
@@ -332,11 +339,13 @@ fn stateful_set(draw: &mut Draw, name: &str) -> Value {
 }
 
 fn daemon_set(draw: &mut Draw, name: &str) -> Value {
-    let strategy = draw.one_of(&[
-        json!({"type": "OnDelete"}),
-        json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}}),
-        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
-    ]).clone();
+    let strategy = draw
+        .one_of(&[
+            json!({"type": "OnDelete"}),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2}}),
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}),
+        ])
+        .clone();
     json!({"updateStrategy": strategy, "template": template(draw, name, None)})
 }
 
@@ -381,7 +390,8 @@ fn job(draw: &mut Draw, name: &str) -> Value {
     }
     if policy == "Never" && draw.chance(0.4) {
         let action = *draw.one_of(&["FailJob", "Ignore", "Count"]);
-        let codes = json!({"action": action, "onExitCodes": {"containerName": "c0", "operator": "In", "values": [1, 137]}});
+        let codes =
+            json!({"action": action, "onExitCodes": {"containerName": "c0", "operator": "In", "values": [1, 137]}});
         let disruption = json!({"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]});
         extend(&mut spec, json!({"podFailurePolicy": {"rules": [disruption, codes]}}));
     }
@@ -418,11 +428,13 @@ fn behaviour(draw: &mut Draw, object: &Object) -> Option<Value> {
         }
     }
     if draw.chance(0.4) {
-        let memory = draw.one_of(&[
-            json!("300Mi"),
-            json!({"ramp": {"from": "50Mi", "to": "3Gi", "over": "5m"}}),
-            json!({"uniform": {"min": "100Mi", "max": "2Gi"}}),
-        ]).clone();
+        let memory = draw
+            .one_of(&[
+                json!("300Mi"),
+                json!({"ramp": {"from": "50Mi", "to": "3Gi", "over": "5m"}}),
+                json!({"uniform": {"min": "100Mi", "max": "2Gi"}}),
+            ])
+            .clone();
         extend(&mut behaviour, json!({"memory": memory}));
     }
     if draw.chance(0.3) {
@@ -434,16 +446,19 @@ fn behaviour(draw: &mut Draw, object: &Object) -> Option<Value> {
 
 // What happens.
 
-fn faults(draw: &mut Draw, nodes: &[String], objects: &[Object], horizon_s: u64) -> Value {
+fn faults(draw: &mut Draw, cluster: &Value, nodes: &[String], objects: &[Object], horizon_s: u64) -> Value {
+    let zones = cluster["pools"][0]["zones"].as_array().cloned().unwrap_or_default();
     let event = |draw: &mut Draw| {
         let node = draw.one_of(nodes).clone();
-        let mut fault = match draw.between(0, 7) {
+        let mut fault = match draw.between(0, 9) {
             0 | 1 => json!({"nodeDown": node}),
             2 => json!({"reclaim": node}),
             3 => json!({"apiServerDown": true}),
             4 => json!({"apiServerSlowdown": 5}),
             5 => json!({"registrySlowdown": 10}),
             6 => json!({"stockOut": "n"}),
+            7 if !zones.is_empty() => json!({"zoneDown": draw.one_of(&zones)}),
+            _ if !zones.is_empty() => json!({"zoneCutOff": draw.one_of(&zones)}),
             _ => json!({"nodeDown": node}),
         };
         extend(&mut fault, json!({"at": span(draw, horizon_s), "for": format!("{}s", draw.between(1, 400))}));
@@ -455,8 +470,13 @@ fn faults(draw: &mut Draw, nodes: &[String], objects: &[Object], horizon_s: u64)
         let entry = json!({"timeToFailure": {"exponential": {"mean": "5m"}}, "timeToRepair": distribution(draw, 100)});
         extend(&mut faults, json!({"nodes": [entry]}));
     }
+    if draw.chance(0.2) {
+        let entry = json!({"pool": "n", "timeToReclaim": {"exponential": {"mean": "20m"}}, "notice": span(draw, 120)});
+        extend(&mut faults, json!({"spot": [entry]}));
+    }
     if draw.chance(0.3) {
-        let crash = json!({"target": objects[0].target(), "timeToCrash": {"exponential": {"mean": "1m"}}, "exitCode": 137});
+        let crash =
+            json!({"target": objects[0].target(), "timeToCrash": {"exponential": {"mean": "1m"}}, "exitCode": 137});
         extend(&mut faults, json!({"pods": [crash]}));
     }
     faults
@@ -466,7 +486,6 @@ struct Script {
     nodes: Vec<String>,
     /// Nodes that have been taken away.
     gone: Vec<String>,
-    has_lifecycle: bool,
     /// What is applied.
     files: Vec<(String, String)>,
 }
@@ -521,8 +540,12 @@ impl Script {
                 object.templates += 1;
                 mapping(json!({"setImage": {"target": target, "container": "c0", "image": image(draw)}}))
             }
-            5 if is_release || matches!(object.kind, "Job" | "CronJob") => mapping(json!({"pause": {"target": target}})),
-            6 if is_release || matches!(object.kind, "Job" | "CronJob") => mapping(json!({"resume": {"target": target}})),
+            5 if is_release || matches!(object.kind, "Job" | "CronJob") => {
+                mapping(json!({"pause": {"target": target}}))
+            }
+            6 if is_release || matches!(object.kind, "Job" | "CronJob") => {
+                mapping(json!({"resume": {"target": target}}))
+            }
             7 if is_release && object.templates > 2 => mapping(json!({"rollBack": {"target": target}})),
             8 if object.kind == "Rollout" => {
                 let verb = *draw.one_of(&["promote", "abort", "retry"]);

@@ -18,6 +18,9 @@ use wavetank::world::{Deletion, Phase, View};
 
 use super::audit::Audit;
 
+/// More events than this at one instant of such a small run never end.
+const EVENTS_MAX: u32 = 10_000;
+
 /// Watches a run, and panics when something is wrong.
 #[derive(Debug, Default)]
 pub(crate) struct WorkloadAudit {
@@ -25,6 +28,8 @@ pub(crate) struct WorkloadAudit {
     phases: Vec<Phase>,
     /// Pods of which a nomination said that they have to go.
     victims: BTreeSet<PodId>,
+    /// Events at this instant.
+    events: u32,
     /// Evictions by reason.
     pub(crate) evictions: BTreeMap<&'static str, u64>,
     /// Containers that were started again.
@@ -124,7 +129,9 @@ impl WorkloadAudit {
         let node = world.pods.node(pod).unwrap_or_else(|| panic!("pod {} is evicted and has no node", pod.0));
         let has_cause = match reason {
             Reason::NodeDrained => script_has(view, |action| action == Action::Drain(node)),
-            Reason::NodeRemoved => script_has(view, |action| action == Action::Remove(node)) || is_reclaimed(view, node),
+            Reason::NodeRemoved => {
+                script_has(view, |action| action == Action::Remove(node)) || is_reclaimed(view, node)
+            }
             Reason::NodeCrashed => script_has(view, |action| action == Action::Crash(node)),
             Reason::NodeReclaimed => is_reclaimed(view, node),
             Reason::Preempted => self.victims.contains(&pod),
@@ -188,6 +195,7 @@ impl WorkloadAudit {
 
 impl Observer for WorkloadAudit {
     fn time_advances(&mut self, view: &View<'_>, _to: SimTime) {
+        self.events = 0;
         WorkloadAudit::check_replicas(view);
         if view.model.scheduling.delays.scheduling.is_zero() {
             Audit::check_waiting(view);
@@ -219,6 +227,8 @@ impl Observer for WorkloadAudit {
 
     fn event_handled(&mut self, view: &View<'_>) {
         self.check_identities(view);
+        self.events += 1;
+        assert!(self.events < EVENTS_MAX, "{} s does not end", view.world.time);
     }
 
     fn end(&mut self, view: &View<'_>) {

@@ -70,7 +70,9 @@ fn invariants_hold_in_random_scenarios_with_controllers() {
         *active.entry(what).or_default() += u64::from(*times > 0);
     }
     println!("scenarios with evictions by reason and the like: {active:?}");
-    for what in ["NodeDrained", "Preempted", "TaintEviction", "NodeReclaimed", "Evicted", "restarts", "successes", "OOM kills"] {
+    for what in
+        ["NodeDrained", "Preempted", "TaintEviction", "NodeReclaimed", "Evicted", "restarts", "successes", "OOM kills"]
+    {
         assert!(active.get(what).copied().unwrap_or(0) > count / 100, "the swarm is too quiet: {active:?}");
     }
 }
