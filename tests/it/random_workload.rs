@@ -199,7 +199,7 @@ fn images(draw: &mut Draw) -> Value {
             "maxParallelPulls": draw.between(1, 3),
             "imageMinimumGCAge": span(draw, 60),
         },
-        "sizes": {"a:*": "200Mi", "b:*": "40Mi", "*": "5Mi"},
+        "sizes": {"a:*": "200Mi", "b:*": "40Mi", "c*": "5Mi"},
         "layers": {"a:2": [{"digest": "x", "size": "100Mi"}, {"digest": "y", "size": "150Mi"}],
                    "b:2": [{"digest": "x", "size": "100Mi"}]},
     })
@@ -538,7 +538,9 @@ impl Script {
             }
             2 | 3 | 4 if object.kind != "Job" => {
                 object.templates += 1;
-                mapping(json!({"setImage": {"target": target, "container": "c0", "image": image(draw)}}))
+                // Of its own, so that there is a template to go back to.
+                let image = format!("{}-{}", image(draw), object.templates);
+                mapping(json!({"setImage": {"target": target, "container": "c0", "image": image}}))
             }
             5 if is_release || matches!(object.kind, "Job" | "CronJob") => {
                 mapping(json!({"pause": {"target": target}}))

@@ -84,6 +84,55 @@ fn pods_that_are_gone_at_once_end_the_run_and_not_only_the_patience() {
 }
 
 #[test]
+fn a_controller_sees_all_that_it_wrote_at_one_instant() {
+    // Both pods are made at 1 s, and the controller looks at 1 s: there is nothing left to make.
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         controlPlane: {apiWrite: 1s}\n\
+         horizon: 60s\n",
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2, serviceName: db, \
+          podManagementPolicy: Parallel, selector: {matchLabels: {app: db}}, \
+          template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: db}]}}}}",
+    );
+    assert_eq!(run(&model).world.pods.len(), 2);
+}
+
+#[test]
+fn the_controller_of_jobs_gathers_for_a_second() {
+    // Two pods of 10 s, one after the other. The first ends at 10 s, is seen at 11 s, and so on.
+    let scenario = |plane: &str| {
+        format!(
+            "cluster: {{pools: [{{name: n, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+             workload: {{manifests: [objects.yaml], behaviours: [{{kind: Job, runTime: 10s}}]}}\n\
+             controlPlane: {plane}\nhorizon: 60s\n"
+        )
+    };
+    let job = "{apiVersion: batch/v1, kind: Job, metadata: {name: work}, spec: {completions: 2, \
+                template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}";
+    for (plane, second_s) in [("{}", 10.0), ("{jobBatchPeriod: 1s}", 11.0)] {
+        let finished = run(&model(&scenario(plane), job));
+        let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+        assert_eq!(arrivals, [0.0, second_s], "{plane}");
+    }
+}
+
+#[test]
+fn a_job_that_a_quota_refuses_tries_again_after_seconds() {
+    // Room for one pod of 10 s, and `first` has it. `second` tries at 0, 1, 3, 7 and 15 s.
+    let scenario = "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+                    workload: {manifests: [objects.yaml], behaviours: [{kind: Job, runTime: 10s}]}\nhorizon: 60s\n";
+    let objects = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: \"1\"}}}\n---\n\
+                   {apiVersion: batch/v1, kind: Job, metadata: {name: first}, spec: \
+                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}\n---\n\
+                   {apiVersion: batch/v1, kind: Job, metadata: {name: second}, spec: \
+                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}";
+    let finished = run(&model(scenario, objects));
+    let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+    assert_eq!(arrivals, [0.0, 15.0]);
+}
+
+#[test]
 fn a_pod_that_a_job_gives_up_stays_known_until_its_deletion_is_written() {
     // The pod waits for room when the Job is suspended at 30 s; the write takes 1 s.
     let model = model(

@@ -9,7 +9,8 @@
 //! - Failures that a rule ignores prolong the back-off for good; upstream forgets them when nothing else changes the status
 //!   in the same sync.
 //! - There is no success policy, and no controller of others (`managedBy`).
-//! - Upstream waits for [`SYNC_BATCH_PERIOD`] before it looks at what happened to pods; that is the caller's to add.
+//! - Upstream waits for [`SYNC_BATCH_PERIOD`] before it looks at what happened to pods; that is the caller's to add (it
+//!   does where the control plane is realistic).
 //!
 //! Cost: O(p log p + c) for `p` pods and `c` completions.
 

@@ -73,6 +73,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Syncs a Job until its status stays; says when to look again, and whether its time to live is over.
     fn sync_job_of(&mut self, owner: OwnerId, spec: &JobSpec) -> (Option<SimTime>, bool) {
+        let controller = self.world.owners.list[owner.index()].controller;
         for _ in 0..SYNCS_MAX {
             let status = self.controller_loops.jobs.jobs.get(&owner).cloned().unwrap_or_default();
             let pods = self.observe_job_pods(owner);
@@ -86,7 +87,7 @@ impl<O: Observer> Simulation<'_, O> {
                 return (wake, is_expired);
             }
             if !self.model.control_plane.is_ideal() {
-                return (earlier(wake, Some(self.own_write_seen_at())), is_expired);
+                return (earlier(wake, Some(self.own_write_seen_at(controller))), is_expired);
             }
         }
         panic!("the Job `{}` does not settle", self.world.owners.list[owner.index()].name);

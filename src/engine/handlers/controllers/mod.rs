@@ -168,7 +168,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
             self.note_change(controller);
-            let seen = self.seen_at();
+            let seen = self.seen_at(controller);
             self.request_sync(controller, seen);
         }
     }
