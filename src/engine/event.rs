@@ -21,6 +21,8 @@ pub enum Phase {
     TaintEviction,
     /// Pods arrive.
     Arrival,
+    /// Writes to the API are done, so that whoever looks at this instant sees all of them.
+    Writing,
     /// Controllers look at what they own.
     Control,
     /// The scheduler decides.
@@ -180,7 +182,8 @@ impl Event {
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
-            Event::Sync { .. } | Event::Write { .. } => Phase::Control,
+            Event::Write { .. } => Phase::Writing,
+            Event::Sync { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

@@ -140,6 +140,7 @@ fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
         watch: spec.watch.as_ref().map_or(preset.watch, dist),
         controller_writes: spec.controller_writes.as_ref().map(limit).or(preset.controller_writes),
         scheduler_writes: spec.scheduler_writes.as_ref().map(limit).or(preset.scheduler_writes),
+        job_batch_period: spec.job_batch_period.map_or(preset.job_batch_period, |period| period.0),
     }
 }
 

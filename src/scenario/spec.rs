@@ -1203,6 +1203,8 @@ pub struct ControlPlaneSpec {
     pub controller_writes: Option<RateLimitSpec>,
     /// How fast the scheduler may bind pods. Default: the preset's.
     pub scheduler_writes: Option<RateLimitSpec>,
+    /// For how long the controller of Jobs gathers what happens to their pods before it looks. Default: the preset's.
+    pub job_batch_period: Option<Duration>,
 }
 
 /// A control plane by name.
@@ -1213,7 +1215,8 @@ pub enum ControlPlanePreset {
     #[default]
     Ideal,
     /// Writes and watches take some 10 ms; each kind of controller writes at most 20 objects a second (burst 30) and the
-    /// scheduler binds at most 50 pods a second (burst 100), the defaults of Kubernetes.
+    /// scheduler binds at most 50 pods a second (burst 100), and the controller of Jobs looks 1 s after something happened
+    /// to their pods: the defaults of Kubernetes.
     Realistic,
 }
 

@@ -12,6 +12,7 @@ use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::Dist;
 use crate::model::control_plane::RateLimit;
+use crate::model::controllers::ControllerKind;
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::Reason;
@@ -76,7 +77,7 @@ impl<O: Observer> Simulation<'_, O> {
         let client = self.controller(controller).kind.name();
         let sent = self.take_token(client, plane.controller_writes);
         let done = sent.after(self.draw_write());
-        let seen = done.after(self.draw(&plane.watch));
+        let seen = done.after(self.draw(&plane.watch)).after(self.batch_period(controller));
         let number = self.writes.next;
         self.writes.next = number.wrapping_add(1);
         self.writes.under_way.insert(number, write);
@@ -119,16 +120,25 @@ impl<O: Observer> Simulation<'_, O> {
         if slowdown == 1.0 { span } else { SimDuration::from_seconds(span.as_seconds() * slowdown) }
     }
 
-    /// When a controller sees what happens now.
-    pub(in crate::engine) fn seen_at(&mut self) -> SimTime {
-        self.world.time.after(self.draw(&self.model.control_plane.watch))
+    /// When a controller looks at what happens now to a pod.
+    pub(in crate::engine) fn seen_at(&mut self, controller: ControllerId) -> SimTime {
+        let seen = self.world.time.after(self.draw(&self.model.control_plane.watch));
+        seen.after(self.batch_period(controller))
     }
 
-    /// When a controller sees a write of its own that it makes now.
-    pub(in crate::engine) fn own_write_seen_at(&mut self) -> SimTime {
+    /// When a controller looks at a write of its own that it makes now.
+    pub(in crate::engine) fn own_write_seen_at(&mut self, controller: ControllerId) -> SimTime {
         let plane = &self.model.control_plane;
         let done = self.world.time.after(self.draw_write());
-        done.after(self.draw(&plane.watch))
+        done.after(self.draw(&plane.watch)).after(self.batch_period(controller))
+    }
+
+    /// For how long a controller gathers what it sees before it looks (`enqueueSyncJobBatched`).
+    fn batch_period(&self, controller: ControllerId) -> SimDuration {
+        match self.controller(controller).kind {
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) => self.model.control_plane.job_batch_period,
+            _ => SimDuration::ZERO,
+        }
     }
 
     fn take_token(&mut self, client: &'static str, limit: Option<RateLimit>) -> SimTime {

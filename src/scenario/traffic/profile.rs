@@ -108,7 +108,8 @@ impl Builder<'_, '_, '_> {
                 let mean = plan.shape.iter().sum::<f64>() / plan.shape.len() as f64;
                 let factor = plan.mean.0 / mean;
                 let is_wrong = plan.shape.iter().any(|value| *value < 0.0);
-                if is_wrong || !plan.shape.is_empty() && !(factor.is_finite() && mean > 0.0) {
+                let is_usable = factor.is_finite() && mean > 0.0;
+                if is_wrong || !(plan.shape.is_empty() || is_usable) {
                     let at = format!("{at}.shape");
                     let message = format!("`{at}` needs values of at least 0 that are not all 0");
                     self.context.report(&at, Code::OutOfRange, message);

@@ -18,7 +18,7 @@ use rollouts::RolloutState;
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
-use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, PodLife, Verb};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, JobSpec, Operation, PodLife, Verb};
 use crate::observe::Observer;
 use crate::policy::controllers::daemon_set::FailureBackoffs;
 use crate::policy::controllers::deployment::DeploymentStatus;
@@ -35,6 +35,10 @@ pub(in crate::engine) struct ControllerLoops {
     sync_at: Vec<SimTime>,
     /// Whether the sync under way has had a pod refused.
     is_refused: bool,
+    /// When each controller last made a pod, and how many it made at that instant.
+    made_at: Vec<(SimTime, u32)>,
+    /// A controller that makes pods without end while time stands still: the run is given up.
+    pub(in crate::engine) endless: Option<ControllerId>,
     /// Until when each controller waits to see what it has written.
     held_until: Vec<SimTime>,
     /// `status` of Deployments.
@@ -56,6 +60,8 @@ impl ControllerLoops {
         ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
             is_refused: false,
+            made_at: vec![(SimTime::ZERO, 0); controllers],
+            endless: None,
             held_until: vec![SimTime::ZERO; controllers],
             deployments: BTreeMap::new(),
             rollouts: BTreeMap::new(),
@@ -80,6 +86,8 @@ impl ControllerLoops {
 
 /// Letters of generated names (`apimachinery/pkg/util/rand`): none that could form a word.
 const NAME_LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+/// How many pods a controller that wants up to ten may make at one instant; others that many more.
+const MADE_AT_ONCE_MAX: usize = 1000;
 /// Length of a generated suffix.
 const SUFFIX_LENGTH: usize = 5;
 
@@ -160,7 +168,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
             self.note_change(controller);
-            let seen = self.seen_at();
+            let seen = self.seen_at(controller);
             self.request_sync(controller, seen);
         }
     }
@@ -260,7 +268,33 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         self.note_change(controller);
         self.enqueue(pod);
+        self.note_made(controller);
         Some(pod)
+    }
+
+    /// Sees to it that the run ends where a controller makes pods without end at one instant, each of which is gone at once:
+    /// one that tolerates the taint of its node for no time, say.
+    fn note_made(&mut self, controller: ControllerId) {
+        let now = self.world.time;
+        let (at, count) = &mut self.controller_loops.made_at[controller.index()];
+        *count = if *at == now { *count + 1 } else { 1 };
+        *at = now;
+        let count = *count as usize;
+        if count > MADE_AT_ONCE_MAX && count > MADE_AT_ONCE_MAX / 10 * self.pods_wanted(controller) {
+            self.controller_loops.endless = Some(controller);
+        }
+    }
+
+    /// How many pods a controller may come to need at most, if each does what it is there for.
+    fn pods_wanted(&self, controller: ControllerId) -> usize {
+        let of_job = |spec: &JobSpec| spec.parallelism.max(spec.completions.unwrap_or(0));
+        let wanted = match &self.controller(controller).kind {
+            ControllerKind::Job(spec) => of_job(spec),
+            ControllerKind::CronJob(spec) => of_job(&spec.job),
+            ControllerKind::DaemonSet(_) => return self.world.nodes.len(),
+            _ => self.world.owners.controllers[controller.index()].replicas,
+        };
+        usize::try_from(wanted).unwrap_or(0)
     }
 
     /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job

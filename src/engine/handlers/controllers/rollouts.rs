@@ -55,7 +55,7 @@ impl<O: Observer> Simulation<'_, O> {
             wake = earlier(wake, sync.wake);
             if wake != Some(now) || !self.model.control_plane.is_ideal() {
                 self.divide_traffic(controller, &spec);
-                return if wake == Some(now) { Some(self.own_write_seen_at()) } else { wake };
+                return if wake == Some(now) { Some(self.own_write_seen_at(controller)) } else { wake };
             }
         }
         panic!("the Rollout `{}` does not settle", self.controller(controller).name);

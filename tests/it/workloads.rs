@@ -1,0 +1,151 @@
+//! Small scenarios with objects that make pods, each of which once went wrong, and the lines that they must give.
+#![allow(clippy::disallowed_methods, reason = "tests write files")]
+
+use wavetank::engine::{Finished, RunError, Simulation};
+use wavetank::experiment::single::{Detail, run_model};
+use wavetank::model::Model;
+use wavetank::observe::CheckEveryEvent;
+use wavetank::scenario::{Environment, load_scenario};
+use wavetank::world::Phase;
+
+use super::workload_audit::WorkloadAudit;
+
+/// The model of a scenario without its head, and of its manifests.
+fn model(scenario: &str, manifests: &str) -> Model {
+    let directory = tempfile::tempdir().unwrap();
+    let head = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: test}\n";
+    std::fs::write(directory.path().join("test.yaml"), format!("{head}{scenario}")).unwrap();
+    std::fs::write(directory.path().join("objects.yaml"), manifests).unwrap();
+    match load_scenario(&directory.path().join("test.yaml"), &[], 0, &Environment::default()) {
+        Ok(loaded) => loaded.model,
+        Err(error) => panic!("{error}\n{scenario}"),
+    }
+}
+
+fn run(model: &Model) -> Finished<(CheckEveryEvent, WorkloadAudit)> {
+    Simulation::new(model, (CheckEveryEvent, WorkloadAudit::default())).unwrap().run()
+}
+
+fn count(finished: &Finished<(CheckEveryEvent, WorkloadAudit)>, phase: Phase) -> u64 {
+    finished.world.pods_by_phase[phase as usize]
+}
+
+#[test]
+fn a_pod_that_is_deleted_before_it_starts_has_no_node_to_ask() {
+    // The drain at 1 s deletes pods that would start at 5 s.
+    let model = model(
+        "cluster: {nodeLifecycle: kubernetes, pools: [{name: n, count: 2, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         scheduler: {policy: first-fit, delays: {start: 5s}}\n\
+         script: [{at: 1s, drain: n-0}]\n\
+         horizon: 60s\n",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, \
+          selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+          spec: {containers: [{name: web, image: web}]}}}}",
+    );
+    let finished = run(&model);
+    assert_eq!((count(&finished, Phase::Running), count(&finished, Phase::Deleted)), (2, 2));
+}
+
+#[test]
+fn an_index_that_fails_is_tried_again_without_end_of_the_sync() {
+    // Index 0 fails at 10 s and again 10 s + 10 s after that; with one more try allowed it is given up at 30 s. Then index 1.
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml], behaviours: [{kind: Job, runTime: 10s, exitCodes: {\"1\": 1}}]}\n\
+         scheduler: {policy: first-fit}\n\
+         horizon: 600s\n",
+        "{apiVersion: batch/v1, kind: Job, metadata: {name: work}, spec: {completions: 2, completionMode: Indexed, \
+          backoffLimitPerIndex: 1, template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}",
+    );
+    let finished = run(&model);
+    let ends: Vec<f64> = finished.world.pods.finished.iter().map(|end| end.as_seconds()).collect();
+    assert_eq!(ends, [10.0, 30.0, 40.0, 60.0]);
+}
+
+#[test]
+fn pods_that_are_gone_at_once_end_the_run_and_not_only_the_patience() {
+    // n-0 is down from 100 s on and gets its taint at 145 s; the pods stand it for no time, and nothing keeps them away.
+    let model = model(
+        "cluster: {pools: [{name: n, count: 4, allocatable: {cpu: 4, memory: 8Gi}}, \
+         {name: m, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         scheduler: {policy: first-fit}\n\
+         faults: {events: [{at: 100s, nodeDown: n-0}]}\n\
+         horizon: 200s\n",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, \
+          selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+          spec: {tolerations: [{operator: Exists, effect: NoSchedule}, {operator: Exists, effect: NoExecute, tolerationSeconds: 0}], \
+          containers: [{name: web, image: web}]}}}}",
+    );
+    let error = run_model(&model, Detail::Figures).unwrap_err();
+    let RunError::Endless { object, at } = &error else { panic!("{error}") };
+    assert_eq!((object.as_str(), at.as_seconds()), ("web", 145.0));
+}
+
+#[test]
+fn a_controller_sees_all_that_it_wrote_at_one_instant() {
+    // Both pods are made at 1 s, and the controller looks at 1 s: there is nothing left to make.
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         controlPlane: {apiWrite: 1s}\n\
+         horizon: 60s\n",
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 2, serviceName: db, \
+          podManagementPolicy: Parallel, selector: {matchLabels: {app: db}}, \
+          template: {metadata: {labels: {app: db}}, spec: {containers: [{name: db, image: db}]}}}}",
+    );
+    assert_eq!(run(&model).world.pods.len(), 2);
+}
+
+#[test]
+fn the_controller_of_jobs_gathers_for_a_second() {
+    // Two pods of 10 s, one after the other. The first ends at 10 s, is seen at 11 s, and so on.
+    let scenario = |plane: &str| {
+        format!(
+            "cluster: {{pools: [{{name: n, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+             workload: {{manifests: [objects.yaml], behaviours: [{{kind: Job, runTime: 10s}}]}}\n\
+             controlPlane: {plane}\nhorizon: 60s\n"
+        )
+    };
+    let job = "{apiVersion: batch/v1, kind: Job, metadata: {name: work}, spec: {completions: 2, \
+                template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}";
+    for (plane, second_s) in [("{}", 10.0), ("{jobBatchPeriod: 1s}", 11.0)] {
+        let finished = run(&model(&scenario(plane), job));
+        let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+        assert_eq!(arrivals, [0.0, second_s], "{plane}");
+    }
+}
+
+#[test]
+fn a_job_that_a_quota_refuses_tries_again_after_seconds() {
+    // Room for one pod of 10 s, and `first` has it. `second` tries at 0, 1, 3, 7 and 15 s.
+    let scenario = "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+                    workload: {manifests: [objects.yaml], behaviours: [{kind: Job, runTime: 10s}]}\nhorizon: 60s\n";
+    let objects = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: \"1\"}}}\n---\n\
+                   {apiVersion: batch/v1, kind: Job, metadata: {name: first}, spec: \
+                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}\n---\n\
+                   {apiVersion: batch/v1, kind: Job, metadata: {name: second}, spec: \
+                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}";
+    let finished = run(&model(scenario, objects));
+    let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+    assert_eq!(arrivals, [0.0, 15.0]);
+}
+
+#[test]
+fn a_pod_that_a_job_gives_up_stays_known_until_its_deletion_is_written() {
+    // The pod waits for room when the Job is suspended at 30 s; the write takes 1 s.
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 1, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         scheduler: {policy: first-fit}\n\
+         controlPlane: {apiWrite: 1s}\n\
+         script: [{at: 30s, pause: {target: job/work}}]\n\
+         horizon: 60s\n",
+        "{apiVersion: batch/v1, kind: Job, metadata: {name: work}, spec: {parallelism: 1, template: {spec: \
+          {restartPolicy: Never, containers: [{name: c, image: c, resources: {requests: {cpu: 2}}}]}}}}",
+    );
+    let finished = run(&model);
+    assert_eq!(count(&finished, Phase::Deleted), 1);
+    assert_eq!(finished.world.pods.finished[0].as_seconds(), 31.0);
+}
