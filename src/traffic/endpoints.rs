@@ -18,6 +18,8 @@ use crate::units::{SimDuration, SimTime};
 pub struct Seat {
     /// The pod.
     pub pod: PodId,
+    /// From when on it listens.
+    pub opens_at: SimTime,
     /// Where it is.
     pub zone: Option<ZoneId>,
     /// The node, as a number of the caller's own.
@@ -73,6 +75,7 @@ impl DataPlane<'_> {
         let rules = &self.services[service.index()].model.server;
         Server {
             pod: None,
+            opens_at: SimTime::ZERO,
             services: Vec::new(),
             zone: None,
             state: State::Open,
@@ -150,6 +153,7 @@ impl DataPlane<'_> {
         });
         let server = Server {
             pod: Some(seat.pod),
+            opens_at: seat.opens_at,
             zone: seat.zone,
             speed: seat.speed,
             failure: seat.failure,

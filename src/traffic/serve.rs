@@ -28,8 +28,8 @@ impl<'m> DataPlane<'m> {
         }
         let server = &mut self.servers[number];
         match server.state {
-            State::Open | State::Ending { refuses: false } => {}
-            State::Ending { refuses: true } | State::Gone => return self.turn_away(attempt, Outcome::Unavailable),
+            State::Open | State::Ending { refuses: false } if server.opens_at <= self.now => {}
+            _ => return self.turn_away(attempt, Outcome::Unavailable),
         }
         if server.has_room() {
             self.enter(service, number);

@@ -18,6 +18,8 @@ pub(super) struct Server {
     pub zone: Option<ZoneId>,
     /// What it does with requests that come.
     pub state: State,
+    /// From when on it listens.
+    pub opens_at: SimTime,
     /// Since when it has been there.
     pub since: SimTime,
     /// How fast it computes.

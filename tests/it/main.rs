@@ -25,6 +25,7 @@ mod random_model;
 mod random_workload;
 mod swarm;
 mod tidy;
+mod traffic;
 mod volumes;
 mod workload_audit;
 mod workload_swarm;

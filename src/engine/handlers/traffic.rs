@@ -123,7 +123,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let Some(life) = member.life.as_deref().filter(|life| !life.is_over()) else {
             return Standing { is_running: false, is_ready: false, is_ending: false };
         };
-        let is_running = matches!(life.containers[life.init_count].status, Status::Running(_));
+        let serving = life.containers.get(life.init_count);
+        let is_running = serving.is_some_and(|container| matches!(container.status, Status::Running(_)));
         Standing {
             is_running: is_there && is_running,
             is_ready: member.ready_since != SimTime::NEVER,
@@ -148,7 +149,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     fn open_server(&mut self, pod: PodId) {
         let Some(node) = self.world.pods.node(pod) else { return };
-        let seat = self.seat(pod, node);
+        let opens_at = self.begin_to_serve(pod);
+        let seat = self.seat(pod, node, opens_at);
         let cores = self.server_cores(node);
         let class = self.world.pods.class[pod.index()];
         let Some(state) = &mut self.traffic else { return };
@@ -156,6 +158,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         state.seats.insert(pod, Server { number, is_ready: true, is_ending: false, used_ns: 0 });
         state.plane.set_node_cores(seat.node, cores);
         state.plane.tell_ready(number, true);
+    }
+
+    /// The container of a pod serves from now on; when it answers.
+    fn begin_to_serve(&mut self, pod: PodId) -> SimTime {
+        let life = self.world.member_mut(pod).and_then(|member| member.life.as_deref_mut());
+        let container = life.and_then(|life| life.containers.get_mut(life.init_count));
+        match container.map(|container| &mut container.status) {
+            Some(Status::Running(running)) => {
+                running.serves = true;
+                running.works_at
+            }
+            _ => SimTime::ZERO,
+        }
     }
 
     /// What its service says of the release that a pod belongs to, by the image of its first container.
@@ -212,13 +227,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// What the data plane has to know of a pod.
-    fn seat(&self, pod: PodId, node: NodeId) -> Seat {
+    fn seat(&self, pod: PodId, node: NodeId, opens_at: SimTime) -> Seat {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
         let usage = self.life_rules(pod).and_then(|rules| rules.template.containers.first()?.usage.as_deref());
         let release = self.release_of(pod);
         Seat {
             pod,
+            opens_at,
             zone: shape.zone,
             node: node.0,
             cpu_request: usage.map_or(class.requests.cpu.0, |usage| usage.cpu_request),
@@ -245,9 +261,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         state.seats.insert(pod, server);
         if ends {
             state.plane.end(server.number);
-            // Its container lives until its requests are answered; that is told when it is so.
-            let index = self.serving_container(pod);
-            self.drive(pod, |driver| driver.hold(index));
         }
     }
 

@@ -22,6 +22,13 @@ impl Driver<'_> {
         let grace = grace.max(GRACE_MIN);
         let end = now.after(shut_down.min(grace));
         running.stop = why;
+        if running.serves && why == Stop::WithPod && running.held_end.is_none() {
+            // It lives on until its requests are answered.
+            running.held_end = Some((end, 0));
+            (running.ends_at, running.exit_code) = (now.after(grace), KILLED);
+            self.has_changed = true;
+            return;
+        }
         // A container whose work is done before that ends as it would have.
         if end < running.ends_at {
             running.ends_at = end;
@@ -56,23 +63,6 @@ impl Driver<'_> {
             }
         }
         self.has_changed = true;
-    }
-
-    /// The container at `index`, which was told to end, still has requests to answer: it lives on until it is released, up to
-    /// its grace period.
-    pub(in crate::engine) fn hold(self, index: usize) -> Report {
-        if let (Some(Termination { since, grace }), Status::Running(running)) =
-            (self.life.termination, &mut self.life.containers[index].status)
-            && running.stop == Stop::WithPod
-            && running.held_end.is_none()
-        {
-            let end = since.after(grace.max(GRACE_MIN));
-            if running.ends_at < end {
-                running.held_end = Some((running.ends_at, running.exit_code));
-                (running.ends_at, running.exit_code) = (end, KILLED);
-            }
-        }
-        self.settle()
     }
 
     /// The container at `index` has answered its last request: it ends as it would have, or now.
