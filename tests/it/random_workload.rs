@@ -45,12 +45,13 @@ pub(crate) fn random_scenario(seed: u64) -> Files {
     ];
     let (cluster, nodes) = cluster(draw);
     let faults = draw.maybe(0.5, |draw| faults(draw, &cluster, &nodes, &objects, horizon_s));
+    let has_lifecycle = faults.is_some() || cluster.get("nodeLifecycle").is_some();
     let workload = json!({
         "manifests": ["objects.json"],
         "behaviours": objects.iter().flat_map(|object| behaviour(draw, object)).collect::<Vec<_>>(),
         "images": draw.maybe(0.5, images).unwrap_or(json!({})),
     });
-    let mut script = Script { nodes, gone: Vec::new(), files: Vec::new() };
+    let mut script = Script { nodes, gone: Vec::new(), has_lifecycle, files: Vec::new() };
     let actions = script.actions(draw, &mut objects, horizon_s);
     files.extend(script.files);
     let scenario = json!({
@@ -486,6 +487,7 @@ struct Script {
     nodes: Vec<String>,
     /// Nodes that have been taken away.
     gone: Vec<String>,
+    has_lifecycle: bool,
     /// What is applied.
     files: Vec<(String, String)>,
 }
@@ -507,7 +509,8 @@ impl Script {
 
     fn on_node(&mut self, draw: &mut Draw) -> Option<Map<String, Value>> {
         let node = draw.one_of(&self.nodes).clone();
-        let verb = *draw.one_of(&["cordon", "uncordon", "drain", "drain", "remove", "crash", "add"]);
+        let verbs = ["cordon", "uncordon", "drain", "drain", "remove", "crash", "add", "outOfService"];
+        let verb = *draw.one_of(&verbs[..if self.has_lifecycle { 8 } else { 7 }]);
         if verb == "add" {
             return mapping(json!({"add": {"pool": "n", "count": 1}}));
         }

@@ -149,3 +149,51 @@ fn a_pod_that_a_job_gives_up_stays_known_until_its_deletion_is_written() {
     assert_eq!(count(&finished, Phase::Deleted), 1);
     assert_eq!(finished.world.pods.finished[0].as_seconds(), 31.0);
 }
+
+#[test]
+fn pods_of_a_node_out_of_service_need_not_be_heard_of() {
+    // db-0 is alone on n-0, which is down from 100 s on. A StatefulSet makes no other while it may be there: given up at
+    // 145 s, told to end at 445 s, and there for ever. Said to be out of service at 200 s, its pods are told at once, and
+    // are gone at the next pass, every 20 s: 200 s. Said so at 130 s, the node counts as ready until 145 s: 160 s.
+    let scenario = |script: &str| {
+        format!(
+            "cluster: {{nodeLifecycle: kubernetes, pools: [{{name: n, count: 4, allocatable: {{cpu: 1, memory: 8Gi}}}}]}}\n\
+             workload: {{manifests: [objects.yaml]}}\nscheduler: {{policy: first-fit}}\n\
+             faults: {{events: [{{at: 100s, nodeDown: n-0}}]}}\nscript: [{script}]\nhorizon: 1000s\n"
+        )
+    };
+    let objects = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {replicas: 1, serviceName: db, \
+                    selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, \
+                    spec: {containers: [{name: db, image: db, resources: {requests: {cpu: 1}}}]}}}}";
+    for (script, second_s) in [
+        ("", None),
+        ("{at: 200s, outOfService: n-0}", Some(200.0)),
+        ("{at: 130s, outOfService: n-0}", Some(160.0)),
+        ("{at: 450s, outOfService: n-0}", Some(460.0)),
+    ] {
+        let finished = run(&model(&scenario(script), objects));
+        let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+        assert_eq!(arrivals.get(1).copied(), second_s, "{script}");
+    }
+}
+
+#[test]
+fn preempted_pods_have_their_grace_period() {
+    // The web server fills the node and takes 20 s to end. The batch pod of higher priority comes at 100 s and runs at 120 s.
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 1, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml], behaviours: [{name: web, shutDown: 20s}], \
+           templates: [{name: batch, count: 1, start: 100s, priority: 5, requests: {cpu: 1}}]}\n\
+         scheduler: {policy: kube-scheduler}\n\
+         horizon: 200s\n",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 1, \
+          selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+          spec: {containers: [{name: web, image: web, resources: {requests: {cpu: 1}}}]}}}}",
+    );
+    let finished = run(&model);
+    let pods = &finished.world.pods;
+    let ended: Vec<f64> = pods.finished.iter().map(|end| end.as_seconds()).take(1).collect();
+    assert_eq!((ended, count(&finished, Phase::Running)), (vec![120.0], 1));
+    let batch = (0..pods.len()).find(|&pod| pods.member[pod] == u32::MAX).expect("the batch pod is no member");
+    assert_eq!(pods.running[batch].as_seconds(), 120.0);
+}
