@@ -118,18 +118,36 @@ fn the_controller_of_jobs_gathers_for_a_second() {
 }
 
 #[test]
-fn a_job_that_a_quota_refuses_tries_again_after_seconds() {
-    // Room for one pod of 10 s, and `first` has it. `second` tries at 0, 1, 3, 7 and 15 s.
-    let scenario = "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
-                    workload: {manifests: [objects.yaml], behaviours: [{kind: Job, runTime: 10s}]}\nhorizon: 60s\n";
-    let objects = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: \"1\"}}}\n---\n\
-                   {apiVersion: batch/v1, kind: Job, metadata: {name: first}, spec: \
-                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}\n---\n\
-                   {apiVersion: batch/v1, kind: Job, metadata: {name: second}, spec: \
-                    {template: {spec: {restartPolicy: Never, containers: [{name: c, image: c}]}}}}";
-    let finished = run(&model(scenario, objects));
-    let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
-    assert_eq!(arrivals, [0.0, 15.0]);
+fn a_controller_that_a_quota_refuses_tries_again_later_and_later() {
+    // Room for one pod of 10 s, and the Job `first` has it. The Job `second` tries at 0, 1, 3, 7 and 15 s; the ReplicaSet
+    // after 5 ms, 10 ms and so on, 5 ms (2^n - 1) in all: at 10.235 s. Where a write takes 1 ms, so does each try.
+    let scenario = |plane: &str| {
+        format!(
+            "cluster: {{pools: [{{name: n, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+             workload: {{manifests: [objects.yaml], behaviours: [{{kind: Job, runTime: 10s}}]}}\n\
+             controlPlane: {plane}\nhorizon: 60s\n"
+        )
+    };
+    let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: \"1\"}}}";
+    let job = |name: &str| {
+        format!(
+            "\n---\n{{apiVersion: batch/v1, kind: Job, metadata: {{name: {name}}}, spec: \
+             {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: c}}]}}}}}}}}"
+        )
+    };
+    let set = "\n---\n{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: web}, spec: {selector: \
+               {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, \
+               spec: {containers: [{name: c, image: c}]}}}}";
+    for (objects, plane, second_s) in [
+        (format!("{quota}{}{}", job("first"), job("second")), "{}", 15.0..15.001),
+        (format!("{quota}{}{}", job("first"), job("second")), "{apiWrite: 1ms}", 15.0..15.1),
+        (format!("{quota}{}{set}", job("first")), "{}", 10.235..10.236),
+        (format!("{quota}{}{set}", job("first")), "{apiWrite: 1ms}", 10.235..10.3),
+    ] {
+        let finished = run(&model(&scenario(plane), &objects));
+        let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
+        assert!(arrivals.len() == 2 && second_s.contains(&arrivals[1]), "{plane}: {arrivals:?}");
+    }
 }
 
 #[test]
