@@ -72,7 +72,8 @@ pub(crate) fn random_scenario(seed: u64) -> Files {
 }
 
 fn object(draw: &mut Draw, number: u64) -> Object {
-    Object { kind: *draw.one_of(&KINDS), name: format!("w{number}"), is_there: true, templates: 1 }
+    let kind = *draw.one_of(&KINDS);
+    Object { kind, name: format!("w{number}"), is_there: true, templates: 1 }
 }
 
 /// A span of a few seconds or minutes, often a round one, so that many things happen at once.
@@ -207,7 +208,7 @@ fn images(draw: &mut Draw) -> Value {
 }
 
 fn image(draw: &mut Draw) -> &'static str {
-    *draw.one_of(&["a:1", "a:2", "b:1", "b:2", "c"])
+    ["a:1", "a:2", "b:1", "b:2", "c"][draw.between(0, 4) as usize]
 }
 
 // Pods.
@@ -493,7 +494,7 @@ struct Script {
 }
 
 impl Script {
-    fn actions(&mut self, draw: &mut Draw, objects: &mut Vec<Object>, horizon_s: u64) -> Vec<Value> {
+    fn actions(&mut self, draw: &mut Draw, objects: &mut [Object], horizon_s: u64) -> Vec<Value> {
         let mut instants: Vec<u64> = (0..draw.between(0, 12)).map(|_| draw.between(0, horizon_s)).collect();
         instants.sort_unstable();
         let actions = instants.into_iter().filter_map(|at| {
@@ -523,7 +524,7 @@ impl Script {
         mapping(json!({verb: node}))
     }
 
-    fn on_object(&mut self, draw: &mut Draw, objects: &mut Vec<Object>) -> Option<Map<String, Value>> {
+    fn on_object(&mut self, draw: &mut Draw, objects: &mut [Object]) -> Option<Map<String, Value>> {
         let position = draw.between(0, objects.len() as u64 - 1) as usize;
         let object = &mut objects[position];
         let target = object.target();
@@ -539,7 +540,7 @@ impl Script {
             0 | 1 if !matches!(object.kind, "DaemonSet" | "Job" | "CronJob") => {
                 mapping(json!({"scale": {"target": target, "replicas": replicas(draw)}}))
             }
-            2 | 3 | 4 if object.kind != "Job" => {
+            2..=4 if object.kind != "Job" => {
                 object.templates += 1;
                 // Of its own, so that there is a template to go back to.
                 let image = format!("{}-{}", image(draw), object.templates);
