@@ -12,14 +12,16 @@ use super::workload_audit::WorkloadAudit;
 
 /// The model of a scenario without its head, and of its manifests.
 fn model(scenario: &str, manifests: &str) -> Model {
+    load(scenario, manifests).unwrap_or_else(|error| panic!("{error}\n{scenario}"))
+}
+
+fn load(scenario: &str, manifests: &str) -> Result<Model, String> {
     let directory = tempfile::tempdir().unwrap();
     let head = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: test}\n";
     std::fs::write(directory.path().join("test.yaml"), format!("{head}{scenario}")).unwrap();
     std::fs::write(directory.path().join("objects.yaml"), manifests).unwrap();
-    match load_scenario(&directory.path().join("test.yaml"), &[], 0, &Environment::default()) {
-        Ok(loaded) => loaded.model,
-        Err(error) => panic!("{error}\n{scenario}"),
-    }
+    let loaded = load_scenario(&directory.path().join("test.yaml"), &[], 0, &Environment::default());
+    loaded.map(|loaded| loaded.model).map_err(|error| error.to_string())
 }
 
 fn run(model: &Model) -> Finished<(CheckEveryEvent, WorkloadAudit)> {
@@ -214,4 +216,41 @@ fn preempted_pods_have_their_grace_period() {
     assert_eq!((ended, count(&finished, Phase::Running)), (vec![120.0], 1));
     let batch = (0..pods.len()).find(|&pod| pods.member[pod] == u32::MAX).expect("the batch pod is no member");
     assert_eq!(pods.running[batch].as_seconds(), 120.0);
+}
+
+/// A Deployment of two pods with this strategy.
+fn web(strategy: &str) -> String {
+    format!(
+        "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web}}, spec: {{replicas: 2, {strategy} \
+         selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+         spec: {{containers: [{{name: web, image: web}}]}}}}}}}}"
+    )
+}
+
+#[test]
+fn a_surge_beyond_all_numbers_is_a_large_one() {
+    let model = model(
+        "cluster: {pools: [{name: n, allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\n\
+         script: [{at: 10s, setImage: {target: deployment/web, container: web, image: new}}]\n\
+         horizon: 60s\n",
+        &web("strategy: {rollingUpdate: {maxSurge: 2147483647, maxUnavailable: 0}},"),
+    );
+    assert_eq!(count(&run(&model), Phase::Running), 2);
+}
+
+#[test]
+fn what_would_go_wrong_without_end_at_one_instant_is_refused() {
+    for (faults, words) in [
+        ("pods: [{target: deployment/web, timeToCrash: 0s}]", "`faults.pods[0].timeToCrash` must be more than 0"),
+        ("pods: [{target: deployment/web, timeToCrash: {empirical: [0s, 0s]}}]", "must be more than 0"),
+        ("nodes: [{timeToFailure: 0s, timeToRepair: {uniform: {min: 0s, max: 0s}}}]", "in no time, without end"),
+    ] {
+        let scenario = format!(
+            "cluster: {{pools: [{{name: n, allocatable: {{cpu: 4, memory: 8Gi}}}}]}}\n\
+             workload: {{manifests: [objects.yaml]}}\nfaults: {{{faults}}}\nhorizon: 60s\n"
+        );
+        let refusal = load(&scenario, &web("")).unwrap_err();
+        assert!(refusal.contains(words), "{refusal}");
+    }
 }
