@@ -69,6 +69,9 @@ pub enum NodeStep {
     Reclaim,
     /// Its pods are deleted because it is gone. Scheduled when it goes, handled in `handlers::node_lifecycle`.
     Collect,
+    /// Pods that have been told to end are taken for gone because it is out of service. Scheduled when it is said to be so
+    /// and when pods are told, handled in `handlers::out_of_service`.
+    CollectTerminating,
 }
 
 /// Everything that can happen.

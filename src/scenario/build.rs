@@ -169,6 +169,7 @@ fn behaviour(spec: &BehaviourSpec) -> Behaviour {
         container: spec.container.clone(),
         start_up: spec.start_up.as_ref().map(dist),
         run_time: spec.run_time.as_ref().map(lifetime),
+        pre_stop: spec.pre_stop.as_ref().map(dist),
         shut_down: spec.shut_down.as_ref().map(dist),
         exit_codes: (!spec.exit_codes.is_empty()).then(|| spec.exit_codes.iter().map(code).collect()),
         checkpoint_every: spec.checkpoint_every.map(|every| every.0),

@@ -3,6 +3,18 @@
 use super::spec::{DistributionSpec, Duration};
 use crate::model::Dist;
 
+/// Whether every span of the distribution is none.
+pub(super) fn takes_no_time(spec: &DistributionSpec) -> bool {
+    let is_none = |span: &Duration| span.0.0 == 0;
+    match spec {
+        DistributionSpec::Constant(span) | DistributionSpec::Uniform { max: span, .. } => is_none(span),
+        DistributionSpec::Normal { mean, sd } => is_none(mean) && is_none(sd),
+        DistributionSpec::Empirical(spans) => spans.iter().all(is_none),
+        // The others have a positive mean, scale or minimum.
+        _ => false,
+    }
+}
+
 /// The distribution that a file describes.
 ///
 /// # Errors

@@ -516,7 +516,9 @@ pub struct BehaviourSpec {
     /// How long it works until it ends by itself: a distribution, or `forever`. Default: `forever`; in Jobs 60s, in init
     /// containers no time.
     pub run_time: Option<LifetimeSpec>,
-    /// How long it takes to end once it is told to, `preStop` included. Default: what `preStop` sleeps.
+    /// How long its hook `preStop` takes, within the grace period. Default: what it sleeps; other hooks no time.
+    pub pre_stop: Option<DistributionSpec>,
+    /// How long it takes to end once it is told to, after `preStop`. Default: no time.
     pub shut_down: Option<DistributionSpec>,
     /// How it ends when it ends by itself: exit code to its share. Default: always 0.
     #[serde(default)]
@@ -997,6 +999,9 @@ pub struct ScriptSpec {
     pub remove: Option<String>,
     /// Name of a node that fails for good.
     pub crash: Option<String>,
+    /// Name of a node that somebody says is out of service (taint `node.kubernetes.io/out-of-service`): it takes no pods,
+    /// its pods are told to end, and while it is not ready they are gone without its word. Needs a `nodeLifecycle`.
+    pub out_of_service: Option<String>,
     /// Nodes that join.
     pub add: Option<AddSpec>,
     /// Path of a file with objects that make pods: those that are there get its template and replicas, others come into

@@ -264,6 +264,7 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
         );
     }
     spans(spec.start_up.as_ref(), &format!("{at}.startUp"), context);
+    spans(spec.pre_stop.as_ref(), &format!("{at}.preStop"), context);
     spans(spec.shut_down.as_ref(), &format!("{at}.shutDown"), context);
     lifetime(spec.run_time.as_ref(), &format!("{at}.runTime"), context);
     for (code, share) in &spec.exit_codes {
@@ -526,8 +527,8 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
         let verbs = verb_count(action);
         if verbs != 1 {
             let what = if verbs == 0 { "does nothing" } else { "does more than one thing" };
-            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`, `apply`, `delete`, \
-                        `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
+            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `outOfService`, `add`, `apply`, \
+                        `delete`, `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
                         `retry`";
             context.report_with_hint(&at, Code::Contradiction, format!("`{at}` {what}"), hint);
         }
@@ -554,9 +555,10 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
 
 /// How many things an entry of the script does.
 fn verb_count(spec: &ScriptSpec) -> usize {
-    let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, add, apply, delete, scale, set_image, .. } = spec;
+    let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, out_of_service, add, apply, .. } = spec;
+    let ScriptSpec { delete, scale, set_image, .. } = spec;
     let ScriptSpec { pause, resume, roll_back, promote, abort, retry, .. } = spec;
-    let names = [cordon, uncordon, drain, remove, crash, apply].into_iter().flatten().count();
+    let names = [cordon, uncordon, drain, remove, crash, out_of_service, apply].into_iter().flatten().count();
     let targets = [delete, pause, resume, roll_back, abort, retry].into_iter().flatten().count();
     names
         + targets

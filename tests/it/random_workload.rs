@@ -45,12 +45,13 @@ pub(crate) fn random_scenario(seed: u64) -> Files {
     ];
     let (cluster, nodes) = cluster(draw);
     let faults = draw.maybe(0.5, |draw| faults(draw, &cluster, &nodes, &objects, horizon_s));
+    let has_lifecycle = faults.is_some() || cluster.get("nodeLifecycle").is_some();
     let workload = json!({
         "manifests": ["objects.json"],
         "behaviours": objects.iter().flat_map(|object| behaviour(draw, object)).collect::<Vec<_>>(),
         "images": draw.maybe(0.5, images).unwrap_or(json!({})),
     });
-    let mut script = Script { nodes, gone: Vec::new(), files: Vec::new() };
+    let mut script = Script { nodes, gone: Vec::new(), has_lifecycle, files: Vec::new() };
     let actions = script.actions(draw, &mut objects, horizon_s);
     files.extend(script.files);
     let scenario = json!({
@@ -71,7 +72,8 @@ pub(crate) fn random_scenario(seed: u64) -> Files {
 }
 
 fn object(draw: &mut Draw, number: u64) -> Object {
-    Object { kind: *draw.one_of(&KINDS), name: format!("w{number}"), is_there: true, templates: 1 }
+    let kind = *draw.one_of(&KINDS);
+    Object { kind, name: format!("w{number}"), is_there: true, templates: 1 }
 }
 
 /// A span of a few seconds or minutes, often a round one, so that many things happen at once.
@@ -206,7 +208,7 @@ fn images(draw: &mut Draw) -> Value {
 }
 
 fn image(draw: &mut Draw) -> &'static str {
-    *draw.one_of(&["a:1", "a:2", "b:1", "b:2", "c"])
+    ["a:1", "a:2", "b:1", "b:2", "c"][draw.between(0, 4) as usize]
 }
 
 // Pods.
@@ -486,12 +488,13 @@ struct Script {
     nodes: Vec<String>,
     /// Nodes that have been taken away.
     gone: Vec<String>,
+    has_lifecycle: bool,
     /// What is applied.
     files: Vec<(String, String)>,
 }
 
 impl Script {
-    fn actions(&mut self, draw: &mut Draw, objects: &mut Vec<Object>, horizon_s: u64) -> Vec<Value> {
+    fn actions(&mut self, draw: &mut Draw, objects: &mut [Object], horizon_s: u64) -> Vec<Value> {
         let mut instants: Vec<u64> = (0..draw.between(0, 12)).map(|_| draw.between(0, horizon_s)).collect();
         instants.sort_unstable();
         let actions = instants.into_iter().filter_map(|at| {
@@ -507,7 +510,8 @@ impl Script {
 
     fn on_node(&mut self, draw: &mut Draw) -> Option<Map<String, Value>> {
         let node = draw.one_of(&self.nodes).clone();
-        let verb = *draw.one_of(&["cordon", "uncordon", "drain", "drain", "remove", "crash", "add"]);
+        let verbs = ["cordon", "uncordon", "drain", "drain", "remove", "crash", "add", "outOfService"];
+        let verb = *draw.one_of(&verbs[..if self.has_lifecycle { 8 } else { 7 }]);
         if verb == "add" {
             return mapping(json!({"add": {"pool": "n", "count": 1}}));
         }
@@ -520,7 +524,7 @@ impl Script {
         mapping(json!({verb: node}))
     }
 
-    fn on_object(&mut self, draw: &mut Draw, objects: &mut Vec<Object>) -> Option<Map<String, Value>> {
+    fn on_object(&mut self, draw: &mut Draw, objects: &mut [Object]) -> Option<Map<String, Value>> {
         let position = draw.between(0, objects.len() as u64 - 1) as usize;
         let object = &mut objects[position];
         let target = object.target();
@@ -536,7 +540,7 @@ impl Script {
             0 | 1 if !matches!(object.kind, "DaemonSet" | "Job" | "CronJob") => {
                 mapping(json!({"scale": {"target": target, "replicas": replicas(draw)}}))
             }
-            2 | 3 | 4 if object.kind != "Job" => {
+            2..=4 if object.kind != "Job" => {
                 object.templates += 1;
                 // Of its own, so that there is a template to go back to.
                 let image = format!("{}-{}", image(draw), object.templates);

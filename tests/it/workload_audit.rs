@@ -138,6 +138,7 @@ impl WorkloadAudit {
             Reason::TaintEviction => {
                 let taints = &view.model.cluster.shape(world.nodes.shape[node.index()]).taints;
                 taints.iter().any(|taint| taint.effect == TaintEffect::NoExecute)
+                    || script_has(view, |action| action == Action::OutOfService(node))
             }
             Reason::Evicted => world.usage.get(node).is_some_and(|usage| usage.monitor.is_under_pressure),
             _ => false,

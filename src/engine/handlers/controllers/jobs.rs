@@ -81,12 +81,16 @@ impl<O: Observer> Simulation<'_, O> {
             let object = ObservedJob { spec, restarts_on_failure, status: &status, pods: &pods };
             let plan = job::sync(&object, self.world.time);
             let is_settled = plan.status == status && plan.create.is_empty() && plan.delete.is_empty();
-            let (wake, is_expired) = (plan.wake, plan.deletes_job);
+            let (wake, is_expired, has_new_status) = (plan.wake, plan.deletes_job, plan.status != status);
             self.write_job(owner, plan);
-            if is_settled || self.controller_loops.is_refused {
+            if is_settled || self.controller_loops.is_refused[controller.index()] {
                 return (wake, is_expired);
             }
             if !self.model.control_plane.is_ideal() {
+                // Pods that are made or told to end are seen when they are.
+                if !has_new_status {
+                    return (wake, is_expired);
+                }
                 return (earlier(wake, Some(self.own_write_seen_at(controller))), is_expired);
             }
         }

@@ -48,7 +48,7 @@ impl<O: Observer> Simulation<'_, O> {
     /// The API server has refused a pod: the controller gives up for now, and tries again after a wait that doubles.
     pub(super) fn note_refusal(&mut self, controller: ControllerId) {
         let loops = &mut self.controller_loops;
-        if std::mem::replace(&mut loops.is_refused, true) {
+        if std::mem::replace(&mut loops.is_refused[controller.index()], true) {
             return;
         }
         let (shortest, longest) = match self.controller(controller).kind {
