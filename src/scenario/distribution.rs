@@ -96,7 +96,8 @@ mod tests {
             ("0", 0.0),
             ("{exponential: {mean: 2m}}", 120.0),
             ("{uniform: {min: 1s, max: 3s}}", 2.0),
-            ("{normal: {mean: 5s, sd: 1s}}", 5.0),
+            // Zero is ten deviations away, so the cut there moves nothing.
+            ("{normal: {mean: 5s, sd: 500ms}}", 5.0),
             ("{lognormal: {mean: 4s, sd: 2s}}", 4.0),
             ("{lognormal: {mean: 4s, p99: 20s}}", 4.0),
             // scale * Gamma(1 + 1/1)
