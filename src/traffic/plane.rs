@@ -166,7 +166,7 @@ impl<'m> DataPlane<'m> {
             if let Arrivals::Closed { users, think } = &model.arrivals {
                 for _ in 0..*users {
                     let client = self.sources[source].begin_session(None);
-                    let pause = think.sample(&mut self.sources[source].pause_stream(client));
+                    let pause = think.fast_sample(&mut self.sources[source].pause_stream(client));
                     self.events.push(SimTime::ZERO.after(pause), 0, Event::Think { source: source as u16, client });
                 }
             }

@@ -165,13 +165,13 @@ impl<'m> DataPlane<'m> {
             one.step += 1;
             match step {
                 Step::Compute(dist) => {
-                    let work = dist.sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let work = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
                     if work > SimDuration::ZERO {
                         return self.compute(attempt, server, work);
                     }
                 }
                 Step::Wait(dist) => {
-                    let span = dist.sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let span = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
                     if span > SimDuration::ZERO {
                         return self.sleep(attempt, span);
                     }

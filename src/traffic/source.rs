@@ -109,7 +109,7 @@ impl<'m> SourceState<'m> {
         let left = match mean_requests {
             None => u64::MAX,
             // Geometric from 1 on: the number of failures before a success of probability 1 / mean, and one.
-            Some(mean) if mean > 1.0 => (stream.exponential() / -libm::log1p(-1.0 / mean)) as u64,
+            Some(mean) if mean > 1.0 => (stream.fast_exponential() / -libm::log1p(-1.0 / mean)) as u64,
             Some(_) => 0,
         };
         let through = self.next_client();

@@ -85,7 +85,7 @@ impl<'m> DataPlane<'m> {
             Arrivals::Open { session: Some(session), .. } => &session.think,
             _ => return,
         };
-        let mut pause = think.sample(&mut state.pause_stream(session));
+        let mut pause = think.fast_sample(&mut state.pause_stream(session));
         if !outcome.is_well() {
             pause = pause.max(PAUSE_AFTER_FAILURE);
         }
