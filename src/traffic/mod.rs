@@ -5,12 +5,14 @@
 mod answer;
 mod arrivals;
 mod attempt;
+mod calendar;
 mod client;
 mod compute;
 mod cores;
 mod endpoints;
 mod event;
 mod limit;
+mod log;
 mod node;
 mod patience;
 mod plane;

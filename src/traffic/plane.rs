@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::arrivals::ArrivalTimes;
 use super::attempt::{Attempt, NONE};
+use super::calendar::Calendar;
 use super::client::{Budget, Client, Outliers};
 use super::event::Event;
 use super::node::NodeCores;
@@ -38,8 +39,9 @@ pub struct DataPlane<'m> {
     pub(super) now: SimTime,
     pub(super) events: EventQueue<Event>,
     pub(super) sources: Vec<SourceState<'m>>,
-    /// When the sources' next requests come.
+    /// When the sources' requests come, and the next of each.
     pub(super) arrivals: Vec<ArrivalTimes<'m>>,
+    pub(super) calendar: Calendar,
     pub(super) services: Vec<ServiceState<'m>>,
     pub(super) servers: Slab<Server>,
     /// Nodes whose cores servers share.
@@ -67,6 +69,11 @@ pub struct DataPlane<'m> {
     pub(super) requests_sent: u64,
     /// What is recorded of single requests.
     pub(super) spans: Spans,
+    /// When measuring begins; never: it has begun.
+    warms_up_at: SimTime,
+    /// Sources and services with latencies that are not counted yet.
+    pub(super) uncounted_sources: Vec<u16>,
+    pub(super) uncounted_services: Vec<ServiceId>,
 }
 
 /// A service while it runs.
@@ -121,6 +128,7 @@ impl<'m> DataPlane<'m> {
             events: EventQueue::new(),
             sources: traffic.sources.iter().map(|source| SourceState::new(source, seed)).collect(),
             arrivals: Vec::new(),
+            calendar: Calendar::new(traffic.sources.len()),
             services: traffic.services.iter().map(ServiceState::new).collect::<Result<_, _>>()?,
             servers: Slab::default(),
             nodes: Vec::new(),
@@ -140,6 +148,9 @@ impl<'m> DataPlane<'m> {
             events_handled: 0,
             requests_sent: 0,
             spans: Spans::default(),
+            warms_up_at: if traffic.warm_up > SimTime::ZERO { traffic.warm_up } else { SimTime::NEVER },
+            uncounted_sources: Vec::new(),
+            uncounted_services: Vec::new(),
         };
         for service in 0..traffic.services.len() {
             if traffic.services[service].balancing == Balancing::Central {
@@ -148,9 +159,6 @@ impl<'m> DataPlane<'m> {
             plane.add_fixed(ServiceId::from_index(service));
         }
         plane.begin_sources();
-        if traffic.warm_up > SimTime::ZERO {
-            plane.events.push(traffic.warm_up, 0, Event::WarmUp);
-        }
         Ok(plane)
     }
 
@@ -160,7 +168,7 @@ impl<'m> DataPlane<'m> {
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            self.sources[source].next = first.map_or(SimTime::NEVER, |one| one.at);
+            self.calendar.set(source, first.map_or(SimTime::NEVER, |one| one.at));
             self.sources[source].listed = first.and_then(|one| one.operation);
             self.arrivals.push(times);
             if let Arrivals::Closed { users, think } = &model.arrivals {
@@ -192,35 +200,44 @@ impl<'m> DataPlane<'m> {
     /// Moves time on to `until`, or to the instant of the first notice; what happens at `until` itself is left. Whether
     /// there are notices.
     pub fn advance(&mut self, until: SimTime) -> bool {
-        while self.notices.is_empty() {
-            let (source, arrival) = self.next_source();
-            let event = self.events.peek_time().unwrap_or(SimTime::NEVER);
-            if arrival.min(event) >= until {
-                self.now = self.now.max(until);
-                return false;
+        if self.warms_up_at < until {
+            if self.run(self.warms_up_at) {
+                return true;
             }
-            self.events_handled += 1;
-            if arrival <= event {
-                self.now = arrival;
-                self.on_arrival(source);
-            } else if let Some((key, event)) = self.events.pop() {
-                self.now = key.time;
-                self.handle(event);
-            }
+            self.warms_up_at = SimTime::NEVER;
+            self.on_warm_up();
         }
-        true
+        self.run(until)
     }
 
-    /// Which source sends the next request, and when.
-    #[inline]
-    fn next_source(&self) -> (usize, SimTime) {
-        let mut first = (0, SimTime::NEVER);
-        for (source, state) in self.sources.iter().enumerate() {
-            if state.next < first.1 {
-                first = (source, state.next);
+    fn run(&mut self, until: SimTime) -> bool {
+        while self.notices.is_empty() {
+            let (source, arrival) = self.calendar.first();
+            if let Some((key, event)) = self.events.pop_before(arrival.min(until)) {
+                self.now = key.time;
+                self.handle(event);
+            } else if arrival < until {
+                self.now = arrival;
+                self.on_arrival(source);
+            } else {
+                self.now = self.now.max(until);
+                break;
             }
+            self.events_handled += 1;
         }
-        first
+        self.count_all();
+        !self.notices.is_empty()
+    }
+
+    /// Counts the latencies that are noted.
+    pub(super) fn count_all(&mut self) {
+        while let Some(source) = self.uncounted_sources.pop() {
+            self.source_fates[usize::from(source)].flush(self.objectives[usize::from(source)]);
+        }
+        while let Some(service) = self.uncounted_services.pop() {
+            let state = &mut self.services[service.index()];
+            state.statistics.flush(state.model.objective);
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -236,7 +253,6 @@ impl<'m> DataPlane<'m> {
             Event::Endpoints(service) => self.on_endpoints(service),
             Event::Readmit(client) => self.on_readmit(client),
             Event::Adapt(server) => self.on_adapt(server),
-            Event::WarmUp => self.on_warm_up(),
         }
     }
 
@@ -263,6 +279,7 @@ impl<'m> DataPlane<'m> {
 
     /// What the windows have seen begins anew.
     pub fn begin_windows(&mut self) {
+        self.count_all();
         self.source_fates.iter_mut().for_each(Fate::begin_window);
         self.services.iter_mut().for_each(|service| service.statistics.attempts.begin_window());
     }

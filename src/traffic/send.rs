@@ -51,6 +51,7 @@ impl<'m> DataPlane<'m> {
             origin,
             sent: self.now,
             reached: SimTime::NEVER,
+            waited: SimDuration::ZERO,
             wakes_at: SimTime::NEVER,
             client: NONE,
             server: NONE,

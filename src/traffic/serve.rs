@@ -123,9 +123,8 @@ impl<'m> DataPlane<'m> {
         server.busy += 1;
         let one = &mut self.attempts[attempt];
         one.place = Place::Served;
-        let waited = self.now.since(one.reached).as_seconds();
+        one.waited = self.now.since(one.reached);
         let service = one.request.operation.service;
-        self.services[service.index()].statistics.wait.record(waited);
         if let Some(span) = self.spans.get_mut(one.span) {
             (span.reached, span.began, span.server) = (one.reached, self.now, server.entity);
         }
@@ -269,11 +268,24 @@ impl<'m> DataPlane<'m> {
                 self.attempts[attempt].outcome = Outcome::Error;
             }
         }
+        self.note_wait(attempt);
         self.leave(service, number, reached);
         self.servers[number].busy -= 1;
         self.attempts[attempt].place = Place::Over;
         self.fill(number, service);
         self.respond(attempt);
+    }
+
+    /// A request leaves the worker that it waited for.
+    #[inline]
+    pub(super) fn note_wait(&mut self, attempt: u32) {
+        let one = &self.attempts[attempt];
+        let service = one.request.operation.service;
+        let statistics = &mut self.services[service.index()].statistics;
+        if statistics.is_counted() {
+            self.uncounted_services.push(service);
+        }
+        statistics.note_wait(self.now, one.waited);
     }
 
     /// One request less is at a server.

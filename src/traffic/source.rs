@@ -3,7 +3,6 @@
 use super::slab::Slab;
 use crate::model::traffic::{Arrivals, Keys, OperationRef, Source};
 use crate::rng::{Seed, Stream, split_mix};
-use crate::units::SimTime;
 
 /// Distance between the seeds of successive requests: the increment of SplitMix64.
 const SPACING: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -20,8 +19,6 @@ pub(super) struct SourceState<'m> {
     sums: Vec<f64>,
     /// Sums of the probabilities of the keys.
     keys: Vec<f64>,
-    /// When the next request, or session, begins.
-    pub next: SimTime,
     /// Which operation of the mix that request asks for, where arrivals say so.
     pub listed: Option<u32>,
     /// Users and sessions.
@@ -68,7 +65,6 @@ impl<'m> SourceState<'m> {
             sent: 0,
             sums: running(&mut model.mix.iter().map(|(_, weight)| *weight)),
             keys: running(&mut (1..=count).map(|rank| libm::pow(rank as f64, -exponent))),
-            next: SimTime::NEVER,
             listed: None,
             clients: Slab::default(),
             turn: 0,

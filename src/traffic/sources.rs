@@ -16,7 +16,7 @@ impl<'m> DataPlane<'m> {
     pub(super) fn on_arrival(&mut self, source: usize) {
         let state = &mut self.sources[source];
         let next = self.arrivals[source].next();
-        state.next = next.map_or(SimTime::NEVER, |one| one.at);
+        self.calendar.set(source, next.map_or(SimTime::NEVER, |one| one.at));
         if let Some(mean) = state.mean_session() {
             let client = state.begin_session(Some(mean));
             return self.send_of_session(source as u16, client);
@@ -64,7 +64,11 @@ impl<'m> DataPlane<'m> {
     #[inline]
     pub(super) fn answer_source(&mut self, source: u16, session: u32, outcome: Outcome, latency: SimDuration) {
         let objective = self.objectives[usize::from(source)];
-        self.source_fates[usize::from(source)].note(outcome, latency, objective);
+        let fate = &mut self.source_fates[usize::from(source)];
+        if fate.is_counted() {
+            self.uncounted_sources.push(source);
+        }
+        fate.note(self.now, outcome, latency, objective);
         if is_some(session) {
             self.go_on(source, session, outcome);
         }
