@@ -5,7 +5,7 @@ use super::event::Event;
 use super::plane::{DataPlane, is_some};
 use crate::model::traffic::OperationRef;
 use crate::policy::balancer::Balancer;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 impl DataPlane<'_> {
     /// An attempt has ended for its caller.
@@ -37,12 +37,25 @@ impl DataPlane<'_> {
     /// Counts how an attempt ended for its caller.
     #[inline]
     pub(super) fn note_attempt(&mut self, of: OperationRef, server: u32, outcome: Outcome, latency: SimDuration) {
+        self.note_attempt_at(self.now, of, server, outcome, latency);
+    }
+
+    /// Counts how an attempt ended at an instant.
+    #[inline]
+    pub(super) fn note_attempt_at(
+        &mut self,
+        now: SimTime,
+        of: OperationRef,
+        server: u32,
+        outcome: Outcome,
+        latency: SimDuration,
+    ) {
         let zone = if is_some(server) { self.servers[server].zone } else { None };
         let state = &mut self.services[of.service.index()];
         if state.statistics.is_counted() {
             self.uncounted_services.push(of.service);
         }
-        state.statistics.attempts.note(self.now, outcome, latency, state.model.objective);
+        state.statistics.attempts.note(now, outcome, latency, state.model.objective);
         state.statistics.note((of.operation, zone), outcome, latency, self.zones);
     }
 

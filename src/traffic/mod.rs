@@ -7,6 +7,7 @@ mod arrivals;
 mod attempt;
 mod calendar;
 mod client;
+mod collapsed;
 mod compute;
 mod cores;
 mod endpoints;

@@ -6,6 +6,7 @@ use super::arrivals::ArrivalTimes;
 use super::attempt::{Attempt, NONE};
 use super::calendar::Calendar;
 use super::client::{Budget, Client, Outliers};
+use super::collapsed::{Part, Workers};
 use super::event::Event;
 use super::node::NodeCores;
 use super::patience::PendingCall;
@@ -74,6 +75,8 @@ pub struct DataPlane<'m> {
     /// Sources and services with latencies that are not counted yet.
     pub(super) uncounted_sources: Vec<u16>,
     pub(super) uncounted_services: Vec<ServiceId>,
+    /// What needs no events.
+    pub(super) parts: Vec<Part>,
 }
 
 /// A service while it runs.
@@ -100,6 +103,9 @@ pub(super) struct ServiceState<'m> {
     /// Whether the balancer wants to know of servers without requests, or asks them.
     pub tells_idle: bool,
     pub asks_servers: bool,
+    /// Where nothing needs events: its position in its part, and when workers are free, by slot.
+    pub station: u16,
+    pub workers: Vec<Workers>,
     pub statistics: ServiceStatistics,
 }
 
@@ -118,6 +124,25 @@ impl<'m> DataPlane<'m> {
     /// # Errors
     /// When a balancer refuses its parameters, which does not happen to a validated model.
     pub fn new(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+        let mut plane = DataPlane::idle(traffic, zones, seed)?;
+        plane.collapse();
+        plane.begin_sources();
+        Ok(plane)
+    }
+
+    /// The same with events for all requests, also for those whose end is known when they come. Everything that is measured
+    /// is the same; it only takes longer.
+    ///
+    /// # Errors
+    /// As [`DataPlane::new`].
+    pub fn with_events_only(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+        let mut plane = DataPlane::idle(traffic, zones, seed)?;
+        plane.begin_sources();
+        Ok(plane)
+    }
+
+    /// Traffic without sources that have begun.
+    fn idle(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
         let network = &traffic.network;
         let spans = [&network.within_zone, &network.between_zones, &network.between_regions];
         let has_sidecars = traffic.services.iter().any(|service| service.guard.sidecar.is_some());
@@ -151,6 +176,7 @@ impl<'m> DataPlane<'m> {
             warms_up_at: if traffic.warm_up > SimTime::ZERO { traffic.warm_up } else { SimTime::NEVER },
             uncounted_sources: Vec::new(),
             uncounted_services: Vec::new(),
+            parts: Vec::new(),
         };
         for service in 0..traffic.services.len() {
             if traffic.services[service].balancing == Balancing::Central {
@@ -158,17 +184,25 @@ impl<'m> DataPlane<'m> {
             }
             plane.add_fixed(ServiceId::from_index(service));
         }
-        plane.begin_sources();
         Ok(plane)
     }
 
     fn begin_sources(&mut self) {
+        // Where sources are that need no events: the part, and the position in it.
+        let mut places = vec![None; self.sources.len()];
+        for (number, part) in self.parts.iter().enumerate() {
+            part.sources.iter().enumerate().for_each(|(at, &source)| places[source] = Some((number, at)));
+        }
         for source in 0..self.sources.len() {
             let model = self.sources[source].model;
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            self.calendar.set(source, first.map_or(SimTime::NEVER, |one| one.at));
+            let (calendar, at) = match places[source] {
+                Some((part, at)) => (&mut self.parts[part].calendar, at),
+                None => (&mut self.calendar, source),
+            };
+            calendar.set(at, first.map_or(SimTime::NEVER, |one| one.at));
             self.sources[source].listed = first.and_then(|one| one.operation);
             self.arrivals.push(times);
             if let Arrivals::Closed { users, think } = &model.arrivals {
@@ -225,6 +259,7 @@ impl<'m> DataPlane<'m> {
             }
             self.events_handled += 1;
         }
+        self.catch_up(self.now);
         self.count_all();
         !self.notices.is_empty()
     }
@@ -351,6 +386,8 @@ impl<'m> ServiceState<'m> {
             tokens: (model.guard.rate_limit.map_or(0.0, |limit| f64::from(limit.burst)), SimTime::ZERO),
             tells_idle: row.name == "join-idle-queue",
             asks_servers: row.asks_servers,
+            station: 0,
+            workers: Vec::new(),
             statistics: ServiceStatistics::default(),
         })
     }

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::plane::{DataPlane, Notice, is_some};
 use super::server::State;
 use crate::ids::ServiceId;
-use crate::model::traffic::{Call, Order, Step};
+use crate::model::traffic::{Call, Operation, Order, Step};
 use crate::rng::split_mix;
 use crate::units::{SimDuration, SimTime};
 
@@ -13,6 +13,12 @@ use crate::units::{SimDuration, SimTime};
 const DEPTH_MAX: u16 = 64;
 /// What decides whether a request fails.
 const FAILURE: u64 = 4 << 40;
+
+/// Whether the answer to a request is an error.
+#[inline]
+pub(super) fn has_failed(operation: &Operation, seed: u64) -> bool {
+    operation.failure > 0.0 && DataPlane::step_stream(seed, FAILURE).unit() < operation.failure
+}
 
 impl<'m> DataPlane<'m> {
     /// A request reaches its server, or the queue that servers share.
@@ -261,12 +267,10 @@ impl<'m> DataPlane<'m> {
     pub(super) fn finish(&mut self, attempt: u32) {
         let one = &self.attempts[attempt];
         let (number, service, reached) = (one.server, one.request.operation.service, one.reached);
-        if one.outcome.is_well() {
-            let failure =
-                self.services[service.index()].model.operations[one.request.operation.operation as usize].failure;
-            if failure > 0.0 && DataPlane::step_stream(one.request.seed, FAILURE).unit() < failure {
-                self.attempts[attempt].outcome = Outcome::Error;
-            }
+        let model = self.services[service.index()].model;
+        let operation = &model.operations[one.request.operation.operation as usize];
+        if one.outcome.is_well() && has_failed(operation, one.request.seed) {
+            self.attempts[attempt].outcome = Outcome::Error;
         }
         self.note_wait(attempt);
         self.leave(service, number, reached);

@@ -41,6 +41,11 @@ impl Level {
         self.value -= 1;
     }
 
+    /// What it is now, and its integral up to now.
+    pub(super) fn set(&mut self, value: u64, area: u128, now: SimTime) {
+        (self.value, self.area, self.since) = (value, area, now);
+    }
+
     #[inline]
     fn settle(&mut self, now: SimTime) {
         self.area += u128::from(self.value) * u128::from(now.0 - self.since.0);
