@@ -404,3 +404,6 @@ fn is_collapsible(service: &Service) -> bool {
         && is_leaf
         && service.routes.is_empty()
 }
+
+#[cfg(test)]
+mod tests;
