@@ -4,6 +4,12 @@
 //! mechanism never shifts the draws of another. The hash is FNV-1a finished by SplitMix64, both fixed here for good;
 //! the generator is xoshiro256++ (Blackman and Vigna 2019). Floating-point functions come from `libm`, so the same
 //! bytes leave every platform.
+//!
+//! Requests draw many numbers, and logarithms would be a third of their cost. For them there are the same distributions by
+//! the ziggurat method ([`Stream::fast_exponential`], [`Stream::fast_normal`]), whose tables are worked out when the program is
+//! built.
+
+mod ziggurat;
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -113,6 +119,19 @@ impl Stream {
                 return d * v;
             }
         }
+    }
+
+    /// An exponential number with mean 1, by the ziggurat method: other draws than [`Stream::exponential`] has, in a third of
+    /// its time.
+    #[inline]
+    pub fn fast_exponential(&mut self) -> f64 {
+        ziggurat::exponential(self)
+    }
+
+    /// A standard normal number, by the ziggurat method: other draws than [`Stream::normal`] has, in a fraction of its time.
+    #[inline]
+    pub fn fast_normal(&mut self) -> f64 {
+        ziggurat::normal(self)
     }
 
     /// Puts `items` into a uniformly random order (Fisher and Yates, from the end).

@@ -176,6 +176,79 @@ impl BatchMeans {
     }
 }
 
+/// The mean of spans that come one after the other: as [`BatchMeans`], but with sums that are exact, so that the order within a
+/// batch does not matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanMeans {
+    /// The sums of the complete batches, in ns.
+    sums: Vec<u128>,
+    /// Observations of a complete batch.
+    size: u64,
+    /// Of the incomplete batch.
+    sum: u128,
+    count: u64,
+}
+
+impl Default for SpanMeans {
+    fn default() -> Self {
+        SpanMeans { sums: Vec::with_capacity(BATCHES_MAX), size: 1, sum: 0, count: 0 }
+    }
+}
+
+impl SpanMeans {
+    /// Takes spans in, in their order.
+    pub fn record_all(&mut self, mut spans: &[SimDuration]) {
+        while !spans.is_empty() {
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+            let (fitting, rest) = spans.split_at(spans.len().min(room));
+            self.sum += fitting.iter().map(|span| u128::from(span.0)).sum::<u128>();
+            self.count += fitting.len() as u64;
+            if self.count == self.size {
+                self.close();
+            }
+            spans = rest;
+        }
+    }
+
+    /// How many more complete the batch: their order among themselves does not matter.
+    #[inline]
+    pub(crate) fn room(&self) -> u64 {
+        self.size - self.count
+    }
+
+    #[inline(never)]
+    fn close(&mut self) {
+        if push_batch(&mut self.sums, self.sum, |one, other| one + other) {
+            self.size *= 2;
+        }
+        (self.sum, self.count) = (0, 0);
+    }
+
+    /// How many spans there were.
+    pub fn count(&self) -> u64 {
+        self.sums.len() as u64 * self.size + self.count
+    }
+
+    /// Their mean in seconds; NaN without any.
+    pub fn mean(&self) -> f64 {
+        (self.sums.iter().sum::<u128>() + self.sum) as f64 / self.count() as f64 * 1e-9
+    }
+
+    /// How many spans a batch has.
+    pub fn batch_size(&self) -> u64 {
+        self.size
+    }
+
+    /// The mean in seconds with its interval at a confidence level such as 0.95.
+    ///
+    /// # Panics
+    /// When `level` is not between 0 and 1.
+    pub fn interval(&self, level: f64) -> SteadyInterval {
+        let means: Vec<f64> = self.sums.iter().map(|sum| *sum as f64 / self.size as f64 * 1e-9).collect();
+        SteadyInterval::from_batches(self.mean(), &means, level)
+    }
+}
+
 /// The mean over simulated time of a value that changes in steps, such as a queue's length, from batches that are equally
 /// long in time. Memory is constant.
 #[derive(Clone, Debug, PartialEq)]
@@ -388,6 +461,25 @@ mod tests {
         assert!((interval.estimate - mean).abs() < 1e-12 && (times.mean(at(90_000)) - mean).abs() < 1e-12);
         assert!(interval.batches >= 32 && interval.contains(7.0), "{interval:?}");
         assert_eq!(BatchTimeMeans::new(at(5), 2.0).mean(at(5)), 2.0);
+    }
+
+    #[test]
+    fn batches_of_spans_are_those_of_their_numbers() {
+        let (mut stream, mut plain, mut spans) = (stream("spans", 0), BatchMeans::default(), SpanMeans::default());
+        for count in 0..300 {
+            let some: Vec<SimDuration> = (0..count % 41).map(|_| SimDuration(stream.below(1 << 30))).collect();
+            some.iter().for_each(|span| plain.record(span.0 as f64));
+            spans.record_all(&some);
+            assert_eq!((spans.count(), spans.batch_size()), (plain.count(), plain.batch_size()));
+            // Sums below 2^53 are exact in floats, too.
+            let (found, expected) = (spans.interval(0.95), plain.interval(0.95));
+            if plain.count() > 0 {
+                assert!((found.estimate - expected.estimate * 1e-9).abs() < 1e-15);
+            }
+            assert!(found.half_width().is_nan() || (found.half_width() - expected.half_width() * 1e-9).abs() < 1e-12);
+            assert_eq!(found.batches, expected.batches);
+        }
+        assert_eq!(spans.interval(0.95).batches, plain.sums.len() as u32);
     }
 
     proptest! {

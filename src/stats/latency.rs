@@ -18,77 +18,57 @@
 //! Measured on 1000 runs each of 10 000 requests of M/M/1 (300 of 100 000), intervals at 95 % cover the median, the 95th and
 //! the 99th percentile in 96, 95 and 93 % of runs at load 0.5 and in 95, 89 and 85 % at load 0.8 (96, 97 and 93 %).
 
-use hdrhistogram::Histogram;
-
 use super::batch_means::{SteadyInterval, push_batch};
+use super::classes::{Classes, spans_of};
 use crate::units::SimDuration;
 
-/// Significant digits of histograms.
-const DIGITS: u8 = 3;
-
-/// The longest span that is expected; the histogram grows beyond it when it must.
-const LONGEST_NS: u64 = 3_600_000_000_000;
-
 /// How latencies were distributed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LatencyRecorder {
-    /// In nanoseconds.
-    histogram: Histogram<u64>,
-    sum_ns: u128,
-    min_ns: u64,
-    max_ns: u64,
-}
-
-impl Default for LatencyRecorder {
-    fn default() -> Self {
-        let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, DIGITS).expect("the bounds are valid");
-        histogram.auto(true);
-        LatencyRecorder { histogram, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
-    }
+    all: Classes,
 }
 
 impl LatencyRecorder {
     /// Takes one latency in. Costs a few nanoseconds.
     #[inline]
     pub fn record(&mut self, latency: SimDuration) {
-        self.histogram.record(latency.0).expect("the histogram grows as it must");
-        self.sum_ns += u128::from(latency.0);
-        self.min_ns = self.min_ns.min(latency.0);
-        self.max_ns = self.max_ns.max(latency.0);
+        self.all.record(latency.0);
+    }
+
+    /// Takes latencies in, which costs less than one by one.
+    #[inline]
+    pub fn record_all(&mut self, latencies: impl Iterator<Item = SimDuration>) {
+        self.all.record_all(latencies.map(|latency| latency.0));
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        self.histogram.reset();
-        (self.sum_ns, self.min_ns, self.max_ns) = (0, u64::MAX, 0);
+        self.all.clear();
     }
 
     /// Takes in what another one has.
     pub fn merge(&mut self, other: &LatencyRecorder) {
-        self.histogram.add(&other.histogram).expect("the histogram grows as it must");
-        self.sum_ns += other.sum_ns;
-        self.min_ns = self.min_ns.min(other.min_ns);
-        self.max_ns = self.max_ns.max(other.max_ns);
+        self.all.merge(&other.all);
     }
 
     /// How many latencies there were.
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.all.count()
     }
 
     /// The exact mean in seconds; NaN without any.
     pub fn mean_s(&self) -> f64 {
-        self.sum_ns as f64 / self.count() as f64 * 1e-9
+        self.all.sum_ns() as f64 / self.count() as f64 * 1e-9
     }
 
     /// The least in seconds, exactly; NaN without any.
     pub fn min_s(&self) -> f64 {
-        if self.count() == 0 { f64::NAN } else { SimDuration(self.min_ns).as_seconds() }
+        if self.count() == 0 { f64::NAN } else { SimDuration(self.all.min_ns()).as_seconds() }
     }
 
     /// The greatest in seconds, exactly; NaN without any.
     pub fn max_s(&self) -> f64 {
-        if self.count() == 0 { f64::NAN } else { SimDuration(self.max_ns).as_seconds() }
+        if self.count() == 0 { f64::NAN } else { SimDuration(self.all.max_ns()).as_seconds() }
     }
 
     /// The least latency that at least that part of all do not exceed, in seconds; NaN without any. It is the middle of a
@@ -98,11 +78,9 @@ impl LatencyRecorder {
     /// When `probability` is not within 0 to 1.
     pub fn quantile_s(&self, probability: f64) -> f64 {
         assert!((0.0..=1.0).contains(&probability), "a probability is not within 0 to 1");
-        if self.count() == 0 {
-            return f64::NAN;
-        }
-        let middle_ns = self.histogram.median_equivalent(self.histogram.value_at_quantile(probability));
-        SimDuration(middle_ns.clamp(self.min_ns, self.max_ns)).as_seconds()
+        let Some(class) = self.all.class_at(probability) else { return f64::NAN };
+        let [_, middle, _] = spans_of(class);
+        SimDuration(middle.0.clamp(self.all.min_ns(), self.all.max_ns())).as_seconds()
     }
 
     /// The ends of the classes at two probabilities, in seconds; NaN when those are.
@@ -110,21 +88,23 @@ impl LatencyRecorder {
         if low.is_nan() || high.is_nan() {
             return (f64::NAN, f64::NAN);
         }
-        let low_ns = self.histogram.lowest_equivalent(self.histogram.value_at_quantile(low));
-        let high_ns = self.histogram.value_at_quantile(high);
-        (SimDuration(low_ns.max(self.min_ns)).as_seconds(), SimDuration(high_ns.min(self.max_ns)).as_seconds())
+        let (Some(low), Some(high)) = (self.all.class_at(low), self.all.class_at(high)) else {
+            return (f64::NAN, f64::NAN);
+        };
+        let ([lowest, ..], [.., highest]) = (spans_of(low), spans_of(high));
+        let (low_ns, high_ns) = (lowest.0.max(self.all.min_ns()), highest.0.min(self.all.max_ns()));
+        (SimDuration(low_ns).as_seconds(), SimDuration(high_ns).as_seconds())
     }
 
     /// Which part is in that class or below.
     fn part_up_to(&self, class: usize) -> f64 {
-        self.histogram.count_between(0, lowest_ns(class + 1) - 1) as f64 / self.count() as f64
+        self.all.up_to(class) as f64 / self.count() as f64
     }
 
     /// The classes of the histogram that are not empty, in ascending order: the longest span of each, and how many
     /// latencies it holds.
     pub fn classes(&self) -> impl Iterator<Item = (SimDuration, u64)> + '_ {
-        let recorded = self.histogram.iter_recorded();
-        recorded.map(|class| (SimDuration(class.value_iterated_to()), class.count_at_value()))
+        self.all.iter().map(|(class, count)| (spans_of(class)[2], count))
     }
 }
 
@@ -142,7 +122,8 @@ pub struct SteadyLatency {
     batches: Vec<Batch>,
     /// Observations of a complete batch.
     size: u64,
-    current: Section,
+    /// The batch that is being filled.
+    current: Classes,
     /// The thresholds, and from which observation on each held: one for each time that the run's length doubled.
     thresholds: Vec<(u64, Threshold)>,
 }
@@ -157,21 +138,8 @@ struct Batch {
     below: [u64; PROBABILITIES.len()],
 }
 
-/// The batch that is being filled, in the classes that the histogram has, too.
-#[derive(Clone, Debug, PartialEq)]
-struct Section {
-    counts: Vec<u64>,
-    count: u64,
-    sum_ns: u128,
-    min_ns: u64,
-    max_ns: u64,
-}
-
 /// Observations of the first batches.
 const FIRST_SIZE: u64 = 32;
-
-/// Classes for each doubling of the span: half of the 2048 that three digits need, the other half being the doubling before.
-const CLASSES: usize = 1024;
 
 impl Default for SteadyLatency {
     fn default() -> Self {
@@ -179,7 +147,7 @@ impl Default for SteadyLatency {
             complete: LatencyRecorder::default(),
             batches: Vec::new(),
             size: FIRST_SIZE,
-            current: Section::default(),
+            current: Classes::default(),
             thresholds: Vec::new(),
         }
     }
@@ -190,22 +158,41 @@ impl SteadyLatency {
     #[inline]
     pub fn record(&mut self, latency: SimDuration) {
         self.current.record(latency.0);
-        if self.current.count == self.size {
+        if self.current.count() == self.size {
             self.close();
         }
+    }
+
+    /// Takes latencies in, in their order, which costs less than one by one.
+    pub fn record_all(&mut self, mut latencies: &[SimDuration]) {
+        while !latencies.is_empty() {
+            let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
+            let (fitting, rest) = latencies.split_at(latencies.len().min(room));
+            self.current.record_all(fitting.iter().map(|latency| latency.0));
+            if self.current.count() == self.size {
+                self.close();
+            }
+            latencies = rest;
+        }
+    }
+
+    /// How many more complete the batch: their order among themselves does not matter.
+    #[inline]
+    pub(crate) fn room(&self) -> u64 {
+        self.size - self.current.count()
     }
 
     #[inline(never)]
     fn close(&mut self) {
         let start = self.complete.count();
-        self.current.pour_into(&mut self.complete);
+        self.complete.all.merge(&self.current);
         // After a merge there are 32 batches, which is when the run has become twice as long.
         if self.batches.is_empty() || self.batches.len().is_power_of_two() {
-            self.thresholds
-                .push((start, PROBABILITIES.map(|p| class_of(self.complete.histogram.value_at_quantile(p)))));
+            let class_at = |probability| self.complete.all.class_at(probability).expect("a batch is not empty");
+            self.thresholds.push((start, PROBABILITIES.map(class_at)));
         }
         let threshold = self.thresholds.last().expect("the first batch sets one").1;
-        let batch = Batch { sum_ns: self.current.sum_ns, below: threshold.map(|class| self.current.up_to(class)) };
+        let batch = Batch { sum_ns: self.current.sum_ns(), below: threshold.map(|class| self.current.up_to(class)) };
         self.current.clear();
         if push_batch(&mut self.batches, batch, Batch::merge) {
             self.size *= 2;
@@ -214,13 +201,13 @@ impl SteadyLatency {
 
     /// How many latencies there were.
     pub fn count(&self) -> u64 {
-        self.complete.count() + self.current.count
+        self.complete.count() + self.current.count()
     }
 
     /// All of them.
     pub fn recorder(&self) -> LatencyRecorder {
         let mut all = self.complete.clone();
-        self.current.pour_into(&mut all);
+        all.all.merge(&self.current);
         all
     }
 
@@ -229,7 +216,7 @@ impl SteadyLatency {
     /// # Panics
     /// When `level` is not between 0 and 1.
     pub fn mean_interval_s(&self, level: f64) -> SteadyInterval {
-        let mean_s = (self.complete.sum_ns + self.current.sum_ns) as f64 / self.count() as f64 * 1e-9;
+        let mean_s = (self.complete.all.sum_ns() + self.current.sum_ns()) as f64 / self.count() as f64 * 1e-9;
         let means_s: Vec<f64> =
             self.batches.iter().map(|batch| batch.sum_ns as f64 / self.size as f64 * 1e-9).collect();
         SteadyInterval::from_batches(mean_s, &means_s, level)
@@ -281,86 +268,11 @@ impl Batch {
     }
 }
 
-impl Default for Section {
-    fn default() -> Self {
-        Section { counts: Vec::new(), count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
-    }
-}
-
-impl Section {
-    #[inline]
-    fn record(&mut self, latency_ns: u64) {
-        let class = class_of(latency_ns);
-        if class >= self.counts.len() {
-            self.grow(class);
-        }
-        self.counts[class] += 1;
-        self.count += 1;
-        self.sum_ns += u128::from(latency_ns);
-        self.min_ns = self.min_ns.min(latency_ns);
-        self.max_ns = self.max_ns.max(latency_ns);
-    }
-
-    #[inline(never)]
-    fn grow(&mut self, class: usize) {
-        self.counts.resize((class / CLASSES + 1) * CLASSES, 0);
-    }
-
-    /// The classes that may not be empty.
-    fn touched(&self) -> std::ops::Range<usize> {
-        if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
-    }
-
-    /// How many are in that class or below.
-    fn up_to(&self, class: usize) -> u64 {
-        let touched = self.touched();
-        self.counts[touched.start..(class + 1).clamp(touched.start, touched.end)].iter().sum()
-    }
-
-    /// Adds all that is in here.
-    fn pour_into(&self, whole: &mut LatencyRecorder) {
-        for class in self.touched() {
-            let count = self.counts[class];
-            if count > 0 {
-                whole.histogram.record_n(lowest_ns(class), count).expect("the histogram grows as it must");
-            }
-        }
-        whole.sum_ns += self.sum_ns;
-        whole.min_ns = whole.min_ns.min(self.min_ns);
-        whole.max_ns = whole.max_ns.max(self.max_ns);
-    }
-
-    fn clear(&mut self) {
-        let touched = self.touched();
-        self.counts[touched].fill(0);
-        let counts = std::mem::take(&mut self.counts);
-        *self = Section { counts, ..Section::default() };
-    }
-}
-
-/// The class of a span: spans below 2048 ns have one each, and each doubling beyond has 1024 equal ones.
-#[inline]
-fn class_of(span_ns: u64) -> usize {
-    let shift = doublings(span_ns);
-    shift * CLASSES + (span_ns >> shift) as usize
-}
-
-/// By how many bits spans are shortened to be less than 2048.
-#[inline]
-fn doublings(span_ns: u64) -> usize {
-    53 - (span_ns | CLASSES as u64).leading_zeros() as usize
-}
-
-/// The shortest span of a class.
-fn lowest_ns(class: usize) -> u64 {
-    let shift = (class / CLASSES).saturating_sub(1);
-    ((class - shift * CLASSES) as u64) << shift
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::classes::class_of;
     use super::*;
     use crate::rng::{Seed, Stream};
 
@@ -410,17 +322,15 @@ mod tests {
     #[test]
     fn memory_is_constant() {
         let (mut steady, mut stream) = (SteadyLatency::default(), stream("memory", 0));
-        let mut classes = 0;
-        for count in 1..=1_000_000u64 {
+        for _ in 0..1_000_000u64 {
             steady.record(SimDuration(1 + stream.below(1_000_000_000)));
             assert!(steady.batches.len() < 64);
-            if count == 10_000 {
-                classes = steady.current.counts.len();
-            }
         }
-        // 32 * 32 * 2^9 = 524 288 is the largest power of two times 1024 within. Thresholds are set by the batches 1, 2, 3, 5,
-        // 9, 17 and 33, and by the first one after each of the nine merges.
-        assert_eq!((steady.size, steady.current.counts.len()), (32 << 9, classes));
+        // 32 * 32 * 2^9 = 524 288 is the largest power of two times 1024 within. Spans below 2^30 have 2048 classes and 1024
+        // for each of 19 doublings. Thresholds are set by the batches 1, 2, 3, 5, 9, 17 and 33, and by the first one after each
+        // of the nine merges.
+        assert_eq!(steady.size, 32 << 9);
+        assert!(steady.current.reserved() <= 21 * 1024 && steady.complete.all.reserved() <= 21 * 1024);
         assert_eq!(steady.thresholds.len(), 7 + 9);
     }
 
@@ -479,15 +389,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn classes_are_those_of_the_histogram(bits in 0..60u32, mantissa in any::<u64>()) {
-            let span_ns = (1 << bits) | (mantissa & ((1 << bits) - 1));
-            let mut histogram = LatencyRecorder::default().histogram;
-            histogram.record(span_ns).expect("it grows");
-            prop_assert_eq!(lowest_ns(class_of(span_ns)), histogram.lowest_equivalent(span_ns));
-            prop_assert_eq!(lowest_ns(class_of(span_ns) + 1) - 1, histogram.highest_equivalent(span_ns));
-        }
-
-        #[test]
         fn batches_lose_nothing(spans in prop::collection::vec((0..40u32, any::<u64>()), 0..3000)) {
             let spans: Vec<SimDuration> = spans.iter().map(|&(bits, word)| SimDuration(word >> (63 - bits))).collect();
             let (mut plain, mut steady) = (LatencyRecorder::default(), SteadyLatency::default());
@@ -497,6 +398,9 @@ mod tests {
             }
             prop_assert_eq!(&steady.recorder(), &plain);
             prop_assert_eq!(steady.count(), plain.count());
+            let mut at_once = SteadyLatency::default();
+            spans.chunks(97).for_each(|some| at_once.record_all(some));
+            prop_assert_eq!(&at_once, &steady);
             // Merged counts are those of counting each observation against the threshold of its time.
             let threshold_at = |position: usize| {
                 steady.thresholds.iter().rev().find(|(start, _)| *start <= position as u64).expect("one from 0 on").1

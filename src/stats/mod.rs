@@ -7,13 +7,14 @@
 pub mod batch_means;
 pub mod bootstrap;
 pub mod bound;
+mod classes;
 pub mod interval;
 pub mod latency;
 pub mod quantile;
 pub mod queueing;
 pub mod summary;
 
-pub use batch_means::{BatchMeans, BatchTimeMeans, SteadyInterval};
+pub use batch_means::{BatchMeans, BatchTimeMeans, SpanMeans, SteadyInterval};
 pub use bootstrap::{BootstrapInterval, bootstrap_difference, bootstrap_mean};
 pub use bound::{martello_toth_bound, volume_bounds};
 pub use interval::{Direction, MeanInterval, PairedDifference, Verdict, mean_interval, paired_difference, student_t};

@@ -1,47 +1,64 @@
 //! Back at the caller: what became of an attempt.
 
-use super::attempt::{Attempt, NONE, Origin, Outcome, Place};
+use super::attempt::{NONE, Origin, Outcome, Place};
 use super::event::Event;
 use super::plane::{DataPlane, is_some};
 use crate::model::traffic::OperationRef;
 use crate::policy::balancer::Balancer;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 impl DataPlane<'_> {
     /// An attempt has ended for its caller.
     pub(super) fn answer(&mut self, attempt: u32) {
-        let one = self.attempts[attempt];
-        self.settle_with_client(attempt, one.outcome);
-        let latency = self.now.since(one.sent);
-        if let Some(span) = self.spans.get_mut(one.span) {
-            (span.answered, span.outcome) = (self.now, one.outcome);
+        let one = &self.attempts[attempt];
+        let (origin, outcome, source, latency) =
+            (one.origin, one.outcome, one.request.source, self.now.since(one.sent));
+        let (operation, server, pending, span) = (one.request.operation, one.server, one.pending, one.span);
+        self.settle_with_client(attempt, outcome);
+        if let Some(span) = self.spans.get_mut(span) {
+            (span.answered, span.outcome) = (self.now, outcome);
         }
-        match one.pending {
+        match pending {
             0 => self.attempts.free(attempt),
             _ => self.attempts[attempt].place = Place::Answered,
         }
-        if one.origin == Origin::GivenUp {
+        if origin == Origin::GivenUp {
             return;
         }
-        self.note_attempt(&one, one.outcome, latency);
-        match one.origin {
+        self.note_attempt(operation, server, outcome, latency);
+        match origin {
             Origin::Nobody | Origin::GivenUp => {}
-            Origin::Source(session) => self.answer_source(one.request.source, session, one.outcome, latency),
-            Origin::Parent { is_optional, attempt } => self.answer_parent(attempt, is_optional, one.outcome),
-            Origin::Call(call) => self.answer_call(call, attempt, one.outcome),
+            Origin::Source(session) => self.answer_source(source, session, outcome, latency),
+            Origin::Parent { is_optional, attempt } => self.answer_parent(attempt, is_optional, outcome),
+            Origin::Call(call) => self.answer_call(call, attempt, outcome),
         }
     }
 
     /// Counts how an attempt ended for its caller.
     #[inline]
-    pub(super) fn note_attempt(&mut self, one: &Attempt, outcome: Outcome, latency: SimDuration) {
-        let OperationRef { service, operation } = one.request.operation;
-        let zone = if is_some(one.server) { self.servers[one.server].zone } else { None };
-        let state = &mut self.services[service.index()];
-        state.statistics.attempts.note(outcome, latency, state.model.objective);
-        state.statistics.note((operation, zone), outcome, latency, self.zones);
-        if !state.split.is_empty() && is_some(one.server) {
-            let group = self.servers[one.server].group;
+    pub(super) fn note_attempt(&mut self, of: OperationRef, server: u32, outcome: Outcome, latency: SimDuration) {
+        self.note_attempt_at(self.now, of, server, outcome, latency);
+    }
+
+    /// Counts how an attempt ended at an instant.
+    #[inline]
+    pub(super) fn note_attempt_at(
+        &mut self,
+        now: SimTime,
+        of: OperationRef,
+        server: u32,
+        outcome: Outcome,
+        latency: SimDuration,
+    ) {
+        let zone = if is_some(server) { self.servers[server].zone } else { None };
+        let state = &mut self.services[of.service.index()];
+        if state.statistics.is_counted() {
+            self.uncounted_services.push(of.service);
+        }
+        state.statistics.attempts.note(now, outcome, latency, state.model.objective);
+        state.statistics.note((of.operation, zone), outcome, latency, self.zones);
+        if !state.split.is_empty() && is_some(server) {
+            let group = self.servers[server].group;
             state.note_group(group, outcome, latency);
         }
     }

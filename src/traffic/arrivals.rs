@@ -92,11 +92,11 @@ impl UnitGap {
     #[inline]
     fn sample(self, stream: &mut Stream) -> f64 {
         match self {
-            UnitGap::Exponential => stream.exponential(),
+            UnitGap::Exponential => stream.fast_exponential(),
             UnitGap::Deterministic => 1.0,
             UnitGap::Gamma { shape } => stream.gamma(shape) / shape,
-            UnitGap::Weibull { scale, exponent } => scale * libm::pow(stream.exponential(), exponent),
-            UnitGap::Lognormal { mu, sigma } => libm::exp(mu + sigma * stream.normal()),
+            UnitGap::Weibull { scale, exponent } => scale * libm::pow(stream.fast_exponential(), exponent),
+            UnitGap::Lognormal { mu, sigma } => libm::exp(mu + sigma * stream.fast_normal()),
         }
     }
 }
@@ -292,7 +292,7 @@ impl<'m> Chain<'m> {
     /// Stays in the state from `from_ns` on.
     fn stay(&mut self, from_ns: u64, stream: &mut Stream) {
         let ModulatedState { factor, mean_stay } = self.states[self.state];
-        let stay_ns = (mean_stay.0 as f64 * stream.exponential()).round() as u64;
+        let stay_ns = (mean_stay.0 as f64 * stream.fast_exponential()).round() as u64;
         (self.factor, self.until_ns) = (factor, from_ns.saturating_add(stay_ns));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::ZoneId;
 use crate::model::traffic::OperationRef;
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 /// Stands for "none" where a number is kept.
 pub(super) const NONE: u32 = u32::MAX;
@@ -125,6 +125,8 @@ pub(super) struct Attempt {
     pub sent: SimTime,
     /// When it reached the server, or the queue that servers share.
     pub reached: SimTime,
+    /// How long it waited for a worker, once it has one.
+    pub waited: SimDuration,
     /// When its step is over, if that is known.
     pub wakes_at: SimTime,
     /// Through which client it was sent; [`NONE`]: through none, or the client has given it up.

@@ -5,6 +5,12 @@ use super::event::Event;
 use super::plane::DataPlane;
 use crate::units::{SimDuration, SimTime};
 
+/// Work that takes so many times as long.
+#[inline]
+pub(super) fn scaled(work: SimDuration, factor: f64) -> SimDuration {
+    if factor == 1.0 { work } else { SimDuration((work.0 as f64 * factor).round() as u64) }
+}
+
 impl DataPlane<'_> {
     /// A request computes on its server.
     #[inline]
@@ -18,7 +24,7 @@ impl DataPlane<'_> {
             }
         }
         let Some(compute) = &mut server.compute else {
-            let span = if factor == 1.0 { work } else { SimDuration((work.0 as f64 * factor).round() as u64) };
+            let span = scaled(work, factor);
             server.compute_ns += span.0;
             return self.sleep(attempt, span);
         };

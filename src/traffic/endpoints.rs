@@ -210,6 +210,7 @@ impl DataPlane<'_> {
             self.set_ready(number, service, is_ready);
             self.spread(service);
         }
+        self.count_all();
     }
 
     fn set_ready(&mut self, number: u32, service: ServiceId, is_ready: bool) {
@@ -325,10 +326,12 @@ impl DataPlane<'_> {
             let one = &self.attempts[attempt];
             if one.server == number && one.place == Place::Served {
                 self.servers[number].busy -= 1;
+                self.note_wait(attempt);
                 self.lose(attempt);
             }
         }
         self.forget(number);
+        self.count_all();
     }
 
     /// A request is lost with its server.

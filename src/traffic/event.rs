@@ -32,8 +32,6 @@ pub(super) enum Event {
     Readmit(u32),
     /// A server sets its limit anew. Handled in `serve`.
     Adapt(u32),
-    /// From now on requests are measured. Scheduled at the start, handled in `plane`.
-    WarmUp,
 }
 
 const _: () = assert!(size_of::<Event>() == 8, "there is an event for everything that happens to a request");

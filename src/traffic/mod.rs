@@ -5,12 +5,15 @@
 mod answer;
 mod arrivals;
 mod attempt;
+mod calendar;
 mod client;
+mod collapsed;
 mod compute;
 mod cores;
 mod endpoints;
 mod event;
 mod limit;
+mod log;
 mod node;
 mod patience;
 mod plane;

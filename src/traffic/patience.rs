@@ -110,8 +110,8 @@ impl<'m> DataPlane<'m> {
         self.settle_with_client(attempt, outcome);
         let one = &mut self.attempts[attempt];
         one.origin = Origin::GivenUp;
-        let one = *one;
-        self.note_attempt(&one, outcome, self.now.since(one.sent));
+        let (operation, server, latency) = (one.request.operation, one.server, self.now.since(one.sent));
+        self.note_attempt(operation, server, outcome, latency);
     }
 
     /// After a failure: a retry, or the end of the call unless other attempts are on their way. Whether the call is over.

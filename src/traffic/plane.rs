@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use super::arrivals::ArrivalTimes;
 use super::attempt::{Attempt, NONE};
+use super::calendar::Calendar;
 use super::client::{Budget, Client, Outliers};
+use super::collapsed::{Part, Workers};
 use super::event::Event;
 use super::node::NodeCores;
 use super::patience::PendingCall;
@@ -38,8 +40,9 @@ pub struct DataPlane<'m> {
     pub(super) now: SimTime,
     pub(super) events: EventQueue<Event>,
     pub(super) sources: Vec<SourceState<'m>>,
-    /// When the sources' next requests come.
+    /// When the sources' requests come, and the next of each.
     pub(super) arrivals: Vec<ArrivalTimes<'m>>,
+    pub(super) calendar: Calendar,
     pub(super) services: Vec<ServiceState<'m>>,
     pub(super) servers: Slab<Server>,
     /// Nodes whose cores servers share.
@@ -67,6 +70,13 @@ pub struct DataPlane<'m> {
     pub(super) requests_sent: u64,
     /// What is recorded of single requests.
     pub(super) spans: Spans,
+    /// When measuring begins; never: it has begun.
+    warms_up_at: SimTime,
+    /// Sources and services with latencies that are not counted yet.
+    pub(super) uncounted_sources: Vec<u16>,
+    pub(super) uncounted_services: Vec<ServiceId>,
+    /// What needs no events.
+    pub(super) parts: Vec<Part>,
 }
 
 /// A service while it runs.
@@ -97,6 +107,9 @@ pub(super) struct ServiceState<'m> {
     /// Whether the balancer wants to know of servers without requests, or asks them.
     pub tells_idle: bool,
     pub asks_servers: bool,
+    /// Where nothing needs events: its position in its part, and when workers are free, by slot.
+    pub station: u16,
+    pub workers: Vec<Workers>,
     pub statistics: ServiceStatistics,
 }
 
@@ -117,6 +130,25 @@ impl<'m> DataPlane<'m> {
     /// # Errors
     /// When a balancer refuses its parameters, which does not happen to a validated model.
     pub fn new(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+        let mut plane = DataPlane::idle(traffic, zones, seed)?;
+        plane.collapse();
+        plane.begin_sources();
+        Ok(plane)
+    }
+
+    /// The same with events for all requests, also for those whose end is known when they come. Everything that is measured
+    /// is the same; it only takes longer.
+    ///
+    /// # Errors
+    /// As [`DataPlane::new`].
+    pub fn with_events_only(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
+        let mut plane = DataPlane::idle(traffic, zones, seed)?;
+        plane.begin_sources();
+        Ok(plane)
+    }
+
+    /// Traffic without sources that have begun.
+    fn idle(traffic: &'m Traffic, zones: usize, seed: Seed) -> Result<DataPlane<'m>, ParameterError> {
         let network = &traffic.network;
         let spans = [&network.within_zone, &network.between_zones, &network.between_regions];
         let has_sidecars = traffic.services.iter().any(|service| service.guard.sidecar.is_some());
@@ -127,6 +159,7 @@ impl<'m> DataPlane<'m> {
             events: EventQueue::new(),
             sources: traffic.sources.iter().map(|source| SourceState::new(source, seed)).collect(),
             arrivals: Vec::new(),
+            calendar: Calendar::new(traffic.sources.len()),
             services: traffic.services.iter().map(ServiceState::new).collect::<Result<_, _>>()?,
             servers: Slab::default(),
             nodes: Vec::new(),
@@ -146,6 +179,10 @@ impl<'m> DataPlane<'m> {
             events_handled: 0,
             requests_sent: 0,
             spans: Spans::default(),
+            warms_up_at: if traffic.warm_up > SimTime::ZERO { traffic.warm_up } else { SimTime::NEVER },
+            uncounted_sources: Vec::new(),
+            uncounted_services: Vec::new(),
+            parts: Vec::new(),
         };
         for service in 0..traffic.services.len() {
             if traffic.services[service].balancing == Balancing::Central {
@@ -153,26 +190,31 @@ impl<'m> DataPlane<'m> {
             }
             plane.add_fixed(ServiceId::from_index(service));
         }
-        plane.begin_sources();
-        if traffic.warm_up > SimTime::ZERO {
-            plane.events.push(traffic.warm_up, 0, Event::WarmUp);
-        }
         Ok(plane)
     }
 
     fn begin_sources(&mut self) {
+        // Where sources are that need no events: the part, and the position in it.
+        let mut places = vec![None; self.sources.len()];
+        for (number, part) in self.parts.iter().enumerate() {
+            part.sources.iter().enumerate().for_each(|(at, &source)| places[source] = Some((number, at)));
+        }
         for source in 0..self.sources.len() {
             let model = self.sources[source].model;
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            self.sources[source].next = first.map_or(SimTime::NEVER, |one| one.at);
+            let (calendar, at) = match places[source] {
+                Some((part, at)) => (&mut self.parts[part].calendar, at),
+                None => (&mut self.calendar, source),
+            };
+            calendar.set(at, first.map_or(SimTime::NEVER, |one| one.at));
             self.sources[source].listed = first.and_then(|one| one.operation);
             self.arrivals.push(times);
             if let Arrivals::Closed { users, think } = &model.arrivals {
                 for _ in 0..*users {
                     let client = self.sources[source].begin_session(None);
-                    let pause = think.sample(&mut self.sources[source].pause_stream(client));
+                    let pause = think.fast_sample(&mut self.sources[source].pause_stream(client));
                     self.events.push(SimTime::ZERO.after(pause), 0, Event::Think { source: source as u16, client });
                 }
             }
@@ -198,35 +240,45 @@ impl<'m> DataPlane<'m> {
     /// Moves time on to `until`, or to the instant of the first notice; what happens at `until` itself is left. Whether
     /// there are notices.
     pub fn advance(&mut self, until: SimTime) -> bool {
-        while self.notices.is_empty() {
-            let (source, arrival) = self.next_source();
-            let event = self.events.peek_time().unwrap_or(SimTime::NEVER);
-            if arrival.min(event) >= until {
-                self.now = self.now.max(until);
-                return false;
+        if self.warms_up_at < until {
+            if self.run(self.warms_up_at) {
+                return true;
             }
-            self.events_handled += 1;
-            if arrival <= event {
-                self.now = arrival;
-                self.on_arrival(source);
-            } else if let Some((key, event)) = self.events.pop() {
-                self.now = key.time;
-                self.handle(event);
-            }
+            self.warms_up_at = SimTime::NEVER;
+            self.on_warm_up();
         }
-        true
+        self.run(until)
     }
 
-    /// Which source sends the next request, and when.
-    #[inline]
-    fn next_source(&self) -> (usize, SimTime) {
-        let mut first = (0, SimTime::NEVER);
-        for (source, state) in self.sources.iter().enumerate() {
-            if state.next < first.1 {
-                first = (source, state.next);
+    fn run(&mut self, until: SimTime) -> bool {
+        while self.notices.is_empty() {
+            let (source, arrival) = self.calendar.first();
+            if let Some((key, event)) = self.events.pop_before(arrival.min(until)) {
+                self.now = key.time;
+                self.handle(event);
+            } else if arrival < until {
+                self.now = arrival;
+                self.on_arrival(source);
+            } else {
+                self.now = self.now.max(until);
+                break;
             }
+            self.events_handled += 1;
         }
-        first
+        self.catch_up(self.now);
+        self.count_all();
+        !self.notices.is_empty()
+    }
+
+    /// Counts the latencies that are noted.
+    pub(super) fn count_all(&mut self) {
+        while let Some(source) = self.uncounted_sources.pop() {
+            self.source_fates[usize::from(source)].flush(self.objectives[usize::from(source)]);
+        }
+        while let Some(service) = self.uncounted_services.pop() {
+            let state = &mut self.services[service.index()];
+            state.statistics.flush(state.model.objective);
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -242,7 +294,6 @@ impl<'m> DataPlane<'m> {
             Event::Endpoints(service) => self.on_endpoints(service),
             Event::Readmit(client) => self.on_readmit(client),
             Event::Adapt(server) => self.on_adapt(server),
-            Event::WarmUp => self.on_warm_up(),
         }
     }
 
@@ -269,6 +320,7 @@ impl<'m> DataPlane<'m> {
 
     /// What the windows have seen begins anew.
     pub fn begin_windows(&mut self) {
+        self.count_all();
         self.source_fates.iter_mut().for_each(Fate::begin_window);
         self.services.iter_mut().for_each(|service| service.statistics.attempts.begin_window());
     }
@@ -344,6 +396,8 @@ impl<'m> ServiceState<'m> {
             tokens: (model.guard.rate_limit.map_or(0.0, |limit| f64::from(limit.burst)), SimTime::ZERO),
             tells_idle: row.name == "join-idle-queue",
             asks_servers: row.asks_servers,
+            station: 0,
+            workers: Vec::new(),
             statistics: ServiceStatistics::default(),
         })
     }

@@ -51,6 +51,7 @@ impl<'m> DataPlane<'m> {
             origin,
             sent: self.now,
             reached: SimTime::NEVER,
+            waited: SimDuration::ZERO,
             wakes_at: SimTime::NEVER,
             client: NONE,
             server: NONE,
@@ -136,8 +137,8 @@ impl<'m> DataPlane<'m> {
         }
         // A retry travels at another speed than the attempt before.
         let mut stream = DataPlane::step_stream(one.request.seed ^ one.sent.0.wrapping_mul(SPREAD), NETWORK + way);
-        let proxies = sidecar.as_ref().map_or(SimDuration::ZERO, |proxy| proxy.latency.sample(&mut stream));
-        dist.sample(&mut stream) + proxies
+        let proxies = sidecar.as_ref().map_or(SimDuration::ZERO, |proxy| proxy.latency.fast_sample(&mut stream));
+        dist.fast_sample(&mut stream) + proxies
     }
 
     /// Which client balances a request for a service.

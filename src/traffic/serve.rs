@@ -14,6 +14,12 @@ const DEPTH_MAX: u16 = 64;
 /// What decides whether a request fails.
 const FAILURE: u64 = 4 << 40;
 
+/// Whether the answer to a request is an error.
+#[inline]
+pub(super) fn has_failed(probability: f64, seed: u64) -> bool {
+    probability > 0.0 && DataPlane::step_stream(seed, FAILURE).unit() < probability
+}
+
 impl<'m> DataPlane<'m> {
     /// A request reaches its server, or the queue that servers share.
     pub(super) fn reach(&mut self, attempt: u32) {
@@ -123,9 +129,8 @@ impl<'m> DataPlane<'m> {
         server.busy += 1;
         let one = &mut self.attempts[attempt];
         one.place = Place::Served;
-        let waited = self.now.since(one.reached).as_seconds();
+        one.waited = self.now.since(one.reached);
         let service = one.request.operation.service;
-        self.services[service.index()].statistics.wait.record(waited);
         if let Some(span) = self.spans.get_mut(one.span) {
             (span.reached, span.began, span.server) = (one.reached, self.now, server.entity);
         }
@@ -165,13 +170,13 @@ impl<'m> DataPlane<'m> {
             one.step += 1;
             match step {
                 Step::Compute(dist) => {
-                    let work = dist.sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let work = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
                     if work > SimDuration::ZERO {
                         return self.compute(attempt, server, work);
                     }
                 }
                 Step::Wait(dist) => {
-                    let span = dist.sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let span = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
                     if span > SimDuration::ZERO {
                         return self.sleep(attempt, span);
                     }
@@ -262,18 +267,29 @@ impl<'m> DataPlane<'m> {
     pub(super) fn finish(&mut self, attempt: u32) {
         let one = &self.attempts[attempt];
         let (number, service, reached) = (one.server, one.request.operation.service, one.reached);
-        if one.outcome.is_well() {
-            let operations = &self.services[service.index()].model.operations;
-            let failure = operations[one.request.operation.operation as usize].failure + self.servers[number].failure;
-            if failure > 0.0 && DataPlane::step_stream(one.request.seed, FAILURE).unit() < failure {
-                self.attempts[attempt].outcome = Outcome::Error;
-            }
+        let model = self.services[service.index()].model;
+        let operation = &model.operations[one.request.operation.operation as usize];
+        if one.outcome.is_well() && has_failed(operation.failure + self.servers[number].failure, one.request.seed) {
+            self.attempts[attempt].outcome = Outcome::Error;
         }
+        self.note_wait(attempt);
         self.leave(service, number, reached);
         self.servers[number].busy -= 1;
         self.attempts[attempt].place = Place::Over;
         self.fill(number, service);
         self.respond(attempt);
+    }
+
+    /// A request leaves the worker that it waited for.
+    #[inline]
+    pub(super) fn note_wait(&mut self, attempt: u32) {
+        let one = &self.attempts[attempt];
+        let service = one.request.operation.service;
+        let statistics = &mut self.services[service.index()].statistics;
+        if statistics.is_counted() {
+            self.uncounted_services.push(service);
+        }
+        statistics.note_wait(self.now, one.waited);
     }
 
     /// One request less is at a server.

@@ -3,7 +3,6 @@
 use super::slab::Slab;
 use crate::model::traffic::{Arrivals, Keys, OperationRef, Source};
 use crate::rng::{Seed, Stream, split_mix};
-use crate::units::SimTime;
 
 /// Distance between the seeds of successive requests: the increment of SplitMix64.
 const SPACING: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -20,8 +19,6 @@ pub(super) struct SourceState<'m> {
     sums: Vec<f64>,
     /// Sums of the probabilities of the keys.
     keys: Vec<f64>,
-    /// When the next request, or session, begins.
-    pub next: SimTime,
     /// Which operation of the mix that request asks for, where arrivals say so.
     pub listed: Option<u32>,
     /// Users and sessions.
@@ -68,7 +65,6 @@ impl<'m> SourceState<'m> {
             sent: 0,
             sums: running(&mut model.mix.iter().map(|(_, weight)| *weight)),
             keys: running(&mut (1..=count).map(|rank| libm::pow(rank as f64, -exponent))),
-            next: SimTime::NEVER,
             listed: None,
             clients: Slab::default(),
             turn: 0,
@@ -109,7 +105,7 @@ impl<'m> SourceState<'m> {
         let left = match mean_requests {
             None => u64::MAX,
             // Geometric from 1 on: the number of failures before a success of probability 1 / mean, and one.
-            Some(mean) if mean > 1.0 => (stream.exponential() / -libm::log1p(-1.0 / mean)) as u64,
+            Some(mean) if mean > 1.0 => (stream.fast_exponential() / -libm::log1p(-1.0 / mean)) as u64,
             Some(_) => 0,
         };
         let through = self.next_client();

@@ -1,12 +1,14 @@
 //! What is counted and measured of requests.
 //!
 //! Memory does not grow with the number of requests. What happens before the warm-up is over is not measured; levels and
-//! the numbers behind Little's law cover the whole run.
+//! the numbers behind Little's law cover the whole run. Latencies and waits are counted in the order in which requests end,
+//! those of one instant by length.
 
 use super::attempt::Outcome;
+use super::log::{LENGTH, Log};
 use crate::ids::ZoneId;
 use crate::model::traffic::Objective;
-use crate::stats::{BatchMeans, LatencyRecorder, SteadyLatency};
+use crate::stats::{LatencyRecorder, SpanMeans, SteadyLatency};
 use crate::units::{SimDuration, SimTime};
 
 /// A number that changes now and then, and its integral over time.
@@ -37,6 +39,11 @@ impl Level {
     pub(super) fn fall(&mut self, now: SimTime) {
         self.settle(now);
         self.value -= 1;
+    }
+
+    /// What it is now, and its integral up to now.
+    pub(super) fn set(&mut self, value: u64, area: u128, now: SimTime) {
+        (self.value, self.area, self.since) = (value, area, now);
     }
 
     #[inline]
@@ -99,21 +106,51 @@ pub struct Fate {
     pub good: u64,
     /// The same since the window began.
     pub window: Window,
+    /// Latencies of those that ended well and are not counted yet.
+    log: Log,
 }
 
 impl Fate {
-    /// A request has ended.
+    /// A request has ended; its latency is counted later.
     #[inline]
-    pub(super) fn note(&mut self, outcome: Outcome, latency: SimDuration, objective: Option<Objective>) {
+    pub(super) fn note(&mut self, now: SimTime, outcome: Outcome, latency: SimDuration, promise: Option<Objective>) {
         self.outcomes[outcome as usize] += 1;
         self.window.outcomes[outcome as usize] += 1;
         if outcome.is_well() {
-            self.latency.record(latency);
-            self.window.latency.record(latency);
-            let is_good = objective.is_none_or(|objective| latency <= objective.latency);
-            self.good += u64::from(is_good);
-            self.window.good += u64::from(is_good);
+            if self.log.is_due(now) {
+                self.flush(promise);
+            }
+            self.log.push(now, latency);
         }
+    }
+
+    /// Counts the latencies that are not counted yet.
+    #[inline(never)]
+    pub(super) fn flush(&mut self, promise: Option<Objective>) {
+        let mut done = 0;
+        while done < self.log.len() {
+            let end = self.log.batch_end(done, self.latency.room());
+            self.latency.record_all(&self.log.spans()[done..end]);
+            done = end;
+        }
+        let latencies = self.log.spans();
+        self.window.latency.record_all(latencies.iter().copied());
+        let is_good = |latency: &&SimDuration| promise.is_none_or(|promise| **latency <= promise.latency);
+        let good = latencies.iter().filter(is_good).count() as u64;
+        self.good += good;
+        self.window.good += good;
+        self.log.clear();
+    }
+
+    /// How many more latencies may be noted, in any order, before a batch is complete.
+    pub(super) fn room(&self) -> u64 {
+        self.latency.room() - (self.log.len() as u64).min(self.latency.room())
+    }
+
+    /// Whether nothing is left to be counted.
+    #[inline]
+    pub(super) fn is_counted(&self) -> bool {
+        self.log.len() == 0
     }
 
     /// How many have ended.
@@ -143,6 +180,23 @@ pub struct Cell {
     pub outcome: Option<Outcome>,
     /// How long that took.
     pub latency: LatencyRecorder,
+    /// The same of those that are not counted yet.
+    pending: Vec<SimDuration>,
+}
+
+impl Cell {
+    #[inline]
+    fn note(&mut self, latency: SimDuration) {
+        if self.pending.len() >= LENGTH {
+            self.flush();
+        }
+        self.pending.push(latency);
+    }
+
+    #[inline(never)]
+    fn flush(&mut self) {
+        self.latency.record_all(self.pending.drain(..));
+    }
 }
 
 /// What is known of one service.
@@ -158,8 +212,10 @@ pub struct ServiceStatistics {
     pub(super) present_since_ns: u128,
     /// How attempts fared.
     pub attempts: Fate,
-    /// How long requests waited for a worker, in s.
-    pub wait: BatchMeans,
+    /// How long requests that were served waited for a worker.
+    pub wait: SpanMeans,
+    /// Those waits that are not counted yet.
+    waits: Log,
     /// Attempts that were made again.
     pub retries: u64,
     /// By operation, zone and outcome, those that came up.
@@ -174,7 +230,7 @@ impl ServiceStatistics {
         let column = zone.map_or(0, |zone| zone.index() + 1);
         let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
         match self.cells.get_mut(at) {
-            Some(Some(cell)) => cell.latency.record(latency),
+            Some(Some(cell)) => cell.note(latency),
             _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }, latency),
         }
     }
@@ -186,6 +242,45 @@ impl ServiceStatistics {
         }
         cell.latency.record(latency);
         self.cells[at] = Some(Box::new(cell));
+    }
+
+    /// A request that waited for so long has been served.
+    #[inline]
+    pub(super) fn note_wait(&mut self, now: SimTime, wait: SimDuration) {
+        if self.waits.is_due(now) {
+            self.flush_waits();
+        }
+        self.waits.push(now, wait);
+    }
+
+    #[inline(never)]
+    fn flush_waits(&mut self) {
+        let mut done = 0;
+        while done < self.waits.len() {
+            let end = self.waits.batch_end(done, self.wait.room());
+            self.wait.record_all(&self.waits.spans()[done..end]);
+            done = end;
+        }
+        self.waits.clear();
+    }
+
+    /// Counts what is not counted yet.
+    pub(super) fn flush(&mut self, promise: Option<Objective>) {
+        self.attempts.flush(promise);
+        self.flush_waits();
+        self.cells.iter_mut().flatten().for_each(|cell| cell.flush());
+    }
+
+    /// How many more requests may be noted, in any order, before a batch is complete.
+    pub(super) fn room(&self) -> u64 {
+        let waits = self.wait.room() - (self.waits.len() as u64).min(self.wait.room());
+        self.attempts.room().min(waits)
+    }
+
+    /// Whether nothing is left to be counted.
+    #[inline]
+    pub(super) fn is_counted(&self) -> bool {
+        self.attempts.is_counted() && self.waits.len() == 0
     }
 
     /// What was measured by operation, zone and outcome, in that order.
@@ -203,7 +298,7 @@ impl ServiceStatistics {
     /// The warm-up is over: what was measured so far does not count.
     pub(super) fn forget(&mut self) {
         self.attempts = Fate::default();
-        self.wait = BatchMeans::default();
+        self.wait = SpanMeans::default();
         self.retries = 0;
         self.cells.clear();
     }

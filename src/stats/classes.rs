@@ -1,0 +1,260 @@
+//! Counts of spans by class: the store of latency histograms.
+//!
+//! Classes are those of Tene's HdrHistogram with three significant digits: spans below 2048 ns have one each, and each doubling
+//! beyond has 1024 equal ones. Only doublings between the shortest and the longest span take memory, and whatever goes
+//! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
+
+use std::ops::Range;
+
+use crate::units::SimDuration;
+
+/// Classes for each doubling of the span: half of the 2048 that three digits need, the other half being the doubling before.
+const PER_DOUBLING: usize = 1024;
+
+/// How spans were distributed over classes; count, sum and extremes are exact.
+#[derive(Clone, Debug)]
+pub(super) struct Classes {
+    /// The class of the first count; a multiple of [`PER_DOUBLING`].
+    first: usize,
+    counts: Vec<u64>,
+    count: u64,
+    sum_ns: u128,
+    min_ns: u64,
+    max_ns: u64,
+}
+
+impl Default for Classes {
+    fn default() -> Self {
+        Classes { first: 0, counts: Vec::new(), count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+    }
+}
+
+impl PartialEq for Classes {
+    /// Whether the same spans were counted, whatever memory was taken for them.
+    fn eq(&self, other: &Self) -> bool {
+        let sums = |one: &Classes| (one.count, one.sum_ns, one.min_ns, one.max_ns);
+        sums(self) == sums(other) && self.touched_counts() == other.touched_counts()
+    }
+}
+
+impl Classes {
+    /// Takes one span in.
+    #[inline]
+    pub(super) fn record(&mut self, span_ns: u64) {
+        self.add(class_of(span_ns), 1);
+        self.count += 1;
+        self.sum_ns += u128::from(span_ns);
+        self.min_ns = self.min_ns.min(span_ns);
+        self.max_ns = self.max_ns.max(span_ns);
+    }
+
+    /// Takes spans in.
+    #[inline]
+    pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>) {
+        let (mut count, mut sum_ns, mut min_ns, mut max_ns) = (0, 0, self.min_ns, self.max_ns);
+        for span_ns in spans_ns {
+            self.add(class_of(span_ns), 1);
+            count += 1;
+            sum_ns += u128::from(span_ns);
+            min_ns = min_ns.min(span_ns);
+            max_ns = max_ns.max(span_ns);
+        }
+        self.count += count;
+        self.sum_ns += sum_ns;
+        (self.min_ns, self.max_ns) = (min_ns, max_ns);
+    }
+
+    #[inline]
+    fn add(&mut self, class: usize, count: u64) {
+        match self.counts.get_mut(class.wrapping_sub(self.first)) {
+            Some(known) => *known += count,
+            None => {
+                self.grow(class);
+                self.counts[class - self.first] += count;
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, class: usize) {
+        let block = class / PER_DOUBLING * PER_DOUBLING;
+        if self.counts.is_empty() {
+            self.first = block;
+        }
+        let first = self.first.min(block);
+        let end = (self.first + self.counts.len()).max(block + PER_DOUBLING);
+        let mut counts = vec![0; end - first];
+        counts[self.first - first..][..self.counts.len()].copy_from_slice(&self.counts);
+        (self.first, self.counts) = (first, counts);
+    }
+
+    /// How many spans there were.
+    #[inline]
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Their sum, in ns.
+    pub(super) fn sum_ns(&self) -> u128 {
+        self.sum_ns
+    }
+
+    /// The shortest, in ns; the largest number without any.
+    pub(super) fn min_ns(&self) -> u64 {
+        self.min_ns
+    }
+
+    /// The longest, in ns; 0 without any.
+    pub(super) fn max_ns(&self) -> u64 {
+        self.max_ns
+    }
+
+    /// The classes that may not be empty.
+    fn touched(&self) -> Range<usize> {
+        if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
+    }
+
+    fn touched_counts(&self) -> &[u64] {
+        let Range { start, end } = self.touched();
+        if start == end { &[] } else { &self.counts[start - self.first..end - self.first] }
+    }
+
+    /// The classes that are not empty, in ascending order, and how many spans each has.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let counts = self.touched_counts().iter().copied();
+        self.touched().zip(counts).filter(|(_, count)| *count > 0)
+    }
+
+    /// How many classes there is memory for.
+    #[cfg(test)]
+    pub(super) fn reserved(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// How many are in that class or below.
+    pub(super) fn up_to(&self, class: usize) -> u64 {
+        let Range { start, end } = self.touched();
+        self.touched_counts()[..(class + 1).clamp(start, end) - start].iter().sum()
+    }
+
+    /// The first class up to which at least that part of all lies; none without any.
+    pub(super) fn class_at(&self, probability: f64) -> Option<usize> {
+        let rank = ((probability * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
+        let mut below = 0;
+        self.iter()
+            .find(|(_, count)| {
+                below += count;
+                below >= rank
+            })
+            .map(|(class, _)| class)
+    }
+
+    /// Takes in all that another has.
+    pub(super) fn merge(&mut self, other: &Classes) {
+        for (class, count) in other.iter() {
+            self.add(class, count);
+        }
+        self.count += other.count;
+        self.sum_ns += other.sum_ns;
+        self.min_ns = self.min_ns.min(other.min_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// Forgets everything but the memory.
+    pub(super) fn clear(&mut self) {
+        let Range { start, end } = self.touched();
+        if start < end {
+            self.counts[start - self.first..end - self.first].fill(0);
+        }
+        let (first, counts) = (self.first, std::mem::take(&mut self.counts));
+        *self = Classes { first, counts, ..Classes::default() };
+    }
+}
+
+/// The class of a span.
+#[inline]
+pub(super) fn class_of(span_ns: u64) -> usize {
+    // By how many bits the span is shortened to be less than 2048.
+    let shift = 53 - (span_ns | PER_DOUBLING as u64).leading_zeros() as usize;
+    shift * PER_DOUBLING + (span_ns >> shift) as usize
+}
+
+/// The shortest span of a class.
+fn lowest_ns(class: usize) -> u64 {
+    let shift = (class / PER_DOUBLING).saturating_sub(1);
+    ((class - shift * PER_DOUBLING) as u64) << shift
+}
+
+/// The shortest, the middle and the longest span of a class.
+pub(super) fn spans_of(class: usize) -> [SimDuration; 3] {
+    let width_ns = 1 << (class / PER_DOUBLING).saturating_sub(1);
+    let lowest_ns = lowest_ns(class);
+    [lowest_ns, lowest_ns + width_ns / 2, lowest_ns + (width_ns - 1)].map(SimDuration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Stream;
+    use hdrhistogram::Histogram;
+
+    /// Spans of all magnitudes up to 2^62 ns.
+    fn spans(seed: u64, count: usize) -> Vec<u64> {
+        let mut stream = Stream::of_word(seed);
+        (0..count).map(|_| stream.bits() >> (2 + stream.below(62))).collect()
+    }
+
+    #[test]
+    fn classes_and_quantiles_are_those_of_the_histogram_they_come_from() {
+        for (seed, count) in [(1, 1), (2, 2), (3, 100), (4, 100_000)] {
+            let spans = spans(seed, count);
+            let mut theirs = Histogram::<u64>::new_with_bounds(1, u64::MAX >> 1, 3).expect("bounds");
+            let mut own = Classes::default();
+            own.record_all(spans.iter().copied());
+            spans.iter().for_each(|&span| theirs.record(span).expect("within the bounds"));
+            let classes: Vec<(u64, u64)> =
+                theirs.iter_recorded().map(|class| (class.value_iterated_to(), class.count_at_value())).collect();
+            let found: Vec<(u64, u64)> = own.iter().map(|(class, count)| (spans_of(class)[2].0, count)).collect();
+            assert_eq!(found, classes);
+            for probability in [1e-9, 0.01, 0.5, 0.95, 0.99, 0.999, 1.0] {
+                let longest = own.class_at(probability).map(|class| spans_of(class)[2].0);
+                assert_eq!(longest, Some(theirs.value_at_quantile(probability)), "{probability}");
+            }
+            assert_eq!((own.count(), own.min_ns()), (theirs.len(), *spans.iter().min().expect("one")));
+            assert_eq!(own.sum_ns(), spans.iter().map(|&span| u128::from(span)).sum());
+        }
+    }
+
+    #[test]
+    fn merging_is_recording_both_and_clearing_leaves_nothing() {
+        let (some, others) = (spans(5, 1000), spans(6, 2000));
+        let recorded = |spans: &[u64]| {
+            let mut classes = Classes::default();
+            spans.iter().for_each(|&span| classes.record(span));
+            classes
+        };
+        let mut merged = recorded(&some);
+        merged.merge(&recorded(&others));
+        let both: Vec<u64> = some.iter().chain(&others).copied().collect();
+        assert_eq!(merged, recorded(&both));
+        merged.clear();
+        assert_eq!(merged, Classes::default());
+        // What was cleared counts anew, in the memory that it has.
+        merged.record_all(some.iter().copied());
+        assert_eq!(merged, recorded(&some));
+        assert_ne!(merged, recorded(&others));
+    }
+
+    #[test]
+    fn counts_up_to_a_class_include_it() {
+        let mut classes = Classes::default();
+        [5, 5, 7, 3000].into_iter().for_each(|span| classes.record(span));
+        // 3000 is the 476th of the 1024 classes of two from 2048 on.
+        for (class, count) in [(0, 0), (5, 2), (6, 2), (7, 3), (2047, 3), (2048 + 475, 3), (2048 + 476, 4), (99_999, 4)]
+        {
+            assert_eq!(classes.up_to(class), count, "{class}");
+        }
+        assert_eq!(Classes::default().up_to(3), 0);
+    }
+}
