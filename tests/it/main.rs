@@ -21,6 +21,7 @@ mod kube_vectors;
 mod manifests;
 mod own_policies;
 mod program;
+mod queueing;
 mod random_model;
 mod random_workload;
 mod swarm;
