@@ -5,6 +5,7 @@
 mod answer;
 mod arrivals;
 mod attempt;
+mod check;
 mod client;
 mod compute;
 mod cores;

@@ -26,6 +26,13 @@ pub(super) struct PendingCall<'m> {
     is_hedge: bool,
 }
 
+impl PendingCall<'_> {
+    /// Who waits for the answer.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+}
+
 impl<'m> DataPlane<'m> {
     /// Makes a call under a policy.
     pub(super) fn call_patiently(&mut self, mut request: Request, origin: Origin, policy: &'m CallPolicy) {

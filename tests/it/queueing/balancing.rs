@@ -29,10 +29,7 @@ fn latencies(servers: u32, load: f64, balancer: PolicyChoice, seed: Seed, reques
 
 fn compare_sojourns(family: &mut Family, setting: &str, latency: &SteadyLatency, exact: &SojournDistribution) {
     family.compare("mean sojourn", setting, mean(latency), exact.mean());
-    for (position, (name, probability)) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().enumerate() {
-        let quantile = exact.quantile(probability);
-        family.compare(name, setting, |level| latency.quantile_intervals_s(level)[position], quantile);
-    }
+    family.compare_quantiles(setting, latency, |probability| exact.quantile(probability));
 }
 
 /// Random splitting: each server is an M/M/1; with weights and speeds, each is another one.
@@ -75,11 +72,7 @@ pub(super) fn in_turn(family: &mut Family) {
             let exact = round_robin(load * f64::from(servers), 1.0, servers);
             let setting = format!("{servers} servers at {load}");
             family.compare("mean sojourn", &setting, mean(&latency), exact.mean_sojourn());
-            for (position, (name, probability)) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().enumerate()
-            {
-                let quantile = exact.sojourn_quantile(probability);
-                family.compare(name, &setting, |level| latency.quantile_intervals_s(level)[position], quantile);
-            }
+            family.compare_quantiles(&setting, &latency, |probability| exact.sojourn_quantile(probability));
         }
     }
 }
@@ -106,7 +99,6 @@ pub(super) fn shortest(family: &mut Family) {
             let (low, high) = shortest_queue_mean_sojourn_bounds(load * f64::from(servers), 1.0, servers);
             let of_ten = PowerOfChoices::new(load, 1.0, 10).mean_sojourn();
             let high = if servers == 100 { of_ten.min(high) } else { high };
-            println!("{servers} {load}: {:.4} in {low:.4} {high:.4}", latency.mean_interval_s(0.99).estimate);
             family.compare_between("mean sojourn", &format!("{servers} at {load}"), mean(&latency), (low, high));
         }
     }
@@ -124,38 +116,35 @@ pub(super) fn choices(family: &mut Family) {
             let seed = family.next_seed();
             let latency = latencies(100, load, balancer, seed, 1.5 * family.requests(load));
             let limit = PowerOfChoices::new(load, 1.0, choices).mean_sojourn();
-            println!(
-                "{choices} {load}: {:.4}+-{:.4} ratio in {error}",
-                latency.mean_interval_s(0.99).estimate / limit - 1.0,
-                latency.mean_interval_s(0.99).half_width() / limit
-            );
             let setting = format!("{choices} choices at {load}");
             family.compare_between("mean sojourn", &setting, mean(&latency), (limit, limit * (1.0 + 1.5 * error)));
         }
     }
 }
 
-/// Join-idle-queue with 100 servers and dispatchers of their own; with one for all hardly anybody waits.
+/// Join-idle-queue with 100 servers. With one dispatcher for all hardly anybody waits, but no fewer than with one queue for
+/// all. With more, the limit of many servers is between 3 % too high (at 0.9) and 6 % too low (at 0.5, with few servers for
+/// each), as found in runs of three million requests: it takes for granted that a server leaves the queue of a dispatcher
+/// when another one sends it a request, which servers do not.
 pub(super) fn idle(family: &mut Family) {
     for dispatchers in [1u32, 5, 10, 20] {
-        for load in [0.3, 0.5, 0.7, 0.8, 0.9] {
+        for load in [0.5, 0.6, 0.7, 0.8, 0.9] {
             let (seed, rate) = (family.next_seed(), 100.0 * load);
             let span_s = family.requests(load) / rate;
             let mut traffic = traffic(vec![farm(100, PolicyChoice::named("join-idle-queue"))], poisson(1.0), span_s);
             traffic.services[0].balancing = Balancing::Clients;
-            let dispatcher =
-                |number| source(&format!("dispatcher {number}"), poisson(rate / f64::from(dispatchers)), 0);
+            let one_of = poisson(rate / f64::from(dispatchers));
+            let dispatcher = |number| source(&format!("dispatcher {number}"), one_of.clone(), 0);
             traffic.sources = (0..dispatchers).map(dispatcher).collect();
             let plane = run(&traffic, seed, span_s);
             let latency = &plane.statistics(SERVERS).attempts.latency;
             let limit = join_idle_queue_mean_sojourn(load, 1.0, 100.0 / f64::from(dispatchers));
-            println!(
-                "{dispatchers} {load}: {:.4}+-{:.4} limit {limit:.4} ",
-                latency.mean_interval_s(0.99).estimate,
-                latency.mean_interval_s(0.99).half_width()
-            );
+            let range = match dispatchers {
+                1 => (Mmc::new(rate, 1.0, 100).mean_sojourn(), limit),
+                _ => (0.97 * limit, 1.06 * limit),
+            };
             let setting = format!("{dispatchers} dispatchers at {load}");
-            family.compare_between("mean sojourn", &setting, mean(latency), (limit, limit));
+            family.compare_between("mean sojourn", &setting, mean(latency), range);
         }
     }
 }

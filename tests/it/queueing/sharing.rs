@@ -59,11 +59,7 @@ pub(super) fn exponential_sizes(family: &mut Family) {
             let (latency, setting) = (&plane.sources()[0].latency, format!("{cores} cores at {load}"));
             let sojourns = ProcessorSharing::new(rate, 1.0, cores).exponential_sojourns();
             family.compare("mean sojourn", &setting, mean(latency), sojourns.mean());
-            for (position, (name, probability)) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().enumerate()
-            {
-                let exact = sojourns.quantile(probability);
-                family.compare(name, &setting, |level| latency.quantile_intervals_s(level)[position], exact);
-            }
+            family.compare_quantiles(&setting, latency, |probability| sojourns.quantile(probability));
         }
     }
 }

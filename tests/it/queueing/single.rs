@@ -24,9 +24,7 @@ fn compare_queue(
     family.compare("mean sojourn", setting, mean(latency), sojourn);
     family.compare("mean wait", setting, |level| plane.statistics(QUEUE).wait.interval(level), wait);
     let Some(quantile) = quantile else { return };
-    for (position, (name, probability)) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().enumerate() {
-        family.compare(name, setting, |level| latency.quantile_intervals_s(level)[position], quantile(probability));
-    }
+    family.compare_quantiles(setting, latency, quantile);
 }
 
 /// M/M/1, at services from microseconds to an hour.
