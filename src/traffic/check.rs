@@ -30,7 +30,8 @@ impl DataPlane<'_> {
     /// Requests of sources that have not ended. Takes O(requests in flight).
     pub fn requests_in_flight(&self) -> u64 {
         let is_of_source = |origin: Origin| matches!(origin, Origin::Source(_));
-        let plain = self.attempts.live().filter(|(_, one)| is_of_source(one.origin));
+        let is_answered = |one: &Attempt| one.place == Place::Answered;
+        let plain = self.attempts.live().filter(|(_, one)| is_of_source(one.origin) && !is_answered(one));
         let patient = self.calls.live().filter(|(_, one)| is_of_source(one.origin()));
         (plain.count() + patient.count()) as u64
     }
@@ -59,7 +60,13 @@ impl DataPlane<'_> {
     }
 
     fn check_servers(&self, counts: &Counts) {
-        let live: BTreeMap<u32, _> = self.servers.live().collect();
+        // Of those that are gone only the place is left, for answers that are on their way.
+        let is_there = |server: &super::server::Server| server.state != State::Gone || server.present > 0;
+        let live: BTreeMap<u32, _> = self.servers.live().filter(|(_, server)| is_there(server)).collect();
+        for (_, call) in self.calls.live() {
+            let caller = call.caller();
+            assert!(!is_some(caller) || live.contains_key(&caller), "server {caller} still calls, and is gone");
+        }
         for number in counts.servers.keys() {
             assert!(live.contains_key(number), "requests are at server {number}, which is gone");
         }

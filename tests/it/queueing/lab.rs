@@ -166,6 +166,7 @@ pub(super) fn service(name: &str, backends: u32, server: Server, steps: Vec<Step
         routes: vec![],
         overflow: None,
         mirror: None,
+        releases: vec![],
     }
 }
 
