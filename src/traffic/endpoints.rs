@@ -257,7 +257,7 @@ impl DataPlane<'_> {
         }
         for slot in idle {
             let server = self.services[service.index()].slots[slot as usize].server;
-            if is_some(server) && self.servers[server].present == 0 {
+            if is_some(server) {
                 self.fill(server, service);
             }
         }
@@ -330,6 +330,7 @@ impl DataPlane<'_> {
                 self.lose(attempt);
             }
         }
+        self.end_calls_of(number);
         self.forget(number);
         self.count_all();
     }
@@ -351,6 +352,8 @@ impl DataPlane<'_> {
         let wanted = server.compute.as_ref().map_or(0.0, |compute| compute.wanted_cores());
         let (services, node) = (std::mem::take(&mut server.services), server.node);
         server.compute = None;
+        let clients = std::mem::take(&mut server.clients);
+        clients.into_iter().for_each(|(service, client)| self.retire(client, service));
         for (service, slot) in services {
             let state = &mut self.services[service.index()];
             state.slots[slot as usize].server = NONE;
@@ -364,7 +367,7 @@ impl DataPlane<'_> {
                 self.divide_node(node);
             }
         }
-        // Requests on their way still name it; the place is not given out again.
+        // Requests on their way to it still name it, and so do answers on their way from it: for these its place is kept.
         for attempt in 0..self.attempts.places() {
             let one = &mut self.attempts[attempt];
             if one.server == number && one.place == Place::Travelling {
@@ -374,6 +377,18 @@ impl DataPlane<'_> {
                 one.request.caller = NONE;
             }
         }
-        self.servers.free(number);
+        let is_named = self.attempts.live().any(|(_, one)| one.server == number && one.place == Place::Over);
+        if !is_named {
+            self.servers.free(number);
+        }
+    }
+
+    /// A client is not used any more, as the server that it was at is gone; answers for it may still come.
+    fn retire(&mut self, client: u32, service: ServiceId) {
+        let of_groups = std::mem::take(&mut self.clients[client as usize].of_groups);
+        self.services[service.index()].clients.retain(|&one| one != client);
+        self.clients[client as usize].set_backends(&[]);
+        self.budgets[client as usize] = None;
+        of_groups.into_iter().for_each(|(_, of_group)| self.retire(of_group, service));
     }
 }

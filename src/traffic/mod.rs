@@ -6,6 +6,7 @@ mod answer;
 mod arrivals;
 mod attempt;
 mod calendar;
+mod check;
 mod client;
 mod collapsed;
 mod compute;
