@@ -199,12 +199,12 @@ impl<'m> DataPlane<'m> {
         for (number, part) in self.parts.iter().enumerate() {
             part.sources.iter().enumerate().for_each(|(at, &source)| places[source] = Some((number, at)));
         }
-        for source in 0..self.sources.len() {
+        for (source, place) in places.into_iter().enumerate() {
             let model = self.sources[source].model;
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            let (calendar, at) = match places[source] {
+            let (calendar, at) = match place {
                 Some((part, at)) => (&mut self.parts[part].calendar, at),
                 None => (&mut self.calendar, source),
             };
