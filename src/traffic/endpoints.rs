@@ -299,14 +299,25 @@ impl DataPlane<'_> {
         }
     }
 
-    /// A pod is told to end: it is not ready any more, and goes when it has answered what it has.
-    pub fn end(&mut self, number: u32) {
+    /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
+    /// what it has by then.
+    pub fn end(&mut self, number: u32, told_at: SimTime) {
         self.tell_ready(number, false);
         let server = &mut self.servers[number];
         let refuses = self.services[server.services[0].0.index()].model.server.refuses_when_ending;
-        server.state = State::Ending { refuses };
-        if server.present == 0
-            && let Some(pod) = server.pod
+        server.state = State::Ending { told_at, refuses };
+        match told_at > self.now {
+            true => self.events.push(told_at, 0, Event::Told(number)),
+            false => self.on_told(number),
+        }
+    }
+
+    /// A pod is told to end, after its hook.
+    pub(super) fn on_told(&mut self, number: u32) {
+        let server = &self.servers[number];
+        if let (State::Ending { told_at, .. }, Some(pod)) = (server.state, server.pod)
+            && told_at <= self.now
+            && server.present == 0
         {
             self.notices.push(Notice::Drained(pod));
         }

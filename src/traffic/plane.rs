@@ -293,6 +293,7 @@ impl<'m> DataPlane<'m> {
             Event::Deadline(call) => self.on_deadline(call),
             Event::Endpoints(service) => self.on_endpoints(service),
             Event::Readmit(client) => self.on_readmit(client),
+            Event::Told(server) => self.on_told(server),
             Event::Adapt(server) => self.on_adapt(server),
         }
     }

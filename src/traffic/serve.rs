@@ -34,7 +34,8 @@ impl<'m> DataPlane<'m> {
         }
         let server = &mut self.servers[number];
         match server.state {
-            State::Open | State::Ending { refuses: false } if server.opens_at <= self.now => {}
+            State::Open if server.opens_at <= self.now => {}
+            State::Ending { told_at, refuses } if !refuses || self.now < told_at => {}
             _ => return self.turn_away(attempt, Outcome::Unavailable),
         }
         if server.has_room() {
@@ -378,7 +379,7 @@ impl<'m> DataPlane<'m> {
             return;
         }
         match (server.state, server.pod) {
-            (State::Ending { .. }, Some(pod)) => self.notices.push(Notice::Drained(pod)),
+            (State::Ending { .. }, _) => self.on_told(number),
             (State::Open, _) if self.services[service.index()].tells_idle => {
                 let slot = server.slot_in(service);
                 // It tells one of the clients, each in turn as its requests end.

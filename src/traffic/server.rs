@@ -67,6 +67,8 @@ pub(super) enum State {
     Open,
     /// It ends: it refuses them, or serves them while it can, and goes when none is left.
     Ending {
+        /// When it is told: until then it serves as before.
+        told_at: SimTime,
         /// Whether it refuses them.
         refuses: bool,
     },

@@ -298,6 +298,7 @@ impl Draw {
     fn seat(&mut self, pod: u32) -> Seat {
         Seat {
             pod: PodId(pod),
+            opens_at: SimTime::ZERO,
             zone: self.maybe(0.8, |draw| ZoneId(draw.0.below(ZONES) as u32)),
             node: self.0.below(NODES) as u32,
             cpu_request: self.between(0, 4) * 250,

@@ -85,7 +85,7 @@ impl<'m> Run<'m> {
             }
             What::End(drawn) => {
                 if let Some((_, number)) = nth(&self.pods, *drawn) {
-                    self.plane.end(number);
+                    self.plane.end(number, self.plane.now());
                 }
             }
             What::Close(drawn) => {

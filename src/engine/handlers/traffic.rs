@@ -247,6 +247,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     fn change_server(&mut self, pod: PodId, mut server: Server, standing: Standing) {
+        let told_at = self.told_at(pod);
         let Some(state) = &mut self.traffic else { return };
         if !standing.is_running {
             state.seats.remove(&pod);
@@ -260,8 +261,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let ends = standing.is_ending && !std::mem::replace(&mut server.is_ending, standing.is_ending);
         state.seats.insert(pod, server);
         if ends {
-            state.plane.end(server.number);
+            state.plane.end(server.number, told_at);
         }
+    }
+
+    /// When the serving container of a pod hears that it is to end; now where it has no life.
+    fn told_at(&self, pod: PodId) -> SimTime {
+        let life = self.world.member(pod).and_then(|member| member.life.as_deref());
+        let container = life.and_then(|life| life.containers.get(life.init_count));
+        let held = container.and_then(|container| container.running()).and_then(|running| running.held_end);
+        held.map_or(self.world.time, |held| held.told_at)
     }
 
     /// What a node's servers may use of its cores: all of them, until it is known what else is used.
