@@ -9,7 +9,9 @@
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
 pub mod faults;
+pub mod instant;
 pub mod openb;
+pub mod requests;
 pub mod synthetic;
 mod table;
 pub mod usage;
