@@ -3,7 +3,6 @@
 use super::attempt::{Attempt, NONE, Origin, Outcome, Place, Request};
 use super::event::Event;
 use super::plane::{DataPlane, is_some};
-use super::server::State;
 use crate::ids::{ServiceId, ZoneId};
 use crate::model::traffic::{Balancing, CallPolicy, OperationRef};
 use crate::policy::balancer::{Balancer, Question};
@@ -203,7 +202,7 @@ impl<'m> DataPlane<'m> {
             let is_open = |slot: &&super::plane::Slot| is_some(slot.server);
             let has_room = state.slots.iter().filter(is_open).any(|slot| {
                 let server = &self.servers[slot.server];
-                server.state == State::Open && server.has_room()
+                server.is_open(self.now) && server.has_room()
             });
             if has_room {
                 break;

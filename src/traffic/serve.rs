@@ -66,7 +66,7 @@ impl<'m> DataPlane<'m> {
         let servers = &self.servers;
         let has_room = |slot: u32| {
             let server = &servers[state.slots[slot as usize].server];
-            server.state == State::Open && server.has_room()
+            server.is_open(self.now) && server.has_room()
         };
         let free = state.ready.iter().map(|backend| backend.slot).find(|&slot| has_room(slot));
         match free {
@@ -343,7 +343,7 @@ impl<'m> DataPlane<'m> {
             self.start(next, number);
             return true;
         }
-        if server.state == State::Open && self.fill_from_shared(number) {
+        if server.is_open(self.now) && self.fill_from_shared(number) {
             return true;
         }
         self.note_idle(number, service);

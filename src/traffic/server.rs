@@ -77,6 +77,12 @@ pub(super) enum State {
 }
 
 impl Server {
+    /// Whether it takes requests from a queue that it shares with others.
+    #[inline]
+    pub(super) fn is_open(&self, now: SimTime) -> bool {
+        self.state == State::Open && self.opens_at <= now
+    }
+
     /// Whether one more request can be served at once.
     #[inline]
     pub(super) fn has_room(&self) -> bool {

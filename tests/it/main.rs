@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod bench;
 mod cli;
+mod data_plane;
 mod determinism;
 mod devices;
 mod engine;
