@@ -266,6 +266,48 @@ impl SimDuration {
     }
 }
 
+/// A rate per second such as `100/s`, `1.5k/s`, `5/min`, `2/h`, `86M/d`. Units: `s min m h d`, after a number with `k`, `M`
+/// or `G` or none; a bare `0` is allowed.
+///
+/// # Errors
+/// When the text is no such rate, is negative or has no unit.
+///
+/// ```
+/// use wavetank::units::parse_rate;
+/// assert_eq!(parse_rate("30/min"), Ok(0.5));
+/// ```
+pub fn parse_rate(text: &str) -> Result<f64, QuantityError> {
+    const EXAMPLES: &str = "is not a rate such as 100/s, 5/min or 2/h";
+    if text == "0" {
+        return Ok(0.0);
+    }
+    if text.starts_with('-') {
+        return refuse(text, "is negative");
+    }
+    let Some((count, unit)) = text.split_once('/') else {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty();
+        return refuse(text, if is_number { "has no unit; write 100/s, 5/min or 2/h" } else { EXAMPLES });
+    };
+    let seconds = match unit {
+        "s" => 1.0,
+        "min" | "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return refuse(text, "has an unknown unit; units are s, min, h, d"),
+    };
+    let (number, factor) = match count.as_bytes().last() {
+        Some(b'k') => (&count[..count.len() - 1], 1e3),
+        Some(b'M') => (&count[..count.len() - 1], 1e6),
+        Some(b'G') => (&count[..count.len() - 1], 1e9),
+        _ => (count, 1.0),
+    };
+    let is_plain = number.len() <= 30 && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match number.parse::<f64>() {
+        Ok(number) if is_plain => Ok(number * factor / seconds),
+        _ => refuse(text, EXAMPLES),
+    }
+}
+
 impl fmt::Display for SimTime {
     /// Seconds, with as many decimals as are needed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -326,11 +368,37 @@ mod tests {
             ("1.5s", 1_500_000_000),
             ("250ms", 250_000_000),
             ("2d", 172_800 * second),
+            ("200us", 200_000),
+            ("50ns", 50),
+            ("1.5us", 1_500),
+            ("1ms500us", 1_500_000),
         ] {
             assert_eq!(SimDuration::parse(text), Ok(SimDuration(ns)), "{text}");
         }
         for text in ["", "5", "-5s", "5 s", "5min", "s", "1.2.3s", "9999999999h", "NaNs"] {
             assert!(SimDuration::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_per_second() {
+        for (text, per_second) in [
+            ("0", 0.0),
+            ("100/s", 100.0),
+            ("0.5/s", 0.5),
+            ("30/min", 0.5),
+            ("30/m", 0.5),
+            ("7200/h", 2.0),
+            ("1.5k/s", 1500.0),
+            ("8.64M/d", 100.0),
+            ("1G/s", 1e9),
+        ] {
+            assert_eq!(parse_rate(text), Ok(per_second), "{text}");
+        }
+        for text in
+            ["", "5", "-5/s", "/s", "5/", "5/y", "5 /s", "5kk/s", "1e3/s", "NaN/s", "inf/s", ".", "./s", "1/s/s"]
+        {
+            assert!(parse_rate(text).is_err(), "{text}");
         }
     }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::policy::Parameter;
+use crate::policy::balancer::BALANCERS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
 use crate::policy::scheduler::kube::own_policies;
@@ -20,6 +21,7 @@ pub(super) struct PoliciesArguments {
 struct Row {
     kind: &'static str,
     name: &'static str,
+    aliases: &'static [&'static str],
     summary: &'static str,
     source: &'static str,
     /// Its name as a plug-in of kube-scheduler, if it is one.
@@ -31,6 +33,7 @@ fn rows() -> Vec<Row> {
     let schedulers = SCHEDULERS.iter().map(|row| Row {
         kind: "scheduler",
         name: row.name,
+        aliases: &[],
         summary: row.summary,
         source: row.source,
         plugin: own_policies::plugin_name(row),
@@ -39,12 +42,22 @@ fn rows() -> Vec<Row> {
     let queues = QUEUE_ORDERS.iter().map(|row| Row {
         kind: "queue",
         name: row.name,
+        aliases: &[],
         summary: row.summary,
         source: row.source,
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).collect()
+    let balancers = BALANCERS.iter().map(|row| Row {
+        kind: "balancer",
+        name: row.name,
+        aliases: row.aliases,
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    schedulers.chain(queues).chain(balancers).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -57,20 +70,29 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
             for row in &rows {
                 if row.kind != kind {
                     kind = row.kind;
-                    let key = if kind == "scheduler" { "scheduler.policy" } else { "scheduler.queue" };
+                    let place = match kind {
+                        "scheduler" => "scheduler.policy in a scenario",
+                        "queue" => "scheduler.queue in a scenario",
+                        _ => "how requests for a service find a backend",
+                    };
                     let blank = if text.is_empty() { "" } else { "\n" };
-                    let _ = writeln!(text, "{blank}{kind} policies ({key} in a scenario)");
+                    let _ = writeln!(text, "{blank}{kind} policies ({place})");
                 }
                 let _ = writeln!(text, "  {:width$}  {}", row.name, row.summary);
             }
         }
         Some(name) => {
-            let Some(row) = rows.iter().find(|row| row.name == name) else {
+            // A scheduler and a balancer may share a name.
+            for row in rows.iter().filter(|row| row.name == name || row.aliases.contains(&name.as_str())) {
+                let blank = if text.is_empty() { "" } else { "\n" };
+                text.push_str(blank);
+                describe(row, &mut text);
+            }
+            if text.is_empty() {
                 let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
                 let hint = suggestion(name, &names, "the policies are");
                 return Err(Failure::Input(format!("error: there is no policy called `{name}`\nhint: {hint}")));
-            };
-            describe(row, &mut text);
+            }
         }
     }
     print(&text)
@@ -79,6 +101,9 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
 fn describe(row: &Row, text: &mut String) {
     let _ =
         writeln!(text, "{} ({} policy)\n\n  takes    {}\n  source   {}", row.name, row.kind, row.summary, row.source);
+    if !row.aliases.is_empty() {
+        let _ = writeln!(text, "  aliases  {}", row.aliases.join(", "));
+    }
     if let Some(plugin) = &row.plugin {
         let _ = writeln!(text, "  plug-in  {plugin}, at score and reserve of a KubeSchedulerConfiguration");
     }

@@ -98,6 +98,26 @@ impl<O: Observer> Simulation<'_, O> {
         } else {
             self.world.request_deletion(pod);
             self.world.pods.reason[pod.index()] = reason;
+            self.note_deletion(pod);
+        }
+    }
+
+    /// A pod is told to end to make room for one of higher priority (`PreemptPod`): those of controllers have their grace
+    /// period, of others nothing is known that would take time.
+    pub(super) fn apply_preemption(&mut self, pod: PodId) {
+        if self.world.member(pod).is_none() {
+            return self.apply_eviction(pod, Phase::Deleted, Reason::Preempted);
+        }
+        self.note_disruption(pod);
+        // One that ends anyway goes on with that.
+        let is_ending = self.world.pods.deletion[pod.index()] != Deletion::None;
+        if !is_ending {
+            self.world.pods.reason[pod.index()] = Reason::Preempted;
+            self.observer.pod_evicted(&View { model: self.model, world: &self.world }, pod);
+            self.delete_pod(pod, Reason::Preempted);
+        }
+        if self.world.pods.phase[pod.index()].holds_node() {
+            self.world.pods.deletion[pod.index()] = Deletion::Preempted;
         }
     }
 

@@ -21,6 +21,8 @@ pub enum Phase {
     TaintEviction,
     /// Pods arrive.
     Arrival,
+    /// Writes to the API are done, so that whoever looks at this instant sees all of them.
+    Writing,
     /// Controllers look at what they own.
     Control,
     /// The scheduler decides.
@@ -67,6 +69,9 @@ pub enum NodeStep {
     Reclaim,
     /// Its pods are deleted because it is gone. Scheduled when it goes, handled in `handlers::node_lifecycle`.
     Collect,
+    /// Pods that have been told to end are taken for gone because it is out of service. Scheduled when it is said to be so
+    /// and when pods are told, handled in `handlers::out_of_service`.
+    CollectTerminating,
 }
 
 /// Everything that can happen.
@@ -180,7 +185,8 @@ impl Event {
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
-            Event::Sync { .. } | Event::Write { .. } => Phase::Control,
+            Event::Write { .. } => Phase::Writing,
+            Event::Sync { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

@@ -7,11 +7,10 @@ use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::queue::KubeQueue;
 use super::handlers::traffic::TrafficState;
 use super::handlers::writes::Writes;
-
 use super::sources::Sources;
 use super::waiting::WaitingPods;
 use crate::event_queue::EventQueue;
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Delays, Model};
 use crate::observe::Observer;
 use crate::policy::ParameterError;
@@ -21,7 +20,7 @@ use crate::policy::scheduler::{self, Scheduler};
 use crate::units::{SimDuration, SimTime};
 use crate::world::{View, World};
 
-/// Why a run could not begin. Validated scenarios never meet these.
+/// Why a run could not begin, or came to nothing. Validated scenarios meet [`RunError::Endless`] only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// There is no policy of that name.
@@ -39,6 +38,17 @@ pub enum RunError {
         name: String,
         /// What is wrong.
         error: ParameterError,
+    },
+    /// An object makes pods without end while time stands still.
+    #[error(
+        "at {at} s `{object}` makes one pod after the other without end: each is gone at once, and its controller takes \
+         no time to make the next; `controlPlane: {{preset: realistic}}` gives it some"
+    )]
+    Endless {
+        /// Its name.
+        object: String,
+        /// When.
+        at: SimTime,
     },
 }
 
@@ -90,6 +100,8 @@ pub struct Finished<O> {
     pub observer: O,
     /// How many events were handled.
     pub events: u64,
+    /// The object that made pods without end at the instant at which the run was given up; none: it came to its end.
+    pub endless: Option<ControllerId>,
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {
@@ -174,15 +186,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         while self.step(horizon) {
             self.events_handled += 1;
             self.observer.event_handled(&View { model: self.model, world: &self.world });
+            if self.controller_loops.endless.is_some() {
+                break;
+            }
         }
-        if self.model.horizon.is_some() {
+        let endless = self.controller_loops.endless;
+        if self.model.horizon.is_some() && endless.is_none() {
             self.advance(horizon);
         }
         if let Some(traffic) = &mut self.traffic {
             self.observer.traffic_ended(&View { model: self.model, world: &self.world }, &mut traffic.plane);
         }
         self.observer.end(&View { model: self.model, world: &self.world });
-        Finished { world: self.world, observer: self.observer, events: self.events_handled }
+        Finished { world: self.world, observer: self.observer, events: self.events_handled, endless }
     }
 
     /// Handles what comes next, up to the horizon; whether there was anything.

@@ -35,9 +35,14 @@ pub enum Detail {
 /// Runs a model to its end.
 ///
 /// # Errors
-/// When the model names a policy that does not exist, or gives it wrong parameters.
+/// When the model names a policy that does not exist, or gives it wrong parameters, and when time stands still because an
+/// object makes pods without end.
 pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
     let finished = Simulation::new(model, Recorder::new(model))?.run();
+    if let Some(controller) = finished.endless {
+        let object = model.controllers.list[controller.index()].name.clone();
+        return Err(RunError::Endless { object, at: finished.world.time });
+    }
     let view = View { model, world: &finished.world };
     let recorder = &finished.observer;
     let metrics = summary::summary(&view, recorder, finished.events);

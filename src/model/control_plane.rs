@@ -17,6 +17,9 @@ pub struct ControlPlane {
     pub controller_writes: Option<RateLimit>,
     /// How fast the scheduler may bind (`clientConnection` of its configuration); none: without limit.
     pub scheduler_writes: Option<RateLimit>,
+    /// For how long the Job controller gathers what happens to the pods of a Job, and to its status, before it looks
+    /// (`SyncJobBatchPeriod`).
+    pub job_batch_period: SimDuration,
 }
 
 /// A token bucket (`client-go/util/flowcontrol`).
@@ -43,10 +46,15 @@ impl ControlPlane {
 
     /// A control plane as it is when nothing is tuned and nothing is wrong.
     ///
+    /// Left out, because nothing comes of it here: informers hand all objects to their controllers again every 12 to 24 h
+    /// (`--min-resync-period`, times 1 to 2, `cmd/kube-controller-manager/app/controllermanager.go`). That mends what a
+    /// controller has missed, and here none misses anything.
+    ///
     /// - Limits of clients: `pkg/controller/apis/config/v1alpha1/defaults.go` (20 a second, burst 30) and
     ///   `pkg/scheduler/apis/config/v1/defaults.go` (50 a second, burst 100) of v1.37.0.
     /// - Writes: a mean of 10 ms and 50 ms at the 99th percentile. etcd's guide to hardware asks that 99 % of log syncs take
     ///   less than 10 ms and of commits less than 25 ms; the service level objective of Kubernetes for one object is 1 s.
+    /// - The Job controller: `pkg/controller/job/job_controller.go` of v1.37.0 (1 s).
     /// - Watchers: a mean of 10 ms and 50 ms at the 99th percentile, of the same order as the write itself, an assumption.
     pub fn realistic() -> ControlPlane {
         let span = Dist::lognormal_from_mean_p99(0.010, 0.050).expect("there is such a lognormal");
@@ -55,6 +63,7 @@ impl ControlPlane {
             watch: span,
             controller_writes: Some(RateLimit { per_second: 20.0, burst: 30 }),
             scheduler_writes: Some(RateLimit { per_second: 50.0, burst: 100 }),
+            job_batch_period: SimDuration(1_000_000_000),
         }
     }
 }

@@ -341,8 +341,10 @@ pub struct Container {
     pub exit_codes: Vec<(i32, f64)>,
     /// How long it takes from its start until it works, which its probes see.
     pub start_up: Dist,
-    /// How long it takes to end once it is told to (`SIGTERM`), `preStop` included; longer than the grace period: it is
-    /// killed then.
+    /// How long its hook `preStop` takes, which comes before it is told to end; at most the grace period.
+    pub pre_stop: Dist,
+    /// How long it takes to end once it is told to (`SIGTERM`); longer than what is left of the grace period: it is killed
+    /// then.
     pub shut_down: Dist,
     /// Work between two checkpoints; none: a container that is started again begins anew.
     pub checkpoint_every: Option<SimDuration>,
@@ -386,8 +388,10 @@ pub struct Probe {
     pub success_threshold: u32,
     /// `failureThreshold`. Upstream's default: 3.
     pub failure_threshold: u32,
-    /// `timeoutSeconds`. Upstream's default: 1 s.
+    /// `timeoutSeconds`. Upstream's default: 1 s. Probes answer at once, so that nothing comes of it.
     pub timeout: SimDuration,
+    /// `terminationGracePeriodSeconds`: how long the container has when it fails this probe; none: as long as the pod has.
+    pub grace_period: Option<SimDuration>,
 }
 
 /// What the script does to an object that makes pods.

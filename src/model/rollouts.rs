@@ -195,6 +195,17 @@ pub enum Measured {
     Drawn(f64),
     /// The measurements of an analysis, one after the other; the last is measured again and again. Not empty.
     Series(Vec<Outcome>),
+    /// What requests that the new template's pods answered say, while the traffic is divided.
+    Traffic(TrafficCondition),
+}
+
+/// When requests since the last measurement speak for a release. Without requests a measurement is inconclusive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrafficCondition {
+    /// Which part of them may fail at the most.
+    pub max_failure_ratio: f64,
+    /// What the 95th percentile of their latencies may be at the most; none: anything.
+    pub max_p95: Option<SimDuration>,
 }
 
 /// What one measurement says.

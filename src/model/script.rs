@@ -33,6 +33,9 @@ pub enum Action {
     Remove(NodeId),
     /// The node fails for good, its pods with it.
     Crash(NodeId),
+    /// The node is out of service (taint `node.kubernetes.io/out-of-service`): its pods are told to end, and are gone
+    /// without its word while it is not ready.
+    OutOfService(NodeId),
     /// An object that makes pods changes.
     Operate(Operation),
 }

@@ -2,7 +2,8 @@
 //!
 //! After `pkg/controller/disruption`, `defaultpreemption` and `pkg/registry/core/pod/storage/eviction.go` of v1.37.0. Known
 //! deviations: the counts are those of this instant, where upstream's lag; `unhealthyPodEvictionPolicy` is taken to be
-//! `IfHealthyBudget`, the default.
+//! `IfHealthyBudget`, the default; pods without a controller count as if one wanted them, since those of templates and
+//! traces never have one, where upstream leaves them out.
 //!
 //! Cost: a budget looks at all pods each time it is asked.
 
@@ -83,31 +84,31 @@ struct Standing {
 fn allowed(view: &View<'_>, budget: &DisruptionBudget) -> i64 {
     match budget.allowance {
         Allowance::Given(allowed) => allowed.into(),
-        _ => {
-            let standing = standing(view, budget, covers);
-            (standing.healthy - standing.desired).max(0)
-        }
+        _ => standing(view, budget, covers).map_or(0, |standing| (standing.healthy - standing.desired).max(0)),
     }
 }
 
 /// What finds a budget's pods.
 type Covers = fn(&View<'_>, &DisruptionBudget, PodId) -> bool;
 
-fn standing(view: &View<'_>, budget: &DisruptionBudget, covers: Covers) -> Standing {
+/// None: it depends on how many pods there should be, and a controller does not say (`failSafe`: nothing may go).
+fn standing(view: &View<'_>, budget: &DisruptionBudget, covers: Covers) -> Option<Standing> {
     let (expected, healthy) = count(view, budget, covers);
     let desired = match budget.allowance {
         Allowance::Given(given) => healthy - i64::from(given),
-        Allowance::MinAvailable(available) => scaled(available, expected),
-        Allowance::MaxUnavailable(unavailable) => (expected - scaled(unavailable, expected)).max(0),
+        Allowance::MinAvailable(CountOrPercent::Count(available)) => available.into(),
+        Allowance::MinAvailable(available) => scaled(available, expected?),
+        Allowance::MaxUnavailable(unavailable) => (expected? - scaled(unavailable, expected?)).max(0),
     };
-    Standing { healthy, desired }
+    Some(Standing { healthy, desired })
 }
 
 /// How many pods there should be, and how many are ready and stay. There should be as many as the controllers of the pods
-/// that are there want, and of pods without a controller those that have not ended.
-fn count(view: &View<'_>, budget: &DisruptionBudget, covers: Covers) -> (i64, i64) {
+/// that are there want (`getExpectedScale`), and of pods without a controller those that have not ended; none: one of the
+/// controllers is gone or has no replicas.
+fn count(view: &View<'_>, budget: &DisruptionBudget, covers: Covers) -> (Option<i64>, i64) {
     let world = view.world;
-    let (mut expected, mut healthy) = (0, 0);
+    let (mut unmanaged, mut healthy) = (0, 0);
     let mut scales = BTreeMap::new();
     for pod in (0..world.pods.len()).map(PodId::from_index) {
         let phase = world.pods.phase[pod.index()];
@@ -117,16 +118,15 @@ fn count(view: &View<'_>, budget: &DisruptionBudget, covers: Covers) -> (i64, i6
         match world.controller_of(pod) {
             Some(controller) => {
                 let state = &world.owners.controllers[controller.index()];
-                // A controller that is gone has no scale, and neither have those without replicas.
-                let wanted = if state.is_there { i64::from(state.replicas) } else { 0 };
-                scales.insert(controller, wanted);
+                let has_scale = state.is_there && view.model.controllers.list[controller.index()].kind.has_replicas();
+                scales.insert(controller, has_scale.then_some(i64::from(state.replicas)));
             }
-            None => expected += 1,
+            None => unmanaged += 1,
         }
         let stays = !view.is_terminating(pod) && !is_disrupted(view, budget, pod);
         healthy += i64::from(stays && phase == Phase::Running && world.is_ready(pod));
     }
-    (expected + scales.values().sum::<i64>(), healthy)
+    (scales.into_values().sum::<Option<i64>>().map(|wanted| wanted + unmanaged), healthy)
 }
 
 /// Whether the API server lets a pod be evicted now.
@@ -141,7 +141,7 @@ pub fn may_evict(view: &View<'_>, pod: PodId) -> bool {
     if budgets.next().is_some() {
         return false;
     }
-    let Standing { healthy, desired } = standing(view, budget, selects);
+    let Some(Standing { healthy, desired }) = standing(view, budget, selects) else { return false };
     if !view.world.is_ready(pod) && healthy >= desired && desired > 0 {
         return true;
     }

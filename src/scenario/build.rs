@@ -18,6 +18,7 @@ use super::spec::{
     OutcomeSpec, PoolSpec, Quantity, RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec,
     TolerationSpec, UsageSpec,
 };
+use super::traffic;
 use super::usage::{self, Offer, Used};
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
@@ -26,7 +27,7 @@ use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
 use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
-use crate::model::rollouts::{Measured, Outcome};
+use crate::model::rollouts::{Measured, Outcome, TrafficCondition};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
     GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
@@ -43,8 +44,10 @@ const PODS_PER_NODE: u64 = 110;
 /// Builds the model; none when that could not be done, for which the reasons are reported.
 pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
     let seed = Seed { base: spec.seed, replication };
+    context.findings.for_traffic = spec.traffic.is_some();
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
+    traffic::add_zones(spec, &mut cluster);
     let mut makers = PodMakers::new(read_for(spec), behaviours(spec, context));
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
@@ -57,6 +60,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
+    let world = traffic::World { cluster: &cluster, workload: &workload, controllers: &controllers, objects: &objects };
+    let traffic = traffic::build(spec, world, context);
+    traffic::drive_usage(&traffic, &mut controllers);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
@@ -73,7 +79,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         scheduling: scheduling(spec, context),
         script,
         faults,
-        traffic: crate::model::Traffic::default(),
+        traffic,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -134,6 +140,7 @@ fn control_plane(spec: &ControlPlaneSpec) -> ControlPlane {
         watch: spec.watch.as_ref().map_or(preset.watch, dist),
         controller_writes: spec.controller_writes.as_ref().map(limit).or(preset.controller_writes),
         scheduler_writes: spec.scheduler_writes.as_ref().map(limit).or(preset.scheduler_writes),
+        job_batch_period: spec.job_batch_period.map_or(preset.job_batch_period, |period| period.0),
     }
 }
 
@@ -162,6 +169,7 @@ fn behaviour(spec: &BehaviourSpec) -> Behaviour {
         container: spec.container.clone(),
         start_up: spec.start_up.as_ref().map(dist),
         run_time: spec.run_time.as_ref().map(lifetime),
+        pre_stop: spec.pre_stop.as_ref().map(dist),
         shut_down: spec.shut_down.as_ref().map(dist),
         exit_codes: (!spec.exit_codes.is_empty()).then(|| spec.exit_codes.iter().map(code).collect()),
         checkpoint_every: spec.checkpoint_every.map(|every| every.0),
@@ -184,9 +192,13 @@ fn measurement(spec: &AnalysisSpec) -> Measurement {
         namespace: spec.namespace.clone(),
         rollout: spec.rollout.clone(),
         image: spec.image.clone(),
-        measured: match spec.success {
-            Some(success) => Measured::Drawn(success),
-            None => Measured::Series(spec.results.iter().map(outcome).collect()),
+        measured: match (spec.success, spec.traffic) {
+            (Some(success), _) => Measured::Drawn(success),
+            (None, Some(condition)) => Measured::Traffic(TrafficCondition {
+                max_failure_ratio: condition.max_failure_ratio,
+                max_p95: condition.max_p95.map(|span| span.0),
+            }),
+            (None, None) => Measured::Series(spec.results.iter().map(outcome).collect()),
         },
     }
 }
@@ -669,6 +681,7 @@ mod tests {
             "faults.trace=",
             "faults.pods=",
             "faults.spotTraces=",
+            "traffic=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -3,6 +3,18 @@
 use super::spec::{DistributionSpec, Duration};
 use crate::model::Dist;
 
+/// Whether every span of the distribution is none.
+pub(super) fn takes_no_time(spec: &DistributionSpec) -> bool {
+    let is_none = |span: &Duration| span.0.0 == 0;
+    match spec {
+        DistributionSpec::Constant(span) | DistributionSpec::Uniform { max: span, .. } => is_none(span),
+        DistributionSpec::Normal { mean, sd } => is_none(mean) && is_none(sd),
+        DistributionSpec::Empirical(spans) => spans.iter().all(is_none),
+        // The others have a positive mean, scale or minimum.
+        _ => false,
+    }
+}
+
 /// The distribution that a file describes.
 ///
 /// # Errors
@@ -84,7 +96,8 @@ mod tests {
             ("0", 0.0),
             ("{exponential: {mean: 2m}}", 120.0),
             ("{uniform: {min: 1s, max: 3s}}", 2.0),
-            ("{normal: {mean: 5s, sd: 1s}}", 5.0),
+            // Zero is ten deviations away, so the cut there moves nothing.
+            ("{normal: {mean: 5s, sd: 500ms}}", 5.0),
             ("{lognormal: {mean: 4s, sd: 2s}}", 4.0),
             ("{lognormal: {mean: 4s, p99: 20s}}", 4.0),
             // scale * Gamma(1 + 1/1)

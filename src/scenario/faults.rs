@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::build::{dist, instant};
 use super::context::Context;
+use super::distribution::takes_no_time;
 use super::import;
 use super::schema::suggestion;
 use super::script::kind_and_name;
@@ -45,6 +46,13 @@ pub(super) fn validate(spec: &ScenarioSpec, context: &mut Context<'_>) {
         }
         spans(Some(&failures.time_to_failure), &format!("{at}.timeToFailure"), context);
         spans(Some(&failures.time_to_repair), &format!("{at}.timeToRepair"), context);
+        if takes_no_time(&failures.time_to_failure) && takes_no_time(&failures.time_to_repair) {
+            context.report(
+                &at,
+                Code::OutOfRange,
+                format!("by `{at}` nodes fail and are repaired in no time, without end"),
+            );
+        }
     }
     for (index, spot) in faults.spot.iter().enumerate() {
         let at = format!("faults.spot[{index}]");
@@ -55,7 +63,11 @@ pub(super) fn validate(spec: &ScenarioSpec, context: &mut Context<'_>) {
         pool(&trace.pool, &format!("faults.spotTraces[{index}].pool"), spec, context);
     }
     for (index, crashes) in faults.pods.iter().enumerate() {
-        spans(Some(&crashes.time_to_crash), &format!("faults.pods[{index}].timeToCrash"), context);
+        let at = format!("faults.pods[{index}].timeToCrash");
+        spans(Some(&crashes.time_to_crash), &at, context);
+        if takes_no_time(&crashes.time_to_crash) {
+            context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
+        }
     }
     for (at, is_endless, message) in [
         ("faults.nodes", !faults.nodes.is_empty(), "nodes never stop failing"),

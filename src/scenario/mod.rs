@@ -22,6 +22,7 @@ mod path;
 mod schema;
 mod script;
 mod spec;
+mod traffic;
 mod usage;
 mod validate;
 

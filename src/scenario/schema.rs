@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::spec;
 use crate::document::{Code, Entry, Node, Span, Value, limits};
 use crate::model::images::Bandwidth;
-use crate::units::{SimDuration, parse_quantity_milli};
+use crate::units::{SimDuration, parse_quantity_milli, parse_rate};
 
 /// The JSON Schema of scenario files.
 pub fn scenario_schema() -> Json {
@@ -98,6 +98,9 @@ fn whole_float(node: &Node) -> Option<i64> {
 fn expectation(schema: &Json) -> String {
     if schema["format"] == "duration" {
         return "a duration such as 90s".to_owned();
+    }
+    if schema["format"] == "rate" {
+        return "a rate such as 100/s".to_owned();
     }
     if schema["format"] == "bandwidth" {
         return "a bandwidth such as 1Gbps".to_owned();
@@ -338,6 +341,7 @@ impl<'s> Checker<'s> {
         let text = node.scalar_text().unwrap_or_default();
         let refused = match schema["format"].as_str() {
             Some("duration") => SimDuration::parse(&text).err(),
+            Some("rate") => parse_rate(&text).err(),
             Some("bandwidth") => Bandwidth::parse(&text).err(),
             Some("quantity") if node.as_number().is_none_or(f64::is_finite) => parse_quantity_milli(&text).err(),
             _ => None,
@@ -521,12 +525,12 @@ mod tests {
             "~", "true", "-1", "0", "3", "1.5", "1e300", ".nan", "''", "text", "5s", "-5s", "1Gi", "[]", "[1]", "{}",
             "{x: 1}",
         ];
-        let mut all = Vec::new();
-        places(&full(), &mut Vec::new(), &mut all);
+        let (full, mut all) = (full(), Vec::new());
+        places(&full, &mut Vec::new(), &mut all);
         let (mut passed, mut refused) = (0, 0);
         for place in &all {
             for text in wrong {
-                let mut document = full();
+                let mut document = full.clone();
                 at(&mut document, place).value = parse_value(text, &"wrong".into()).unwrap().value;
                 let problems = check(&mut document, &schema);
                 let read = serde_json::from_value::<spec::ScenarioSpec>(document.to_json());

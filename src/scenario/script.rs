@@ -60,7 +60,7 @@ impl ScriptReplay {
     }
 
     fn step(&mut self, spec: &ScenarioSpec, index: usize, context: &mut Context<'_>) -> Option<Action> {
-        let ScriptSpec { at, cordon, uncordon, drain, remove, crash, add, .. } = &spec.script[index];
+        let ScriptSpec { at, cordon, uncordon, drain, remove, crash, out_of_service, add, .. } = &spec.script[index];
         if let Some(add) = add {
             let pool = spec.cluster.pools.iter().position(|pool| pool.name == add.pool)?;
             for _ in 0..add.count {
@@ -76,8 +76,14 @@ impl ScriptReplay {
             }
             return Some(Action::AddNodes { pool: PoolId::from_index(pool), count: add.count });
         }
-        let verbs =
-            [(cordon, "cordon"), (uncordon, "uncordon"), (drain, "drain"), (remove, "remove"), (crash, "crash")];
+        let verbs = [
+            (cordon, "cordon"),
+            (uncordon, "uncordon"),
+            (drain, "drain"),
+            (remove, "remove"),
+            (crash, "crash"),
+            (out_of_service, "outOfService"),
+        ];
         let (name, verb) = verbs.into_iter().find_map(|(name, verb)| Some((name.as_ref()?, verb)))?;
         let place = format!("script[{index}].{verb}");
         let Some(&node) = self.nodes.get(name) else {
@@ -89,6 +95,11 @@ impl ScriptReplay {
             context.report(&place, Code::Contradiction, format!("the node `{name}` is gone since second {since}"));
             return None;
         }
+        if verb == "outOfService" && !has_lifecycle(spec) {
+            let message = format!("`{place}` has no meaning without a `cluster.nodeLifecycle`");
+            context.report(&place, Code::Contradiction, message);
+            return None;
+        }
         // With a lifecycle a node that is down is still there, and can be removed.
         if verb == "remove" || verb == "crash" && !has_lifecycle(spec) {
             self.gone.insert(node, at.0);
@@ -98,6 +109,7 @@ impl ScriptReplay {
             "uncordon" => Action::Uncordon(node),
             "drain" => Action::Drain(node),
             "remove" => Action::Remove(node),
+            "outOfService" => Action::OutOfService(node),
             _ => Action::Crash(node),
         })
     }

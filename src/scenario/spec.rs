@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
+use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
 /// A scenario: one cluster, one workload, one scheduler.
@@ -30,11 +31,14 @@ pub struct ScenarioSpec {
     pub seed: u64,
     /// When the run ends, such as `24h`. Default: when nothing is left to happen.
     pub horizon: Option<Duration>,
-    /// The machines.
+    /// The machines. Only where everything that serves `traffic` is outside the cluster there may be none.
+    #[serde(default)]
     pub cluster: ClusterSpec,
     /// The pods and when they arrive. Default: none.
     #[serde(default)]
     pub workload: WorkloadSpec,
+    /// Requests: who sends them, who answers them, and how they find their way. Default: there are none.
+    pub traffic: Option<TrafficSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,
@@ -512,7 +516,9 @@ pub struct BehaviourSpec {
     /// How long it works until it ends by itself: a distribution, or `forever`. Default: `forever`; in Jobs 60s, in init
     /// containers no time.
     pub run_time: Option<LifetimeSpec>,
-    /// How long it takes to end once it is told to, `preStop` included. Default: what `preStop` sleeps.
+    /// How long its hook `preStop` takes, within the grace period. Default: what it sleeps; other hooks no time.
+    pub pre_stop: Option<DistributionSpec>,
+    /// How long it takes to end once it is told to, after `preStop`. Default: no time.
     pub shut_down: Option<DistributionSpec>,
     /// How it ends when it ends by itself: exit code to its share. Default: always 0.
     #[serde(default)]
@@ -578,7 +584,7 @@ pub enum UsageSpec {
     Constant(Quantity),
 }
 
-/// What an analysis measures: either `success` or `results`. It is about the metrics that all of `template`, `metric`,
+/// What an analysis measures: one of `success`, `results` and `traffic`. It is about the metrics that all of `template`, `metric`,
 /// `namespace`, `rollout` and `image` fit.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -599,6 +605,20 @@ pub struct AnalysisSpec {
     /// The measurements of each analysis, one after the other; the last is measured again and again.
     #[serde(default)]
     pub results: Vec<OutcomeSpec>,
+    /// What requests of `traffic` that pods of the new release answered since the last measurement have to be like. Without
+    /// such requests a measurement is inconclusive.
+    pub traffic: Option<TrafficConditionSpec>,
+}
+
+/// What requests have to be like for a release to go on.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TrafficConditionSpec {
+    /// Which part of them may fail at the most, 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_failure_ratio: f64,
+    /// What the 95th percentile of latencies may be at the most. Default: anything.
+    pub max_p95: Option<Duration>,
 }
 
 /// What one measurement says.
@@ -979,6 +999,9 @@ pub struct ScriptSpec {
     pub remove: Option<String>,
     /// Name of a node that fails for good.
     pub crash: Option<String>,
+    /// Name of a node that somebody says is out of service (taint `node.kubernetes.io/out-of-service`): it takes no pods,
+    /// its pods are told to end, and while it is not ready they are gone without its word. Needs a `nodeLifecycle`.
+    pub out_of_service: Option<String>,
     /// Nodes that join.
     pub add: Option<AddSpec>,
     /// Path of a file with objects that make pods: those that are there get its template and replicas, others come into
@@ -1185,6 +1208,8 @@ pub struct ControlPlaneSpec {
     pub controller_writes: Option<RateLimitSpec>,
     /// How fast the scheduler may bind pods. Default: the preset's.
     pub scheduler_writes: Option<RateLimitSpec>,
+    /// For how long the controller of Jobs gathers what happens to their pods before it looks. Default: the preset's.
+    pub job_batch_period: Option<Duration>,
 }
 
 /// A control plane by name.
@@ -1195,7 +1220,8 @@ pub enum ControlPlanePreset {
     #[default]
     Ideal,
     /// Writes and watches take some 10 ms; each kind of controller writes at most 20 objects a second (burst 30) and the
-    /// scheduler binds at most 50 pods a second (burst 100), the defaults of Kubernetes.
+    /// scheduler binds at most 50 pods a second (burst 100), and the controller of Jobs looks 1 s after something happened
+    /// to their pods: the defaults of Kubernetes.
     Realistic,
 }
 

@@ -7,10 +7,11 @@ use super::distribution::{distribution, gap_seconds};
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
-    AnalysisSpec, ArrivalsSpec, BehaviourSpec, ClusterSpec, DistributionSpec, ExperimentSpec, FactorSpec,
-    GpuRequestSpec, LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec,
-    TaintSpec, TemplateSpec, TimesSpec, TolerationSpec,
+    AnalysisSpec, ArrivalsSpec, BehaviourSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
+    LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
+    TemplateSpec, TimesSpec, TolerationSpec, WorkloadSpec,
 };
+use super::traffic;
 use super::usage::{self, Offer, Used};
 use crate::document::Code;
 use crate::model::cluster::ZONE_LABEL;
@@ -30,7 +31,7 @@ const SAMPLES_MAX: u64 = 10_000_000;
 
 /// Checks a scenario as far as that is possible without reading the files it names.
 pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
-    cluster(&spec.cluster, context);
+    cluster(spec, context);
     let horizon = spec.horizon.map(|horizon| horizon.0);
     if horizon == Some(SimDuration::ZERO) {
         context.report("horizon", Code::OutOfRange, "`horizon` must be more than 0");
@@ -39,6 +40,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     scheduling(spec, context);
     script(spec, horizon, context);
     super::faults::validate(spec, context);
+    traffic::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {
@@ -51,7 +53,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
 }
 
 /// Reports names that stand twice in a list; `at` gives the path of each.
-fn unique<'n>(
+pub(super) fn unique<'n>(
     names: impl Iterator<Item = &'n str>,
     what: &str,
     at: impl Fn(usize) -> String,
@@ -73,9 +75,11 @@ fn unique<'n>(
     }
 }
 
-fn cluster(spec: &ClusterSpec, context: &mut Context<'_>) {
+fn cluster(scenario: &ScenarioSpec, context: &mut Context<'_>) {
+    let spec = &scenario.cluster;
     let lists_nothing = spec.manifests.is_empty() && spec.pools.is_empty() && spec.nodes.is_empty();
-    if lists_nothing && spec.openb.is_none() && spec.synthetic.is_none() {
+    let is_needed = !scenario.traffic.as_ref().is_some_and(traffic::is_outside) || has_pods(&scenario.workload);
+    if lists_nothing && spec.openb.is_none() && spec.synthetic.is_none() && is_needed {
         let hint = "give `pools`, `nodes`, `manifests`, `openb` or `synthetic`";
         context.report_with_hint("cluster", Code::MissingKey, "`cluster` has no nodes", hint);
     }
@@ -123,6 +127,12 @@ fn cluster(spec: &ClusterSpec, context: &mut Context<'_>) {
             format!("`cluster` has {total} nodes; at most {NODES_MAX} are possible"),
         );
     }
+}
+
+/// Whether a workload names pods, wherever they come from.
+fn has_pods(spec: &WorkloadSpec) -> bool {
+    let is_listed = !spec.manifests.is_empty() || !spec.templates.is_empty();
+    is_listed || spec.openb.is_some() || spec.synthetic.is_some()
 }
 
 fn zone_twice(at: &str, key: &str, context: &mut Context<'_>) {
@@ -254,6 +264,7 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
         );
     }
     spans(spec.start_up.as_ref(), &format!("{at}.startUp"), context);
+    spans(spec.pre_stop.as_ref(), &format!("{at}.preStop"), context);
     spans(spec.shut_down.as_ref(), &format!("{at}.shutDown"), context);
     lifetime(spec.run_time.as_ref(), &format!("{at}.runTime"), context);
     for (code, share) in &spec.exit_codes {
@@ -274,8 +285,9 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
 }
 
 fn analysis(spec: &AnalysisSpec, at: &str, context: &mut Context<'_>) {
-    if spec.success.is_some() != spec.results.is_empty() {
-        let message = format!("`{at}` says either `success` or `results`");
+    let given = [spec.success.is_some(), !spec.results.is_empty(), spec.traffic.is_some()];
+    if given.iter().filter(|is_given| **is_given).count() != 1 {
+        let message = format!("`{at}` says one of `success`, `results` and `traffic`");
         let hint = "write `success: 0.99` for a probability, or `results: [Successful, Failed]` for a series";
         context.report_with_hint(at, Code::Contradiction, message, hint);
     }
@@ -515,8 +527,8 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
         let verbs = verb_count(action);
         if verbs != 1 {
             let what = if verbs == 0 { "does nothing" } else { "does more than one thing" };
-            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `add`, `apply`, `delete`, \
-                        `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
+            let hint = "give exactly one of `cordon`, `uncordon`, `drain`, `remove`, `crash`, `outOfService`, `add`, `apply`, \
+                        `delete`, `scale`, `setImage`, `pause`, `resume`, `rollBack`, `promote`, `abort`, \
                         `retry`";
             context.report_with_hint(&at, Code::Contradiction, format!("`{at}` {what}"), hint);
         }
@@ -543,9 +555,10 @@ fn script(spec: &ScenarioSpec, horizon: Option<SimDuration>, context: &mut Conte
 
 /// How many things an entry of the script does.
 fn verb_count(spec: &ScriptSpec) -> usize {
-    let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, add, apply, delete, scale, set_image, .. } = spec;
+    let ScriptSpec { at: _, cordon, uncordon, drain, remove, crash, out_of_service, add, apply, .. } = spec;
+    let ScriptSpec { delete, scale, set_image, .. } = spec;
     let ScriptSpec { pause, resume, roll_back, promote, abort, retry, .. } = spec;
-    let names = [cordon, uncordon, drain, remove, crash, apply].into_iter().flatten().count();
+    let names = [cordon, uncordon, drain, remove, crash, out_of_service, apply].into_iter().flatten().count();
     let targets = [delete, pause, resume, roll_back, abort, retry].into_iter().flatten().count();
     names
         + targets

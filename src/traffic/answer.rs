@@ -57,6 +57,10 @@ impl DataPlane<'_> {
         }
         state.statistics.attempts.note(now, outcome, latency, state.model.objective);
         state.statistics.note((of.operation, zone), outcome, latency, self.zones);
+        if !state.split.is_empty() && is_some(server) {
+            let group = self.servers[server].group;
+            state.note_group(group, outcome, latency);
+        }
     }
 
     /// The client through which an attempt was sent does not wait for it any more.

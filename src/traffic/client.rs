@@ -11,6 +11,10 @@ use crate::units::{SimDuration, SimTime};
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub service: ServiceId,
+    /// The group of backends that it knows; none: all.
+    pub group: Option<u32>,
+    /// Clients at the same place for each group, where requests were divided.
+    pub of_groups: Vec<(u32, u32)>,
     pub balancer: AnyBalancer,
     pub stream: Stream,
     /// Requests in flight through it, and retries among them.

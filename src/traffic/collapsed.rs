@@ -152,7 +152,8 @@ impl<'m> DataPlane<'m> {
             let is_eligible = |service: &ServiceId| is_collapsible(&self.traffic.services[service.index()]);
             let is_open = |&source: &usize| {
                 let model = &self.traffic.sources[source];
-                let is_closed = matches!(model.arrivals, Arrivals::Closed { .. } | Arrivals::Open { session: Some(_), .. });
+                let is_closed =
+                    matches!(model.arrivals, Arrivals::Closed { .. } | Arrivals::Open { session: Some(_), .. });
                 !is_closed && model.policy.is_plain()
             };
             let is_small = u16::try_from(services.len()).is_ok();
@@ -256,7 +257,7 @@ impl<'m> DataPlane<'m> {
                 let is_compute = matches!(step, Step::Compute(_));
                 let taken = if is_compute { scaled(drawn, 1.0 / server.speed) } else { drawn };
                 passage.compute_ns += if is_compute { taken.0 } else { 0 };
-                span = span + taken;
+                span += taken;
                 passage.steps += 1;
             }
         }
@@ -264,7 +265,7 @@ impl<'m> DataPlane<'m> {
         let start = state.workers[slot as usize].take(now, span);
         passage.end = start.after(span);
         (passage.latency, passage.wait) = (passage.end.since(now), start.since(now));
-        passage.outcome = if has_failed(operation, draft.seed) { Outcome::Error } else { Outcome::Well };
+        passage.outcome = if has_failed(operation.failure, draft.seed) { Outcome::Error } else { Outcome::Well };
         passage
     }
 

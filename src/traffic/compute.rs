@@ -84,6 +84,11 @@ impl Compute {
         (self.finishes.len() as f64).min(self.limit)
     }
 
+    /// Those that compute.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = u32> {
+        self.finishes.iter().map(|Reverse((_, _, attempt))| *attempt)
+    }
+
     /// Core-time used up so far, in ns.
     pub(super) fn used_ns(&mut self, now: SimTime) -> u64 {
         self.settle(now);

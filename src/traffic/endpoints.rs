@@ -5,7 +5,7 @@ use super::compute::Compute;
 use super::event::Event;
 use super::limit::ConcurrencyLimit;
 use super::node::NodeCores;
-use super::plane::{DataPlane, Notice, Slot, is_some};
+use super::plane::{DataPlane, Notice, ServiceState, Slot, is_some};
 use super::server::{Server, State};
 use crate::ids::{PodId, ServiceId, ZoneId};
 use crate::model::traffic::Backends;
@@ -18,6 +18,8 @@ use crate::units::{SimDuration, SimTime};
 pub struct Seat {
     /// The pod.
     pub pod: PodId,
+    /// From when on it listens.
+    pub opens_at: SimTime,
     /// Where it is.
     pub zone: Option<ZoneId>,
     /// The node, as a number of the caller's own.
@@ -28,6 +30,12 @@ pub struct Seat {
     pub cpu_limit: Option<u64>,
     /// Bytes of memory that it gets at most.
     pub memory_limit: Option<u64>,
+    /// How fast it computes, as a factor.
+    pub speed: f64,
+    /// How likely its answers are errors, beside those of the operations.
+    pub failure: f64,
+    /// The release that it belongs to, as a number of the caller's own.
+    pub group: u32,
 }
 
 /// What requests need of a pod.
@@ -67,11 +75,14 @@ impl DataPlane<'_> {
         let rules = &self.services[service.index()].model.server;
         Server {
             pod: None,
+            opens_at: SimTime::ZERO,
             services: Vec::new(),
             zone: None,
             state: State::Open,
             since: self.now,
             speed: 1.0,
+            failure: 0.0,
+            group: 0,
             entity: 0,
             present: 0,
             busy: 0,
@@ -109,12 +120,12 @@ impl DataPlane<'_> {
         let slot = match state.free_slots.pop() {
             Some(slot) => slot,
             None => {
-                state.slots.push(Slot { server: NONE, sent: 0 });
+                state.slots.push(Slot { server: NONE, group: 0, sent: 0 });
                 state.loads.push(Load::default());
                 state.slots.len() as u32 - 1
             }
         };
-        state.slots[slot as usize] = Slot { server: number, sent: 0 };
+        state.slots[slot as usize] = Slot { server: number, group: server.group, sent: 0 };
         state.loads[slot as usize] = Load::default();
         for client in &state.clients {
             if let Some(outliers) = &mut self.clients[*client as usize].outliers {
@@ -142,7 +153,11 @@ impl DataPlane<'_> {
         });
         let server = Server {
             pod: Some(seat.pod),
+            opens_at: seat.opens_at,
             zone: seat.zone,
+            speed: seat.speed,
+            failure: seat.failure,
+            group: seat.group,
             compute: Some(Box::new(Compute::new(limit, rules.quota_period, self.now))),
             memory_requests,
             node: Some(seat.node),
@@ -234,17 +249,32 @@ impl DataPlane<'_> {
     fn learn(&mut self, service: ServiceId) {
         let state = &mut self.services[service.index()];
         let before = std::mem::replace(&mut state.known, state.ready.clone());
-        for &client in &state.clients {
-            self.clients[client as usize].set_backends(&state.known);
-        }
+        self.tell_clients(service);
+        let state = &self.services[service.index()];
         let idle: Vec<u32> = state.known.iter().map(|backend| backend.slot).collect();
         for backend in before {
             self.free_slot(service, backend.slot);
         }
         for slot in idle {
             let server = self.services[service.index()].slots[slot as usize].server;
-            if is_some(server) && self.servers[server].present == 0 {
+            if is_some(server) {
                 self.fill(server, service);
+            }
+        }
+    }
+
+    /// Tells balancers of a service which backends are known, those of a group which of them are in it.
+    pub(super) fn tell_clients(&mut self, service: ServiceId) {
+        let ServiceState { known, slots, clients, .. } = &self.services[service.index()];
+        for &client in clients {
+            let client = &mut self.clients[client as usize];
+            match client.group {
+                None => client.set_backends(known),
+                Some(group) => {
+                    let is_in = |backend: &&Backend| slots[backend.slot as usize].group == group;
+                    let of_group: Vec<Backend> = known.iter().filter(is_in).copied().collect();
+                    client.set_backends(&of_group);
+                }
             }
         }
     }
@@ -300,6 +330,7 @@ impl DataPlane<'_> {
                 self.lose(attempt);
             }
         }
+        self.end_calls_of(number);
         self.forget(number);
         self.count_all();
     }
@@ -321,6 +352,8 @@ impl DataPlane<'_> {
         let wanted = server.compute.as_ref().map_or(0.0, |compute| compute.wanted_cores());
         let (services, node) = (std::mem::take(&mut server.services), server.node);
         server.compute = None;
+        let clients = std::mem::take(&mut server.clients);
+        clients.into_iter().for_each(|(service, client)| self.retire(client, service));
         for (service, slot) in services {
             let state = &mut self.services[service.index()];
             state.slots[slot as usize].server = NONE;
@@ -334,7 +367,7 @@ impl DataPlane<'_> {
                 self.divide_node(node);
             }
         }
-        // Requests on their way still name it; the place is not given out again.
+        // Requests on their way to it still name it, and so do answers on their way from it: for these its place is kept.
         for attempt in 0..self.attempts.places() {
             let one = &mut self.attempts[attempt];
             if one.server == number && one.place == Place::Travelling {
@@ -344,6 +377,18 @@ impl DataPlane<'_> {
                 one.request.caller = NONE;
             }
         }
-        self.servers.free(number);
+        let is_named = self.attempts.live().any(|(_, one)| one.server == number && one.place == Place::Over);
+        if !is_named {
+            self.servers.free(number);
+        }
+    }
+
+    /// A client is not used any more, as the server that it was at is gone; answers for it may still come.
+    fn retire(&mut self, client: u32, service: ServiceId) {
+        let of_groups = std::mem::take(&mut self.clients[client as usize].of_groups);
+        self.services[service.index()].clients.retain(|&one| one != client);
+        self.clients[client as usize].set_backends(&[]);
+        self.budgets[client as usize] = None;
+        of_groups.into_iter().for_each(|(_, of_group)| self.retire(of_group, service));
     }
 }

@@ -6,6 +6,7 @@ mod answer;
 mod arrivals;
 mod attempt;
 mod calendar;
+mod check;
 mod client;
 mod collapsed;
 mod compute;
@@ -24,6 +25,7 @@ mod slab;
 mod source;
 mod sources;
 mod spans;
+mod split;
 mod statistics;
 
 pub use attempt::Outcome;

@@ -26,11 +26,32 @@ pub(super) struct PendingCall<'m> {
     is_hedge: bool,
 }
 
+impl PendingCall<'_> {
+    /// Who waits for the answer.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The server that calls; [`NONE`](super::attempt::NONE): a source.
+    pub(super) fn caller(&self) -> u32 {
+        self.request.caller
+    }
+
+    /// Whether there is still something to come of it.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.tries.is_empty() || self.again_at != SimTime::NEVER
+    }
+}
+
 impl<'m> DataPlane<'m> {
     /// Makes a call under a policy.
     pub(super) fn call_patiently(&mut self, mut request: Request, origin: Origin, policy: &'m CallPolicy) {
         if let Some(deadline) = policy.deadline {
             request.deadline = request.deadline.min(self.now.after(deadline));
+        }
+        if request.deadline <= self.now {
+            // The caller itself is late already: there is no time left even for one attempt.
+            return self.answer_origin(origin, request.source, Outcome::Timeout, SimDuration::ZERO);
         }
         let call = self.calls.put(PendingCall {
             policy,
@@ -157,8 +178,7 @@ impl<'m> DataPlane<'m> {
     /// All the time of a call is over.
     pub(super) fn on_deadline(&mut self, call: u32) {
         let one = &self.calls[call];
-        let is_pending = !one.tries.is_empty() || one.again_at != SimTime::NEVER;
-        if is_pending && one.request.deadline == self.now {
+        if one.is_pending() && one.request.deadline == self.now {
             self.end_call(call, Outcome::Timeout);
         }
     }
@@ -174,8 +194,23 @@ impl<'m> DataPlane<'m> {
             self.give_up(attempt, if outcome.is_well() { Outcome::Superseded } else { Outcome::Timeout });
         }
         self.calls.free(call);
+        self.answer_origin(origin, request.source, outcome, latency);
+    }
+
+    /// The calls of a server that is gone end with it.
+    pub(super) fn end_calls_of(&mut self, server: u32) {
+        for call in 0..self.calls.places() {
+            let one = &self.calls[call];
+            if one.is_pending() && one.caller() == server {
+                self.end_call(call, Outcome::Lost);
+            }
+        }
+    }
+
+    /// Whoever waits for a call is told how it ended.
+    fn answer_origin(&mut self, origin: Origin, source: u16, outcome: Outcome, latency: SimDuration) {
         match origin {
-            Origin::Source(session) => self.answer_source(request.source, session, outcome, latency),
+            Origin::Source(session) => self.answer_source(source, session, outcome, latency),
             Origin::Parent { is_optional, attempt } => self.answer_parent(attempt, is_optional, outcome),
             Origin::Nobody | Origin::GivenUp | Origin::Call(_) => {}
         }

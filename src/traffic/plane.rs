@@ -14,7 +14,7 @@ use super::server::Server;
 use super::slab::Slab;
 use super::source::SourceState;
 use super::spans::{Span, Spans};
-use super::statistics::{Fate, ServiceStatistics};
+use super::statistics::{Fate, ServiceStatistics, Window};
 use crate::event_queue::EventQueue;
 use crate::ids::{PodId, ServiceId};
 use crate::model::traffic::{Arrivals, Balancing, Objective, Service, Source, Traffic};
@@ -98,6 +98,10 @@ pub(super) struct ServiceState<'m> {
     pub queue: VecDeque<u32>,
     /// Weights of the routes' targets as they are now.
     pub weights: Vec<Vec<f64>>,
+    /// Groups of its backends among which requests are divided, with their weights; empty: they are not.
+    pub split: Vec<(u32, f64)>,
+    /// How requests that groups answered have fared since somebody last asked.
+    pub groups: Vec<(u32, Window)>,
     /// Tokens of the rate limit, and when they were counted.
     pub tokens: (f64, SimTime),
     /// Whether the balancer wants to know of servers without requests, or asks them.
@@ -114,6 +118,8 @@ pub(super) struct ServiceState<'m> {
 pub(super) struct Slot {
     /// The server; [`NONE`]: it is gone.
     pub server: u32,
+    /// The group that it belongs to.
+    pub group: u32,
     /// Requests that were sent to it and have not ended for their clients.
     pub sent: u32,
 }
@@ -193,12 +199,12 @@ impl<'m> DataPlane<'m> {
         for (number, part) in self.parts.iter().enumerate() {
             part.sources.iter().enumerate().for_each(|(at, &source)| places[source] = Some((number, at)));
         }
-        for source in 0..self.sources.len() {
+        for (source, place) in places.into_iter().enumerate() {
             let model = self.sources[source].model;
             let stream = self.seed.stream(&format!("traffic/arrivals/{}", model.name), 0);
             let mut times = ArrivalTimes::new(&model.arrivals, stream);
             let first = times.next();
-            let (calendar, at) = match places[source] {
+            let (calendar, at) = match place {
                 Some((part, at)) => (&mut self.parts[part].calendar, at),
                 None => (&mut self.calendar, source),
             };
@@ -344,6 +350,8 @@ impl<'m> DataPlane<'m> {
         let row = balancer::find(&state.model.balancer.name).expect("the plane was made with it");
         let mut client = Client {
             service,
+            group: None,
+            of_groups: Vec::new(),
             balancer: row.build(&state.model.balancer.parameters).expect("the plane was made with them"),
             stream: self.seed.stream(&name, entity),
             in_flight: 0,
@@ -383,6 +391,8 @@ impl<'m> ServiceState<'m> {
                 .iter()
                 .map(|route| route.targets.iter().map(|(_, weight)| *weight).collect())
                 .collect(),
+            split: Vec::new(),
+            groups: Vec::new(),
             tokens: (model.guard.rate_limit.map_or(0.0, |limit| f64::from(limit.burst)), SimTime::ZERO),
             tells_idle: row.name == "join-idle-queue",
             asks_servers: row.asks_servers,

@@ -89,7 +89,10 @@ impl<'m> DataPlane<'m> {
     #[inline]
     fn choose(&mut self, attempt: u32, service: ServiceId) {
         let request = self.attempts[attempt].request;
-        let client = self.client_for(service, &request);
+        let mut client = self.client_for(service, &request);
+        if !self.services[service.index()].split.is_empty() {
+            client = self.group_client(client, service, request.seed);
+        }
         let state = &mut self.services[service.index()];
         let place = &mut self.clients[client as usize];
         let is_retry = self.attempts[attempt].is_retry;

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::plane::{DataPlane, Notice, is_some};
 use super::server::State;
 use crate::ids::ServiceId;
-use crate::model::traffic::{Call, Operation, Order, Step};
+use crate::model::traffic::{Call, Order, Step};
 use crate::rng::split_mix;
 use crate::units::{SimDuration, SimTime};
 
@@ -16,8 +16,8 @@ const FAILURE: u64 = 4 << 40;
 
 /// Whether the answer to a request is an error.
 #[inline]
-pub(super) fn has_failed(operation: &Operation, seed: u64) -> bool {
-    operation.failure > 0.0 && DataPlane::step_stream(seed, FAILURE).unit() < operation.failure
+pub(super) fn has_failed(probability: f64, seed: u64) -> bool {
+    probability > 0.0 && DataPlane::step_stream(seed, FAILURE).unit() < probability
 }
 
 impl<'m> DataPlane<'m> {
@@ -34,8 +34,8 @@ impl<'m> DataPlane<'m> {
         }
         let server = &mut self.servers[number];
         match server.state {
-            State::Open | State::Ending { refuses: false } => {}
-            State::Ending { refuses: true } | State::Gone => return self.turn_away(attempt, Outcome::Unavailable),
+            State::Open | State::Ending { refuses: false } if server.opens_at <= self.now => {}
+            _ => return self.turn_away(attempt, Outcome::Unavailable),
         }
         if server.has_room() {
             self.enter(service, number);
@@ -269,7 +269,7 @@ impl<'m> DataPlane<'m> {
         let (number, service, reached) = (one.server, one.request.operation.service, one.reached);
         let model = self.services[service.index()].model;
         let operation = &model.operations[one.request.operation.operation as usize];
-        if one.outcome.is_well() && has_failed(operation, one.request.seed) {
+        if one.outcome.is_well() && has_failed(operation.failure + self.servers[number].failure, one.request.seed) {
             self.attempts[attempt].outcome = Outcome::Error;
         }
         self.note_wait(attempt);

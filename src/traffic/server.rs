@@ -18,10 +18,16 @@ pub(super) struct Server {
     pub zone: Option<ZoneId>,
     /// What it does with requests that come.
     pub state: State,
+    /// From when on it listens.
+    pub opens_at: SimTime,
     /// Since when it has been there.
     pub since: SimTime,
     /// How fast it computes.
     pub speed: f64,
+    /// How likely its answers are errors, beside those of the operations.
+    pub failure: f64,
+    /// Which of the groups it belongs to that a service may divide its requests among.
+    pub group: u32,
     /// What its random streams are named by.
     pub entity: u64,
     /// Requests that are there.

@@ -36,6 +36,13 @@ impl<T> Slab<T> {
         self.free.push(number);
     }
 
+    /// Values that are there, with their numbers. Takes O(places).
+    pub(super) fn live(&self) -> impl Iterator<Item = (u32, &T)> {
+        let mut is_live = vec![true; self.places.len()];
+        self.free.iter().for_each(|&number| is_live[number as usize] = false);
+        (0..).zip(&self.places).zip(is_live).filter(|(_, is_live)| *is_live).map(|(place, _)| place)
+    }
+
     /// All places, those of values that went included.
     pub(super) fn places(&self) -> u32 {
         self.places.len() as u32

@@ -80,6 +80,14 @@ impl Window {
         self.count() - self.outcomes[Outcome::Well as usize] - self.outcomes[Outcome::Superseded as usize]
     }
 
+    /// A request has ended.
+    pub(super) fn note(&mut self, outcome: Outcome, latency: SimDuration) {
+        self.outcomes[outcome as usize] += 1;
+        if outcome.is_well() {
+            self.latency.record(latency);
+        }
+    }
+
     fn clear(&mut self) {
         self.outcomes = [0; Outcome::COUNT];
         self.latency.clear();

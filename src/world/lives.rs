@@ -131,6 +131,8 @@ pub struct Running {
     pub progress: Progress,
     /// Whether it ends because it was killed for memory.
     pub is_oom_killed: bool,
+    /// Whether it answers requests.
+    pub serves: bool,
     /// When and how it would end if it did not wait for its last requests to be answered.
     pub held_end: Option<(SimTime, i32)>,
 }

@@ -133,7 +133,7 @@ impl Audit {
     }
 
     /// I10: the node passed the filters, the devices were free, and the count of feasible nodes is right.
-    fn check_placement(view: &View<'_>, pod: PodId, placement: &Placement) {
+    pub(crate) fn check_placement(view: &View<'_>, pod: PodId, placement: &Placement) {
         let (class, node) = (view.class_of(pod), placement.node);
         let held = held_by_node(view, Some(pod));
         let feasible = feasible_nodes(view, class, &held);
@@ -181,7 +181,7 @@ impl Audit {
     }
 
     /// Nothing waits that fits somewhere, or that was never tried.
-    fn check_waiting(view: &View<'_>) {
+    pub(crate) fn check_waiting(view: &View<'_>) {
         if is_kube_scheduler(view) || !view.world.health.services.api_server_is_up {
             return;
         }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::program::{Ended, command, files_below, wavetank, wavetank_ok, workplace};
+use wavetank::policy::balancer::BALANCERS;
 use wavetank::policy::queue::QUEUE_ORDERS;
 use wavetank::policy::scheduler::SCHEDULERS;
 
@@ -242,6 +243,20 @@ fn every_policy_is_listed_described_and_runs() {
         let field = if key == "scheduler.policy" { "policy" } else { "queue" };
         assert_eq!(summary[field], name);
     }
+}
+
+#[test]
+fn every_balancer_is_listed_and_described_by_each_of_its_names() {
+    let place = workplace();
+    let listing = wavetank_ok(place.path(), &["policies"]).stdout;
+    for row in BALANCERS {
+        assert!(listing.lines().any(|line| line.trim_start().starts_with(row.name)), "{} is not listed", row.name);
+    }
+    // A scheduler and a balancer have that name; the other is a word of Envoy.
+    let described = wavetank_ok(place.path(), &["policies", "round-robin"]).stdout;
+    assert!(described.contains("(scheduler policy)") && described.contains("(balancer policy)"), "{described}");
+    let described = wavetank_ok(place.path(), &["policies", "MAGLEV"]).stdout;
+    assert!(described.starts_with("maglev (balancer policy)") && described.contains("tableSize"), "{described}");
 }
 
 #[test]

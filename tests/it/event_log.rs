@@ -75,5 +75,6 @@ pub(crate) fn model(body: &str) -> Model {
 pub(crate) fn run(model: &Model) -> Finished<EventLog> {
     let observer = ((CheckEveryEvent, Audit::default()), EventLog::default());
     let finished = Simulation::new(model, observer).unwrap().run();
-    Finished { world: finished.world, observer: finished.observer.1, events: finished.events }
+    let Finished { world, observer, events, endless } = finished;
+    Finished { world, observer: observer.1, events, endless }
 }

@@ -20,23 +20,28 @@ const GIB: u64 = 1 << 30;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The draws of one model.
-struct Draw(Stream);
+pub(crate) struct Draw(Stream);
 
 impl Draw {
+    /// The draws of that name and seed.
+    pub(crate) fn new(name: &str, seed: u64) -> Draw {
+        Draw(Seed { base: seed, replication: 0 }.stream(name, 0))
+    }
+
     /// A whole number from `low` to `high`, both included.
-    fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.0.below(high - low + 1)
     }
 
-    fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         self.0.unit() < probability
     }
 
-    fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    pub(crate) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.0.below(items.len() as u64) as usize]
     }
 
-    fn maybe<T>(&mut self, probability: f64, make: impl FnOnce(&mut Draw) -> T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, probability: f64, make: impl FnOnce(&mut Draw) -> T) -> Option<T> {
         self.chance(probability).then(|| make(self))
     }
 
@@ -101,7 +106,7 @@ impl Draw {
 
 /// The model of a seed: always the same.
 pub(crate) fn random_model(seed: u64) -> Model {
-    let mut draw = Draw(Seed { base: seed, replication: 0 }.stream("swarm", 0));
+    let mut draw = Draw::new("swarm", seed);
     let cluster = random_cluster(&mut draw);
     let workload = random_workload(&mut draw, &cluster);
     let script = random_script(&mut draw, &cluster);

@@ -95,7 +95,7 @@ thread_local! {
 }
 
 /// What was said when a check failed; none: all held.
-fn failure<T>(check: impl FnOnce() -> T) -> Option<String> {
+pub(crate) fn failure<T>(check: impl FnOnce() -> T) -> Option<String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();
@@ -113,7 +113,7 @@ fn failure<T>(check: impl FnOnce() -> T) -> Option<String> {
     Some(text.unwrap_or("a panic without words").to_owned())
 }
 
-fn number_from(variable: &str) -> Option<u64> {
+pub(crate) fn number_from(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is `{text}`")))
 }
 

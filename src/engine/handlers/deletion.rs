@@ -25,6 +25,7 @@ impl<O: Observer> Simulation<'_, O> {
         } else if self.world.request_deletion(pod) {
             self.world.pods.reason[pod.index()] = reason;
             self.begin_shut_down(pod);
+            self.note_deletion(pod);
             self.tell_controller(pod);
         }
     }

@@ -8,6 +8,7 @@ pub(super) mod faults;
 mod life;
 mod node;
 pub(super) mod node_lifecycle;
+mod out_of_service;
 mod pod;
 pub(super) mod queue;
 mod scheduling;

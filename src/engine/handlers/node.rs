@@ -12,7 +12,11 @@ impl<O: Observer> Simulation<'_, O> {
         match action {
             Action::AddNodes { pool, count } => self.add_nodes(pool, count),
             Action::Cordon(node) => self.change_state(node, NodeState::Cordoned),
-            Action::Uncordon(node) => self.change_state(node, NodeState::Ready),
+            Action::Uncordon(node) => {
+                self.lifecycle.out_of_service.remove(&node);
+                self.change_state(node, NodeState::Ready);
+            }
+            Action::OutOfService(node) => self.take_out_of_service(node),
             Action::Drain(node) => {
                 self.change_state(node, NodeState::Cordoned);
                 self.on_drain(node);

@@ -9,11 +9,14 @@ use crate::world::pods::Reason;
 
 impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn on_step(&mut self, pod: PodId, step: Step) {
-        if matches!(step, Step::Start | Step::Finish | Step::End) && self.is_held_back(pod, step) {
+        let phase = self.world.pods.phase[pod.index()];
+        // A pod that was told to end may have ended before what was planned for it.
+        if matches!(step, Step::Start | Step::Finish | Step::End)
+            && (!phase.holds_node() || self.is_held_back(pod, step))
+        {
             return;
         }
-        // A pod that was told to end may have ended before what was planned for it.
-        match (step, self.world.pods.phase[pod.index()]) {
+        match (step, phase) {
             (Step::Decide, _) => self.on_decide(pod),
             (Step::Bind, Phase::Bound) => self.apply_binding(pod),
             (Step::Start, Phase::Starting) => self.apply_start(pod),

@@ -145,7 +145,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    /// Promises the node to the pod, and ends the victims. The last of them to go lets the pod in again.
+    /// Promises the node to the pod, and tells the victims to end. The last of them to go lets the pod in again.
     fn preempt(&mut self, pod: PodId, nomination: Nomination) {
         let node = nomination.node;
         let priority = |simulation: &Self, pod: PodId| {
@@ -160,13 +160,13 @@ impl<O: Observer> Simulation<'_, O> {
         let victims = nomination.victims;
         let (last, others) = victims.split_last().expect("a nomination has victims");
         for &victim in others {
-            self.apply_eviction(victim, Phase::Deleted, Reason::Preempted);
+            self.apply_preemption(victim);
         }
         let view = View { model: self.model, world: &self.world };
         if let Some(queue) = &mut self.kube_queue {
             queue.pods.end_preemption(pod, false, &view);
         }
-        self.apply_eviction(*last, Phase::Deleted, Reason::Preempted);
+        self.apply_preemption(*last);
     }
 
     /// Notes that the scheduler could not try a pod, or not bind it.

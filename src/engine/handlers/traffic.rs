@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::engine::Event;
 use crate::engine::run::Simulation;
-use crate::ids::{NodeId, PodId, ServiceId};
+use crate::ids::{ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
 use crate::model::Model;
-use crate::model::traffic::Backends;
+use crate::model::traffic::{Backends, Release};
 use crate::observe::Observer;
-use crate::traffic::{DataPlane, Notice, Seat};
+use crate::traffic::{DataPlane, Notice, Seat, Window};
 use crate::units::SimTime;
 use crate::world::lives::Status;
 use crate::world::{Phase, View};
@@ -73,7 +73,7 @@ struct Standing {
     is_ending: bool,
 }
 
-impl<O: Observer> Simulation<'_, O> {
+impl<'m, O: Observer> Simulation<'m, O> {
     /// Traffic moves on up to `until`, or to the first instant at which the cluster hears of it, which is given.
     pub(in crate::engine) fn advance_traffic(&mut self, until: SimTime) -> Option<SimTime> {
         let state = self.traffic.as_mut()?;
@@ -123,7 +123,8 @@ impl<O: Observer> Simulation<'_, O> {
         let Some(life) = member.life.as_deref().filter(|life| !life.is_over()) else {
             return Standing { is_running: false, is_ready: false, is_ending: false };
         };
-        let is_running = matches!(life.containers[life.init_count].status, Status::Running(_));
+        let serving = life.containers.get(life.init_count);
+        let is_running = serving.is_some_and(|container| matches!(container.status, Status::Running(_)));
         Standing {
             is_running: is_there && is_running,
             is_ready: member.ready_since != SimTime::NEVER,
@@ -148,7 +149,8 @@ impl<O: Observer> Simulation<'_, O> {
 
     fn open_server(&mut self, pod: PodId) {
         let Some(node) = self.world.pods.node(pod) else { return };
-        let seat = self.seat(pod, node);
+        let opens_at = self.begin_to_serve(pod);
+        let seat = self.seat(pod, node, opens_at);
         let cores = self.server_cores(node);
         let class = self.world.pods.class[pod.index()];
         let Some(state) = &mut self.traffic else { return };
@@ -158,18 +160,89 @@ impl<O: Observer> Simulation<'_, O> {
         state.plane.tell_ready(number, true);
     }
 
+    /// The container of a pod serves from now on; when it answers.
+    fn begin_to_serve(&mut self, pod: PodId) -> SimTime {
+        let life = self.world.member_mut(pod).and_then(|member| member.life.as_deref_mut());
+        let container = life.and_then(|life| life.containers.get_mut(life.init_count));
+        match container.map(|container| &mut container.status) {
+            Some(Status::Running(running)) => {
+                running.serves = true;
+                running.works_at
+            }
+            _ => SimTime::ZERO,
+        }
+    }
+
+    /// What its service says of the release that a pod belongs to, by the image of its first container.
+    fn release_of(&self, pod: PodId) -> Option<&'m Release> {
+        let services = &self.traffic.as_ref()?.services[self.world.pods.class[pod.index()].index()];
+        let image = self.life_rules(pod)?.template.containers.first()?.image?;
+        let image = &self.model.controllers.images[image as usize];
+        let releases = services.iter().flat_map(|service| &self.model.traffic.services[service.index()].releases);
+        releases.into_iter().find(|release| release.image == *image)
+    }
+
+    /// The services that pods of a controller serve.
+    fn services_of(&self, controller: ControllerId) -> Vec<ServiceId> {
+        let Some(state) = &self.traffic else { return Vec::new() };
+        let templates = &self.model.controllers.list[controller.index()].templates;
+        let classes = templates.iter().flat_map(|template| &template.classes);
+        let mut services: Vec<ServiceId> = classes.flat_map(|class| &state.services[class.index()]).copied().collect();
+        services.sort_unstable();
+        services.dedup();
+        services
+    }
+
+    /// The requests of a controller's pods are divided among its owners as their weights say.
+    pub(in crate::engine) fn tell_split(&mut self, controller: ControllerId) {
+        let services = self.services_of(controller);
+        let Some(state) = &mut self.traffic else { return };
+        let owners = &self.world.owners;
+        let of = |owner: &OwnerId| Some((owner.0, owners.list[owner.index()].traffic_weight_pct?));
+        let split: Vec<(u32, f64)> = owners.controllers[controller.index()].owners.iter().filter_map(of).collect();
+        for service in services {
+            state.plane.set_split(service, &split);
+        }
+    }
+
+    /// How requests that pods of each template of a controller answered have fared while they were divided.
+    pub(in crate::engine) fn answered_of(&self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
+        let Some(state) = &self.traffic else { return Vec::new() };
+        let owners = &self.world.owners;
+        let services = self.services_of(controller);
+        let window = |owner: &OwnerId| {
+            let found = services.iter().find_map(|service| state.plane.group(*service, owner.0))?;
+            Some((owners.list[owner.index()].template, found.clone()))
+        };
+        owners.controllers[controller.index()].owners.iter().filter_map(window).collect()
+    }
+
+    /// A measurement has been made: the next one is about what comes from now on.
+    pub(in crate::engine) fn begin_groups_of(&mut self, controller: ControllerId) {
+        for service in self.services_of(controller) {
+            if let Some(state) = &mut self.traffic {
+                state.plane.begin_groups(service);
+            }
+        }
+    }
+
     /// What the data plane has to know of a pod.
-    fn seat(&self, pod: PodId, node: NodeId) -> Seat {
+    fn seat(&self, pod: PodId, node: NodeId, opens_at: SimTime) -> Seat {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
         let usage = self.life_rules(pod).and_then(|rules| rules.template.containers.first()?.usage.as_deref());
+        let release = self.release_of(pod);
         Seat {
             pod,
+            opens_at,
             zone: shape.zone,
             node: node.0,
             cpu_request: usage.map_or(class.requests.cpu.0, |usage| usage.cpu_request),
             cpu_limit: usage.and_then(|usage| usage.cpu_limit),
             memory_limit: usage.and_then(|usage| usage.memory_limit),
+            speed: release.map_or(1.0, |release| release.speed),
+            failure: release.map_or(0.0, |release| release.failure),
+            group: self.world.member(pod).map_or(0, |member| member.owner.0),
         }
     }
 
@@ -188,9 +261,6 @@ impl<O: Observer> Simulation<'_, O> {
         state.seats.insert(pod, server);
         if ends {
             state.plane.end(server.number);
-            // Its container lives until its requests are answered; that is told when it is so.
-            let index = self.serving_container(pod);
-            self.drive(pod, |driver| driver.hold(index));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::Dist;
 use crate::model::control_plane::RateLimit;
+use crate::model::controllers::ControllerKind;
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::Reason;
@@ -37,10 +38,20 @@ pub(in crate::engine) enum Write {
     },
 }
 
+/// A write on its way to the API server.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    write: Write,
+    /// Who writes.
+    controller: ControllerId,
+    /// When its controller looks at what it has written.
+    seen: SimTime,
+}
+
 /// Clients' limits, and writes under way.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Writes {
-    under_way: BTreeMap<u32, Write>,
+    under_way: BTreeMap<u32, UnderWay>,
     next: u32,
     /// Buckets by kind of controller; the scheduler's has the empty name.
     buckets: BTreeMap<&'static str, Bucket>,
@@ -71,34 +82,45 @@ impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn write(&mut self, controller: ControllerId, write: Write) {
         let plane = &self.model.control_plane;
         if plane.is_ideal() {
-            return self.carry_out(write);
+            self.carry_out(write);
+            return;
         }
         let client = self.controller(controller).kind.name();
         let sent = self.take_token(client, plane.controller_writes);
         let done = sent.after(self.draw_write());
-        let seen = done.after(self.draw(&plane.watch));
+        let seen = done.after(self.draw(&plane.watch)).after(self.batch_period(controller));
         let number = self.writes.next;
         self.writes.next = number.wrapping_add(1);
-        self.writes.under_way.insert(number, write);
+        self.writes.under_way.insert(number, UnderWay { write, controller, seen });
         self.schedule(done, Event::Write { number });
         self.hold_controller(controller, seen);
     }
 
     pub(in crate::engine) fn on_write(&mut self, number: u32) {
-        let write = self.writes.under_way.remove(&number).expect("every write has one event");
-        self.carry_out(write);
+        let UnderWay { write, controller, seen } =
+            self.writes.under_way.remove(&number).expect("every write has one event");
+        // Nobody sees what was refused: its controller comes back after a wait.
+        if self.carry_out(write) {
+            self.request_sync(controller, seen);
+        }
     }
 
-    fn carry_out(&mut self, write: Write) {
+    /// Gives whether the write was let in.
+    fn carry_out(&mut self, write: Write) -> bool {
         match write {
             // Its owner may have gone in the meantime; the garbage collector would take the pod.
-            Write::Make { owner, .. } if !self.world.owners.list[owner.index()].is_there => {}
+            Write::Make { owner, .. } if !self.world.owners.list[owner.index()].is_there => true,
             Write::Make { owner, template, ordinal, index_failures } => {
-                if let Some(pod) = self.make_pod(owner, template, ordinal) {
+                let made = self.make_pod(owner, template, ordinal);
+                if let Some(pod) = made {
                     self.controller_loops.jobs.note_made(pod, index_failures);
                 }
+                made.is_some()
             }
-            Write::Delete { pod } => self.delete_pod(pod, Reason::Deleted),
+            Write::Delete { pod } => {
+                self.delete_pod(pod, Reason::Deleted);
+                true
+            }
         }
     }
 
@@ -119,16 +141,25 @@ impl<O: Observer> Simulation<'_, O> {
         if slowdown == 1.0 { span } else { SimDuration::from_seconds(span.as_seconds() * slowdown) }
     }
 
-    /// When a controller sees what happens now.
-    pub(in crate::engine) fn seen_at(&mut self) -> SimTime {
-        self.world.time.after(self.draw(&self.model.control_plane.watch))
+    /// When a controller looks at what happens now to a pod.
+    pub(in crate::engine) fn seen_at(&mut self, controller: ControllerId) -> SimTime {
+        let seen = self.world.time.after(self.draw(&self.model.control_plane.watch));
+        seen.after(self.batch_period(controller))
     }
 
-    /// When a controller sees a write of its own that it makes now.
-    pub(in crate::engine) fn own_write_seen_at(&mut self) -> SimTime {
+    /// When a controller looks at a write of its own that it makes now.
+    pub(in crate::engine) fn own_write_seen_at(&mut self, controller: ControllerId) -> SimTime {
         let plane = &self.model.control_plane;
         let done = self.world.time.after(self.draw_write());
-        done.after(self.draw(&plane.watch))
+        done.after(self.draw(&plane.watch)).after(self.batch_period(controller))
+    }
+
+    /// For how long a controller gathers what it sees before it looks (`enqueueSyncJobBatched`).
+    fn batch_period(&self, controller: ControllerId) -> SimDuration {
+        match self.controller(controller).kind {
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) => self.model.control_plane.job_batch_period,
+            _ => SimDuration::ZERO,
+        }
     }
 
     fn take_token(&mut self, client: &'static str, limit: Option<RateLimit>) -> SimTime {

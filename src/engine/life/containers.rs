@@ -245,6 +245,7 @@ impl Driver<'_> {
             stop: Stop::No,
             progress,
             is_oom_killed: false,
+            serves: false,
             held_end: None,
         });
         state.is_started = !has_startup_probe;

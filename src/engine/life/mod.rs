@@ -16,15 +16,15 @@
 //!   most 300 s, counted from its end. A run of more than 600 s, or that span since the last start, clears the record.
 //!   A container that was killed for a probe waits as if it had ended when it ended the time before.
 //! - A pod that ends stops its containers at once, its sidecars when all others and the sidecars after them have ended,
-//!   or when the grace period is over; each has what is left of the grace period, and at least 2 s, before it is
-//!   killed.
+//!   or when the grace period is over; the hooks `preStop` of all begin at once; each container has what its hook leaves
+//!   of the grace period, in whole seconds and at least 2 s, before it is killed. A container that fails a probe has the
+//!   grace period of that probe, if it has one.
 //! - Exit codes of containers that are stopped: 0 of one that serves until it is stopped, 143 of one whose work is cut
 //!   short or that failed a probe, 137 of one that is killed.
 //!
 //! Where it is simpler: the kubelet notices changes at once (upstream lists containers every second); no resync every
-//! minute; probes answer at once; killing one container does not hold up the start of another; `preStop` is part of
-//! [`Container::shut_down`]; `terminationGracePeriodSeconds` of probes and restart rules of containers are not looked
-//! at. All of it is ideal, as the control plane is by default.
+//! minute; probes answer at once, whatever their timeout; killing one container does not hold up the start of another;
+//! restart rules of containers are not looked at. All of it is ideal, as the control plane is by default.
 //!
 //! Cost: O(containers of the pod) a call.
 

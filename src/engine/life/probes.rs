@@ -123,7 +123,10 @@ impl Driver<'_> {
                 self.arm(index, LIVENESS);
             }
             (LIVENESS, true) => {}
-            (_, _) => self.stop(index, Stop::ByProbe, self.rules.template.grace_period),
+            (_, _) => {
+                let own = self.probe(index, kind).and_then(|probe| probe.grace_period);
+                self.stop(index, Stop::ByProbe, own.unwrap_or(self.rules.template.grace_period), self.now);
+            }
         }
     }
 }

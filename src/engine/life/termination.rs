@@ -11,22 +11,37 @@ const KILLED: i32 = 137;
 /// Exit code of a container that was told to end before its time (128 + `SIGTERM`).
 const TERMINATED: i32 = 143;
 
+/// Grace periods are counted in whole seconds, and what is taken off them is cut.
+fn whole_seconds(span: SimDuration) -> u64 {
+    span.0 / SECOND.0 * SECOND.0
+}
+
 impl Driver<'_> {
-    /// Tells a container to end within `grace`.
-    pub(super) fn stop(&mut self, index: usize, why: Stop, grace: SimDuration) {
-        let now = self.now;
+    /// Tells a container to end within `grace` from `since` on, when its hook began.
+    pub(super) fn stop(&mut self, index: usize, why: Stop, grace: SimDuration, since: SimTime) {
         let container = self.rules.container(index);
         let run = self.life.containers[index].restarts;
+        let hook = self.draw("life/pre-stop", index, run, &container.pre_stop).min(grace);
         let shut_down = self.draw("life/shut-down", index, run, &container.shut_down);
+        let hook_end = since.after(hook);
+        let waited = SimDuration(self.now.0.saturating_sub(hook_end.0));
+        let left = grace.0.saturating_sub(whole_seconds(hook) + whole_seconds(waited));
+        let left = SimDuration(left).max(GRACE_MIN);
+        let end = self.now.max(hook_end).after(shut_down.min(left));
         let Status::Running(running) = &mut self.life.containers[index].status else { return };
-        let grace = grace.max(GRACE_MIN);
-        let end = now.after(shut_down.min(grace));
         running.stop = why;
+        if running.serves && why == Stop::WithPod && running.held_end.is_none() {
+            // It lives on until its requests are answered.
+            running.held_end = Some((end, 0));
+            (running.ends_at, running.exit_code) = (now.after(grace), KILLED);
+            self.has_changed = true;
+            return;
+        }
         // A container whose work is done before that ends as it would have.
         if end < running.ends_at {
             running.ends_at = end;
             running.exit_code = match () {
-                () if shut_down > grace => KILLED,
+                () if shut_down > left => KILLED,
                 () if why == Stop::WithPod && container.run_time.is_none() => 0,
                 () => TERMINATED,
             };
@@ -49,30 +64,13 @@ impl Driver<'_> {
         for index in 0..self.life.containers.len() {
             let container = &mut self.life.containers[index];
             match container.status {
-                Status::Running(_) if !container.is_sidecar => self.stop(index, Stop::WithPod, grace),
+                Status::Running(_) if !container.is_sidecar => self.stop(index, Stop::WithPod, grace, self.now),
                 Status::CrashLoopBackOff(_) => container.status = Status::Terminated,
                 Status::ImagePullBackOff(_) => container.status = Status::Waiting,
                 _ => {}
             }
         }
         self.has_changed = true;
-    }
-
-    /// The container at `index`, which was told to end, still has requests to answer: it lives on until it is released, up to
-    /// its grace period.
-    pub(in crate::engine) fn hold(self, index: usize) -> Report {
-        if let (Some(Termination { since, grace }), Status::Running(running)) =
-            (self.life.termination, &mut self.life.containers[index].status)
-            && running.stop == Stop::WithPod
-            && running.held_end.is_none()
-        {
-            let end = since.after(grace.max(GRACE_MIN));
-            if running.ends_at < end {
-                running.held_end = Some((running.ends_at, running.exit_code));
-                (running.ends_at, running.exit_code) = (end, KILLED);
-            }
-        }
-        self.settle()
     }
 
     /// The container at `index` has answered its last request: it ends as it would have, or now.
@@ -111,7 +109,7 @@ impl Driver<'_> {
     }
 
     /// Tells those sidecars to end whose turn has come: all containers and the sidecars after it have ended, or the
-    /// grace period is over. Whole seconds of waiting are taken off what is left of it.
+    /// grace period is over. Their hooks began when the pod was told to end.
     pub(super) fn stop_sidecars_due(&mut self) {
         let Some(Termination { since, grace }) = self.life.termination else { return };
         for index in (0..self.life.init_count).rev() {
@@ -119,8 +117,7 @@ impl Driver<'_> {
             let mut before_it = others.filter(|(other, state)| state.is_sidecar || *other >= self.life.init_count);
             let is_its_turn = before_it.all(|(_, state)| state.running().is_none());
             if self.is_waiting_sidecar(index) && (is_its_turn || self.now >= since.after(grace)) {
-                let waited = self.now.since(since).0 / SECOND.0 * SECOND.0;
-                self.stop(index, Stop::WithPod, SimDuration(grace.0.saturating_sub(waited)));
+                self.stop(index, Stop::WithPod, grace, since);
             }
         }
     }

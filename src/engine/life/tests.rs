@@ -31,6 +31,7 @@ fn server(name: &str) -> Container {
         run_time: None,
         exit_codes: Vec::new(),
         start_up: Dist::ZERO,
+        pre_stop: Dist::ZERO,
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),
@@ -54,6 +55,7 @@ fn probe(initial_delay: f64, period: f64, success_threshold: u32, failure_thresh
         success_threshold,
         failure_threshold,
         timeout: seconds(1.0),
+        grace_period: None,
     })
 }
 
@@ -365,12 +367,66 @@ fn a_pod_that_is_told_to_end_stops_its_sidecars_last() {
 }
 
 #[test]
+fn hooks_come_before_and_take_from_the_grace_period() {
+    // (hook, shut-down, grace) -> end and code.
+    for (hook, shut_down, grace, end) in [
+        (10.0, 12.0, 30.0, (122.0, "web ends 0")),
+        // 30 s less 10 s are left.
+        (10.0, 45.0, 30.0, (130.0, "web ends 137")),
+        // The hook is cut off at 30 s, and 2 s are left.
+        (60.0, 1.0, 30.0, (131.0, "web ends 0")),
+        (60.0, 5.0, 30.0, (132.0, "web ends 137")),
+        // Without a grace period there is no hook.
+        (10.0, 1.0, 0.0, (101.0, "web ends 0")),
+        // The hook's 1.5 s count as 1 s: 29 s from 101.5 on.
+        (1.5, 45.0, 30.0, (130.5, "web ends 137")),
+    ] {
+        let web = Container { pre_stop: constant(hook), shut_down: constant(shut_down), ..server("web") };
+        let template = pod(vec![], vec![web]);
+        let mut play = Play::new(&template, true);
+        play.log.clear();
+        play.tell(100.0, |driver| driver.terminate(seconds(grace)));
+        play.until(1000.0);
+        assert_eq!(play.log()[0], end, "hook {hook}, shut-down {shut_down}, grace {grace}");
+    }
+}
+
+#[test]
+fn a_sidecars_hook_runs_while_it_waits_for_its_turn() {
+    // The web server ends at 105; the proxy's hook is over at 108, and its end takes 1 s.
+    let proxy = Container { pre_stop: constant(8.0), shut_down: constant(1.0), ..sidecar("proxy") };
+    let template = pod(vec![proxy], vec![Container { shut_down: constant(5.0), ..server("web") }]);
+    let mut play = Play::new(&template, true);
+    play.log.clear();
+    play.tell(100.0, |driver| driver.terminate(seconds(30.0)));
+    play.until(1000.0);
+    assert_eq!(play.instants("web ends 0"), [105.0]);
+    assert_eq!(play.instants("proxy ends 0"), [109.0]);
+}
+
+#[test]
+fn a_container_that_fails_a_probe_has_the_grace_period_of_the_probe() {
+    // Never works; liveness ticks at 10, 20, 30: killed at 30 + 3 s, where the pod's 30 s would let it end at 50.
+    let liveness = probe(0.0, 10.0, 1, 3).map(|probe| Probe { grace_period: Some(seconds(3.0)), ..probe });
+    let web = Container {
+        start_up: constant(1000.0),
+        shut_down: constant(20.0),
+        probes: Probes { liveness, ..Probes::default() },
+        ..server("web")
+    };
+    let template = pod(vec![], vec![web]);
+    let mut play = Play::new(&template, true);
+    play.until(40.0);
+    assert_eq!(play.instants("web ends 137"), [33.0]);
+}
+
+#[test]
 fn grace_periods_bound_the_end() {
     // (shut-down, grace, told again at with grace) -> end and code. At least 2 s are given.
     for (shut_down, grace, again, end) in [
         (0.0, 30.0, None, (100.0, "web ends 0")),
         (12.0, 30.0, None, (112.0, "web ends 0")),
-        // A preStop hook that outlasts the grace period.
+        // It outlasts the grace period.
         (45.0, 30.0, None, (130.0, "web ends 137")),
         (45.0, 0.0, None, (102.0, "web ends 137")),
         (1.0, 0.0, None, (101.0, "web ends 0")),

@@ -91,6 +91,19 @@ pub struct Service {
     pub overflow: Option<ServiceId>,
     /// Which part of the requests is sent to another service as well, whose answers nobody waits for.
     pub mirror: Option<(ServiceId, f64)>,
+    /// Releases of its software that serve otherwise than it says.
+    pub releases: Vec<Release>,
+}
+
+/// A release of a service's software, which may be slower than others, or fail.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Release {
+    /// The image of the first container, by which its pods are known.
+    pub image: String,
+    /// How fast it computes, as a factor above 0.
+    pub speed: f64,
+    /// How likely its answers are errors, 0 to 1, beside those of the operation.
+    pub failure: f64,
 }
 
 /// Who serves the requests of a service.

@@ -35,7 +35,12 @@ pub(super) const ROW: BalancerRow = BalancerRow {
             default: "150",
             meaning: "how much of the mean a backend may have in flight, 100 or more",
         },
-        Parameter { name: "probing", unit: "", default: "random", meaning: "who is next: random (Envoy) or ring (paper)" },
+        Parameter {
+            name: "probing",
+            unit: "",
+            default: "random",
+            meaning: "who is next: random (Envoy) or ring (paper)",
+        },
         MINIMUM,
         MAXIMUM,
     ],

@@ -188,7 +188,8 @@ mod tests {
     /// Which part of 40 000 requests from a zone goes to each of three zones, in percent.
     fn parts(parameters: serde_json::Value, backends_of_zones: [u32; 3], from: u32) -> [f64; 3] {
         let mut balancer = ROW.build(&parameters).expect("it is right");
-        let zones = (0..3).flat_map(|zone| std::iter::repeat_n(ZoneId(zone), backends_of_zones[zone as usize] as usize));
+        let zones =
+            (0..3).flat_map(|zone| std::iter::repeat_n(ZoneId(zone), backends_of_zones[zone as usize] as usize));
         let backends: Vec<Backend> =
             zones.enumerate().map(|(i, zone)| Backend { zone: Some(zone), ..backend(i as u32, 1) }).collect();
         balancer.set_backends(&backends);

@@ -44,8 +44,7 @@ pub struct JoinIdleQueue {
 impl Balancer for JoinIdleQueue {
     fn set_backends(&mut self, backends: &[Backend]) {
         let before = self.members.replace(backends);
-        let has_stayed =
-            |slot: &u32| self.members.position(*slot).is_some_and(|position| before[position].is_some());
+        let has_stayed = |slot: &u32| self.members.position(*slot).is_some_and(|position| before[position].is_some());
         self.idle.retain(has_stayed);
         let new = backends.iter().zip(&before).filter(|(_, before)| before.is_none());
         self.idle.extend(new.map(|(backend, _)| backend.slot));

@@ -88,6 +88,12 @@ mod tests {
         let ring = ring(&there);
         let heavy = (0..ring.len()).filter(|&place| ring.owner(place) == 1).count();
         assert_eq!((ring.len(), heavy), (640, 320));
+        // When one goes, no other's key moves.
+        let fewer = self::ring(&backends(&[(0, 1), (1, 2)]));
+        for hash in (0..2000).map(|key| split_mix(key) >> 32) {
+            let owner = ring.owner(ring.place(hash));
+            assert!(owner == 2 || owner == fewer.owner(fewer.place(hash)));
+        }
         one.set_backends(&there);
         let mut stream = Stream::of_word(0);
         let first = one.pick(&question(5), &mut stream).expect("there are backends");

@@ -33,51 +33,47 @@ pub(super) const ROW: BalancerRow = BalancerRow {
 pub struct NginxLeastConn {
     peers: Peers,
     in_flight: InFlight,
-    /// Requests in flight and weight of each peer.
-    loads: Vec<(u32, u32)>,
+    /// Requests in flight by weight of each peer, as the bits of a float: these are in the order of what they stand for.
+    loads: Vec<u64>,
 }
 
 impl NginxLeastConn {
     fn note(&mut self, slot: u32) {
         if let Some(position) = self.peers.members().position(slot) {
-            self.loads[position].0 = self.in_flight.of(slot);
+            self.loads[position] = load(self.in_flight.of(slot), self.peers.members().backends()[position].weight);
         }
+    }
+
+    /// Whether some other peer has as little as this one.
+    fn has_equal(&self, best: usize, now: SimTime) -> bool {
+        let equals = |position: &usize| self.loads[*position] == self.loads[best] && *position != best;
+        (0..self.loads.len()).filter(equals).any(|position| self.peers.is_usable(position, now))
     }
 }
 
-/// Load times the other's weight.
+/// Upstream multiplies crosswise. Quotients of equal value have equal bits, and others differ while the product of both
+/// numbers is below 2^52.
 #[inline]
-fn cross(load: (u32, u32), other: (u32, u32)) -> u64 {
-    u64::from(load.0) * u64::from(other.1)
+fn load(in_flight: u32, weight: u32) -> u64 {
+    (f64::from(in_flight) / f64::from(weight)).to_bits()
 }
 
 impl Balancer for NginxLeastConn {
     fn set_backends(&mut self, backends: &[Backend]) {
         self.peers.replace(backends);
         self.in_flight.grow(backends);
-        self.loads = backends.iter().map(|backend| (self.in_flight.of(backend.slot), backend.weight)).collect();
+        self.loads = backends.iter().map(|backend| load(self.in_flight.of(backend.slot), backend.weight)).collect();
     }
 
     fn pick(&mut self, question: &Question<'_>, _: &mut Stream) -> Option<u32> {
         if self.loads.len() < 2 {
             return self.peers.round_robin(question.now);
         }
-        let (mut best, mut are_many) = (None::<usize>, false);
-        for (position, &load) in self.loads.iter().enumerate() {
-            let least = best.map(|best| self.loads[best]);
-            if least.is_some_and(|least| cross(load, least) > cross(least, load)) {
-                continue;
-            }
-            if self.peers.is_usable(position, question.now) {
-                are_many = least.is_some_and(|least| cross(load, least) == cross(least, load));
-                best = if are_many { best } else { Some(position) };
-            }
-        }
-        let mut best = best?;
-        if are_many {
+        let positions = (0..self.loads.len()).filter(|&position| self.peers.is_usable(position, question.now));
+        let mut best = positions.min_by_key(|&position| self.loads[position])?;
+        if self.has_equal(best, question.now) {
             let (loads, least) = (&self.loads, self.loads[best]);
-            let is_equal = |position: usize| cross(loads[position], least) == cross(least, loads[position]);
-            best = self.peers.turn_among(question.now, is_equal).unwrap_or(best);
+            best = self.peers.turn_among(question.now, |position| loads[position] == least).unwrap_or(best);
         }
         Some(self.peers.chosen(best, question.now))
     }

@@ -96,13 +96,20 @@ impl Peers {
 
     pub(super) fn replace(&mut self, backends: &[Backend]) {
         let before = self.members.replace(backends);
+        let lost: Vec<i64> = self.weights.iter().zip(&self.effective).map(|(weight, left)| weight - left).collect();
         self.weights = backends.iter().map(|backend| i64::from(backend.weight)).collect();
+        self.effective = carried(&lost, &before, &0);
+        self.effective.iter_mut().zip(&self.weights).for_each(|(lost, &weight)| *lost = (weight - *lost).max(0));
         self.sums = sums(backends);
         self.current = carried(&self.current, &before, &0);
         self.records = carried(&self.records, &before, &Record::default());
-        let left = carried(&self.effective, &before, &i64::MAX);
-        self.effective = left.iter().zip(&self.weights).map(|(&left, &weight)| left.min(weight)).collect();
-        self.is_troubled = self.failure.max_fails > 0;
+        self.is_troubled = (0..backends.len()).any(|position| self.is_in_trouble(position));
+    }
+
+    /// Whether a peer has failed, or has not its whole weight back.
+    #[inline]
+    fn is_in_trouble(&self, position: usize) -> bool {
+        self.records[position].fails > 0 || self.effective[position] < self.weights[position]
     }
 
     #[inline]
@@ -164,8 +171,7 @@ impl Peers {
     pub(super) fn turn_among(&mut self, now: SimTime, is_candidate: impl Fn(usize) -> bool) -> Option<usize> {
         let (mut best, mut gained, mut is_troubled) = (None::<usize>, 0, false);
         for position in 0..self.members.len() {
-            let record = &self.records[position];
-            is_troubled |= record.fails > 0 || self.effective[position] < self.weights[position];
+            is_troubled |= self.is_in_trouble(position);
             if !is_candidate(position) || !self.is_usable(position, now) {
                 continue;
             }
@@ -261,5 +267,16 @@ mod tests {
         assert_eq!(peers.round_robin(at(2.0)), None);
         peers.replace(&backends(&[(1, 1)]));
         assert_eq!(peers.round_robin(at(2.0)), Some(1));
+    }
+
+    #[test]
+    fn what_was_lost_stays_lost_when_weights_change() {
+        let mut peers = Peers::new(FailureParameters { max_fails: 2, ..FailureParameters::default() });
+        peers.replace(&backends(&[(0, 4), (1, 4), (2, 4)]));
+        // A half of 4 is lost; of a new weight of 7 there are 5 left, of one of 1 nothing.
+        peers.answered(0, false, at(1.0));
+        peers.answered(2, false, at(1.0));
+        peers.replace(&backends(&[(0, 7), (1, 9), (2, 1), (3, 2)]));
+        assert_eq!(peers.effective, [5, 9, 0, 2]);
     }
 }

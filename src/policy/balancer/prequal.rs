@@ -62,7 +62,12 @@ const PARAMETERS: &[Parameter] = &[
     },
     Parameter { name: "probeAge", unit: "", default: "1s", meaning: "how old an answer may become" },
     Parameter { name: "removals", unit: "", default: "1", meaning: "answers removed with every request, 0 to 1000" },
-    Parameter { name: "reuse", unit: "", default: "1", meaning: "how much more answers are used than they come, 0 to 1000" },
+    Parameter {
+        name: "reuse",
+        unit: "",
+        default: "1",
+        meaning: "how much more answers are used than they come, 0 to 1000",
+    },
     Parameter {
         name: "recentProbes",
         unit: "",
@@ -195,8 +200,9 @@ impl Prequal {
     fn remove(&mut self, limit: u32) {
         for _ in 0..taken(&mut self.removals_due, self.parameters.removals) {
             let places = || self.pool.iter().enumerate();
-            let hottest =
-                places().filter(|(_, probe)| probe.load.in_flight > limit).max_by_key(|(_, probe)| probe.load.in_flight);
+            let hottest = places()
+                .filter(|(_, probe)| probe.load.in_flight > limit)
+                .max_by_key(|(_, probe)| probe.load.in_flight);
             let worst = hottest.or_else(|| places().max_by_key(|(_, probe)| probe.load.latency_ns));
             let worst = worst.map(|(place, _)| place);
             if let Some(place) = if self.is_oldest_next { Some(0).filter(|_| !self.pool.is_empty()) } else { worst } {

@@ -1,7 +1,8 @@
 //! `ring-hash`: the backend that comes next on a ring of hashes after the hash of the request's key.
 //!
 //! Every backend has points on the ring, heavier ones more: as many that the lightest has a whole number of them and the
-//! ring at least `minimumRingSize`. When a backend comes or goes, only keys that go to it or went to it move.
+//! ring at least `minimumRingSize`. When a backend comes or goes, its keys move, and some more as the others get more or
+//! fewer points.
 //!
 //! Parameters: `minimumRingSize`, `maximumRingSize`.
 //!
@@ -32,8 +33,12 @@ pub(super) const ROW: BalancerRow = BalancerRow {
 };
 
 /// How `minimumRingSize` is listed.
-pub(super) const MINIMUM: Parameter =
-    Parameter { name: "minimumRingSize", unit: "", default: "1024", meaning: "points on the ring at least, 1 to 8388608" };
+pub(super) const MINIMUM: Parameter = Parameter {
+    name: "minimumRingSize",
+    unit: "",
+    default: "1024",
+    meaning: "points on the ring at least, 1 to 8388608",
+};
 /// How `maximumRingSize` is listed.
 pub(super) const MAXIMUM: Parameter = Parameter {
     name: "maximumRingSize",
@@ -187,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_keys_of_a_backend_that_goes_move() {
+    fn few_other_keys_move_with_a_backend_that_goes() {
         let mut balancer = RingHash::new(RingSize::default());
         let picks = |balancer: &mut RingHash| -> Vec<Option<u32>> {
             (0..2000).map(|key| balancer.pick(&question(key), &mut Stream::of_word(0))).collect()
@@ -195,8 +200,9 @@ mod tests {
         balancer.set_backends(&backends(&[(0, 1), (1, 1), (2, 1), (3, 1)]));
         let before = picks(&mut balancer);
         balancer.set_backends(&backends(&[(0, 1), (1, 1), (3, 1)]));
-        // Rings of 1024 and 1026 points differ by a few points beside those of the backend that has gone.
+        // The others have 342 points instead of 256 each. The new ones are a quarter of the ring; two thirds of what they
+        // take belonged to others, and three quarters of that not to the one that has gone: an eighth of all keys.
         let moved = before.iter().zip(&picks(&mut balancer)).filter(|(a, b)| a != b && **a != Some(2)).count();
-        assert!(moved < 2000 / 4, "{moved}");
+        assert!(moved.abs_diff(250) < 100, "{moved}");
     }
 }

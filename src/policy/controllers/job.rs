@@ -9,7 +9,8 @@
 //! - Failures that a rule ignores prolong the back-off for good; upstream forgets them when nothing else changes the status
 //!   in the same sync.
 //! - There is no success policy, and no controller of others (`managedBy`).
-//! - Upstream waits for [`SYNC_BATCH_PERIOD`] before it looks at what happened to pods; that is the caller's to add.
+//! - Upstream waits for [`SYNC_BATCH_PERIOD`] before it looks at what happened to pods; that is the caller's to add (it
+//!   does where the control plane is realistic).
 //!
 //! Cost: O(p log p + c) for `p` pods and `c` completions.
 
@@ -289,8 +290,12 @@ impl<'a> Round<'a> {
         self.action(pod) != Some(PodFailureAction::Ignore)
     }
 
-    /// `newBackoffRecord`: failures since the last success.
+    /// `newBackoffRecord`: failures since the last success. Where limits are per index nobody asks for them, and pods whose
+    /// index is to be tried again would be counted anew at each sync.
     fn note_failures(&mut self) {
+        if self.object.spec.backoff_limit_per_index.is_some() {
+            return;
+        }
         let last_success = self.succeeded.iter().map(|pod| pod.finished).max();
         if last_success.is_some() {
             (self.status.failures_since_success, self.status.last_failure) = (0, None);

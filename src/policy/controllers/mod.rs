@@ -74,14 +74,17 @@ impl ObservedPod {
 /// The number of pods that a count or a share of `of` pods means (`intstr.GetScaledValueFromIntOrPercent`).
 pub(crate) fn scaled(value: CountOrPercent, of: i32, rounds_up: bool) -> i32 {
     match value {
-        CountOrPercent::Count(count) => count,
+        CountOrPercent::Count(count) => count.min(SCALED_MAX),
         CountOrPercent::Percent(percent) => {
             let hundredths = i64::from(percent) * i64::from(of);
             let whole = if rounds_up { (hundredths + 99).div_euclid(100) } else { hundredths.div_euclid(100) };
-            i32::try_from(whole).unwrap_or(i32::MAX)
+            i32::try_from(whole).unwrap_or(SCALED_MAX).min(SCALED_MAX)
         }
     }
 }
+
+/// More than any number of replicas, and so little that sums with those stay in range, where upstream's overflow.
+const SCALED_MAX: i32 = 1 << 29;
 
 /// When the first of the pods that are ready now, and not yet for `min_ready`, will have been ready so long
 /// (`controller.FindMinNextPodAvailabilityCheck`).

@@ -96,6 +96,10 @@ fn collect<'s>(
     };
     match &tree.value {
         Value::Null => {}
+        Value::List(items) if item_kind.is_none() && items.len() > 1 && items.iter().all(is_without_kind) => {
+            // Extracts of objects, perhaps: said once, not for each.
+            refuse(tree.span, format!("none of these {} objects has a `kind`", items.len()));
+        }
         Value::List(items) => items.iter().for_each(|item| collect(item, item_kind, file, objects, findings)),
         Value::Map(_) => match (tree.get("kind").map(|kind| (kind, kind.as_text())), item_kind) {
             (Some((_, Some(list_kind))), _) if list_kind.ends_with("List") && is_list(tree) => {
@@ -110,6 +114,10 @@ fn collect<'s>(
         },
         _ => refuse(tree.span, format!("a Kubernetes object is a mapping, not {}", tree.type_name())),
     }
+}
+
+fn is_without_kind(tree: &Tree) -> bool {
+    matches!(tree.value, Value::Map(_)) && tree.get("kind").is_none()
 }
 
 /// Whether `items` is a list, or absent as in an empty list.

@@ -66,6 +66,8 @@ pub struct Findings {
     /// Objects left to the other reading, by file.
     left_to_pods: BTreeMap<Arc<str>, Warning>,
     left_to_nodes: BTreeMap<Arc<str>, Warning>,
+    /// Whether traffic looks for pods by labels and Services, which are then read for every policy.
+    pub(in crate::scenario) for_traffic: bool,
     /// Files that nodes and pods have been read from.
     read_for_nodes: BTreeSet<Arc<str>>,
     read_for_pods: BTreeSet<Arc<str>>,
@@ -211,8 +213,8 @@ pub fn add_pods(
         .zip(&completed)
         .map(|(pod, completed)| Object { tree: completed.as_ref().unwrap_or(pod.tree), ..*pod })
         .collect();
-    let options =
-        pod::Options { read_for, with_namespace: false, with_labels: has_budgets, priorities: makers.priorities() };
+    let with_labels = has_budgets || findings.for_traffic;
+    let options = pod::Options { read_for, with_namespace: false, with_labels, priorities: makers.priorities() };
     pod::add(&pods, &owners, options, cluster, workload, findings);
     objects::add(&sorted.others, read_for, objects, findings);
     makers.build_all(&mut Parts { cluster, workload, objects }, findings);

@@ -97,8 +97,9 @@ fn kind_of(object: &Object<'_>) -> Option<&'static Kind> {
 pub(super) fn add(objects: &[Object<'_>], read_for: ReadFor, target: &mut Objects, findings: &mut Findings) {
     for object in objects {
         let Some(kind) = kind_of(object) else { continue };
-        // Evictions heed budgets whatever the policy.
-        if read_for != ReadFor::KubeScheduler && kind.name != DISRUPTION_BUDGET {
+        // Evictions heed budgets whatever the policy, and traffic finds pods through Services.
+        let is_read = kind.name == DISRUPTION_BUDGET || findings.for_traffic && kind.name == "Service";
+        if read_for != ReadFor::KubeScheduler && !is_read {
             let message = || format!("{} objects are used by the policy `kube-scheduler` only", kind.name);
             findings.warn(kind.name, "", object.file, object.tree.span, message);
             continue;

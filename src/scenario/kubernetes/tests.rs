@@ -148,6 +148,7 @@ fn broken_nodes_are_reported_with_their_place() {
             vec!["W0201 3:1 the node `a` is there already"],
         ),
         ("apiVersion: v2\nkind: Node\n", vec!["W0010 1:13 `apiVersion` of a Node is `v1`, not `v2`"]),
+        ("- {pod: a}\n- {pod: b}\n", vec!["W0010 1:1 none of these 2 objects has a `kind`"]),
         (
             "- 5\n- {metadata: {}}\n- {kind: [1]}\n",
             vec![

@@ -123,6 +123,10 @@ impl PowerOfChoices {
 /// next customer there; dispatchers that know of none send to any server. Exact in the limit for exponential services,
 /// and for general ones if servers share their processor.
 ///
+/// Taken for granted is that only idle servers are known to dispatchers: one that is sent a customer by a dispatcher that
+/// knows of none would have to take its report back. Where it does not, 100 servers are by 6 % slower at utilisation 0.5
+/// with r = 5, by 2 % with r = 10, and at 0.9 by 1 to 3 % faster, as measured by simulation.
+///
 /// With one dispatcher for all servers r is infinite, and nobody waits in the limit (Stolyar, "Pull-based load
 /// distribution in large-scale heterogeneous service systems", 2015); r = 0 is random splitting.
 ///

@@ -63,7 +63,8 @@ fn arrivals(stream: &mut Stream, rate: f64) -> Arrivals {
 }
 
 fn service(stream: &mut Stream, name: &str) -> Service {
-    let (count, workers) = (1 + stream.below(4) as u32, one_of(stream, &[None, Some(1), Some(1), Some(2), Some(7), Some(40)]));
+    let (count, workers) =
+        (1 + stream.below(4) as u32, one_of(stream, &[None, Some(1), Some(1), Some(2), Some(7), Some(40)]));
     let operation = |number: usize, stream: &mut Stream| Operation {
         name: format!("operation {number}"),
         steps: match stream.below(4) {

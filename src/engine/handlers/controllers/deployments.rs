@@ -87,7 +87,7 @@ impl<O: Observer> Simulation<'_, O> {
                 return wake;
             }
             if !self.model.control_plane.is_ideal() {
-                return Some(self.own_write_seen_at());
+                return Some(self.own_write_seen_at(controller));
             }
         }
         panic!("the Deployment `{}` does not settle", self.controller(controller).name);

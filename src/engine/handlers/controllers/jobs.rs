@@ -12,6 +12,7 @@ use crate::policy::controllers::cron_job::{self, ObservedCronJob};
 use crate::policy::controllers::earlier;
 use crate::policy::controllers::job::{self, JobPod, JobStatus, ObservedJob, Plan};
 use crate::units::SimTime;
+use crate::world::Phase;
 
 /// What the clock on the wall shows at instant 0: Monday, 2026-01-05, midnight in UTC.
 const CLOCK: WallClock = WallClock { start_unix_seconds: 1_767_571_200 };
@@ -72,6 +73,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Syncs a Job until its status stays; says when to look again, and whether its time to live is over.
     fn sync_job_of(&mut self, owner: OwnerId, spec: &JobSpec) -> (Option<SimTime>, bool) {
+        let controller = self.world.owners.list[owner.index()].controller;
         for _ in 0..SYNCS_MAX {
             let status = self.controller_loops.jobs.jobs.get(&owner).cloned().unwrap_or_default();
             let pods = self.observe_job_pods(owner);
@@ -79,13 +81,17 @@ impl<O: Observer> Simulation<'_, O> {
             let object = ObservedJob { spec, restarts_on_failure, status: &status, pods: &pods };
             let plan = job::sync(&object, self.world.time);
             let is_settled = plan.status == status && plan.create.is_empty() && plan.delete.is_empty();
-            let (wake, is_expired) = (plan.wake, plan.deletes_job);
+            let (wake, is_expired, has_new_status) = (plan.wake, plan.deletes_job, plan.status != status);
             self.write_job(owner, plan);
-            if is_settled || self.controller_loops.is_refused {
+            if is_settled || self.controller_loops.is_refused[controller.index()] {
                 return (wake, is_expired);
             }
             if !self.model.control_plane.is_ideal() {
-                return (earlier(wake, Some(self.own_write_seen_at())), is_expired);
+                // Pods that are made or told to end are seen when they are.
+                if !has_new_status {
+                    return (wake, is_expired);
+                }
+                return (earlier(wake, Some(self.own_write_seen_at(controller))), is_expired);
             }
         }
         panic!("the Job `{}` does not settle", self.world.owners.list[owner.index()].name);
@@ -96,7 +102,9 @@ impl<O: Observer> Simulation<'_, O> {
         self.controller_loops.jobs.jobs.insert(owner, plan.status);
         for pod in plan.counted {
             self.controller_loops.jobs.counted.insert(pod);
-            if !self.world.pods.phase[pod.index()].holds_node() {
+            // One that has not ended leaves when it does: that it is to be deleted may not have reached the API yet.
+            let phase = self.world.pods.phase[pod.index()];
+            if phase != Phase::Pending && !phase.holds_node() {
                 self.world.leave(pod);
             }
         }

@@ -18,13 +18,13 @@ use rollouts::RolloutState;
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
-use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, PodLife, Verb};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, JobSpec, Operation, PodLife, Verb};
 use crate::observe::Observer;
 use crate::policy::controllers::daemon_set::FailureBackoffs;
 use crate::policy::controllers::deployment::DeploymentStatus;
 use crate::policy::controllers::stateful_set::StatefulSetStatus;
 use crate::policy::controllers::{ObservedPod, PodPhase};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use crate::world::pods::{MADE_BY_CONTROLLER, Reason};
 use crate::world::{Deletion, Phase, View};
 
@@ -33,8 +33,12 @@ use crate::world::{Deletion, Phase, View};
 pub(in crate::engine) struct ControllerLoops {
     /// When the pending [`Event::Sync`] of each controller is due; [`SimTime::NEVER`]: there is none.
     sync_at: Vec<SimTime>,
-    /// Whether the sync under way has had a pod refused.
-    is_refused: bool,
+    /// Whether each controller has had a pod refused since its last sync began.
+    is_refused: Vec<bool>,
+    /// Since when the pods of each controller are counted, and how many it has made since.
+    made_at: Vec<(SimTime, u32)>,
+    /// A controller that makes pods without end while time hardly moves: the run is given up.
+    pub(in crate::engine) endless: Option<ControllerId>,
     /// Until when each controller waits to see what it has written.
     held_until: Vec<SimTime>,
     /// `status` of Deployments.
@@ -55,7 +59,9 @@ impl ControllerLoops {
     pub(in crate::engine) fn new(controllers: usize) -> ControllerLoops {
         ControllerLoops {
             sync_at: vec![SimTime::NEVER; controllers],
-            is_refused: false,
+            is_refused: vec![false; controllers],
+            made_at: vec![(SimTime::ZERO, 0); controllers],
+            endless: None,
             held_until: vec![SimTime::ZERO; controllers],
             deployments: BTreeMap::new(),
             rollouts: BTreeMap::new(),
@@ -80,6 +86,9 @@ impl ControllerLoops {
 
 /// Letters of generated names (`apimachinery/pkg/util/rand`): none that could form a word.
 const NAME_LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+/// How many pods a controller that wants up to ten may make within [`MADE_WITHIN`]; others that many more.
+const MADE_AT_ONCE_MAX: usize = 1000;
+const MADE_WITHIN: SimDuration = SimDuration(1_000_000);
 /// Length of a generated suffix.
 const SUFFIX_LENGTH: usize = 5;
 
@@ -153,14 +162,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn hold_controller(&mut self, controller: ControllerId, seen: SimTime) {
         let held = &mut self.controller_loops.held_until[controller.index()];
         *held = seen.max(*held);
-        self.request_sync(controller, seen);
     }
 
     /// Something about a pod has changed that its controller watches.
     pub(in crate::engine) fn tell_controller(&mut self, pod: PodId) {
         if let Some(controller) = self.world.controller_of(pod) {
             self.note_change(controller);
-            let seen = self.seen_at();
+            let seen = self.seen_at(controller);
             self.request_sync(controller, seen);
         }
     }
@@ -184,7 +192,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if !self.world.owners.controllers[controller.index()].is_there || !api_server_is_up {
             return;
         }
-        self.controller_loops.is_refused = false;
+        self.controller_loops.is_refused[controller.index()] = false;
         let wake = match &self.controller(controller).kind {
             ControllerKind::ReplicaSet(_) => self.sync_replica_set(controller),
             ControllerKind::Deployment(_) => self.sync_deployment(controller),
@@ -248,7 +256,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let controller = self.world.owners.list[owner.index()].controller;
         let class = self.controller(controller).templates[template.index()].class(ordinal);
         // After a refusal the rest of the sync is left out.
-        if self.controller_loops.is_refused || !self.quotas_allow(class) {
+        if self.controller_loops.is_refused[controller.index()] || !self.quotas_allow(class) {
             self.note_refusal(controller);
             return None;
         }
@@ -260,7 +268,35 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         self.note_change(controller);
         self.enqueue(pod);
+        self.note_made(controller);
         Some(pod)
+    }
+
+    /// Sees to it that the run ends where a controller makes pods without end, each of which is gone at once: one that
+    /// tolerates the taint of its node for no time, say.
+    fn note_made(&mut self, controller: ControllerId) {
+        let now = self.world.time;
+        let (at, count) = &mut self.controller_loops.made_at[controller.index()];
+        if now >= at.after(MADE_WITHIN) {
+            (*at, *count) = (now, 0);
+        }
+        *count += 1;
+        let count = *count as usize;
+        if count > MADE_AT_ONCE_MAX && count > MADE_AT_ONCE_MAX / 10 * self.pods_wanted(controller) {
+            self.controller_loops.endless = Some(controller);
+        }
+    }
+
+    /// How many pods a controller may come to need at most, if each does what it is there for.
+    fn pods_wanted(&self, controller: ControllerId) -> usize {
+        let of_job = |spec: &JobSpec| spec.parallelism.max(spec.completions.unwrap_or(0));
+        let wanted = match &self.controller(controller).kind {
+            ControllerKind::Job(spec) => of_job(spec),
+            ControllerKind::CronJob(spec) => of_job(&spec.job),
+            ControllerKind::DaemonSet(_) => return self.world.nodes.len(),
+            _ => self.world.owners.controllers[controller.index()].replicas,
+        };
+        usize::try_from(wanted).unwrap_or(0)
     }
 
     /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job

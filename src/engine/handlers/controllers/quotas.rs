@@ -8,14 +8,15 @@
 use crate::engine::run::Simulation;
 use crate::ids::{ClassId, ControllerId, PodId};
 use crate::model::PodClass;
-use crate::model::controllers::QuotaResource;
+use crate::model::controllers::{ControllerKind, QuotaResource};
 use crate::observe::Observer;
 use crate::units::SimDuration;
 use crate::world::Phase;
 
 /// The first delay of a controller's rate limited queue, and the longest (`workqueue.DefaultTypedControllerRateLimiter`).
-const RETRY_MIN: SimDuration = SimDuration(5_000_000);
-const RETRY_MAX: SimDuration = SimDuration(1_000_000_000_000);
+const RETRY: (SimDuration, SimDuration) = (SimDuration(5_000_000), SimDuration(1_000_000_000_000));
+/// The same of the Job controller (`DefaultJobApiBackOff`, `MaxJobApiBackOff`).
+const JOB_RETRY: (SimDuration, SimDuration) = (SimDuration(1_000_000_000), SimDuration(60_000_000_000));
 
 impl<O: Observer> Simulation<'_, O> {
     /// Whether the quotas of its namespace let another pod of the class in.
@@ -47,11 +48,15 @@ impl<O: Observer> Simulation<'_, O> {
     /// The API server has refused a pod: the controller gives up for now, and tries again after a wait that doubles.
     pub(super) fn note_refusal(&mut self, controller: ControllerId) {
         let loops = &mut self.controller_loops;
-        if std::mem::replace(&mut loops.is_refused, true) {
+        if std::mem::replace(&mut loops.is_refused[controller.index()], true) {
             return;
         }
+        let (shortest, longest) = match self.controller(controller).kind {
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) => JOB_RETRY,
+            _ => RETRY,
+        };
         let failures = &mut self.world.owners.controllers[controller.index()].refusals;
-        let wait = SimDuration(RETRY_MIN.0.saturating_mul(1 << (*failures).min(30))).min(RETRY_MAX);
+        let wait = SimDuration(shortest.0.saturating_mul(1 << (*failures).min(30))).min(longest);
         *failures += 1;
         self.request_sync(controller, self.world.time.after(wait));
     }

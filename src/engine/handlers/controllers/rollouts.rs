@@ -6,7 +6,7 @@ use super::deployments::SYNCS_MAX;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, RevisionId};
 use crate::model::controllers::{ControllerKind, Verb};
-use crate::model::rollouts::{Measured, Metric, Outcome, RolloutSpec};
+use crate::model::rollouts::{Measured, Metric, Outcome, RolloutSpec, TrafficCondition};
 use crate::observe::Observer;
 use crate::policy::controllers::analysis::AnalysisRun;
 use crate::policy::controllers::earlier;
@@ -14,6 +14,7 @@ use crate::policy::controllers::rollout::{
     self, ObservedRollout, ObservedRun, ReleaseSet, RolloutStatus, RunKind, Sync, Write,
 };
 use crate::rng::Seed;
+use crate::traffic::Window;
 use crate::units::SimTime;
 use crate::world::owners::Release;
 
@@ -54,7 +55,7 @@ impl<O: Observer> Simulation<'_, O> {
             wake = earlier(wake, sync.wake);
             if wake != Some(now) || !self.model.control_plane.is_ideal() {
                 self.divide_traffic(controller, &spec);
-                return if wake == Some(now) { Some(self.own_write_seen_at()) } else { wake };
+                return if wake == Some(now) { Some(self.own_write_seen_at(controller)) } else { wake };
             }
         }
         panic!("the Rollout `{}` does not settle", self.controller(controller).name);
@@ -95,14 +96,27 @@ impl<O: Observer> Simulation<'_, O> {
         let (seed, now) = (self.model.seed, self.world.time);
         let whose = self.controller(controller);
         let name = format!("{}/{}", whose.namespace, whose.name);
-        let mut wake = None;
+        let answered = self.answered_of(controller);
+        let (mut wake, mut has_measured) = (None, false);
         for (kind, Run { step, template, serial, run }) in &mut self.rollout_state(controller).runs {
             let Some(analysis) = rollout::analysis_of(spec, *kind, *step) else { continue };
+            let answered = answered.iter().find(|(one, _)| one == template).map(|(_, window)| window);
+            let has_measured = &mut has_measured;
             let mut measure = |at: usize, number: u32| {
                 let entity = u64::from(*serial) << 32 | u64::from(number);
-                measurement(&analysis.metrics[at], *template, number as usize, seed, &name, entity)
+                let metric = &analysis.metrics[at];
+                match metric.measured.get(template.index()) {
+                    Some(Measured::Traffic(condition)) => {
+                        *has_measured = true;
+                        judge(condition, answered)
+                    }
+                    _ => measurement(metric, *template, number as usize, seed, &name, entity),
+                }
             };
             wake = earlier(wake, run.sync(&analysis.metrics, now, &mut measure));
+        }
+        if has_measured {
+            self.begin_groups_of(controller);
         }
         wake
     }
@@ -168,6 +182,7 @@ impl<O: Observer> Simulation<'_, O> {
         for (other, share) in sets.iter().zip(shares) {
             self.world.owners.list[other.set.id.index()].traffic_weight_pct = is_divided.then_some(share);
         }
+        self.tell_split(controller);
         let present = &mut self.world.owners.controllers[controller.index()].release;
         if present.as_deref() != Some(&release) {
             *present = Some(Box::new(release));
@@ -212,6 +227,14 @@ fn measurement(
         Some(Measured::Series(outcomes)) => {
             outcomes.get(number).or(outcomes.last()).copied().unwrap_or(Outcome::Successful)
         }
-        None => Outcome::Successful,
+        Some(Measured::Traffic(_)) | None => Outcome::Successful,
     }
+}
+
+/// What requests say of the release whose pods answered them.
+fn judge(condition: &TrafficCondition, answered: Option<&Window>) -> Outcome {
+    let Some(window) = answered.filter(|window| window.count() > 0) else { return Outcome::Inconclusive };
+    let fails = window.failures() as f64 > condition.max_failure_ratio * window.count() as f64;
+    let is_slow = condition.max_p95.is_some_and(|most| window.latency.quantile_s(0.95) > most.as_seconds());
+    if fails || is_slow { Outcome::Failed } else { Outcome::Successful }
 }

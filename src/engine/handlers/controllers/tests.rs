@@ -405,6 +405,7 @@ fn container() -> Container {
         run_time: None,
         exit_codes: Vec::new(),
         start_up: Dist::ZERO,
+        pre_stop: Dist::ZERO,
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),

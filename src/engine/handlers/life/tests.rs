@@ -64,6 +64,7 @@ fn server() -> Container {
         run_time: None,
         exit_codes: Vec::new(),
         start_up: Dist::ZERO,
+        pre_stop: Dist::ZERO,
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),
@@ -109,6 +110,7 @@ fn a_deleted_pod_ends_gracefully_before_its_node_is_free() {
         success_threshold: 1,
         failure_threshold: 3,
         timeout: seconds(1),
+        grace_period: None,
     };
     let container = Container {
         start_up: constant(12),

@@ -77,6 +77,7 @@ fn add(model: &mut Model, name: &str, kind: ControllerKind, work: Option<u64>, u
         run_time: work.map(|work| Dist::Constant(seconds(work))),
         exit_codes: Vec::new(),
         start_up: Dist::ZERO,
+        pre_stop: Dist::ZERO,
         shut_down: Dist::ZERO,
         checkpoint_every: None,
         probes: Probes::default(),

@@ -27,6 +27,8 @@ pub struct Behaviour {
     pub start_up: Option<Dist>,
     /// See [`Container::run_time`]; an inner none: it serves until it is stopped.
     pub run_time: Option<Option<Dist>>,
+    /// See [`Container::pre_stop`].
+    pub pre_stop: Option<Dist>,
     /// See [`Container::shut_down`].
     pub shut_down: Option<Dist>,
     /// See [`Container::exit_codes`].
@@ -107,7 +109,8 @@ impl PodMakers {
             run_time: (is_init && !is_sidecar).then_some(Dist::ZERO),
             exit_codes: Vec::new(),
             start_up: Dist::ZERO,
-            shut_down: pre_stop(tree, &field("lifecycle.preStop.sleep.seconds"), notes),
+            pre_stop: pre_stop(tree, &field("lifecycle.preStop.sleep.seconds"), notes),
+            shut_down: Dist::ZERO,
             checkpoint_every: None,
             probes: Probes {
                 startup: probe(tree, "startupProbe", list, notes),
@@ -140,6 +143,9 @@ impl PodMakers {
             }
             if let Some(start_up) = &behaviour.start_up {
                 container.start_up = start_up.clone();
+            }
+            if let Some(pre_stop) = &behaviour.pre_stop {
+                container.pre_stop = pre_stop.clone();
             }
             if let Some(shut_down) = &behaviour.shut_down {
                 container.shut_down = shut_down.clone();
@@ -268,7 +274,15 @@ fn probe(container: &Tree, key: &str, list: &str, notes: &mut Notes) -> Option<P
         success_threshold: number("successThreshold", 1).unsigned_abs(),
         failure_threshold: number("failureThreshold", 3).unsigned_abs(),
         timeout: seconds(number("timeoutSeconds", 1)),
+        grace_period: Some(number("terminationGracePeriodSeconds", 0)).filter(|grace| *grace > 0).map(seconds),
     };
+    if let Some(grace) = tree.get("terminationGracePeriodSeconds").filter(|_| key == "readinessProbe") {
+        notes.refuse(
+            Code::Contradiction,
+            grace.span,
+            format!("`{field}.terminationGracePeriodSeconds` must not be set"),
+        );
+    }
     if key != "readinessProbe" && probe.success_threshold != 1 {
         let message = format!("`{field}.successThreshold` must be 1, not {}", probe.success_threshold);
         notes.refuse(Code::OutOfRange, tree.span, message);

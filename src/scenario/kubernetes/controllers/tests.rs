@@ -297,7 +297,7 @@ fn containers_become_lives() {
     let spec = "{terminationGracePeriodSeconds: 5, initContainers: [{name: first, image: i:1}, \
                 {name: side, image: s, restartPolicy: Always}], containers: [{name: c, image: web, \
                 lifecycle: {preStop: {sleep: {seconds: 3}}}, readinessProbe: {periodSeconds: 2, httpGet: {port: 80}}, \
-                livenessProbe: {failureThreshold: 5}}]}";
+                livenessProbe: {failureThreshold: 5, terminationGracePeriodSeconds: 7}}]}";
     let text = object("apps/v1", "Deployment", "")
         .replace("{containers: [{name: c, image: web, resources: {requests: {cpu: 1}}}]}", spec);
     let behaviour = |kind: Option<&str>, container: Option<&str>, start: u64| Behaviour {
@@ -317,11 +317,12 @@ fn containers_become_lives() {
     assert_eq!((side.is_sidecar, &side.run_time), (true, &None));
     assert_eq!((first.pull_policy, side.pull_policy), (PullPolicy::IfNotPresent, PullPolicy::Always));
     let container = &life.containers[0];
-    assert_eq!(container.shut_down, Dist::Constant(seconds(3)));
+    assert_eq!((&container.pre_stop, &container.shut_down), (&Dist::Constant(seconds(3)), &Dist::ZERO));
     assert_eq!(container.image.map(|image| loaded.controllers.images[image as usize].as_str()), Some("web"));
     let readiness = container.probes.readiness.unwrap();
     assert_eq!((readiness.period, readiness.timeout, readiness.failure_threshold), (seconds(2), seconds(1), 3));
-    assert_eq!(container.probes.liveness.map(|probe| probe.failure_threshold), Some(5));
+    let liveness = container.probes.liveness.unwrap();
+    assert_eq!((liveness.failure_threshold, liveness.grace_period), (5, Some(seconds(7))));
     // The later entry wins in what it says: 9 s for `c`, 2 s for the others.
     let starts: Vec<&Dist> = [first, side, container].map(|container| &container.start_up).to_vec();
     assert_eq!(starts, [&Dist::Constant(seconds(2)), &Dist::Constant(seconds(2)), &Dist::Constant(seconds(9))]);
