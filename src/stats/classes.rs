@@ -4,6 +4,7 @@
 //! beyond has 1024 equal ones. Only doublings between the shortest and the longest span take memory, and whatever goes
 //! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::units::SimDuration;
@@ -16,7 +17,9 @@ const PER_DOUBLING: usize = 1024;
 pub(super) struct Classes {
     /// The class of the first count; a multiple of [`PER_DOUBLING`].
     first: usize,
-    counts: Vec<u64>,
+    counts: Vec<u32>,
+    /// What was beyond the range of a count, by class: empty but after thousands of millions of equal spans.
+    spilt: BTreeMap<usize, u64>,
     count: u64,
     sum_ns: u128,
     min_ns: u64,
@@ -25,7 +28,8 @@ pub(super) struct Classes {
 
 impl Default for Classes {
     fn default() -> Self {
-        Classes { first: 0, counts: Vec::new(), count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+        let (counts, spilt) = (Vec::new(), BTreeMap::new());
+        Classes { first: 0, counts, spilt, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 }
 
@@ -33,7 +37,7 @@ impl PartialEq for Classes {
     /// Whether the same spans were counted, whatever memory was taken for them.
     fn eq(&self, other: &Self) -> bool {
         let sums = |one: &Classes| (one.count, one.sum_ns, one.min_ns, one.max_ns);
-        sums(self) == sums(other) && self.touched_counts() == other.touched_counts()
+        sums(self) == sums(other) && self.iter().eq(other.iter())
     }
 }
 
@@ -65,18 +69,28 @@ impl Classes {
     }
 
     #[inline]
-    fn add(&mut self, class: usize, count: u64) {
-        match self.counts.get_mut(class.wrapping_sub(self.first)) {
-            Some(known) => *known += count,
-            None => {
-                self.grow(class);
-                self.counts[class - self.first] += count;
-            }
+    fn add(&mut self, class: usize, count: u32) {
+        let known = self.counts.get_mut(class.wrapping_sub(self.first));
+        match known.map(|known| (known.checked_add(count), known)) {
+            Some((Some(more), known)) => *known = more,
+            _ => self.add_beyond(class, count),
         }
     }
 
+    /// Counts what has no place yet, or no room in it.
     #[cold]
     #[inline(never)]
+    fn add_beyond(&mut self, class: usize, count: u32) {
+        if self.counts.get(class.wrapping_sub(self.first)).is_none() {
+            self.grow(class);
+        }
+        let known = &mut self.counts[class - self.first];
+        match known.checked_add(count) {
+            Some(more) => *known = more,
+            None => *self.spilt.entry(class).or_default() += u64::from(std::mem::take(known)) + u64::from(count),
+        }
+    }
+
     fn grow(&mut self, class: usize) {
         let block = class / PER_DOUBLING * PER_DOUBLING;
         if self.counts.is_empty() {
@@ -115,15 +129,16 @@ impl Classes {
         if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
     }
 
-    fn touched_counts(&self) -> &[u64] {
+    fn touched_counts(&self) -> &[u32] {
         let Range { start, end } = self.touched();
         if start == end { &[] } else { &self.counts[start - self.first..end - self.first] }
     }
 
     /// The classes that are not empty, in ascending order, and how many spans each has.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        let counts = self.touched_counts().iter().copied();
-        self.touched().zip(counts).filter(|(_, count)| *count > 0)
+        let spilt = |class| if self.spilt.is_empty() { 0 } else { self.spilt.get(&class).copied().unwrap_or(0) };
+        let counts = self.touched().zip(self.touched_counts());
+        counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class))).filter(|(_, count)| *count > 0)
     }
 
     /// How many classes there is memory for.
@@ -135,7 +150,8 @@ impl Classes {
     /// How many are in that class or below.
     pub(super) fn up_to(&self, class: usize) -> u64 {
         let Range { start, end } = self.touched();
-        self.touched_counts()[..(class + 1).clamp(start, end) - start].iter().sum()
+        let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
+        counts.iter().map(|&count| u64::from(count)).sum::<u64>() + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
     /// The first class up to which at least that part of all lies; none without any.
@@ -152,9 +168,12 @@ impl Classes {
 
     /// Takes in all that another has.
     pub(super) fn merge(&mut self, other: &Classes) {
-        for (class, count) in other.iter() {
-            self.add(class, count);
+        for (class, &count) in other.touched().zip(other.touched_counts()) {
+            if count > 0 {
+                self.add(class, count);
+            }
         }
+        other.spilt.iter().for_each(|(class, count)| *self.spilt.entry(*class).or_default() += count);
         self.count += other.count;
         self.sum_ns += other.sum_ns;
         self.min_ns = self.min_ns.min(other.min_ns);
@@ -244,6 +263,22 @@ mod tests {
         merged.record_all(some.iter().copied());
         assert_eq!(merged, recorded(&some));
         assert_ne!(merged, recorded(&others));
+    }
+
+    #[test]
+    fn counts_beyond_their_range_go_on() {
+        let (mut one, mut other) = (Classes::default(), Classes::default());
+        for classes in [&mut one, &mut other] {
+            [3, 5, 5, 9].into_iter().for_each(|span| classes.record(span));
+            classes.add(5, u32::MAX - 1);
+            classes.count += u64::from(u32::MAX - 1);
+        }
+        // Twice 2^32 - 2 and two.
+        one.merge(&other);
+        assert_eq!(one.iter().collect::<Vec<_>>(), [(3, 2), (5, 2 << 32), (9, 2)]);
+        assert_eq!((one.up_to(4), one.up_to(5), one.class_at(0.5)), (2, 2 + (2 << 32), Some(5)));
+        one.clear();
+        assert_eq!(one, Classes::default());
     }
 
     #[test]

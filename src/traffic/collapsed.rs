@@ -47,8 +47,6 @@ pub(super) struct Part {
     pub calendar: Calendar,
     /// Requests that have come and are not counted, in the order in which they came.
     passages: Vec<Passage>,
-    /// Those of them that end soon, while they are put into order.
-    ended: Vec<Passage>,
     /// Core-time of requests that wait, which their servers will have used.
     waiting_ns: Vec<(u32, u64)>,
     /// What its services' statistics need beside, by position.
@@ -173,7 +171,6 @@ impl<'m> DataPlane<'m> {
                 sources,
                 services,
                 passages: Vec::new(),
-                ended: Vec::new(),
                 waiting_ns: Vec::new(),
                 quiet_until: SimTime::ZERO,
             });
@@ -183,7 +180,11 @@ impl<'m> DataPlane<'m> {
     /// Moves the parts that need no events on.
     pub(super) fn catch_up(&mut self, until: SimTime) {
         let mut parts = std::mem::take(&mut self.parts);
+        // Parts move on one after the other, so memory for many requests is needed once.
+        let mut passages = Vec::new();
         for part in parts.iter_mut().filter(|part| part.quiet_until < until) {
+            passages.append(&mut part.passages);
+            std::mem::swap(&mut passages, &mut part.passages);
             for (server, compute_ns) in part.waiting_ns.drain(..) {
                 self.servers[server].compute_ns += compute_ns;
             }
@@ -195,6 +196,9 @@ impl<'m> DataPlane<'m> {
                 }
             }
             self.settle_part(part, until);
+            let left = part.passages.as_slice().to_vec();
+            passages = std::mem::replace(&mut part.passages, left);
+            passages.clear();
         }
         self.parts = parts;
     }
@@ -288,13 +292,9 @@ impl<'m> DataPlane<'m> {
             part.passages = passages;
             return;
         }
-        let mut ended = std::mem::take(&mut part.ended);
-        ended.extend(part.passages.extract_if(.., |passage| passage.end < until));
+        let mut ended: Vec<Passage> = part.passages.extract_if(.., |passage| passage.end < until).collect();
         ended.sort_by_key(|passage| passage.end);
-        for passage in ended.drain(..) {
-            self.count_passage(&mut part.totals, &passage);
-        }
-        part.ended = ended;
+        ended.iter().for_each(|passage| self.count_passage(&mut part.totals, passage));
     }
 
     #[inline]
@@ -319,8 +319,8 @@ impl<'m> DataPlane<'m> {
             total.present += 1;
             total.since_ns += u128::from(passage.arrival().0);
             total.waiting_ns += u128::from(now.min(start).since(passage.arrival()).0);
-            let next = if start < now { passage.end } else { start };
-            part.quiet_until = part.quiet_until.min(next);
+            // Whatever begins later begins when something else ends.
+            part.quiet_until = part.quiet_until.min(passage.end);
             if start >= now {
                 total.waiting += 1;
                 self.servers[passage.server].compute_ns -= passage.compute_ns;
