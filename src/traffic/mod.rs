@@ -13,6 +13,7 @@ mod compute;
 mod cores;
 mod endpoints;
 mod event;
+mod fluid;
 mod limit;
 mod log;
 mod node;
@@ -30,6 +31,7 @@ mod statistics;
 
 pub use attempt::Outcome;
 pub use endpoints::{Seat, ServerLoad};
+pub use fluid::FluidPlane;
 pub use plane::{DataPlane, Notice};
 pub use spans::Span;
 pub use statistics::{Cell, Fate, Level, ServiceStatistics, Window};

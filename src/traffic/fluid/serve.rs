@@ -1,0 +1,425 @@
+//! What backends make of the requests that come to them.
+
+use super::FluidPlane;
+use super::call::{Mixture, Moments};
+use super::queue::{Delay, Pool, Quota, Rates, Spread, mean_served, worker_rates};
+use super::station::{Flow, Group, Used};
+use crate::model::traffic::{Balancing, Server};
+use crate::stats::queueing::erlang_b;
+
+/// More workers than that are as good as any number.
+const WORKERS_MAX: u32 = 2048;
+
+/// What the requests of a station need on average.
+#[derive(Clone, Copy, Debug, Default)]
+struct Need {
+    compute: f64,
+    compute_second: f64,
+    away: f64,
+    /// Seconds within which a request must be begun; infinite: no limit.
+    deadline_s: f64,
+}
+
+/// A step of one group.
+struct Turn<'a> {
+    rules: &'a Server,
+    need: Need,
+    /// Requests a second for each backend, as the queue sees them.
+    seen: f64,
+    span_s: f64,
+    backends: f64,
+    spread: Spread,
+    arrival_scv: f64,
+    /// Squared coefficient of variation of the time with a worker.
+    scv: f64,
+}
+
+impl FluidPlane<'_> {
+    /// Finds how the backends of a station fare with what comes to it. How much that changes what flows forth.
+    pub(super) fn serve(&mut self, station: usize, span_s: f64, pass: u32) -> f64 {
+        let before = self.stations[station].flow;
+        let guarded = self.guard(station);
+        let need = self.need_of(station);
+        let warm = self.warm_up_factor(station);
+        let members = self.members[station].len() as f64;
+        let state = &self.stations[station];
+        let mut flow = Flow { unavailable: state.dead, refused: 0.0, expired: 0.0, lost: 0.0, ..before };
+        if !state.is_served() {
+            let waits = state.spread == Spread::Shared;
+            flow.unavailable = if waits { 0.0 } else { 1.0 };
+            flow.passing = if waits { 0.0 } else { 1.0 };
+            (flow.compute, flow.wait_s) = (0.0, if waits { span_s } else { 0.0 });
+            flow.present = if waits { state.held + flow.rate * span_s / 2.0 } else { 0.0 };
+            flow.waiting = flow.present;
+            self.stations[station].flow = flow;
+            return (flow.unavailable - before.unavailable).abs().max((flow.passing - before.passing).abs());
+        }
+        let capacity = |group: &Group| -> f64 {
+            let slow = warm / group.speed;
+            let cores = group.cores.min(state.model.server.workers.map_or(f64::INFINITY, f64::from));
+            if cores.is_finite() { cores / (need.compute * slow).max(1e-12) } else { 1.0 / slow }
+        };
+        let reaching = 1.0 - state.dead;
+        let shares = shares(
+            &state.groups,
+            state.evens_out || state.spread == Spread::Shared,
+            state.weighs,
+            before.compute,
+            capacity,
+        );
+        let utilisation =
+            state.groups.iter().map(|group| group.delay.utilisation.max(group.wait.utilisation)).fold(0.0, f64::max);
+        let arrival_scv = state.arrival_scv(utilisation);
+        let scv = self.service_scv(station, need);
+        let mut rates = std::mem::take(&mut self.rates);
+        let mut groups = std::mem::take(&mut self.stations[station].groups);
+        let state = &self.stations[station];
+        let (mut passing, mut wait_s, mut busy) = (0.0, 0.0, 0.0_f64);
+        (flow.compute, flow.present, flow.waiting) = (0.0, 0.0, 0.0);
+        for (group, share) in groups.iter_mut().zip(shares) {
+            group.share = share;
+            let rate = flow.rate * reaching * share / group.count;
+            let seen = flow.seen * reaching * share / group.count;
+            let turn = Turn {
+                rules: &state.model.server,
+                need,
+                seen,
+                span_s,
+                backends: members,
+                spread: state.spread,
+                arrival_scv,
+                scv,
+            };
+            turn.run(group, warm, &mut rates);
+            let wait = group.wait;
+            let limiting = if wait.utilisation > 0.0 { wait } else { group.delay };
+            let (refused, expired) = if turn.is_late(group, warm) { (0.0, wait.refused) } else { (wait.refused, 0.0) };
+            let entering = rate * (1.0 - wait.refused);
+            let stable = group.ends / (seen * (1.0 - wait.refused)).max(1e-12);
+            let part = if seen > 0.0 { stable } else { 1.0 };
+            group.finish(entering, entering * part, need, warm);
+            flow.refused += share * refused;
+            flow.expired += share * expired;
+            passing += share * part;
+            wait_s += share * wait.mean_s();
+            busy = busy.max(limiting.utilisation);
+            flow.compute += group.rate.compute_s * group.count;
+            flow.present += group.present * group.count;
+            flow.waiting += wait.mean_queue * group.count;
+        }
+        (flow.passing, flow.wait_s) = (passing, wait_s);
+        // Marshall's formula with several servers (Whitt 1983).
+        let servers = state.model.server.workers.map_or(1e3, f64::from) * members;
+        flow.departure_scv = 1.0 + (1.0 - busy * busy) * (arrival_scv - 1.0);
+        if servers.is_finite() && need.compute > 0.0 && state.model.server.workers.is_some() {
+            flow.departure_scv += busy * busy * (scv.max(0.2) - 1.0) / servers.sqrt();
+        }
+        flow.lost = (state.lost / (flow.rate * reaching * span_s).max(1e-12)).min(1.0);
+        if state.lost <= 0.0 {
+            flow.lost = 0.0;
+        }
+        flow.overflow = self.overflow_of(station, &groups, need, warm, members);
+        self.rates = rates;
+        let weight = if pass > 10 { 0.5 } else { 1.0 };
+        let blend = |new: f64, old: f64| old + weight * (new - old);
+        flow.refused = blend(flow.refused, before.refused);
+        flow.overflow = blend(flow.overflow, before.overflow);
+        let state = &mut self.stations[station];
+        (state.groups, state.flow) = (groups, flow);
+        let pairs = [
+            (flow.unavailable, before.unavailable),
+            (flow.refused, before.refused),
+            (flow.expired, before.expired),
+            (flow.lost, before.lost),
+            (flow.passing, before.passing),
+            (flow.overflow, before.overflow),
+        ];
+        pairs.iter().map(|(new, old)| (new - old).abs()).fold(guarded, f64::max)
+    }
+
+    /// What limits before the backends keep away: rates, and requests in flight of each client.
+    fn guard(&mut self, station: usize) -> f64 {
+        let mut changed = 0.0_f64;
+        for service in 0..self.guards.len() {
+            let guard = &self.traffic.services[service].guard;
+            if self.graph.station_of[service] != station
+                || guard.rate_limit.is_none() && guard.circuit_breaker.max_requests.is_none()
+            {
+                continue;
+            }
+            let nodes = self.graph.nodes_of[station].iter().map(|&node| &self.flows[node]);
+            let own = nodes
+                .zip(&self.graph.nodes_of[station])
+                .filter(|(_, node)| self.graph.nodes[**node].target.service.index() == service);
+            let (mut rate, mut present) = (0.0, 0.0);
+            for (flow, _) in own {
+                rate += flow.rate;
+                present += flow.rate * flow.stay.mean;
+            }
+            let mut kept = 0.0;
+            if let Some(limit) = guard.rate_limit {
+                kept = bucket_loss(rate / limit.per_second.max(1e-12), f64::from(limit.burst));
+            }
+            if let Some(most) = guard.circuit_breaker.max_requests {
+                let clients = match self.traffic.services[service].balancing {
+                    Balancing::Central => 1.0,
+                    Balancing::Clients => f64::from(self.clients),
+                };
+                kept = 1.0 - (1.0 - kept) * (1.0 - loss(present * (1.0 - kept) / clients, most));
+            }
+            changed = changed.max((self.guards[service] - kept).abs());
+            self.guards[service] = kept;
+        }
+        changed
+    }
+
+    fn need_of(&self, station: usize) -> Need {
+        let mut need = Need { deadline_s: f64::INFINITY, ..Need::default() };
+        let mut whole = 0.0;
+        for &node in &self.graph.nodes_of[station] {
+            let flow = &self.flows[node];
+            // Before anything comes all of its operations are alike.
+            let weight = flow.rate.max(1e-9);
+            whole += weight;
+            need.compute += weight * flow.compute.mean;
+            need.compute_second += weight * flow.compute.second();
+            need.away += weight * flow.away.mean;
+        }
+        let whole = f64::max(whole, 1e-12);
+        (need.compute, need.compute_second, need.away) =
+            (need.compute / whole, need.compute_second / whole, need.away / whole);
+        need.deadline_s = self.deadlines[station];
+        need
+    }
+
+    /// Squared coefficient of variation of the time with a worker, without sharing.
+    fn service_scv(&self, station: usize, need: Need) -> f64 {
+        let (mut second, mut whole) = (0.0, 0.0);
+        for &node in &self.graph.nodes_of[station] {
+            let flow = &self.flows[node];
+            second += flow.rate * flow.compute.plus(&flow.away).second();
+            whole += flow.rate;
+        }
+        let mean = need.compute + need.away;
+        if whole > 0.0 && mean > 0.0 { (second / whole / (mean * mean) - 1.0).max(0.0) } else { 1.0 }
+    }
+
+    /// Which part finds all workers taken, where requests go on to another service then.
+    fn overflow_of(&self, station: usize, groups: &[Group], need: Need, warm: f64, members: f64) -> f64 {
+        let state = &self.stations[station];
+        let (Some(_), Some(workers)) = (state.model.overflow, state.model.server.workers) else { return 0.0 };
+        let held_s: f64 = groups
+            .iter()
+            .map(|group| group.share * (need.compute * warm / group.speed * group.stretch + need.away))
+            .sum();
+        let offered = state.flow.rate * held_s / (1.0 - state.flow.overflow).max(1e-3);
+        loss(offered, (f64::from(workers) * members) as u32)
+    }
+
+    /// How long requests of a node are at the server.
+    pub(super) fn stay_of(&self, node: usize) -> Moments {
+        let station = self.graph.station_of[self.graph.nodes[node].target.service.index()];
+        let state = &self.stations[station];
+        let flow = &self.flows[node];
+        let mut mixture = Mixture::default();
+        for group in &state.groups {
+            let sharing = group.stretch - 1.0 + f64::midpoint(group.backlog.0, group.backlog.1);
+            let slow = group.slow;
+            // Of what sharing adds the deviation is its mean, over those whom it meets.
+            let chance = group.stretch_chance.clamp(1e-6, 1.0);
+            let extra = (group.stretch - 1.0) * (group.stretch - 1.0) * (2.0 / chance - 1.0);
+            let whole = slow * (1.0 + sharing);
+            let computing = Moments {
+                mean: flow.compute.mean * whole,
+                variance: flow.compute.variance * whole * whole + flow.compute.second() * slow * slow * extra,
+                floor: flow.compute.floor * slow,
+            };
+            let wait = Moments {
+                mean: group.wait.mean_s(),
+                variance: group.wait.variance(),
+                floor: group.wait.backlog_s.0.min(group.wait.backlog_s.1),
+            };
+            mixture.add(group.share, &computing.plus(&flow.away).plus(&wait));
+        }
+        if state.groups.is_empty() {
+            let wait_s = state.flow.wait_s;
+            return Moments { mean: wait_s, variance: 0.0, floor: wait_s };
+        }
+        mixture.moments()
+    }
+}
+
+/// How requests divide among groups: by weight; or so that backends are as busy, the more the busier they are.
+fn shares(
+    groups: &[Group],
+    evens_out: bool,
+    weighs: bool,
+    computing: f64,
+    capacity: impl Fn(&Group) -> f64,
+) -> Vec<f64> {
+    if let [_] = groups {
+        return vec![1.0];
+    }
+    let total: f64 = groups.iter().map(|group| group.count).sum();
+    let cores: f64 =
+        groups.iter().map(|group| group.count * if group.cores.is_finite() { group.cores } else { 1.0 }).sum();
+    let busy = (computing / cores.max(1e-12)).clamp(0.0, 1.0);
+    let mean = groups.iter().map(|group| group.count * capacity(group)).sum::<f64>() / total;
+    let weight = |group: &Group| {
+        let own = if weighs { group.weight } else { 1.0 };
+        group.count * if evens_out { own * (1.0 - busy + busy * capacity(group) / mean) } else { own }
+    };
+    let all: f64 = groups.iter().map(weight).sum();
+    groups.iter().map(|group| weight(group) / all).collect()
+}
+
+impl Turn<'_> {
+    /// Finds how long requests wait at a group and how much slower they are.
+    fn run(&self, group: &mut Group, warm: f64, rates: &mut Vec<f64>) {
+        let slow = warm / group.speed;
+        let work_s = self.need.compute * slow;
+        group.slow = slow;
+        (group.stretch, group.stretch_chance, group.backlog) = (1.0, 0.0, (0.0, 0.0));
+        (group.wait, group.delay) = (Delay::default(), Delay::default());
+        group.ends = self.seen;
+        let workers = self.rules.workers.filter(|workers| *workers <= WORKERS_MAX);
+        let shares_cores =
+            group.cores.is_finite() && workers.is_none_or(|workers| f64::from(workers) > group.cores) && work_s > 0.0;
+        match (workers, shares_cores) {
+            (None, false) => {}
+            (None, true) => self.share_cores(group, work_s),
+            (Some(workers), false) => self.queue(group, workers, work_s + self.need.away),
+            (Some(workers), true) => self.queue_and_share(group, workers, work_s, rates),
+        }
+    }
+
+    fn pool<'a>(&self, rates: Rates<'a>, capacity: f64, service_scv: f64) -> Pool<'a> {
+        Pool {
+            backends: self.backends,
+            rates,
+            capacity,
+            spread: self.spread,
+            arrival_scv: self.arrival_scv,
+            service_scv,
+            is_shared_alike: false,
+            quota: None,
+        }
+    }
+
+    /// All requests compute at once.
+    fn share_cores(&self, group: &mut Group, work_s: f64) {
+        let period_s = self.rules.quota_period.as_seconds();
+        let second = self.need.compute_second * group.slow * group.slow;
+        let quota = group.has_quota.then_some(Quota { quota_s: group.cores * period_s, period_s, second });
+        let pool =
+            Pool { is_shared_alike: true, quota, ..self.pool(Rates::Servers(group.cores), group.cores / work_s, 1.0) };
+        let delay = pool.step(self.seen, group.queue, self.span_s, None);
+        group.stretch = 1.0 + delay.chance * delay.delay_s / work_s;
+        group.stretch_chance = delay.chance;
+        group.backlog = (delay.backlog_s.0 / work_s, delay.backlog_s.1 / work_s);
+        group.ends = pool.capacity * delay.utilisation;
+        group.delay = delay;
+    }
+
+    /// Workers that each have a core.
+    fn queue(&self, group: &mut Group, workers: u32, held_s: f64) {
+        if held_s <= 0.0 {
+            return;
+        }
+        let pool = self.pool(Rates::Servers(f64::from(workers)), f64::from(workers) / held_s, self.scv);
+        self.wait(group, &pool);
+    }
+
+    /// Workers that share fewer cores.
+    fn queue_and_share(&self, group: &mut Group, workers: u32, work_s: f64, rates: &mut Vec<f64>) {
+        worker_rates(rates, workers, work_s, self.need.away, group.cores);
+        let capacity = rates[rates.len() - 1];
+        let pool = self.pool(Rates::Listed(rates), capacity, self.scv);
+        self.wait(group, &pool);
+        let wait = &group.wait;
+        let passing = capacity * wait.utilisation;
+        if passing > 1e-12 {
+            let served = mean_served(
+                rates,
+                passing.min(capacity * (1.0 - 1e-9)),
+                wait.chance.max(wait.utilisation - 1.0 + 1e-9),
+            );
+            group.stretch = ((served / passing - self.need.away) / work_s).max(1.0);
+            group.stretch_chance = (1.0 - 1.0 / group.stretch).max(wait.chance).max(1e-3);
+        }
+    }
+
+    fn wait(&self, group: &mut Group, pool: &Pool<'_>) {
+        let room = self.room(pool.capacity);
+        group.wait = pool.step(self.seen, group.queue, self.span_s, room);
+        group.ends = pool.capacity * group.wait.utilisation;
+    }
+
+    /// Requests that may wait at each backend: as many as the queue holds, or as can be begun before their deadline.
+    fn room(&self, capacity: f64) -> Option<f64> {
+        let limit = self.rules.queue_limit.map(|limit| match self.spread {
+            Spread::Shared => f64::from(limit) / self.backends,
+            _ => f64::from(limit),
+        });
+        let in_time = self.need.deadline_s * capacity;
+        match limit {
+            Some(limit) => Some(limit.min(in_time)),
+            None => in_time.is_finite().then_some(in_time),
+        }
+    }
+
+    /// Whether those that find no room are too late rather than refused.
+    fn is_late(&self, group: &Group, warm: f64) -> bool {
+        let held_s = self.need.compute * warm / group.speed + self.need.away;
+        let capacity = self.rules.workers.map_or(f64::INFINITY, f64::from) / held_s.max(1e-12);
+        self.rules.queue_limit.is_none_or(|limit| f64::from(limit) > self.need.deadline_s * capacity)
+    }
+}
+
+impl Group {
+    /// What `entering` requests a second, of which `ending` are answered, use of each backend.
+    fn finish(&mut self, entering: f64, ending: f64, need: Need, warm: f64) {
+        let work_s = need.compute * warm / self.speed;
+        let computing = ending * work_s;
+        let stopped = if self.has_quota { (ending * work_s * (self.stretch - 1.0)).min(1.0) } else { 0.0 };
+        self.rate = Used { compute_s: computing, throttled_s: stopped };
+        let sharing = self.stretch + f64::midpoint(self.backlog.0, self.backlog.1);
+        let held = ending * (work_s * sharing + need.away);
+        self.present = held + self.wait.mean_queue;
+        // Without a queue what is let in stays for as long as it takes.
+        if self.wait.utilisation == 0.0 && self.delay.utilisation == 0.0 {
+            self.present = entering * (work_s + need.away);
+        }
+    }
+}
+
+/// Erlang's loss formula for any number of servers.
+fn loss(offered: f64, servers: u32) -> f64 {
+    let count = f64::from(servers);
+    if offered + 8.0 * offered.sqrt() + 10.0 < count {
+        return 0.0;
+    }
+    if servers <= 512 {
+        return erlang_b(offered, servers);
+    }
+    let z = (count - offered) / offered.sqrt();
+    let below = 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
+    let density = libm::exp(-z * z / 2.0) / libm::sqrt(std::f64::consts::TAU * offered);
+    if below > 1e-9 { (density / below).min(1.0) } else { 1.0 - count / offered }
+}
+
+/// Part of a Poisson stream that a bucket of tokens keeps away, at a load over its rate: as a queue of constant services with
+/// room for the burst loses it.
+fn bucket_loss(load: f64, burst: f64) -> f64 {
+    if load <= 0.0 {
+        return 0.0;
+    }
+    let step = 2.0 * libm::log(load);
+    let power = (burst * step).clamp(-700.0, 700.0);
+    let left = 1.0 - load;
+    if left.abs() < 1e-9 {
+        return 1.0 / (1.0 + 2.0 * burst);
+    }
+    let kept = left * libm::exp(power) / (1.0 - load * libm::exp(power));
+    kept.clamp(0.0, 1.0)
+}
