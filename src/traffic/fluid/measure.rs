@@ -6,7 +6,8 @@ use super::FluidPlane;
 use super::call::patience_s;
 use super::flow::{LinkFlow, Travel};
 use super::graph::{Branch, Origin, Stage};
-use super::shape::{POINTS, Points, ROUNDS};
+use super::queue::Delay;
+use super::shape::{Drawn, POINTS, Points, ROUNDS};
 use crate::ids::ZoneId;
 use crate::model::traffic::{Objective, OperationRef};
 use crate::traffic::attempt::Outcome;
@@ -101,9 +102,12 @@ impl FluidPlane<'_> {
             let mut stretch = [1.0; POINTS];
             let mut wait = [0.0; POINTS];
             let chance = group.stretch_chance.clamp(1e-6, 1.0);
-            self.columns.add_delay(&mut stretch, (first + 1, round), (chance, (group.stretch - 1.0) / chance, 1.0));
-            let delay = &group.wait;
-            self.columns.add_delay(&mut wait, (first + 2, round), (delay.chance, delay.delay_s, delay.spread));
+            let sharing = Drawn { chance, mean: (group.stretch - 1.0) / chance, spread: 1.0, is_bounded: false };
+            self.columns.add_delay(&mut stretch, first + 1, round, sharing);
+            level_product(&computing, &mut stretch, group.stretch);
+            self.columns.add_delay(&mut wait, first + 2, round, drawn(&group.wait));
+            self.columns.add_delay(&mut wait, first + 4, round, drawn(&group.pause));
+            let (delay, pause) = (&group.wait, &group.pause);
             let above = if number + 1 == station.groups.len() { 1.1 } else { below + group.share };
             for point in 0..POINTS {
                 let unit = self.columns.unit(first, round, point);
@@ -113,7 +117,11 @@ impl FluidPlane<'_> {
                 let part = self.columns.unit(first + 3, round, point);
                 let between = |(from, to): (f64, f64)| from + part * (to - from);
                 let slow = group.slow * (stretch[point] + between(group.backlog));
-                found[point] = computing[point] * slow + away[point] + wait[point] + between(delay.backlog_s);
+                found[point] = computing[point] * slow
+                    + away[point]
+                    + wait[point]
+                    + between(delay.backlog_s)
+                    + between(pause.backlog_s);
             }
             below = above;
         }
@@ -194,7 +202,7 @@ impl FluidPlane<'_> {
         let limit = policy.retries.as_ref().map_or(0, |retries| retries.limit.min(RETRIES_MAX));
         let retried = limit > 0 && state.calls.failing() + (state.calls.attempts - 1.0).max(0.0) > 1e-6;
         if !retried {
-            found.iter_mut().for_each(|value| *value = value.min(patience_s));
+            drop_late(&mut found, patience_s);
             return found;
         }
         let mut before = [0.0; POINTS];
@@ -250,7 +258,7 @@ impl FluidPlane<'_> {
             let OperationRef { service, operation } = self.graph.nodes[node].target;
             let mut points = self.points[node];
             self.add_travel(&mut points, &found.travel, 131 + link * COLUMNS + 2, self.round);
-            points.iter_mut().for_each(|value| *value = value.min(patience_s));
+            drop_late(&mut points, patience_s);
             let station = self.graph.station_of[service.index()];
             let passing = self.stations[station].flow.passing * self.flows[node].passing;
             let objective = self.traffic.services[service.index()].objective;
@@ -317,6 +325,33 @@ impl FluidPlane<'_> {
             let part = if all > 0.0 { own / all } else { 1.0 };
             let statistics = &mut self.statistics[service];
             statistics.flow(self.now, SimDuration::from_seconds(span_s), flow.present * part, flow.waiting * part);
+        }
+    }
+}
+
+/// The part of a delay that is drawn.
+fn drawn(delay: &Delay) -> Drawn {
+    Drawn { chance: delay.chance, mean: delay.delay_s, spread: delay.spread, is_bounded: delay.is_bounded }
+}
+
+/// Changes factors so that on average the product is the product of the averages.
+fn level_product(values: &Points, factors: &mut Points, mean: f64) {
+    let sum: f64 = values.iter().sum();
+    let product: f64 = values.iter().zip(factors.iter()).map(|(value, factor)| value * (factor - 1.0)).sum();
+    if product > 0.0 {
+        let scale = sum * (mean - 1.0) / product;
+        factors.iter_mut().for_each(|factor| *factor = 1.0 + (*factor - 1.0) * scale);
+    }
+}
+
+/// Puts others in the place of those that are too late.
+fn drop_late(points: &mut Points, patience_s: f64) {
+    let mut known = points.iter().copied().filter(|value| *value <= patience_s).last().unwrap_or(patience_s);
+    for value in points.iter_mut() {
+        if *value > patience_s {
+            *value = known;
+        } else {
+            known = *value;
         }
     }
 }

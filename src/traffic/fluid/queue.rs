@@ -15,6 +15,11 @@ const FULL: f64 = 1.0 - 1e-9;
 /// A change of the queue in a step that changes the utilisation by less is none.
 const STEADY: f64 = 1e-4;
 
+/// The exponent by which few choices lie between two backends and very many.
+const BETWEEN: f64 = 1.4;
+/// What those wait longer who find no idle backend and are sent to any, over what they wait where one is free in turn.
+const BLIND: f64 = 0.85;
+
 /// How a balancer spreads requests over backends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Spread {
@@ -30,6 +35,8 @@ pub(super) enum Spread {
         /// How many.
         choices: f64,
     },
+    /// One that has nothing to do; if there is none, any.
+    Idle,
     /// There is one queue for all.
     Shared,
 }
@@ -49,8 +56,23 @@ pub(super) struct Quota {
     /// Core-seconds in each period.
     pub quota_s: f64,
     pub period_s: f64,
-    /// The mean square of the core-seconds of a request.
+    /// The mean and the mean square of the core-seconds of a request.
+    pub work_s: f64,
     pub second: f64,
+}
+
+impl Quota {
+    /// How much requests are long rather than short against a period: if they are they are slowed as by sharing.
+    fn blend(&self) -> f64 {
+        self.work_s / (self.work_s + self.period_s)
+    }
+}
+
+/// Requests that stand still.
+#[derive(Clone, Copy, Debug)]
+struct Stop {
+    chance: f64,
+    mean_s: f64,
 }
 
 /// Equal backends of one service.
@@ -82,8 +104,10 @@ pub(super) struct Delay {
     /// How likely a request is delayed, and for how long on average if it is, in s; without the backlog.
     pub chance: f64,
     pub delay_s: f64,
-    /// Standard deviation of that delay over its mean, at most 1.
+    /// Standard deviation of that delay over its mean.
     pub spread: f64,
+    /// Whether delays are about even between two ends, rather than having a long tail.
+    pub is_bounded: bool,
     /// Delay by the backlog at the beginning and at the end, in s.
     pub backlog_s: (f64, f64),
 }
@@ -159,8 +183,14 @@ impl Pool<'_> {
             return 1.0;
         }
         let count = libm::round(servers).clamp(1.0, 1e6) as u32;
-        let factor = whitt_factor(utilisation, count, arrival_scv, self.service_scv);
-        f64::midpoint(arrival_scv, self.service_scv) * factor
+        let (mean, load) = (f64::midpoint(arrival_scv, self.service_scv), utilisation);
+        if count == 1 && self.service_scv > arrival_scv.max(1.0) {
+            // Kraemer and Langenbach-Belz (1976), which is exact for M/G/1.
+            let exponent = 2.0 * (1.0 - load) * (1.0 - arrival_scv) * (1.0 - arrival_scv) / (6.0 * load * mean);
+            return if arrival_scv < 1.0 { mean * libm::exp(-exponent) } else { mean };
+        }
+        let factor = whitt_factor(load, count, arrival_scv, self.service_scv);
+        mean * factor
     }
 
     /// The variability of the requests that one backend sees.
@@ -174,7 +204,7 @@ impl Pool<'_> {
                 let weight = 1.0 / (1.0 + 4.0 * idle * idle * (clients - 1.0));
                 weight * self.arrival_scv * each + 1.0 - weight
             }
-            Spread::Fewest { .. } | Spread::Shared => self.arrival_scv,
+            Spread::Fewest { .. } | Spread::Idle | Spread::Shared => self.arrival_scv,
         }
     }
 
@@ -199,16 +229,27 @@ impl Pool<'_> {
             Spread::Shared => self.joint(u, 0.0) / self.backends,
             Spread::Fewest { choices } => {
                 let shortest = self.joint(u, u * (self.backends - 1.0) / 2.0) / self.backends;
-                let ignored = 1.0 - (choices - 1.0) / (self.backends - 1.0);
+                let ignored = ignored(choices, self.backends);
                 if ignored <= 0.0 {
                     shortest
                 } else {
-                    let single = u / (1.0 - u);
-                    shortest + ignored * few_choices(u, choices) * alone(1.0) / single
+                    // Between what is true of two backends and of very many; the exponent was fitted to simulations of ten.
+                    let many = ignored * few_choices(u, choices) * alone(1.0) * (1.0 - u) / u;
+                    libm::pow(libm::pow(shortest, BETWEEN) + libm::pow(many, BETWEEN), 1.0 / BETWEEN)
                 }
             }
+            Spread::Idle => {
+                let blind = u * (self.backends - 1.0) / 2.0 + BLIND * u * u / (1.0 - u);
+                self.joint(u, blind) / self.backends
+            }
         };
-        excess * self.quota.map_or(1.0, |quota| self.stopped_part(u, quota))
+        match self.quota {
+            None => excess,
+            Some(quota) => {
+                let (blend, stop) = (quota.blend(), self.stop(u, quota));
+                blend * excess + (1.0 - blend) * u * self.capacity * stop.chance * stop.mean_s
+            }
+        }
     }
 
     /// The excess of all backends together if none idles while requests wait, and `more` for those that wait although.
@@ -226,28 +267,46 @@ impl Pool<'_> {
         chance * (u / (1.0 - u) + more) * self.variability(u, servers, self.arrival_scv)
     }
 
-    /// How much of the slowing remains when requests run at full speed until the quota of a period is used up: that of a
-    /// random walk with a step a period over that of continuous time. Spitzer's identity for normal steps; near capacity the
-    /// expansion of Chang and Peres (1997).
-    fn stopped_part(&self, u: f64, quota: Quota) -> f64 {
+    /// How likely a request stands still because the quota of its period is used up, and how long if it does, where requests
+    /// are short against a period.
+    ///
+    /// What is left to do at the end of a period is a random walk with a step a period: its mean and how likely it is above 0
+    /// by Spitzer's identity for normal steps. It came in the time since the quota was used up, at the rate of
+    /// arrivals, so that time is known, and with it how long those wait who came in it; taken as exponential.
+    fn stop(&self, u: f64, quota: Quota) -> Stop {
         let rate = u * self.capacity;
-        let deviation = libm::sqrt(rate * quota.period_s * quota.second);
-        let drift = quota.quota_s * (1.0 - u) / deviation.max(1e-30);
-        if drift < 0.2 {
-            return 1.0 - 2.0 * drift * (0.5826 - drift / 4.0);
-        }
-        let mut sum = 0.0;
-        for periods in 1..200 {
+        let deviation = libm::sqrt(rate * quota.period_s * quota.second).max(1e-30);
+        let drift = quota.quota_s * (1.0 - u) / deviation;
+        let (mut mean, mut ladder) = (0.0, 0.0);
+        for periods in 1..400 {
             let root = f64::from(periods).sqrt();
             let z = drift * root;
             let density = libm::exp(-z * z / 2.0) / libm::sqrt(std::f64::consts::TAU);
-            let term = density / root - drift * 0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2);
-            sum += term;
-            if term < 1e-9 {
+            let above = 0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2);
+            mean += density / root - drift * above;
+            ladder += above / f64::from(periods);
+            if above < 1e-9 {
                 break;
             }
         }
-        (2.0 * drift * sum).min(1.0)
+        if drift < 0.2 {
+            // The expansion near capacity of Chang and Peres (1997).
+            mean = 1.0 / (2.0 * drift.max(1e-12)) - 0.5826 + drift / 4.0;
+        }
+        let chance = -libm::expm1(-ladder);
+        if chance <= 1e-12 {
+            return Stop { chance: 0.0, mean_s: 0.0 };
+        }
+        let cores = quota.quota_s / quota.period_s;
+        let stopped_s = mean * deviation / chance / (u * cores);
+        let part = -libm::expm1(-quota.period_s / stopped_s);
+        let met = (chance * stopped_s / quota.period_s * part).min(1.0);
+        Stop { chance: met, mean_s: chance * stopped_s * stopped_s / quota.period_s * part / met }
+    }
+
+    /// The excess at each backend in steady state, at a utilisation.
+    pub(super) fn steady(&self, utilisation: f64) -> f64 {
+        self.excess(utilisation)
     }
 
     /// A step of `span_s` at `rate` requests a second for each backend, of which `queue` are in excess at its beginning; at
@@ -265,12 +324,12 @@ impl Pool<'_> {
             return self.limited(rate, room);
         }
         let load = rate / self.capacity;
-        let utilisation = self.utilisation(load, queue, span_s);
-        let free = (queue + span_s * (rate - self.capacity * utilisation)).max(0.0);
+        let (utilisation, free) = self.end_of_step(load, queue, span_s);
         let end = room.map_or(free, |room| free.min(room));
         let refused = if free > end { ((free - end) / (rate * span_s)).min(1.0) } else { 0.0 };
         let mean_queue = f64::midpoint(queue, end);
         let ordinary = match load < FULL {
+            true if utilisation == load => free,
             true => self.excess(load),
             // What chance makes of a queue that grows: its deviation after as long as it took to come up.
             false => (mean_queue / 2.0).min((2.0 * mean_queue / (load - 1.0).max(1e-6)).sqrt()),
@@ -282,30 +341,34 @@ impl Pool<'_> {
         let chance = self.delayed(utilisation);
         let delay_s = if passing > 0.0 && chance > 0.0 { random.max(0.0) / passing / chance } else { 0.0 };
         let spread = self.delay_spread(utilisation);
-        Delay { refused, utilisation, queue: end, mean_queue, chance, delay_s, spread, backlog_s }
+        Delay { refused, utilisation, queue: end, mean_queue, chance, delay_s, spread, is_bounded: false, backlog_s }
     }
 
-    /// The utilisation at the end of a step.
-    fn utilisation(&self, load: f64, queue: f64, span_s: f64) -> f64 {
+    /// Utilisation and excess at the end of a step.
+    fn end_of_step(&self, load: f64, queue: f64, span_s: f64) -> (f64, f64) {
         let passed = span_s * self.capacity;
-        if load < FULL && (self.excess(load) - queue).abs() < STEADY * passed {
-            return load;
+        if load < FULL {
+            let steady = self.excess(load);
+            if (steady - queue).abs() < STEADY * passed {
+                return (load, steady);
+            }
         }
         let known = queue + load * passed;
         let gap = |u: f64| self.excess(u) + passed * u - known;
-        if gap(FULL) <= 0.0 {
-            return 1.0;
-        }
         let (mut low, mut high) = (0.0, FULL);
-        for _ in 0..40 {
-            let middle = f64::midpoint(low, high);
-            if gap(middle) > 0.0 {
-                high = middle;
-            } else {
-                low = middle;
+        if gap(FULL) <= 0.0 {
+            low = 1.0;
+        } else {
+            for _ in 0..40 {
+                let middle = f64::midpoint(low, high);
+                if gap(middle) > 0.0 {
+                    high = middle;
+                } else {
+                    low = middle;
+                }
             }
         }
-        low
+        (low, (known - passed * low).max(0.0))
     }
 
     /// How likely a request is delayed.
@@ -316,16 +379,12 @@ impl Pool<'_> {
         }
         let alone = self.chance_of(1.0, u);
         let chance = match self.spread {
-            _ if self.backends <= 1.0 => alone,
-            Spread::Random => alone,
-            // A wait follows about every queue: where fewer wait than the rate says, they wait as long.
-            Spread::InTurn { .. } => {
-                alone * self.variability(u, self.servers(), self.own_arrival_scv(u)).min(1.0).sqrt()
-            }
-            Spread::Shared => self.chance_of(self.backends, u),
+            _ if self.backends <= 1.0 => self.unevenly(alone, u, self.arrival_scv),
+            Spread::Random | Spread::InTurn { .. } => self.unevenly(alone, u, self.own_arrival_scv(u)),
+            Spread::Shared | Spread::Idle => self.chance_of(self.backends, u),
             Spread::Fewest { choices } => {
                 let all = self.chance_of(self.backends, u);
-                let ignored = (1.0 - (choices - 1.0) / (self.backends - 1.0)).max(0.0);
+                let ignored = ignored(choices, self.backends);
                 all + ignored * (libm::pow(alone, choices.min(16.0)) - all).max(0.0)
             }
         };
@@ -334,7 +393,21 @@ impl Pool<'_> {
         }
         // Sharing makes a request slower or not; the variance with one server is that of Coffman, Muntz and Trotter (1970).
         let one = 2.0 * u * (2.0 - u) / (1.0 + u * (2.0 - u));
-        (one * chance / u).min(1.0)
+        let shared = (one * chance / u).min(1.0);
+        let Some(quota) = self.quota else { return shared };
+        let blend = quota.blend();
+        blend * shared + (1.0 - blend) * self.stop(u, quota).chance
+    }
+
+    /// How likely one waits, where one does with chance `alone` if gaps are exponential: with other gaps as in GI/M/1, where
+    /// chance and wait hang together.
+    fn unevenly(&self, alone: f64, u: f64, arrival_scv: f64) -> f64 {
+        if arrival_scv == 1.0 || self.is_shared_alike {
+            return alone;
+        }
+        let ratio = self.variability(u, self.servers(), arrival_scv) / self.variability(u, self.servers(), 1.0);
+        let wait = ratio * u / (1.0 - u);
+        (alone * wait / (1.0 + wait) / u).min(1.0)
     }
 
     /// Standard deviation over mean of the delays: M/G/1 waits are geometric sums of residual services.
@@ -342,14 +415,21 @@ impl Pool<'_> {
         if self.is_shared_alike {
             return 1.0;
         }
-        let residual = (1.0 + 2.0 * self.service_scv.min(1.0)) / 3.0;
-        (utilisation + (1.0 - utilisation) * residual).min(1.0).sqrt()
+        // The residual of a constant is uniform; beyond exponential ones as with two balanced phases.
+        let scv = self.service_scv;
+        let residual = if scv < 1.0 { (1.0 + 2.0 * scv) / 3.0 } else { 1.0 + 0.4 * (scv.min(10.0) - 1.0) };
+        let spread = (utilisation + (1.0 - utilisation) * residual).sqrt();
+        match self.spread {
+            // Of few choices the queue that is joined varies little.
+            Spread::Fewest { choices } if self.backends > 2.0 && choices < self.backends => 0.7 * spread,
+            _ => spread,
+        }
     }
 
     /// The steady state with limited room, at any load: M/M/c/K, whose queue falls off geometrically, with a quotient that two
     /// moments change so that what is lost is what does not fit (exact for M/M/c/K).
     fn limited(&self, rate: f64, room: f64) -> Delay {
-        let pooled = matches!(self.spread, Spread::Shared | Spread::Fewest { .. });
+        let pooled = matches!(self.spread, Spread::Shared | Spread::Idle | Spread::Fewest { .. });
         let backends = if pooled { self.backends } else { 1.0 };
         let (load, room, capacity) = (rate / self.capacity, room * backends, self.capacity * backends);
         if load <= 0.0 {
@@ -377,7 +457,7 @@ impl Pool<'_> {
         let spread = if delay_s > 0.0 { (deviation / delay_s).min(1.0) } else { 0.0 };
         let utilisation = load * (1.0 - refused);
         let (queue, backlog_s) = (queue / backends, (0.0, 0.0));
-        Delay { refused, utilisation, queue, mean_queue: queue, chance, delay_s, spread, backlog_s }
+        Delay { refused, utilisation, queue, mean_queue: queue, chance, delay_s, spread, is_bounded: true, backlog_s }
     }
 }
 
@@ -393,6 +473,11 @@ fn truncated_geometric(step: f64, most: f64) -> (f64, f64) {
     let mean = q / rest - (most + 1.0) * all / cut;
     let variance = q / (rest * rest) - (most + 1.0) * (most + 1.0) * all / (cut * cut);
     (if step > 0.0 { most - mean } else { mean }, variance.max(0.0))
+}
+
+/// How much of the difference between the best and few choices is left with that many backends: nothing when all are choices.
+fn ignored(choices: f64, backends: f64) -> f64 {
+    1.0 - libm::pow(((choices - 1.0) / (backends - 1.0)).clamp(0.0, 1.0), 1.5)
 }
 
 /// The mean wait over the mean service with so many choices, in the limit of many servers (Mitzenmacher 2001).

@@ -239,7 +239,8 @@ impl FluidPlane<'_> {
                 variance: group.wait.variance(),
                 floor: group.wait.backlog_s.0.min(group.wait.backlog_s.1),
             };
-            mixture.add(group.share, &computing.plus(&flow.away).plus(&wait));
+            let pause = Moments { mean: group.pause.mean_s(), variance: group.pause.variance(), floor: 0.0 };
+            mixture.add(group.share, &computing.plus(&flow.away).plus(&wait).plus(&pause));
         }
         if state.groups.is_empty() {
             let wait_s = state.flow.wait_s;
@@ -280,7 +281,7 @@ impl Turn<'_> {
         let work_s = self.need.compute * slow;
         group.slow = slow;
         (group.stretch, group.stretch_chance, group.backlog) = (1.0, 0.0, (0.0, 0.0));
-        (group.wait, group.delay) = (Delay::default(), Delay::default());
+        (group.wait, group.pause, group.delay) = (Delay::default(), Delay::default(), Delay::default());
         group.ends = self.seen;
         let workers = self.rules.workers.filter(|workers| *workers <= WORKERS_MAX);
         let shares_cores =
@@ -310,15 +311,33 @@ impl Turn<'_> {
     fn share_cores(&self, group: &mut Group, work_s: f64) {
         let period_s = self.rules.quota_period.as_seconds();
         let second = self.need.compute_second * group.slow * group.slow;
-        let quota = group.has_quota.then_some(Quota { quota_s: group.cores * period_s, period_s, second });
+        let quota = group.has_quota.then_some(Quota { quota_s: group.cores * period_s, period_s, work_s, second });
         let pool =
             Pool { is_shared_alike: true, quota, ..self.pool(Rates::Servers(group.cores), group.cores / work_s, 1.0) };
         let delay = pool.step(self.seen, group.queue, self.span_s, None);
+        group.ends = pool.capacity * delay.utilisation;
+        group.delay = delay;
+        if quota.is_some() {
+            group.pause = delay;
+            return;
+        }
         group.stretch = 1.0 + delay.chance * delay.delay_s / work_s;
         group.stretch_chance = delay.chance;
         group.backlog = (delay.backlog_s.0 / work_s, delay.backlog_s.1 / work_s);
-        group.ends = pool.capacity * delay.utilisation;
-        group.delay = delay;
+    }
+
+    /// How much of the slowing by sharing is left where a quota stops requests instead, at a utilisation.
+    fn stopped_part(&self, group: &Group, work_s: f64, utilisation: f64) -> f64 {
+        if !group.has_quota {
+            return 1.0;
+        }
+        let period_s = self.rules.quota_period.as_seconds();
+        let second = self.need.compute_second * group.slow * group.slow;
+        let quota = Quota { quota_s: group.cores * period_s, period_s, work_s, second };
+        let pool = Pool { is_shared_alike: true, ..self.pool(Rates::Servers(group.cores), group.cores / work_s, 1.0) };
+        let shared = pool.steady(utilisation);
+        let stopped = Pool { quota: Some(quota), ..pool }.steady(utilisation);
+        if shared > 0.0 { (stopped / shared).min(1.0) } else { 1.0 }
     }
 
     /// Workers that each have a core.
@@ -344,7 +363,8 @@ impl Turn<'_> {
                 passing.min(capacity * (1.0 - 1e-9)),
                 wait.chance.max(wait.utilisation - 1.0 + 1e-9),
             );
-            group.stretch = ((served / passing - self.need.away) / work_s).max(1.0);
+            let shared = ((served / passing - self.need.away) / work_s).max(1.0);
+            group.stretch = 1.0 + (shared - 1.0) * self.stopped_part(group, work_s, passing * work_s / group.cores);
             group.stretch_chance = (1.0 - 1.0 / group.stretch).max(wait.chance).max(1e-3);
         }
     }
@@ -381,10 +401,11 @@ impl Group {
     fn finish(&mut self, entering: f64, ending: f64, need: Need, warm: f64) {
         let work_s = need.compute * warm / self.speed;
         let computing = ending * work_s;
-        let stopped = if self.has_quota { (ending * work_s * (self.stretch - 1.0)).min(1.0) } else { 0.0 };
+        let stopped = ending * (work_s * (self.stretch - 1.0) + self.pause.mean_s());
+        let stopped = if self.has_quota { -libm::expm1(-stopped) } else { 0.0 };
         self.rate = Used { compute_s: computing, throttled_s: stopped };
         let sharing = self.stretch + f64::midpoint(self.backlog.0, self.backlog.1);
-        let held = ending * (work_s * sharing + need.away);
+        let held = ending * (work_s * sharing + need.away + self.pause.mean_s());
         self.present = held + self.wait.mean_queue;
         // Without a queue what is let in stays for as long as it takes.
         if self.wait.utilisation == 0.0 && self.delay.utilisation == 0.0 {

@@ -108,24 +108,28 @@ impl Columns {
         usize::from(self.orders[(column + 37 * round) % ORDERS][point])
     }
 
-    /// Adds a delay that is met with that chance, is `mean` on average then, and deviates by that part of it: a constant and
-    /// something exponential. The mean of the column is `chance` times `mean` exactly.
-    pub(super) fn add_delay(
-        &self,
-        into: &mut Points,
-        (column, round): (usize, usize),
-        (chance, mean, spread): (f64, f64, f64),
-    ) {
+    /// Adds a delay that is met with that chance, is `mean` on average then, and deviates by `spread` times that: up to 1 a
+    /// constant and something exponential, beyond that a Weibull distribution. The mean of the column is exact.
+    pub(super) fn add_delay(&self, into: &mut Points, column: usize, round: usize, delay: Drawn) {
+        let Drawn { chance, mean, spread, is_bounded } = delay;
         if chance <= 0.0 || mean <= 0.0 {
             return;
         }
         let mut drawn = [0.0; POINTS];
         for (point, value) in drawn.iter_mut().enumerate() {
             let unit = self.unit(column, round, point) - (1.0 - chance);
-            if unit > 0.0 {
-                let cell = ((unit / chance * CELLS as f64) as usize).min(CELLS - 1);
-                *value = 1.0 - spread + spread * self.exponential[cell];
+            if unit <= 0.0 {
+                continue;
             }
+            let part = unit / chance;
+            let exponential = || self.exponential[((part * CELLS as f64) as usize).min(CELLS - 1)];
+            *value = if is_bounded {
+                (1.0 + spread * 3f64.sqrt() * (2.0 * part - 1.0)).max(0.0)
+            } else if spread <= 1.0 {
+                1.0 - spread + spread * exponential()
+            } else {
+                libm::pow(exponential(), spread)
+            };
         }
         let sum: f64 = drawn.iter().sum();
         if sum > 0.0 {
@@ -133,6 +137,15 @@ impl Columns {
             into.iter_mut().zip(&drawn).for_each(|(total, value)| *total += scale * value);
         }
     }
+}
+
+/// A delay as it is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drawn {
+    pub chance: f64,
+    pub mean: f64,
+    pub spread: f64,
+    pub is_bounded: bool,
 }
 
 /// P(X > `time`) for a gamma distribution from `floor` on with that mean and variance, by the cube root of Wilson and Hilferty

@@ -73,8 +73,9 @@ pub(super) struct Group {
     pub stretch_chance: f64,
     /// The same by the backlog at the beginning and at the end.
     pub backlog: (f64, f64),
-    /// How long requests wait for a worker.
+    /// How long requests wait for a worker, and stand still for lack of quota.
     pub wait: Delay,
+    pub pause: Delay,
     /// CPU that each uses in a second, and has used.
     pub rate: Used,
     pub used: Used,
@@ -217,6 +218,7 @@ fn spread_of(service: &Service, clients: f64) -> Spread {
         "nginx-ip-hash" | "nginx-hash-consistent" => Spread::Random,
         "power-of-d-choices" => Spread::Fewest { choices: parameter("choices", 2.0) },
         "envoy-least-request" => Spread::Fewest { choices: parameter("choiceCount", 2.0) },
+        "join-idle-queue" => Spread::Idle,
         "nginx-random-two" | "peak-ewma" | "linkerd-peak-ewma" => Spread::Fewest { choices: 2.0 },
         _ => Spread::Fewest { choices: f64::INFINITY },
     }
