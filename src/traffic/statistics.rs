@@ -94,6 +94,14 @@ impl Window {
         }
     }
 
+    /// So many requests have ended alike, objectives aside.
+    pub(super) fn note_many(&mut self, outcome: Outcome, latency: SimDuration, count: u64) {
+        self.outcomes[outcome as usize] += count;
+        if outcome.is_well() {
+            self.latency.record_many(latency, count);
+        }
+    }
+
     fn clear(&mut self) {
         self.outcomes = [0; Outcome::COUNT];
         self.latency.clear();
@@ -168,10 +176,9 @@ impl Fate {
         count: u64,
     ) {
         self.outcomes[outcome as usize] += count;
-        self.window.outcomes[outcome as usize] += count;
+        self.window.note_many(outcome, latency, count);
         if outcome.is_well() {
             self.latency.record_many(latency, count);
-            self.window.latency.record_many(latency, count);
             let is_good = objective.is_none_or(|objective| latency <= objective.latency);
             self.good += count * u64::from(is_good);
             self.window.good += count * u64::from(is_good);

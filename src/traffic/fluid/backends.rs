@@ -59,6 +59,9 @@ impl FluidPlane<'_> {
             cpu_weight: 0.0,
             memory_requests: f64::INFINITY,
             is_ready: false,
+            opens_at: SimTime::ZERO,
+            failure: 0.0,
+            release: 0,
             group: None,
             marked: Used::default(),
             used: Used::default(),
@@ -80,7 +83,11 @@ impl FluidPlane<'_> {
             .map_or(f64::INFINITY, |limit| (limit.saturating_sub(rules.memory_base) / rules.memory_per_request) as f64);
         let server = Server {
             pod: Some(seat.pod),
+            opens_at: seat.opens_at,
             zone: seat.zone,
+            speed: seat.speed,
+            failure: seat.failure,
+            release: seat.group,
             limit,
             memory_requests,
             node: Some(seat.node),
@@ -88,7 +95,11 @@ impl FluidPlane<'_> {
             cpu_weight: (seat.cpu_request as f64 * 1.024).max(2.0),
             ..self.new_server(services.to_vec())
         };
+        let (station, opens_at) = (server.station, server.opens_at);
         let number = self.servers.put(server);
+        if opens_at > self.now {
+            self.openings.push((opens_at, station));
+        }
         while self.nodes.len() <= seat.node as usize {
             self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
         }
@@ -254,6 +265,7 @@ impl FluidPlane<'_> {
         let state = &self.stations[number];
         let listed = if state.model.has_shared_queue { &state.ready } else { &state.known };
         let takes = |&server: &u32| match self.servers[server].state {
+            _ if self.servers[server].opens_at > self.now => false,
             State::Open => true,
             State::Ending { refuses } => !refuses,
             State::Gone => false,
@@ -261,7 +273,7 @@ impl FluidPlane<'_> {
         let members: Vec<u32> = listed.iter().copied().filter(takes).collect();
         let dead = 1.0 - members.len() as f64 / (listed.len() as f64).max(1.0);
         let mut groups: Vec<Group> = Vec::new();
-        let mut places: BTreeMap<(u64, u64, i64, i64), usize> = BTreeMap::new();
+        let mut places: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
         let pools = state.evens_out || state.spread == Spread::Shared;
         let has_quota = state.model.server.quota_period > SimDuration::ZERO;
         let mut assigned = Vec::with_capacity(members.len());
@@ -273,9 +285,11 @@ impl FluidPlane<'_> {
                 if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
             };
             let waiting = if pools { 0 } else { level(1.0 + server.queue) };
-            let key = (server.speed.to_bits(), server.weight.to_bits(), level(cores), waiting);
+            let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
+            let key = (server.release, exact, [level(cores), waiting]);
             let place = *places.entry(key).or_insert_with(|| {
-                groups.push(Group { speed: server.speed, weight: server.weight, ..Group::default() });
+                let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
+                groups.push(Group { speed, weight, failure, release, ..Group::default() });
                 groups.len() - 1
             });
             let group = &mut groups[place];
@@ -360,7 +374,8 @@ impl FluidPlane<'_> {
 
     /// The least instant at which news or notices come by themselves.
     pub(super) fn next_news(&self) -> SimTime {
-        let news = self.news.iter().map(|(at, _)| *at).chain(self.draining.iter().map(|(at, _)| *at));
+        let news = self.news.iter().chain(&self.openings).map(|(at, _)| *at);
+        let news = news.chain(self.draining.iter().map(|(at, _)| *at));
         news.min().unwrap_or(SimTime::NEVER)
     }
 

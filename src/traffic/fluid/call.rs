@@ -114,8 +114,9 @@ pub(super) struct Calls {
     /// Of all calls, and of those that end well.
     pub time: Moments,
     pub well: Moments,
-    /// How likely a failed attempt is made again.
-    pub again: f64,
+    /// Part of the answers that are errors though the request is not doomed, and part of the attempts that are doomed.
+    pub error: f64,
+    pub doomed_attempts: f64,
 }
 
 impl Calls {
@@ -210,52 +211,87 @@ fn hedge(time: &mut Moments, after_s: f64) {
     *time = Moments { mean, variance: time.variance * shrunk * shrunk, floor: time.floor };
 }
 
-/// What calls come to whose attempts end like that.
-pub(super) fn calls(policy: &CallPolicy, one: &Attempts, caller: Caller) -> Calls {
+/// What calls come to whose attempts end like that. A part of the requests is `doomed`: whoever answers them when, it is an
+/// error, as what a request meets is drawn once for all its attempts.
+pub(super) fn calls(policy: &CallPolicy, one: &Attempts, doomed: f64, caller: Caller) -> Calls {
+    if policy.retries.is_none() {
+        return calls_alike(policy, one, 0.0);
+    }
+    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
+    let answered = one.outcomes[well] + one.outcomes[error];
+    let doomed = doomed.clamp(0.0, if answered > 0.0 { one.outcomes[error] / answered } else { 0.0 });
+    let again = allowed(policy, one, caller);
+    if doomed <= 0.0 {
+        return calls_alike(policy, one, again);
+    }
+    let (mut lucky, mut failing) = (*one, *one);
+    lucky.outcomes[well] = answered.min(one.outcomes[well] / (1.0 - doomed).max(1e-12));
+    lucky.outcomes[error] = answered - lucky.outcomes[well];
+    (failing.outcomes[well], failing.outcomes[error]) = (0.0, answered);
+    let (lucky, failing) = (calls_alike(policy, &lucky, again), calls_alike(policy, &failing, again));
+    let attempts = (1.0 - doomed) * lucky.attempts + doomed * failing.attempts;
+    let mut time = Mixture::default();
+    time.add(1.0 - doomed, &lucky.time);
+    time.add(doomed, &failing.time);
+    Calls {
+        attempts,
+        outcomes: std::array::from_fn(|at| (1.0 - doomed) * lucky.outcomes[at] + doomed * failing.outcomes[at]),
+        time: time.moments(),
+        well: lucky.well,
+        error: lucky.error,
+        doomed_attempts: doomed * failing.attempts / attempts,
+    }
+}
+
+/// The same where all requests are alike, and a failed attempt is made again with that chance.
+fn calls_alike(policy: &CallPolicy, one: &Attempts, again: f64) -> Calls {
     let slow = policy.hedging.map_or(0.0, |hedging| {
         let tail = one.well.tail(hedging.after.as_seconds());
         (1..=hedging.limit.min(8)).map(|number| libm::pow(tail, f64::from(number))).sum()
     });
     let well = one.outcomes[Outcome::Well as usize];
+    let answered = well + one.outcomes[Outcome::Error as usize];
+    let error = if answered > 0.0 { one.outcomes[Outcome::Error as usize] / answered } else { 0.0 };
     let mean_of =
         |part: &dyn Fn(usize) -> f64| -> f64 { (0..Outcome::COUNT).map(|at| part(at) * one.times_s[at]).sum() };
     let Some(retries) = &policy.retries else {
         let mean = mean_of(&|at| one.outcomes[at]);
         let failing = 1.0 - well;
-        let lost =
-            if failing > 0.0 { mean_of(&|at| if at == 0 { 0.0 } else { one.outcomes[at] }) / failing } else { 0.0 };
-        let variance = well * one.well.variance + well * failing * (one.well.mean - lost) * (one.well.mean - lost);
-        let time = Moments { mean, variance, floor: if well > 0.999_999 { one.well.floor } else { 0.0 } };
-        return Calls { attempts: 1.0 + slow, outcomes: one.outcomes, time, well: one.well, again: 0.0 };
+        let lost = mean_of(&|at| if at == 0 { 0.0 } else { one.outcomes[at] }) / failing.max(1e-300);
+        let apart = one.well.mean - lost;
+        let variance = well * one.well.variance + if failing > 0.0 { well * failing * apart * apart } else { 0.0 };
+        let floor = if well > 0.999_999 { one.well.floor } else { 0.0 };
+        let time = Moments { mean, variance, floor };
+        let (outcomes, well) = (one.outcomes, one.well);
+        return Calls { attempts: 1.0 + slow, outcomes, time, well, error, doomed_attempts: 0.0 };
     };
-    let worth: [f64; Outcome::COUNT] =
-        std::array::from_fn(|at| if is_worth(retries.on, Outcome::ALL[at]) { one.outcomes[at] } else { 0.0 });
+    let worth = worth(retries.on, one);
     let failing: f64 = worth.iter().sum();
-    let failing_s = if failing > 0.0 { mean_of(&|at| worth[at]) / failing } else { 0.0 };
-    let limit = attempts_in_time(policy, failing_s, retries.limit);
-    let again = allowed(policy, failing, failing_s, limit, caller);
-    let chance = failing * again;
-    let mut made = 1.0;
-    let (mut attempts, mut pauses_s) = (1.0, 0.0);
-    for number in 0..limit {
-        made *= chance;
+    let failing_s = mean_of(&|at| worth[at]) / failing.max(1e-300);
+    let (mut made, mut attempts, mut pauses_s) = (1.0, 1.0, 0.0);
+    for number in 0..attempts_in_time(policy, failing_s, retries.limit) {
+        made *= failing * again;
         attempts += made;
         let longest = (retries.base.as_seconds() * libm::pow(2.0, f64::from(number))).min(retries.max.as_seconds());
         pauses_s += made * if retries.has_jitter { longest / 2.0 } else { longest };
     }
-    // All but the last failure of a call that is worth it is followed by another attempt.
-    let outcomes = std::array::from_fn(|at| {
-        one.outcomes[at] * attempts - if failing > 0.0 { worth[at] / failing * (attempts - 1.0) } else { 0.0 }
-    });
-    let before_s = (attempts - 1.0) * failing_s + pauses_s;
-    let mean = mean_of(&|at| outcomes[at]) + before_s;
     let retried = attempts - 1.0;
-    let each_s = failing_s + if retried > 0.0 { pauses_s / retried } else { 0.0 };
+    // All but the last failure of a call that is worth it is followed by another attempt.
+    let outcomes =
+        std::array::from_fn(|at| (one.outcomes[at] * attempts - worth[at] / failing.max(1e-300) * retried).max(0.0));
+    let before_s = retried * failing_s + pauses_s;
+    let mean = mean_of(&|at| outcomes[at]) + before_s;
+    let each_s = if retried > 0.0 { before_s / retried } else { 0.0 };
     let variance = one.well.variance + retried * (1.0 + retried) * each_s * each_s;
     let floor = if retried < 1e-6 && well > 0.999_999 { one.well.floor } else { 0.0 };
     let time = Moments { mean, variance, floor };
     let well = Moments { mean: one.well.mean + before_s, variance, floor };
-    Calls { attempts: attempts * (1.0 + slow), outcomes, time, well, again }
+    Calls { attempts: attempts * (1.0 + slow), outcomes, time, well, error, doomed_attempts: 0.0 }
+}
+
+/// Parts of the attempts that end so that another is worth it.
+fn worth(on: RetryOn, one: &Attempts) -> [f64; Outcome::COUNT] {
+    std::array::from_fn(|at| if is_worth(on, Outcome::ALL[at]) { one.outcomes[at] } else { 0.0 })
 }
 
 /// How many retries there is time for.
@@ -266,11 +302,19 @@ fn attempts_in_time(policy: &CallPolicy, failing_s: f64, limit: u32) -> u32 {
 }
 
 /// How likely a retry is allowed: by the budget, and by the limit of retries in flight.
-fn allowed(policy: &CallPolicy, failing: f64, failing_s: f64, limit: u32, caller: Caller) -> f64 {
+fn allowed(policy: &CallPolicy, one: &Attempts, caller: Caller) -> f64 {
+    let Some(retries) = &policy.retries else { return 0.0 };
+    let worth = worth(retries.on, one);
+    let failing: f64 = worth.iter().sum();
+    if failing <= 0.0 {
+        return 1.0;
+    }
+    let failing_s = worth.iter().zip(one.times_s).map(|(part, time_s)| part * time_s).sum::<f64>() / failing;
+    let limit = attempts_in_time(policy, failing_s, retries.limit);
     let retried = |again: f64| (1..=limit).map(|number| libm::pow(failing * again, f64::from(number))).sum::<f64>();
     let each = caller.rate / caller.clients;
-    let budget = policy.retries.as_ref().and_then(|retries| retries.budget);
-    let by_budget = budget.map_or(f64::INFINITY, |budget| budget.ratio + budget.min_per_second / each.max(1e-12));
+    let by_budget =
+        retries.budget.map_or(f64::INFINITY, |budget| budget.ratio + budget.min_per_second / each.max(1e-12));
     let by_limit = caller.max_retries.map_or(f64::INFINITY, |most| f64::from(most) / (each * failing_s).max(1e-12));
     let most = by_budget.min(by_limit);
     if retried(1.0) <= most {

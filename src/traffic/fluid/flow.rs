@@ -7,7 +7,7 @@
 use super::FluidPlane;
 use super::call::{self, Attempts, Caller, Calls, Mixture, Moments, last_of};
 use super::graph::{Origin, Stage};
-use super::station::Flow;
+use super::station::{Flow, Group};
 use crate::model::Dist;
 use crate::traffic::attempt::Outcome;
 
@@ -21,6 +21,8 @@ pub(super) struct NodeFlow {
     pub first: f64,
     /// Part of the answers that say that something went wrong.
     pub error: f64,
+    /// Part of the requests that whoever answers them fails.
+    pub doomed: f64,
     /// What a request needs of a core, alone, and what else it takes.
     pub compute: Moments,
     pub away: Moments,
@@ -30,6 +32,14 @@ pub(super) struct NodeFlow {
     pub passing: f64,
 }
 
+impl NodeFlow {
+    /// How long its requests are at backends of a group on average.
+    pub(super) fn stay_at(&self, group: &Group) -> f64 {
+        let sharing = group.stretch + f64::midpoint(group.backlog.0, group.backlog.1);
+        self.compute.mean * group.slow * sharing + self.away.mean + group.wait.mean_s() + group.pause.mean_s()
+    }
+}
+
 /// What becomes of the calls of a link.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LinkFlow {
@@ -37,6 +47,8 @@ pub(super) struct LinkFlow {
     pub rate: f64,
     pub seen: f64,
     pub calls: Calls,
+    /// Part of the calls that fail whoever answers them.
+    pub doomed: f64,
     /// Answers over requests, of those that end with one.
     pub passing: f64,
     pub targets: Vec<TargetFlow>,
@@ -197,6 +209,7 @@ impl FluidPlane<'_> {
     fn plan(&mut self, node: usize, pass: u32) -> f64 {
         let (mut compute, mut away) = (Moments::default(), Moments::default());
         let (mut surviving, mut passing, mut changed) = (1.0, 1.0, 0.0_f64);
+        let mut sound = 1.0;
         let service = self.graph.nodes[node].target.service.index();
         if let Some(proxy) = &self.traffic.services[service].guard.sidecar {
             compute.mean += proxy.compute.as_seconds();
@@ -224,6 +237,7 @@ impl FluidPlane<'_> {
                         parts.push((called.calls.time, branch.chance, branch.count));
                         if !branch.is_optional {
                             going_on *= all_well(called.calls.failing(), branch.chance, branch.count);
+                            sound *= all_well(called.doomed, branch.chance, branch.count);
                         }
                         passing *= 1.0 + branch.chance * (called.passing - 1.0);
                     }
@@ -234,10 +248,13 @@ impl FluidPlane<'_> {
                 }
             }
         }
-        let error = 1.0 - surviving * (1.0 - self.graph.nodes[node].operation.failure);
+        let failure = self.graph.nodes[node].operation.failure;
+        let of_release = self.stations[self.graph.station_of[service]].flow.failure;
+        let error = 1.0 - surviving * (1.0 - failure - of_release).max(0.0);
         let flow = &mut self.flows[node];
         changed = changed.max((flow.error - error).abs()).max((flow.passing - passing).abs());
         (flow.compute, flow.away, flow.error, flow.passing) = (compute, away, error, passing);
+        flow.doomed = 1.0 - sound * (1.0 - failure);
         changed
     }
 
@@ -247,6 +264,7 @@ impl FluidPlane<'_> {
         let state = &self.links[link];
         let mut sum = Attempts::default();
         let (mut well, mut whole, mut ends, mut passed) = (Mixture::default(), 0.0, 0.0, 0.0);
+        let mut doomed = 0.0;
         let mut max_retries = None;
         let mut found = Vec::with_capacity(model.targets.len());
         for (target, known) in model.targets.iter().zip(&state.targets) {
@@ -278,15 +296,20 @@ impl FluidPlane<'_> {
             ends += share * answered;
             passed += share * answered * station.passing * flow.passing;
             whole += share;
+            doomed += share * flow.doomed;
             well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
             found.push(one);
         }
         if whole > 0.0 {
             sum.outcomes.iter_mut().for_each(|part| *part /= whole);
+            doomed /= whole;
         }
         sum.well = well.moments();
         let caller = Caller { rate: state.rate, clients: self.callers_of(link), max_retries };
-        let mut calls = call::calls(model.policy, &sum, caller);
+        let mut calls = call::calls(model.policy, &sum, doomed, caller);
+        if calls.doomed_attempts > 0.0 {
+            found.iter_mut().for_each(|one| count_doomed(one, &calls));
+        }
         let state = &mut self.links[link];
         // From the tenth pass on half of the way is gone, so that what swings comes to rest.
         let weight = if pass > 10 { 0.5 } else { 1.0 };
@@ -296,7 +319,7 @@ impl FluidPlane<'_> {
             .abs()
             .max((calls.failing() - state.calls.failing()).abs())
             .max((passing - state.passing).abs());
-        (state.calls, state.passing) = (calls, passing);
+        (state.calls, state.passing, state.doomed) = (calls, passing, doomed);
         state.targets.iter_mut().zip(found).for_each(|(target, one)| target.attempts = one);
         changed
     }
@@ -330,6 +353,7 @@ impl FluidPlane<'_> {
                 }
             }
             let round_s = think_s + time_s / f64::max(whole, 1e-12);
+            self.rounds_s[source] = round_s;
             let rate = self.inflows[source].rate;
             let wanted = users / round_s.max(1e-9);
             moved = moved.max((wanted - rate).abs() / wanted.max(1e-12));
@@ -434,6 +458,14 @@ impl Bracket {
 
 /// A client whose request failed waits at least that long, as with single requests; the mean is not known, so it is added.
 const PAUSE_AFTER_FAILURE_S: f64 = 1e-3;
+
+/// Of all attempts more are doomed than of all calls: those are made again most.
+fn count_doomed(one: &mut Attempts, calls: &Calls) {
+    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
+    let answered = one.outcomes[well] + one.outcomes[error];
+    one.outcomes[well] = answered * (1.0 - calls.doomed_attempts) * (1.0 - calls.error);
+    one.outcomes[error] = answered - one.outcomes[well];
+}
 
 fn shape_moments(shape: &super::shape::Shape) -> Moments {
     Moments { mean: shape.mean, variance: shape.variance, floor: shape.floor }

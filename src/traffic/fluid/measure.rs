@@ -30,7 +30,7 @@ pub(super) struct Carry {
 }
 
 /// Takes whole numbers out of what has come together.
-fn take_whole(left: &mut f64, more: f64) -> u64 {
+pub(super) fn take_whole(left: &mut f64, more: f64) -> u64 {
     let sum = *left + more;
     let whole = libm::floor(sum.max(0.0));
     *left = sum - whole;
@@ -282,10 +282,14 @@ impl FluidPlane<'_> {
                     note.add(statistics, zones, latency, count, self.cursor);
                 }
             }
+            let outcomes = found.attempts.outcomes;
             let again = made - made / attempts.max(1.0);
             statistics.retries += take_whole(&mut carry.retries, again);
             let begun = (made * super::flow::let_in(&self.stations[station].flow)) as u64;
             statistics.wait.record_many(self.stations[station].flow.wait_s, begun);
+            if !self.stations[station].split.is_empty() {
+                self.pour_releases(service, node, made, &outcomes, &points);
+            }
         }
     }
 
@@ -360,7 +364,11 @@ fn drop_late(points: &mut Points, patience_s: f64) {
 fn failing_otherwise(state: &LinkFlow) -> (f64, f64) {
     let (mut part, mut time) = (0.0, 0.0);
     for target in &state.targets {
-        for outcome in [Outcome::Error, Outcome::Refused, Outcome::Unavailable, Outcome::Lost] {
+        let answered =
+            target.attempts.outcomes[Outcome::Well as usize] + target.attempts.outcomes[Outcome::Error as usize];
+        part += target.share * answered * state.calls.error;
+        time += target.share * answered * state.calls.error * target.attempts.times_s[Outcome::Error as usize];
+        for outcome in [Outcome::Refused, Outcome::Unavailable, Outcome::Lost] {
             let own = target.share * target.attempts.outcomes[outcome as usize];
             part += own;
             time += own * target.attempts.times_s[outcome as usize];
@@ -370,7 +378,7 @@ fn failing_otherwise(state: &LinkFlow) -> (f64, f64) {
 }
 
 /// Divides a count among points as evenly as whole numbers allow, in turn.
-fn each(count: u64, points: &Points, cursor: &mut usize, mut note: impl FnMut(SimDuration, u64, usize)) {
+pub(super) fn each(count: u64, points: &Points, cursor: &mut usize, mut note: impl FnMut(SimDuration, u64, usize)) {
     let (all, more) = (count / POINTS as u64, (count % POINTS as u64) as usize);
     if all > 0 {
         for (at, latency) in points.iter().enumerate() {

@@ -9,6 +9,7 @@ mod profile;
 mod queue;
 mod serve;
 mod shape;
+mod split;
 mod station;
 
 use backends::Node;
@@ -18,6 +19,7 @@ use graph::Graph;
 use measure::Carry;
 use profile::Inflow;
 use shape::{Columns, POINTS, Points, Shape};
+use split::ReleaseWindow;
 use station::{Server, Station};
 
 use super::attempt::Outcome;
@@ -58,6 +60,8 @@ pub struct FluidPlane<'m> {
     graph: Graph<'m>,
     inflows: Vec<Inflow<'m>>,
     brackets: Vec<Option<Bracket>>,
+    /// How long a round of users takes, by source.
+    rounds_s: Vec<f64>,
     /// Links of sources are the first of all.
     source_links: usize,
     mirror_links: Vec<usize>,
@@ -77,6 +81,8 @@ pub struct FluidPlane<'m> {
     gone: Vec<u32>,
     nodes: Vec<Node>,
     news: Vec<(SimTime, usize)>,
+    /// When backends of stations will listen.
+    openings: Vec<(SimTime, usize)>,
     news_so_far: u64,
     draining: Vec<(SimTime, u32)>,
     notices: Vec<Notice>,
@@ -93,6 +99,8 @@ pub struct FluidPlane<'m> {
     rates: Vec<f64>,
     source_fates: Vec<Fate>,
     statistics: Vec<ServiceStatistics>,
+    /// How requests of releases fared, by service, with what is left of counts.
+    releases: Vec<Vec<ReleaseWindow>>,
     objectives: Vec<Option<Objective>>,
     is_warm: bool,
     steps: u64,
@@ -142,6 +150,7 @@ impl<'m> FluidPlane<'m> {
             has_moved: true,
             inflows: traffic.sources.iter().map(|source| Inflow::new(source, seed)).collect(),
             brackets: vec![None; traffic.sources.len()],
+            rounds_s: vec![0.0; traffic.sources.len()],
             source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
             mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
             flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
@@ -156,6 +165,7 @@ impl<'m> FluidPlane<'m> {
             gone: Vec::new(),
             nodes: Vec::new(),
             news: Vec::new(),
+            openings: Vec::new(),
             news_so_far: 0,
             draining: Vec::new(),
             notices: Vec::new(),
@@ -169,6 +179,7 @@ impl<'m> FluidPlane<'m> {
             rates: Vec::new(),
             source_fates: vec![Fate::default(); traffic.sources.len()],
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
+            releases: vec![Vec::new(); traffic.services.len()],
             objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
             is_warm: traffic.warm_up == SimTime::ZERO,
             steps: 0,
@@ -294,6 +305,11 @@ impl<'m> FluidPlane<'m> {
         let due: Vec<usize> = self.news.iter().filter(|(at, _)| *at <= now).map(|(_, station)| *station).collect();
         self.news.retain(|(at, _)| *at > now);
         due.into_iter().for_each(|station| self.learn(station));
+        for &(_, station) in self.openings.iter().filter(|(at, _)| *at <= now) {
+            self.stations[station].is_changed = true;
+            self.is_stale = true;
+        }
+        self.openings.retain(|(at, _)| *at > now);
         let done: Vec<u32> = self.draining.iter().filter(|(at, _)| *at <= now).map(|(_, number)| *number).collect();
         self.draining.retain(|(at, _)| *at > now);
         done.into_iter().for_each(|number| self.drain(number));

@@ -426,6 +426,63 @@ impl Pool<'_> {
         }
     }
 
+    /// The steady state where all requests come from so many users, each of whom is away for a time that is taken as exponential:
+    /// the number present is a birth and death process (the machine repair model; exact for M/M/c//N).
+    pub(super) fn with_users(&self, users: f64, away_s: f64) -> Delay {
+        let pooled = matches!(self.spread, Spread::Shared | Spread::Idle | Spread::Fewest { .. });
+        let backends = if pooled { self.backends } else { 1.0 };
+        let users = if pooled { users } else { users / self.backends };
+        let servers = self.servers() * backends;
+        let rate_of = |number: f64| match self.rates {
+            Rates::Servers(_) => number.min(servers) / servers * self.capacity * backends,
+            Rates::Listed(rates) => {
+                let each = libm::ceil(number / backends) as usize;
+                backends * rates[each.clamp(1, rates.len()) - 1]
+            }
+        };
+        // Weights are scaled down when they get large.
+        let (mut weight, mut number) = (1.0_f64, 0.0);
+        let (mut all, mut passing, mut excess) = (1.0, 0.0, 0.0);
+        let (mut coming, mut delayed, mut first, mut second) = (users, 0.0, 0.0, 0.0);
+        while number + 1.0 <= users + 1e-9 {
+            weight *= (users - number).max(0.0) / away_s / rate_of(number + 1.0);
+            number += 1.0;
+            all += weight;
+            passing += weight * rate_of(number);
+            excess += weight * (number - servers).max(0.0);
+            let arriving = weight * (users - number).max(0.0);
+            coming += arriving;
+            let ahead = (number + 1.0 - servers).max(0.0);
+            if ahead > 0.0 {
+                delayed += arriving;
+                first += arriving * ahead;
+                second += arriving * ahead * (ahead + self.service_scv);
+            }
+            if weight > 1e200 {
+                for sum in [
+                    &mut weight,
+                    &mut all,
+                    &mut passing,
+                    &mut excess,
+                    &mut coming,
+                    &mut delayed,
+                    &mut first,
+                    &mut second,
+                ] {
+                    *sum *= 1e-200;
+                }
+            }
+        }
+        let (passing, queue) = (passing / all, excess / all);
+        let chance = if coming > 0.0 { (delayed / coming).min(1.0) } else { 0.0 };
+        let delay_s = if chance > 0.0 && passing > 0.0 { queue / passing / chance } else { 0.0 };
+        let (mean, square) = (first / delayed.max(1e-300), second / delayed.max(1e-300));
+        let spread = libm::sqrt((square / (mean * mean).max(1e-300) - 1.0).max(0.0));
+        let utilisation = passing / (self.capacity * backends);
+        let queue = queue / backends;
+        Delay { utilisation, queue, mean_queue: queue, chance, delay_s, spread, ..Delay::default() }
+    }
+
     /// The steady state with limited room, at any load: M/M/c/K, whose queue falls off geometrically, with a quotient that two
     /// moments change so that what is lost is what does not fit (exact for M/M/c/K).
     fn limited(&self, rate: f64, room: f64) -> Delay {

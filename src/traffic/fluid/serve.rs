@@ -10,6 +10,9 @@ use crate::stats::queueing::erlang_b;
 /// More workers than that are as good as any number.
 const WORKERS_MAX: u32 = 2048;
 
+/// More users than that are taken as very many.
+const USERS_MAX: f64 = 4096.0;
+
 /// What the requests of a station need on average.
 #[derive(Clone, Copy, Debug, Default)]
 struct Need {
@@ -32,6 +35,10 @@ struct Turn<'a> {
     arrival_scv: f64,
     /// Squared coefficient of variation of the time with a worker.
     scv: f64,
+    /// How much longer requests take at new backends.
+    warm: f64,
+    /// Those who alone send requests, and how long they are away between two.
+    users: Option<(f64, f64)>,
 }
 
 impl FluidPlane<'_> {
@@ -39,102 +46,73 @@ impl FluidPlane<'_> {
     pub(super) fn serve(&mut self, station: usize, span_s: f64, pass: u32) -> f64 {
         let before = self.stations[station].flow;
         let guarded = self.guard(station);
+        if !self.stations[station].is_served() {
+            return self.hold(station, span_s).max(guarded);
+        }
         let need = self.need_of(station);
         let warm = self.warm_up_factor(station);
-        let members = self.members[station].len() as f64;
+        let backends = self.members[station].len() as f64;
         let state = &self.stations[station];
-        let mut flow = Flow { unavailable: state.dead, refused: 0.0, expired: 0.0, lost: 0.0, ..before };
-        if !state.is_served() {
-            let waits = state.spread == Spread::Shared;
-            flow.unavailable = if waits { 0.0 } else { 1.0 };
-            flow.passing = if waits { 0.0 } else { 1.0 };
-            (flow.compute, flow.wait_s) = (0.0, if waits { span_s } else { 0.0 });
-            flow.present = if waits { state.held + flow.rate * span_s / 2.0 } else { 0.0 };
-            flow.waiting = flow.present;
-            self.stations[station].flow = flow;
-            return (flow.unavailable - before.unavailable).abs().max((flow.passing - before.passing).abs());
-        }
+        let rules = &state.model.server;
         let capacity = |group: &Group| -> f64 {
             let slow = warm / group.speed;
-            let cores = group.cores.min(state.model.server.workers.map_or(f64::INFINITY, f64::from));
+            let cores = group.cores.min(rules.workers.map_or(f64::INFINITY, f64::from));
             if cores.is_finite() { cores / (need.compute * slow).max(1e-12) } else { 1.0 / slow }
         };
-        let reaching = 1.0 - state.dead;
-        let shares = shares(
-            &state.groups,
-            state.evens_out || state.spread == Spread::Shared,
-            state.weighs,
-            before.compute,
-            capacity,
-        );
-        let utilisation =
-            state.groups.iter().map(|group| group.delay.utilisation.max(group.wait.utilisation)).fold(0.0, f64::max);
-        let arrival_scv = state.arrival_scv(utilisation);
+        let (shares, missing) = state.shares(before.compute, capacity);
+        let busy = state.groups.iter().map(Group::utilisation).fold(0.0, f64::max);
+        let arrival_scv = state.arrival_scv(busy);
         let scv = self.service_scv(station, need);
+        let (spread, seen, users) = (state.spread, 0.0, self.users_of(station));
+        let turn = Turn { rules, need, seen, span_s, backends, spread, arrival_scv, scv, warm, users };
+        let unavailable = 1.0 - (1.0 - state.dead) * (1.0 - missing);
         let mut rates = std::mem::take(&mut self.rates);
-        let mut groups = std::mem::take(&mut self.stations[station].groups);
-        let state = &self.stations[station];
-        let (mut passing, mut wait_s, mut busy) = (0.0, 0.0, 0.0_f64);
-        (flow.compute, flow.present, flow.waiting) = (0.0, 0.0, 0.0);
-        for (group, share) in groups.iter_mut().zip(shares) {
-            group.share = share;
-            let rate = flow.rate * reaching * share / group.count;
-            let seen = flow.seen * reaching * share / group.count;
-            let turn = Turn {
-                rules: &state.model.server,
-                need,
-                seen,
-                span_s,
-                backends: members,
-                spread: state.spread,
-                arrival_scv,
-                scv,
-            };
-            turn.run(group, warm, &mut rates);
-            let wait = group.wait;
-            let limiting = if wait.utilisation > 0.0 { wait } else { group.delay };
-            let (refused, expired) = if turn.is_late(group, warm) { (0.0, wait.refused) } else { (wait.refused, 0.0) };
-            let entering = rate * (1.0 - wait.refused);
-            let stable = group.ends / (seen * (1.0 - wait.refused)).max(1e-12);
-            let part = if seen > 0.0 { stable } else { 1.0 };
-            group.finish(entering, entering * part, need, warm);
-            flow.refused += share * refused;
-            flow.expired += share * expired;
-            passing += share * part;
-            wait_s += share * wait.mean_s();
-            busy = busy.max(limiting.utilisation);
-            flow.compute += group.rate.compute_s * group.count;
-            flow.present += group.present * group.count;
-            flow.waiting += wait.mean_queue * group.count;
-        }
-        (flow.passing, flow.wait_s) = (passing, wait_s);
-        // Marshall's formula with several servers (Whitt 1983).
-        let servers = state.model.server.workers.map_or(1e3, f64::from) * members;
-        flow.departure_scv = 1.0 + (1.0 - busy * busy) * (arrival_scv - 1.0);
-        if servers.is_finite() && need.compute > 0.0 && state.model.server.workers.is_some() {
-            flow.departure_scv += busy * busy * (scv.max(0.2) - 1.0) / servers.sqrt();
-        }
-        flow.lost = (state.lost / (flow.rate * reaching * span_s).max(1e-12)).min(1.0);
-        if state.lost <= 0.0 {
-            flow.lost = 0.0;
-        }
-        flow.overflow = self.overflow_of(station, &groups, need, warm, members);
+        let mut groups = state.groups.clone();
+        let mut flow = turn.all(&mut groups, &shares, Flow { unavailable, ..before }, &mut rates);
         self.rates = rates;
-        let weight = if pass > 10 { 0.5 } else { 1.0 };
-        let blend = |new: f64, old: f64| old + weight * (new - old);
-        flow.refused = blend(flow.refused, before.refused);
-        flow.overflow = blend(flow.overflow, before.overflow);
         let state = &mut self.stations[station];
-        (state.groups, state.flow) = (groups, flow);
-        let pairs = [
-            (flow.unavailable, before.unavailable),
-            (flow.refused, before.refused),
-            (flow.expired, before.expired),
-            (flow.lost, before.lost),
-            (flow.passing, before.passing),
-            (flow.overflow, before.overflow),
-        ];
-        pairs.iter().map(|(new, old)| (new - old).abs()).fold(guarded, f64::max)
+        let reaching = flow.rate * (1.0 - unavailable) * span_s;
+        flow.lost = if state.lost > 0.0 { (state.lost / reaching.max(1e-12)).min(1.0) } else { 0.0 };
+        state.groups = groups;
+        flow.overflow = self.overflow_of(station, need, warm, backends);
+        let weight = if pass > 10 { 0.5 } else { 1.0 };
+        flow.refused = before.refused + weight * (flow.refused - before.refused);
+        flow.overflow = before.overflow + weight * (flow.overflow - before.overflow);
+        self.stations[station].flow = flow;
+        flow.change_from(&before).max(guarded)
+    }
+
+    /// Without backends requests fail, or wait for one where there is a queue for all.
+    fn hold(&mut self, station: usize, span_s: f64) -> f64 {
+        let state = &mut self.stations[station];
+        let before = state.flow;
+        let mut flow = Flow { refused: 0.0, expired: 0.0, lost: 0.0, compute: 0.0, ..before };
+        let waits = state.spread == Spread::Shared;
+        flow.unavailable = if waits { 0.0 } else { 1.0 };
+        flow.passing = if waits { 0.0 } else { 1.0 };
+        flow.wait_s = if waits { span_s } else { 0.0 };
+        flow.present = if waits { state.held + flow.rate * span_s / 2.0 } else { 0.0 };
+        flow.waiting = flow.present;
+        state.flow = flow;
+        flow.change_from(&before)
+    }
+
+    /// Users, if all requests are theirs, and how long they are away from the station between two visits.
+    fn users_of(&self, station: usize) -> Option<(f64, f64)> {
+        let [inflow] = &self.inflows[..] else { return None };
+        let (users, _) = inflow.closed?;
+        let flow = &self.stations[station].flow;
+        if users > USERS_MAX || flow.rate <= 0.0 || self.rounds_s[0] <= 0.0 {
+            return None;
+        }
+        let stays = self.graph.nodes_of[station].iter().map(|&node| &self.flows[node]);
+        let (mut rate, mut present) = (0.0, 0.0);
+        for flow in stays {
+            rate += flow.rate;
+            present += flow.rate * flow.stay.mean;
+        }
+        let visits = flow.rate / inflow.rate;
+        Some((users, (self.rounds_s[0] / visits - present / rate).max(1e-9)))
     }
 
     /// What limits before the backends keep away: rates, and requests in flight of each client.
@@ -205,15 +183,13 @@ impl FluidPlane<'_> {
     }
 
     /// Which part finds all workers taken, where requests go on to another service then.
-    fn overflow_of(&self, station: usize, groups: &[Group], need: Need, warm: f64, members: f64) -> f64 {
+    fn overflow_of(&self, station: usize, need: Need, warm: f64, backends: f64) -> f64 {
         let state = &self.stations[station];
         let (Some(_), Some(workers)) = (state.model.overflow, state.model.server.workers) else { return 0.0 };
-        let held_s: f64 = groups
-            .iter()
-            .map(|group| group.share * (need.compute * warm / group.speed * group.stretch + need.away))
-            .sum();
+        let held = |group: &Group| group.share * (need.compute * warm / group.speed * group.stretch + need.away);
+        let held_s: f64 = state.groups.iter().map(held).sum();
         let offered = state.flow.rate * held_s / (1.0 - state.flow.overflow).max(1e-3);
-        loss(offered, (f64::from(workers) * members) as u32)
+        loss(offered, (f64::from(workers) * backends) as u32)
     }
 
     /// How long requests of a node are at the server.
@@ -250,34 +226,54 @@ impl FluidPlane<'_> {
     }
 }
 
-/// How requests divide among groups: by weight; or so that backends are as busy, the more the busier they are.
-fn shares(
-    groups: &[Group],
-    evens_out: bool,
-    weighs: bool,
-    computing: f64,
-    capacity: impl Fn(&Group) -> f64,
-) -> Vec<f64> {
-    if let [_] = groups {
-        return vec![1.0];
-    }
-    let total: f64 = groups.iter().map(|group| group.count).sum();
-    let cores: f64 =
-        groups.iter().map(|group| group.count * if group.cores.is_finite() { group.cores } else { 1.0 }).sum();
-    let busy = (computing / cores.max(1e-12)).clamp(0.0, 1.0);
-    let mean = groups.iter().map(|group| group.count * capacity(group)).sum::<f64>() / total;
-    let weight = |group: &Group| {
-        let own = if weighs { group.weight } else { 1.0 };
-        group.count * if evens_out { own * (1.0 - busy + busy * capacity(group) / mean) } else { own }
-    };
-    let all: f64 = groups.iter().map(weight).sum();
-    groups.iter().map(|group| weight(group) / all).collect()
-}
-
 impl Turn<'_> {
+    /// A step of all groups.
+    fn all(&self, groups: &mut [Group], shares: &[f64], before: Flow, rates: &mut Vec<f64>) -> Flow {
+        let mut flow = Flow { refused: 0.0, expired: 0.0, failure: 0.0, compute: 0.0, present: 0.0, ..before };
+        (flow.passing, flow.wait_s, flow.waiting) = (0.0, 0.0, 0.0);
+        let mut busy = 0.0_f64;
+        for (group, &share) in groups.iter_mut().zip(shares) {
+            group.share = share;
+            let reaching = (1.0 - flow.unavailable) * share / group.count;
+            let turn = Turn { seen: flow.seen * reaching, ..*self };
+            turn.run(group, rates);
+            let wait = group.wait;
+            let entering = 1.0 - wait.refused;
+            let part = if turn.seen > 0.0 { group.ends / (turn.seen * entering).max(1e-12) } else { 1.0 };
+            group.finish(flow.rate * reaching * entering, part, self.need, self.warm);
+            let kept = share * wait.refused;
+            if turn.is_late(group) {
+                flow.expired += kept;
+            } else {
+                flow.refused += kept;
+            }
+            flow.failure += share * group.failure;
+            flow.passing += share * part;
+            flow.wait_s += share * wait.mean_s();
+            flow.compute += group.rate.compute_s * group.count;
+            flow.present += group.present * group.count;
+            flow.waiting += wait.mean_queue * group.count;
+            busy = busy.max(group.utilisation());
+        }
+        flow.departure_scv = self.departure_scv(busy);
+        flow
+    }
+
+    /// The variability of the gaps between answers: Marshall's formula, with several servers (Whitt 1983).
+    fn departure_scv(&self, busy: f64) -> f64 {
+        let kept = 1.0 + (1.0 - busy * busy) * (self.arrival_scv - 1.0);
+        match self.rules.workers {
+            Some(workers) => {
+                let servers = f64::from(workers) * self.backends;
+                kept + busy * busy * (self.scv.max(0.2) - 1.0) / servers.sqrt()
+            }
+            None => kept,
+        }
+    }
+
     /// Finds how long requests wait at a group and how much slower they are.
-    fn run(&self, group: &mut Group, warm: f64, rates: &mut Vec<f64>) {
-        let slow = warm / group.speed;
+    fn run(&self, group: &mut Group, rates: &mut Vec<f64>) {
+        let slow = self.warm / group.speed;
         let work_s = self.need.compute * slow;
         group.slow = slow;
         (group.stretch, group.stretch_chance, group.backlog) = (1.0, 0.0, (0.0, 0.0));
@@ -314,8 +310,8 @@ impl Turn<'_> {
         let quota = group.has_quota.then_some(Quota { quota_s: group.cores * period_s, period_s, work_s, second });
         let pool =
             Pool { is_shared_alike: true, quota, ..self.pool(Rates::Servers(group.cores), group.cores / work_s, 1.0) };
-        let delay = pool.step(self.seen, group.queue, self.span_s, None);
-        group.ends = pool.capacity * delay.utilisation;
+        let delay = self.step(group, &pool, None);
+        group.ends = if self.users.is_some() { self.seen } else { pool.capacity * delay.utilisation };
         group.delay = delay;
         if quota.is_some() {
             group.pause = delay;
@@ -371,8 +367,18 @@ impl Turn<'_> {
 
     fn wait(&self, group: &mut Group, pool: &Pool<'_>) {
         let room = self.room(pool.capacity);
-        group.wait = pool.step(self.seen, group.queue, self.span_s, room);
+        group.wait = self.step(group, pool, room);
         group.ends = pool.capacity * group.wait.utilisation;
+        if self.users.is_some() {
+            group.ends = self.seen * (1.0 - group.wait.refused);
+        }
+    }
+
+    fn step(&self, group: &Group, pool: &Pool<'_>, room: Option<f64>) -> Delay {
+        match self.users {
+            Some((users, away_s)) if room.is_none() => pool.with_users(users, away_s),
+            _ => pool.step(self.seen, group.queue, self.span_s, room),
+        }
     }
 
     /// Requests that may wait at each backend: as many as the queue holds, or as can be begun before their deadline.
@@ -389,16 +395,21 @@ impl Turn<'_> {
     }
 
     /// Whether those that find no room are too late rather than refused.
-    fn is_late(&self, group: &Group, warm: f64) -> bool {
-        let held_s = self.need.compute * warm / group.speed + self.need.away;
+    fn is_late(&self, group: &Group) -> bool {
+        let held_s = self.need.compute * self.warm / group.speed + self.need.away;
         let capacity = self.rules.workers.map_or(f64::INFINITY, f64::from) / held_s.max(1e-12);
         self.rules.queue_limit.is_none_or(|limit| f64::from(limit) > self.need.deadline_s * capacity)
     }
 }
 
 impl Group {
-    /// What `entering` requests a second, of which `ending` are answered, use of each backend.
-    fn finish(&mut self, entering: f64, ending: f64, need: Need, warm: f64) {
+    fn utilisation(&self) -> f64 {
+        self.wait.utilisation.max(self.delay.utilisation)
+    }
+
+    /// What `entering` requests a second use of each backend, for which `passing` times as many are answered.
+    fn finish(&mut self, entering: f64, passing: f64, need: Need, warm: f64) {
+        let ending = entering * passing;
         let work_s = need.compute * warm / self.speed;
         let computing = ending * work_s;
         let stopped = ending * (work_s * (self.stretch - 1.0) + self.pause.mean_s());

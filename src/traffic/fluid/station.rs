@@ -26,6 +26,11 @@ pub(super) struct Server {
     /// Requests that its memory has room for.
     pub memory_requests: f64,
     pub is_ready: bool,
+    /// From when on it listens.
+    pub opens_at: SimTime,
+    /// How likely its answers are errors, beside those of the operations, and the release that it belongs to.
+    pub failure: f64,
+    pub release: u32,
     /// The group of its station that it is in, if it gets requests, and what the group had used when it came.
     pub group: Option<usize>,
     pub marked: Used,
@@ -59,6 +64,8 @@ pub(super) struct Group {
     pub count: f64,
     pub speed: f64,
     pub weight: f64,
+    pub failure: f64,
+    pub release: u32,
     /// Cores at most, and whether those are a quota of a period.
     pub cores: f64,
     pub has_quota: bool,
@@ -105,6 +112,8 @@ pub(super) struct Station<'m> {
     pub zones: Vec<(Option<ZoneId>, f64)>,
     /// Whether requests waited when groups were last looked at.
     pub was_waiting: bool,
+    /// Releases among which requests are divided, with their weights; empty: they are not.
+    pub split: Vec<(u32, f64)>,
     /// Requests that wait for a backend where there is none.
     pub held: f64,
     /// Requests that went with their backends and are not counted yet.
@@ -133,6 +142,8 @@ pub(super) struct Flow {
     pub lost: f64,
     /// Requests answered over requests let in.
     pub passing: f64,
+    /// Part of the answers that are errors of the release.
+    pub failure: f64,
     /// Which part finds all workers taken and is sent on.
     pub overflow: f64,
     /// Core-seconds used in a second.
@@ -142,6 +153,21 @@ pub(super) struct Flow {
     pub waiting: f64,
     /// Mean wait for a worker, in s.
     pub wait_s: f64,
+}
+
+impl Flow {
+    /// By how much what flows on differs.
+    pub(super) fn change_from(&self, before: &Flow) -> f64 {
+        let pairs = [
+            (self.unavailable, before.unavailable),
+            (self.refused, before.refused),
+            (self.expired, before.expired),
+            (self.lost, before.lost),
+            (self.passing, before.passing),
+            (self.overflow, before.overflow),
+        ];
+        pairs.iter().map(|(new, old)| (new - old).abs()).fold(0.0, f64::max)
+    }
 }
 
 impl<'m> Station<'m> {
@@ -166,6 +192,7 @@ impl<'m> Station<'m> {
             dead: 0.0,
             zones: Vec::new(),
             was_waiting: false,
+            split: Vec::new(),
             held: 0.0,
             lost: 0.0,
             flow: Flow { passing: 1.0, departure_scv: 1.0, ..Flow::default() },
@@ -177,6 +204,39 @@ impl<'m> Station<'m> {
     /// Whether any backend gets requests.
     pub(super) fn is_served(&self) -> bool {
         !self.groups.is_empty()
+    }
+
+    /// How requests divide among groups, and which part is for releases that have no backend. Within a release by weight; or
+    /// so that backends are as busy, the more the busier they are.
+    pub(super) fn shares(&self, computing: f64, capacity: impl Fn(&Group) -> f64) -> (Vec<f64>, f64) {
+        let groups = &self.groups;
+        if groups.len() == 1 && self.split.is_empty() {
+            return (vec![1.0], 0.0);
+        }
+        let total: f64 = groups.iter().map(|group| group.count).sum();
+        let cores = |group: &Group| group.count * if group.cores.is_finite() { group.cores } else { 1.0 };
+        let busy = (computing / groups.iter().map(cores).sum::<f64>().max(1e-12)).clamp(0.0, 1.0);
+        let mean = groups.iter().map(|group| group.count * capacity(group)).sum::<f64>() / total;
+        let evens_out = self.evens_out || self.spread == Spread::Shared;
+        let weight = |group: &Group| {
+            let own = if self.weighs { group.weight } else { 1.0 };
+            group.count * if evens_out { own * (1.0 - busy + busy * capacity(group) / mean) } else { own }
+        };
+        let sum = |release: Option<u32>| -> f64 {
+            groups.iter().filter(|group| release.is_none_or(|one| group.release == one)).map(weight).sum()
+        };
+        if self.split.is_empty() {
+            let all = sum(None);
+            return (groups.iter().map(|group| weight(group) / all).collect(), 0.0);
+        }
+        let all: f64 = self.split.iter().map(|(_, part)| part).sum();
+        let missing: f64 =
+            self.split.iter().filter(|(one, _)| sum(Some(*one)) <= 0.0).map(|(_, part)| part / all).sum();
+        let share = |group: &Group| {
+            let part = self.split.iter().find(|(one, _)| *one == group.release).map_or(0.0, |(_, part)| part / all);
+            part / (1.0 - missing).max(1e-12) * weight(group) / sum(Some(group.release))
+        };
+        (groups.iter().map(share).collect(), missing)
     }
 
     /// Requests that wait: at backends, or for one.
