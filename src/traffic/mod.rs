@@ -7,6 +7,7 @@ mod arrivals;
 mod attempt;
 mod calendar;
 mod check;
+mod choice;
 mod client;
 mod collapsed;
 mod compute;
@@ -30,6 +31,7 @@ mod split;
 mod statistics;
 
 pub use attempt::Outcome;
+pub use choice::Plane;
 pub use endpoints::{Seat, ServerLoad};
 pub use fluid::FluidPlane;
 pub use plane::{DataPlane, Notice};

@@ -86,8 +86,9 @@ impl FluidPlane<'_> {
         for inflow in 0..self.inflows.len() {
             self.brackets[inflow] = self.inflows[inflow].closed.map(|_| Bracket::default());
         }
-        self.passes += 1;
+
         for pass in 1..=PASSES_MAX {
+            self.passes += 1;
             self.flow_forth();
             let changed = self.flow_back(span_s, pass);
             let moved = self.move_users(pass);

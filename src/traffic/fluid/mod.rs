@@ -202,6 +202,10 @@ impl<'m> FluidPlane<'m> {
         self.steps
     }
 
+    #[doc(hidden)]
+    pub fn passes(&self) -> u64 {
+        self.passes
+    }
     /// Moves time on to `until`, or to the instant of the first notice. Whether there are notices.
     pub fn advance(&mut self, until: SimTime) -> bool {
         while self.notices.is_empty() {

@@ -51,11 +51,6 @@ impl Shape {
         Shape { mean, variance: (second - mean * mean).max(0.0), floor: table[0], table }
     }
 
-    /// The mean of the square.
-    pub(super) fn second(&self) -> f64 {
-        self.variance + self.mean * self.mean
-    }
-
     /// The value of a cell.
     #[inline]
     pub(super) fn at(&self, cell: usize) -> f64 {
