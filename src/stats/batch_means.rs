@@ -143,6 +143,14 @@ impl BatchMeans {
         }
     }
 
+    /// Takes in a mean of so many that are no sample: there are no batches, and so there is no interval.
+    pub fn record_many(&mut self, mean: f64, count: u64) {
+        if count > 0 {
+            self.sum += mean * count as f64;
+            self.count += count;
+        }
+    }
+
     #[inline(never)]
     fn close(&mut self) {
         if push_batch(&mut self.sums, self.sum, |one, other| one + other) {

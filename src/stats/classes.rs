@@ -52,6 +52,18 @@ impl Classes {
         self.max_ns = self.max_ns.max(span_ns);
     }
 
+    /// Takes in so many of one span.
+    #[inline]
+    pub(super) fn record_many(&mut self, span_ns: u64, count: u64) {
+        if count > 0 {
+            self.add(class_of(span_ns), count);
+            self.count += count;
+            self.sum_ns += u128::from(span_ns) * u128::from(count);
+            self.min_ns = self.min_ns.min(span_ns);
+            self.max_ns = self.max_ns.max(span_ns);
+        }
+    }
+
     /// Takes spans in.
     #[inline]
     pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>) {

@@ -415,7 +415,7 @@ impl<'m> ServiceState<'m> {
 }
 
 /// What the service promises that a source asks first.
-fn objective_of(traffic: &Traffic, source: &Source) -> Option<Objective> {
+pub(super) fn objective_of(traffic: &Traffic, source: &Source) -> Option<Objective> {
     let (operation, _) = source.mix.first()?;
     traffic.services[operation.service.index()].objective
 }

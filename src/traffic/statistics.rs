@@ -52,6 +52,12 @@ impl Level {
         self.since = now;
     }
 
+    /// It was that on average in the time before `now`, and is about that now.
+    pub(super) fn flow(&mut self, now: SimTime, span: SimDuration, mean: f64) {
+        self.area += (mean * span.0 as f64) as u128;
+        (self.value, self.since) = (mean.round() as u64, now);
+    }
+
     /// The integral up to an instant that is not before the last change, in units times ns.
     pub fn area(&self, until: SimTime) -> u128 {
         self.area + u128::from(self.value) * u128::from(until.since(self.since).0)
@@ -85,6 +91,14 @@ impl Window {
         self.outcomes[outcome as usize] += 1;
         if outcome.is_well() {
             self.latency.record(latency);
+        }
+    }
+
+    /// So many requests have ended alike, objectives aside.
+    pub(super) fn note_many(&mut self, outcome: Outcome, latency: SimDuration, count: u64) {
+        self.outcomes[outcome as usize] += count;
+        if outcome.is_well() {
+            self.latency.record_many(latency, count);
         }
     }
 
@@ -124,6 +138,7 @@ impl Fate {
         }
     }
 
+<<<<<<< HEAD
     /// Counts the latencies that are not counted yet.
     #[inline(never)]
     pub(super) fn flush(&mut self, promise: Option<Objective>) {
@@ -151,6 +166,24 @@ impl Fate {
     #[inline]
     pub(super) fn is_counted(&self) -> bool {
         self.log.len() == 0
+=======
+    /// So many requests have ended alike.
+    pub(super) fn note_many(
+        &mut self,
+        outcome: Outcome,
+        latency: SimDuration,
+        objective: Option<Objective>,
+        count: u64,
+    ) {
+        self.outcomes[outcome as usize] += count;
+        self.window.note_many(outcome, latency, count);
+        if outcome.is_well() {
+            self.latency.record_many(latency, count);
+            let is_good = objective.is_none_or(|objective| latency <= objective.latency);
+            self.good += count * u64::from(is_good);
+            self.window.good += count * u64::from(is_good);
+        }
+>>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
     }
 
     /// How many have ended.
@@ -230,18 +263,56 @@ impl ServiceStatistics {
         let column = zone.map_or(0, |zone| zone.index() + 1);
         let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
         match self.cells.get_mut(at) {
+<<<<<<< HEAD
             Some(Some(cell)) => cell.note(latency),
             _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }, latency),
+=======
+            Some(Some(cell)) => cell.latency.record(latency),
+            _ => {
+                let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
+                self.open_cell(at, cell).record(latency);
+            }
+>>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
         }
     }
 
+    /// So many attempts have ended alike.
+    #[inline]
+    pub(super) fn note_many(
+        &mut self,
+        place: (u32, Option<ZoneId>),
+        outcome: Outcome,
+        latency: SimDuration,
+        zones: usize,
+        count: u64,
+    ) {
+        let (operation, zone) = place;
+        let column = zone.map_or(0, |zone| zone.index() + 1);
+        let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
+        match self.cells.get_mut(at) {
+            Some(Some(cell)) => cell.latency.record_many(latency, count),
+            _ => {
+                let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
+                self.open_cell(at, cell).record_many(latency, count);
+            }
+        }
+    }
+
+    /// In the time before `now` so many requests were there on average, and waited. How long they were there is what Little's
+    /// law makes of it.
+    pub(super) fn flow(&mut self, now: SimTime, span: SimDuration, present: f64, waiting: f64) {
+        self.in_flight.flow(now, span, present);
+        self.waiting.flow(now, span, waiting);
+        self.sojourn_ns = self.in_flight.area(now);
+        self.present_since_ns = u128::from(self.in_flight.value()) * u128::from(now.0);
+    }
+
     #[cold]
-    fn open_cell(&mut self, at: usize, mut cell: Cell, latency: SimDuration) {
+    fn open_cell(&mut self, at: usize, cell: Cell) -> &mut LatencyRecorder {
         if self.cells.len() <= at {
             self.cells.resize(at + 1, None);
         }
-        cell.latency.record(latency);
-        self.cells[at] = Some(Box::new(cell));
+        &mut self.cells[at].insert(Box::new(cell)).latency
     }
 
     /// A request that waited for so long has been served.

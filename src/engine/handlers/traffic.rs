@@ -14,7 +14,7 @@ use crate::ids::{ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
 use crate::model::Model;
 use crate::model::traffic::{Backends, Release};
 use crate::observe::Observer;
-use crate::traffic::{DataPlane, Notice, Seat, Window};
+use crate::traffic::{Notice, Plane, Seat, Window};
 use crate::units::SimTime;
 use crate::world::lives::Status;
 use crate::world::{Phase, View};
@@ -22,7 +22,7 @@ use crate::world::{Phase, View};
 /// Traffic and its servers.
 #[derive(Debug)]
 pub(in crate::engine) struct TrafficState<'m> {
-    pub(in crate::engine) plane: DataPlane<'m>,
+    pub(in crate::engine) plane: Plane<'m>,
     /// Services by class of pods.
     services: Vec<Vec<ServiceId>>,
     /// Pods that are servers.
@@ -56,7 +56,7 @@ impl<'m> TrafficState<'m> {
                 }
             }
         }
-        let plane = DataPlane::new(&model.traffic, model.cluster.zones.len(), model.seed);
+        let plane = Plane::new(&model.traffic, model.cluster.zones.len(), model.seed);
         let plane = plane.expect("balancers were checked with their parameters");
         Some(TrafficState { plane, services, seats: BTreeMap::new() })
     }
@@ -206,10 +206,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// How requests that pods of each template of a controller answered have fared while they were divided.
-    pub(in crate::engine) fn answered_of(&self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
-        let Some(state) = &self.traffic else { return Vec::new() };
-        let owners = &self.world.owners;
+    pub(in crate::engine) fn answered_of(&mut self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
         let services = self.services_of(controller);
+        let Some(state) = &mut self.traffic else { return Vec::new() };
+        state.plane.settle();
+        let owners = &self.world.owners;
         let window = |owner: &OwnerId| {
             let found = services.iter().find_map(|service| state.plane.group(*service, owner.0))?;
             Some((owners.list[owner.index()].template, found.clone()))
@@ -303,6 +304,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         if let Some(state) = &mut self.traffic {
             let view = View { model: self.model, world: &self.world };
+            state.plane.settle();
             self.observer.traffic_seen(&view, &mut state.plane);
             state.plane.begin_windows();
         }
