@@ -14,6 +14,7 @@ pub mod rollouts;
 pub mod series;
 pub mod summary;
 pub mod tables;
+pub mod traffic;
 
 pub use recorder::Recorder;
 

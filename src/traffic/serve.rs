@@ -397,7 +397,9 @@ impl<'m> DataPlane<'m> {
     pub(super) fn respond(&mut self, attempt: u32) {
         let one = &mut self.attempts[attempt];
         one.place = Place::Over;
-        if let Some(span) = self.spans.get_mut(one.span) {
+        if let Some(span) = self.spans.get_mut(one.span)
+            && span.server != 0
+        {
             span.finished = self.now;
         }
         if self.is_instant {

@@ -90,6 +90,12 @@ impl Server {
         self.busy < self.workers.min(limit)
     }
 
+    /// Milli-cores that it may use at most; 0 where that is not limited.
+    pub(super) fn limit_milli(&self) -> i64 {
+        let cores = self.compute.as_ref().map_or(0.0, |compute| compute.limit_cores());
+        if cores.is_finite() { (cores * 1000.0).round() as i64 } else { 0 }
+    }
+
     /// Its number among the backends of a service.
     ///
     /// # Panics
