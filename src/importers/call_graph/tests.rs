@@ -1,0 +1,1 @@
+//! Spans by hand, with the arithmetic beside them.
