@@ -119,12 +119,7 @@ fn describe(plan: &mut OperationPlan, requests: &[Request], children: &[Vec<u32>
     plan.stages = stages(&facts, &all_calls, &detached, numbers.len() as u64);
 }
 
-fn calls(
-    requests: &[Request],
-    children: &[u32],
-    served: (u64, u64),
-    facts: &mut BTreeMap<Slot, SlotFacts>,
-) -> Calls {
+fn calls(requests: &[Request], children: &[u32], served: (u64, u64), facts: &mut BTreeMap<Slot, SlotFacts>) -> Calls {
     let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
     let mut calls = Calls::new();
     for &child in children {

@@ -29,10 +29,13 @@ pub const UTILISATION: f64 = 0.5;
 /// Requests a second where the spans do not say.
 pub const RATE_PER_SECOND: f64 = 100.0;
 
+/// How every imported scenario begins.
+pub const HEADING: &str = "# A call graph imported from ";
+
 /// What the scenario is made for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// The format and the names of the files, for the comment at the top.
+    /// Names of the files and the format, for the comment at the top; control characters become blanks.
     pub origin: String,
     /// Requests a second of the source, for which backends are sized. None: as many as there were traces a second, or
     /// [`RATE_PER_SECOND`] where the format has no clock.

@@ -22,6 +22,13 @@ pub struct Spans {
     pub(super) has_names: bool,
 }
 
+impl Spans {
+    /// How many operations of services were seen, those of callers included.
+    pub fn operations(&self) -> usize {
+        self.operations.len()
+    }
+}
+
 /// A span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::graph::{CallGraph, CallPlan, OperationPlan, Stage, groups_ns};
 use super::spans::Spans;
-use super::{Options, RATE_PER_SECOND, UTILISATION};
+use super::{HEADING, Options, RATE_PER_SECOND, UTILISATION};
 
 /// Numbers of operations by service and name, which is the order of the file.
 type Services<'s> = BTreeMap<&'s str, BTreeMap<&'s str, u32>>;
@@ -55,12 +55,15 @@ impl Writer<'_> {
     fn heading(&mut self, options: &Options, observed: Option<f64>) {
         let Spans { traces, list, orphans, .. } = self.spans;
         let (traces, spans, orphans, rate) = (*traces, list.len(), *orphans, number(self.rate_per_second));
-        self.line(format_args!("# A call graph imported from {}: {traces} traces, {spans} spans.", options.origin));
+        let origin: String = options.origin.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.line(format_args!("{HEADING}{origin}: {traces} traces, {spans} spans."));
         if let Some(observed) = observed {
             self.line(format_args!("# In the traces {} requests a second enter.", number(observed)));
         }
         if orphans > 0 {
-            self.line(format_args!("# {orphans} spans have a parent that is not there; nothing in this file calls them."));
+            self.line(format_args!(
+                "# {orphans} spans have a parent that is not there; nothing in this file calls them."
+            ));
         }
         if self.spans.repeated > 0 {
             let repeated = self.spans.repeated;
@@ -71,7 +74,7 @@ impl Writer<'_> {
             self.text.push_str(ASSUMPTIONS_WITHOUT_CLOCK);
         }
         self.text.push_str("apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata:\n  name: call-graph\n");
-        let description = quoted(&format!("services and latencies as in {}, at {rate} requests a second", options.origin));
+        let description = quoted(&format!("services and latencies as in {origin}, at {rate} requests a second"));
         self.line(format_args!("  description: {description}\nhorizon: 10m\ntraffic:\n  warmUp: 30s"));
     }
 
@@ -88,7 +91,9 @@ impl Writer<'_> {
             return;
         }
         let zones: Vec<String> = self.services.keys().map(|name| quoted(name)).collect();
-        self.line(format_args!("  network:\n    # Every service is a zone of its own, between which messages take their time."));
+        self.line(format_args!(
+            "  network:\n    # Every service is a zone of its own, between which messages take their time."
+        ));
         self.line(format_args!("    regions: {{imported: [{}]}}\n    pairs:", zones.join(", ")));
         for ((one, other), mut spans) in pairs {
             spans.sort_unstable();
@@ -116,8 +121,13 @@ impl Writer<'_> {
             let count = (busy / UTILISATION).ceil().clamp(1.0, 1e6);
             let (rate, utilisation) = (number(per_root * self.rate_per_second), number(busy / count));
             let zones = if has_zones { format!(", zones: [{}]", quoted(name)) } else { String::new() };
-            self.line(format_args!("    - name: {}  # {rate} requests a second, utilisation {utilisation}", quoted(name)));
-            self.line(format_args!("      external: {{count: {count}{zones}}}\n      server: {{cpu: 1, quotaPeriod: 0}}"));
+            self.line(format_args!(
+                "    - name: {}  # {rate} requests a second, utilisation {utilisation}",
+                quoted(name)
+            ));
+            self.line(format_args!(
+                "      external: {{count: {count}{zones}}}\n      server: {{cpu: 1, quotaPeriod: 0}}"
+            ));
             self.line(format_args!("      operations:"));
             for (name, number) in operations {
                 self.operation(name, &self.graph.operations[*number as usize]);
@@ -173,7 +183,10 @@ impl Writer<'_> {
     }
 
     fn sources(&mut self) {
-        self.line(format_args!("  sources:\n    - name: users\n      rate: {}/s\n      to:", number(self.rate_per_second)));
+        self.line(format_args!(
+            "  sources:\n    - name: users\n      rate: {}/s\n      to:",
+            number(self.rate_per_second)
+        ));
         let targets: BTreeSet<(&(String, String), u32)> = self.spans.operations.iter().zip(0..).collect();
         for (_, operation) in targets {
             let weight = self.graph.operations[operation as usize].entries;
