@@ -5,6 +5,7 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod call_graphs;
 mod cli;
 mod data_plane;
 mod determinism;
