@@ -15,7 +15,7 @@ use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
-use crate::traffic::DataPlane;
+use crate::traffic::Plane;
 use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
@@ -183,13 +183,13 @@ impl Observer for Recorder {
         }
     }
 
-    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         if let Some(traffic) = &mut self.traffic {
             traffic.see(view, plane);
         }
     }
 
-    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         if let Some(traffic) = &mut self.traffic {
             traffic.end(view, plane);
         }

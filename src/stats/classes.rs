@@ -56,7 +56,12 @@ impl Classes {
     #[inline]
     pub(super) fn record_many(&mut self, span_ns: u64, count: u64) {
         if count > 0 {
-            self.add(class_of(span_ns), count);
+            let mut left = count;
+            while left > 0 {
+                let part = u32::try_from(left).unwrap_or(u32::MAX);
+                self.add(class_of(span_ns), part);
+                left -= u64::from(part);
+            }
             self.count += count;
             self.sum_ns += u128::from(span_ns) * u128::from(count);
             self.min_ns = self.min_ns.min(span_ns);
@@ -163,7 +168,8 @@ impl Classes {
     pub(super) fn up_to(&self, class: usize) -> u64 {
         let Range { start, end } = self.touched();
         let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
-        counts.iter().map(|&count| u64::from(count)).sum::<u64>() + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
+        counts.iter().map(|&count| u64::from(count)).sum::<u64>()
+            + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
     /// The first class up to which at least that part of all lies; none without any.

@@ -6,7 +6,7 @@ use super::plane::{DataPlane, Notice};
 use super::spans::Span;
 use super::statistics::{Fate, ServiceStatistics, Window};
 use crate::ids::ServiceId;
-use crate::model::traffic::{Mode, Traffic};
+use crate::model::traffic::{Mode, Objective, Traffic};
 use crate::policy::ParameterError;
 use crate::rng::Seed;
 use crate::units::SimTime;
@@ -84,6 +84,16 @@ impl<'m> Plane<'m> {
         either!(self, plane => plane.compute_ns(service))
     }
 
+    /// The same since the warm-up was over.
+    pub fn measured_compute_ns(&mut self, service: ServiceId) -> u64 {
+        either!(self, plane => plane.measured_compute_ns(service))
+    }
+
+    /// What requests of sources were promised, by source: by the service that a source asks first.
+    pub fn objectives(&self) -> &[Option<Objective>] {
+        either!(self, plane => plane.objectives())
+    }
+
     /// What the windows have seen begins anew.
     pub fn begin_windows(&mut self) {
         either!(self, plane => plane.begin_windows());
@@ -126,9 +136,10 @@ impl<'m> Plane<'m> {
         either!(self, plane => plane.tell_ready(number, is_ready));
     }
 
-    /// A pod is told to end: it is not ready any more, and goes when it has answered what it has.
-    pub fn end(&mut self, number: u32) {
-        either!(self, plane => plane.end(number));
+    /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
+    /// what it has by then.
+    pub fn end(&mut self, number: u32, told_at: SimTime) {
+        either!(self, plane => plane.end(number, told_at));
     }
 
     /// A pod is gone, with all requests that are there.

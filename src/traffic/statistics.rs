@@ -157,7 +157,6 @@ impl Fate {
         }
     }
 
-<<<<<<< HEAD
     /// Counts the latencies that are not counted yet.
     #[inline(never)]
     pub(super) fn flush(&mut self, promise: Option<Objective>) {
@@ -185,7 +184,8 @@ impl Fate {
     #[inline]
     pub(super) fn is_counted(&self) -> bool {
         self.log.len() == 0
-=======
+    }
+
     /// So many requests have ended alike.
     pub(super) fn note_many(
         &mut self,
@@ -202,7 +202,6 @@ impl Fate {
             self.good += count * u64::from(is_good);
             self.window.good += count * u64::from(is_good);
         }
->>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
     }
 
     /// How many have ended.
@@ -296,16 +295,11 @@ impl ServiceStatistics {
         let column = zone.map_or(0, |zone| zone.index() + 1);
         let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
         match self.cells.get_mut(at) {
-<<<<<<< HEAD
             Some(Some(cell)) => cell.note(latency),
-            _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }, latency),
-=======
-            Some(Some(cell)) => cell.latency.record(latency),
             _ => {
                 let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
                 self.open_cell(at, cell).record(latency);
             }
->>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
         }
     }
 

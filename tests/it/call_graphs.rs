@@ -12,7 +12,7 @@ use wavetank::importers::call_graph::{HEADING, Options, read_alibaba, read_jaege
 use wavetank::observe::Observer;
 use wavetank::scenario::{Environment, load_scenario_text};
 use wavetank::stats::LatencyRecorder;
-use wavetank::traffic::DataPlane;
+use wavetank::traffic::Plane;
 use wavetank::world::View;
 
 /// A page that calls the shop over the network, then two databases at once, and leaves a message behind. Milliseconds:
@@ -31,7 +31,7 @@ trace,span,parent,service,operation,kind,start_us,duration_us
 struct Latency(LatencyRecorder);
 
 impl Observer for Latency {
-    fn traffic_ended(&mut self, _: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_ended(&mut self, _: &View<'_>, plane: &mut Plane<'_>) {
         assert_eq!(plane.sources()[0].failures(), 0);
         self.0 = plane.sources()[0].latency.recorder();
     }

@@ -6,7 +6,7 @@ use super::event_log::model;
 use wavetank::engine::Simulation;
 use wavetank::ids::ServiceId;
 use wavetank::observe::{CheckEveryEvent, Observer};
-use wavetank::traffic::{DataPlane, Outcome};
+use wavetank::traffic::{Outcome, Plane};
 use wavetank::world::View;
 
 /// How requests ended, in the order of [`Outcome::ALL`], and how long those that ended well took on average, in ms.
@@ -37,7 +37,7 @@ impl Observer for Ends {
         self.note(view);
     }
 
-    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         let fate = &plane.sources()[0];
         self.outcomes = fate.outcomes;
         self.mean_latency_ms = fate.latency.mean_interval_s(0.95).estimate * 1e3;

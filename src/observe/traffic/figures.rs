@@ -3,7 +3,7 @@
 use crate::ids::ServiceId;
 use crate::model::traffic::Objective;
 use crate::stats::{BatchMeans, LatencyRecorder, SteadyInterval, SteadyLatency};
-use crate::traffic::{Cell, DataPlane, Fate, Outcome};
+use crate::traffic::{Cell, Fate, Outcome, Plane};
 use crate::world::View;
 
 /// The confidence level of intervals.
@@ -161,7 +161,7 @@ impl Latency {
 
 impl Figures {
     /// The figures at the end of a run.
-    pub(super) fn new(view: &View<'_>, plane: &mut DataPlane<'_>, series: &[&ServiceSeries]) -> Figures {
+    pub(super) fn new(view: &View<'_>, plane: &mut Plane<'_>, series: &[&ServiceSeries]) -> Figures {
         let (traffic, now) = (&view.model.traffic, view.world.time);
         // Over no time at all there are no rates: they are NaN, as 0 / 0 is.
         let span_s = now.since(traffic.warm_up.min(now)).as_seconds();
@@ -208,7 +208,7 @@ fn latency_intervals(latency: &SteadyLatency) -> [Interval; 4] {
 
 fn service(
     view: &View<'_>,
-    plane: &mut DataPlane<'_>,
+    plane: &mut Plane<'_>,
     position: usize,
     series: &ServiceSeries,
     span_s: f64,
@@ -259,7 +259,7 @@ fn cell(view: &View<'_>, service: usize, cell: &Cell, span_s: f64) -> CellFigure
 }
 
 impl Totals {
-    fn new(plane: &DataPlane<'_>, services: &[ServiceFigures], span_s: f64) -> Totals {
+    fn new(plane: &Plane<'_>, services: &[ServiceFigures], span_s: f64) -> Totals {
         let mut latency = LatencyRecorder::default();
         let (mut requests, mut failures, mut all) = (0, 0, 0.0);
         let (mut promised, mut missed, mut allowed) = (0.0, 0.0, 0.0);

@@ -10,7 +10,7 @@ pub mod tables;
 use crate::ids::ServiceId;
 use crate::model::Model;
 use crate::stats::{BatchMeans, LatencyRecorder};
-use crate::traffic::{DataPlane, Level, Outcome, Window};
+use crate::traffic::{Level, Outcome, Plane, Window};
 use crate::units::SimTime;
 use crate::world::View;
 use figures::{Figures, ServiceSeries};
@@ -114,7 +114,7 @@ impl TrafficLog {
     }
 
     /// A window is over.
-    pub fn see(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    pub fn see(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         let now = view.world.time;
         let is_measured = self.window_begin >= view.model.traffic.warm_up;
         let span_s = now.since(self.window_begin).as_seconds();
@@ -142,7 +142,7 @@ impl TrafficLog {
     }
 
     /// The present row ends.
-    fn close_row(&mut self, now: SimTime, plane: &mut DataPlane<'_>) {
+    fn close_row(&mut self, now: SimTime, plane: &mut Plane<'_>) {
         let (time, span_s) = (self.row_begin, now.since(self.row_begin).as_seconds());
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             let id = (number > self.sources).then(|| ServiceId::from_index(number - self.sources - 1));
@@ -163,7 +163,7 @@ impl TrafficLog {
     }
 
     /// The run is over.
-    pub fn end(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    pub fn end(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         let now = view.world.time;
         if now > self.window_begin {
             self.see(view, plane);
@@ -202,7 +202,7 @@ impl Lane {
     ///
     /// # Panics
     /// When it is a source's.
-    fn service_point(&mut self, id: ServiceId, now: SimTime, span_s: f64, plane: &mut DataPlane<'_>) -> ServicePoint {
+    fn service_point(&mut self, id: ServiceId, now: SimTime, span_s: f64, plane: &mut Plane<'_>) -> ServicePoint {
         let service = self.service.as_mut().expect("it is a service's lane");
         let compute_ns = plane.compute_ns(id);
         let statistics = plane.statistics(id);

@@ -96,9 +96,12 @@ struct Attribute<'m> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Value<'m> {
-    StringValue(&'m str),
-    IntValue(String),
-    BoolValue(bool),
+    #[serde(rename = "stringValue")]
+    Text(&'m str),
+    #[serde(rename = "intValue")]
+    Int(String),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
 }
 
 /// Which part of an attempt a span is; the low bits of its id, which is never 0.
@@ -210,7 +213,7 @@ impl<'m> Writer<'m> {
     fn server_span(&self, span: &Span) -> OtlpSpan<'m> {
         let mut attributes = vec![number("wavetank.server", span.server)];
         if span.finished == SimTime::NEVER {
-            attributes.push(Attribute { key: "wavetank.unfinished", value: Value::BoolValue(true) });
+            attributes.push(Attribute { key: "wavetank.unfinished", value: Value::Bool(true) });
         }
         OtlpSpan {
             kind: KIND_SERVER,
@@ -261,7 +264,7 @@ impl<'m> Writer<'m> {
 
     fn add_outcome(&self, attributes: &mut Vec<Attribute<'m>>, outcome: Outcome, answered: SimTime) {
         attributes.push(match answered {
-            SimTime::NEVER => Attribute { key: "wavetank.unfinished", value: Value::BoolValue(true) },
+            SimTime::NEVER => Attribute { key: "wavetank.unfinished", value: Value::Bool(true) },
             _ => text("wavetank.outcome", outcome.as_str()),
         });
     }
@@ -280,9 +283,9 @@ fn span_id(number: u32, side: Side) -> String {
 }
 
 fn text<'m>(key: &'static str, text: &'m str) -> Attribute<'m> {
-    Attribute { key, value: Value::StringValue(text) }
+    Attribute { key, value: Value::Text(text) }
 }
 
 fn number(key: &'static str, number: u64) -> Attribute<'static> {
-    Attribute { key, value: Value::IntValue(number.to_string()) }
+    Attribute { key, value: Value::Int(number.to_string()) }
 }

@@ -35,6 +35,7 @@ fn service(name: &str, steps: Vec<Step>) -> Service {
         routes: Vec::new(),
         overflow: None,
         mirror: None,
+        releases: Vec::new(),
     }
 }
 

@@ -170,12 +170,16 @@ impl FluidPlane<'_> {
         self.is_stale = true;
     }
 
-    /// A pod is told to end: it is not ready any more, and goes when it has answered what it has.
-    pub fn end(&mut self, number: u32) {
+    /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
+    /// what it has by then.
+    pub fn end(&mut self, number: u32, told_at: SimTime) {
         self.tell_ready(number, false);
         let server = &mut self.servers[number];
         let refuses = self.traffic.services[server.services[0].index()].server.refuses_when_ending;
-        server.state = State::Ending { refuses };
+        server.state = State::Ending { told_at, refuses };
+        if told_at > self.now {
+            self.openings.push((told_at, server.station));
+        }
         let station = &mut self.stations[server.station];
         station.is_changed = true;
         self.is_stale = true;
@@ -188,7 +192,8 @@ impl FluidPlane<'_> {
             }
             _ => 0.0,
         };
-        let stay = SimDuration::from_seconds(stay_s.min(1e9));
+        let hook = SimDuration(told_at.0.saturating_sub(self.now.0));
+        let stay = SimDuration::from_seconds(stay_s.min(1e9)).max(hook);
         if stay == SimDuration::ZERO {
             return self.drain(number);
         }
@@ -267,7 +272,7 @@ impl FluidPlane<'_> {
         let takes = |&server: &u32| match self.servers[server].state {
             _ if self.servers[server].opens_at > self.now => false,
             State::Open => true,
-            State::Ending { refuses } => !refuses,
+            State::Ending { told_at, refuses } => !refuses || self.now < told_at,
             State::Gone => false,
         };
         let members: Vec<u32> = listed.iter().copied().filter(takes).collect();

@@ -360,7 +360,7 @@ impl FluidPlane<'_> {
             moved = moved.max((wanted - rate).abs() / wanted.max(1e-12));
             let is_alone = self.brackets.iter().filter(|bracket| bracket.is_some()).count() == 1;
             let Some(bracket) = &mut self.brackets[source] else { continue };
-            if !is_alone && pass % 15 == 0 {
+            if !is_alone && pass.is_multiple_of(15) {
                 *bracket = Bracket::default();
             }
             let next = bracket.next(rate, wanted);

@@ -179,7 +179,7 @@ impl<'m> Graph<'m> {
 /// Depth first; a node is found after all that it leads to.
 fn visit(
     node: usize,
-    marks: &mut Vec<u8>,
+    marks: &mut [u8],
     found: &mut Vec<usize>,
     has_loop: &mut bool,
     next: &dyn Fn(usize) -> Vec<usize>,

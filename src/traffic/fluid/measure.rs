@@ -286,7 +286,7 @@ impl FluidPlane<'_> {
             let again = made - made / attempts.max(1.0);
             statistics.retries += take_whole(&mut carry.retries, again);
             let begun = (made * super::flow::let_in(&self.stations[station].flow)) as u64;
-            statistics.wait.record_many(self.stations[station].flow.wait_s, begun);
+            statistics.wait.record_many(SimDuration::from_seconds(self.stations[station].flow.wait_s), begun);
             if !self.stations[station].split.is_empty() {
                 self.pour_releases(service, node, made, &outcomes, &points);
             }
@@ -350,7 +350,7 @@ fn level_product(values: &Points, factors: &mut Points, mean: f64) {
 
 /// Puts others in the place of those that are too late.
 fn drop_late(points: &mut Points, patience_s: f64) {
-    let mut known = points.iter().copied().filter(|value| *value <= patience_s).last().unwrap_or(patience_s);
+    let mut known = points.iter().copied().rfind(|value| *value <= patience_s).unwrap_or(patience_s);
     for value in points.iter_mut() {
         if *value > patience_s {
             *value = known;

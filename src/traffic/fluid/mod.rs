@@ -320,7 +320,7 @@ impl<'m> FluidPlane<'m> {
         if !self.is_warm && now >= self.traffic.warm_up {
             self.is_warm = true;
             self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
-            self.statistics.iter_mut().for_each(ServiceStatistics::forget);
+            self.statistics.iter_mut().for_each(|statistics| statistics.forget(now));
             for station in &mut self.stations {
                 station.marked_compute_s = station.compute_s;
             }
