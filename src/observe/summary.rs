@@ -75,7 +75,8 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let bound = world.pods.bound.iter().filter(|&&bound| bound != SimTime::NEVER).count();
     let percent = |part: u64, whole: u64| if whole == 0 { f64::NAN } else { 100.0 * part as f64 / whole as f64 };
     let used = (0..world.nodes.len()).filter(|&i| world.nodes.pod_count[i] > 0).count();
-    let cost: f64 = (0..world.nodes.len()).map(|i| cost_usd(view, NodeId::from_index(i))).sum();
+    // An empty sum of floats is negative zero.
+    let cost = (0..world.nodes.len()).fold(0.0, |sum, i| sum + cost_usd(view, NodeId::from_index(i)));
     let mut values = vec![world.pods.len() as f64, bound as f64, (world.pods.len() - bound) as f64];
     values.extend(Phase::ALL.map(|phase| world.pods_by_phase[phase as usize] as f64));
     // Other policies never preempt, which is no figure of theirs.

@@ -130,7 +130,7 @@ impl Family {
                 self.name, one.name, self.number, self.settings, one.settings, one.misses
             );
             println!("{line}");
-            if one.settings < 20 || one.misses > allowed || one.far > 0 || !(lean.abs() < LEAN_MAX) {
+            if one.settings < 20 || one.misses > allowed || one.far > 0 || lean.is_nan() || lean.abs() >= LEAN_MAX {
                 broken.push(line);
             }
         }
