@@ -143,14 +143,6 @@ impl BatchMeans {
         }
     }
 
-    /// Takes in a mean of so many that are no sample: there are no batches, and so there is no interval.
-    pub fn record_many(&mut self, mean: f64, count: u64) {
-        if count > 0 {
-            self.sum += mean * count as f64;
-            self.count += count;
-        }
-    }
-
     #[inline(never)]
     fn close(&mut self) {
         if push_batch(&mut self.sums, self.sum, |one, other| one + other) {
@@ -216,6 +208,13 @@ impl SpanMeans {
             }
             spans = rest;
         }
+    }
+
+    /// Takes in so many of one span, which are no sample: there are no batches, and so there is no interval. Nothing else
+    /// may be taken in then.
+    pub fn record_many(&mut self, span: SimDuration, count: u64) {
+        self.sum += u128::from(span.0) * u128::from(count);
+        self.count += count;
     }
 
     /// How many more complete the batch: their order among themselves does not matter.

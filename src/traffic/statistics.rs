@@ -138,7 +138,6 @@ impl Fate {
         }
     }
 
-<<<<<<< HEAD
     /// Counts the latencies that are not counted yet.
     #[inline(never)]
     pub(super) fn flush(&mut self, promise: Option<Objective>) {
@@ -166,24 +165,22 @@ impl Fate {
     #[inline]
     pub(super) fn is_counted(&self) -> bool {
         self.log.len() == 0
-=======
-    /// So many requests have ended alike.
-    pub(super) fn note_many(
-        &mut self,
-        outcome: Outcome,
-        latency: SimDuration,
-        objective: Option<Objective>,
-        count: u64,
-    ) {
+    }
+
+    /// So many requests have ended alike. How long they took is told to [`Fate::note_latencies`] as well.
+    pub(super) fn note_many(&mut self, outcome: Outcome, latency: SimDuration, promise: Option<Objective>, count: u64) {
         self.outcomes[outcome as usize] += count;
         self.window.note_many(outcome, latency, count);
         if outcome.is_well() {
-            self.latency.record_many(latency, count);
-            let is_good = objective.is_none_or(|objective| latency <= objective.latency);
+            let is_good = promise.is_none_or(|promise| latency <= promise.latency);
             self.good += count * u64::from(is_good);
             self.window.good += count * u64::from(is_good);
         }
->>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
+    }
+
+    /// So many of those that ended well took that long.
+    pub(super) fn note_latencies(&mut self, latency: SimDuration, count: u64) {
+        self.latency.record_many(latency, count);
     }
 
     /// How many have ended.
@@ -263,16 +260,11 @@ impl ServiceStatistics {
         let column = zone.map_or(0, |zone| zone.index() + 1);
         let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
         match self.cells.get_mut(at) {
-<<<<<<< HEAD
             Some(Some(cell)) => cell.note(latency),
-            _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }, latency),
-=======
-            Some(Some(cell)) => cell.latency.record(latency),
             _ => {
                 let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
                 self.open_cell(at, cell).record(latency);
             }
->>>>>>> c7cbec1 (Traffic by rates: first form of the fluid plane)
         }
     }
 

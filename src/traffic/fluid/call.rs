@@ -78,20 +78,23 @@ pub(super) fn last_of(parts: &[(Moments, f64, u32)]) -> Moments {
         .iter()
         .map(|(one, _, count)| one.mean + one.variance.sqrt() * (6.0 + f64::from(*count).sqrt()))
         .fold(0.0, f64::max);
-    const STEPS: u32 = 48;
+    // Simpson's rule.
+    const STEPS: u32 = 16;
     let width = (end - floor) / f64::from(STEPS);
     if width <= 0.0 {
         return Moments { mean: floor, variance: 0.0, floor };
     }
     let (mut first, mut second) = (0.0, 0.0);
-    for step in 0..STEPS {
-        let at = (f64::from(step) + 0.5) * width;
-        let below: f64 = parts
-            .iter()
-            .map(|(one, chance, count)| libm::pow(1.0 - chance * one.tail(floor + at), f64::from(*count)))
-            .product();
-        first += (1.0 - below) * width;
-        second += 2.0 * at * (1.0 - below) * width;
+    for step in 0..=STEPS {
+        let at = f64::from(step) * width;
+        let mut below = 1.0;
+        for (one, chance, count) in parts {
+            let each = 1.0 - chance * one.tail(floor + at);
+            below *= if *count == 1 { each } else { libm::pow(each, f64::from(*count)) };
+        }
+        let weight = width / 3.0 * if step == 0 || step == STEPS { 1.0 } else { f64::from(2 + 2 * (step % 2)) };
+        first += weight * (1.0 - below);
+        second += weight * 2.0 * at * (1.0 - below);
     }
     Moments { mean: floor + first, variance: (second - first * first).max(0.0), floor }
 }

@@ -168,6 +168,10 @@ fn gamma_tail(mean: f64, variance: f64, floor: f64, time: f64, more: f64) -> f64
     if body <= 1e-12 || variance <= 1e-9 * body * body {
         return if time < mean { 1.0 } else { 0.0 };
     }
+    let beyond = time - mean;
+    if beyond > 0.0 && beyond * beyond > 625.0 * variance {
+        return 0.0;
+    }
     let plain = (body * body / variance).max(0.1);
     let shape = plain + more;
     let at = (time - floor) / body * plain / shape;
