@@ -88,7 +88,6 @@ impl FluidPlane<'_> {
         }
 
         for pass in 1..=PASSES_MAX {
-            self.passes += 1;
             self.flow_forth();
             let changed = self.flow_back(span_s, pass);
             let moved = self.move_users(pass);

@@ -64,6 +64,16 @@ impl FluidPlane<'_> {
         self.pour_levels(span_s);
     }
 
+    /// Of how many points one goes into what is kept of the whole run; the other ones have their turn in other steps. Where
+    /// there are few steps all do.
+    fn stride(&self) -> usize {
+        match self.steps {
+            0..512 => 1,
+            512..4096 => 4,
+            _ => 8,
+        }
+    }
+
     /// Latencies at all nodes, callees first.
     fn draw(&mut self, round: usize) {
         for position in (0..self.graph.order.len()).rev() {
@@ -259,6 +269,8 @@ impl FluidPlane<'_> {
             let mut points = self.points[node];
             self.add_travel(&mut points, &found.travel, 131 + link * COLUMNS + 2, self.round);
             drop_late(&mut points, patience_s);
+            let answered_points = points;
+            let stride = self.stride();
             let station = self.graph.station_of[service.index()];
             let passing = self.stations[station].flow.passing * self.flows[node].passing;
             let objective = self.traffic.services[service.index()].objective;
@@ -270,17 +282,16 @@ impl FluidPlane<'_> {
                 let count = take_whole(&mut carry.attempts[at][outcome as usize], more);
                 let note = Note { operation, outcome, objective, zones: self.zones };
                 let zones: &[(Option<ZoneId>, f64)] = match outcome {
-                    Outcome::Unavailable => &[],
+                    Outcome::Unavailable => &[(None, 1.0)],
+                    _ if self.stations[station].zones.is_empty() => &[(None, 1.0)],
                     _ => &self.stations[station].zones,
                 };
-                if matches!(outcome, Outcome::Well | Outcome::Error) {
-                    each(count, &points, &mut self.cursor, |latency, count, turn| {
-                        note.add(statistics, zones, latency, count, turn)
-                    });
-                } else {
-                    let latency = SimDuration::from_seconds(found.attempts.times_s[outcome as usize]);
-                    note.add(statistics, zones, latency, count, self.cursor);
+                if !matches!(outcome, Outcome::Well | Outcome::Error) {
+                    points = [found.attempts.times_s[outcome as usize]; POINTS];
+                } else if outcome == Outcome::Error {
+                    points = answered_points;
                 }
+                note.add(statistics, zones, count, &points, stride, &mut self.cursor);
             }
             let outcomes = found.attempts.outcomes;
             let again = made - made / attempts.max(1.0);
@@ -295,6 +306,7 @@ impl FluidPlane<'_> {
 
     /// How calls of a source ended.
     fn pour_calls(&mut self, link: usize, source: usize, span_s: f64) {
+        let stride = self.stride();
         let state = &self.links[link];
         let points = self.call_points(link, self.round);
         let objective = self.objectives[source];
@@ -305,9 +317,10 @@ impl FluidPlane<'_> {
             let count = take_whole(&mut self.carries[link].calls[outcome as usize], more);
             let fate = &mut self.source_fates[source];
             if outcome.is_well() {
-                each(count, &points, &mut self.cursor, |latency, count, _| {
-                    fate.note_many(outcome, latency, objective, count)
+                each(count, &points, window_stride(stride), &mut self.cursor, |latency, count| {
+                    fate.note_many(outcome, latency, objective, count);
                 });
+                each(count, &points, stride, &mut self.cursor, |latency, count| fate.note_latencies(latency, count));
             } else {
                 let latency = if patience_s.is_finite() { patience_s } else { state.calls.time.mean };
                 fate.note_many(outcome, SimDuration::from_seconds(latency), objective, count);
@@ -377,18 +390,28 @@ fn failing_otherwise(state: &LinkFlow) -> (f64, f64) {
     if part > 0.0 { (part, time / part) } else { (0.0, 0.0) }
 }
 
-/// Divides a count among points as evenly as whole numbers allow, in turn.
-pub(super) fn each(count: u64, points: &Points, cursor: &mut usize, mut note: impl FnMut(SimDuration, u64, usize)) {
-    let (all, more) = (count / POINTS as u64, (count % POINTS as u64) as usize);
-    if all > 0 {
-        for (at, latency) in points.iter().enumerate() {
-            note(SimDuration::from_seconds(*latency), all, at);
+/// Divides a count among points, of which one in `stride` is taken, as evenly as whole numbers allow; others each time.
+pub(super) fn each(
+    count: u64,
+    points: &Points,
+    stride: usize,
+    cursor: &mut usize,
+    mut note: impl FnMut(SimDuration, u64),
+) {
+    if count == 0 {
+        return;
+    }
+    *cursor = (*cursor + 1) % POINTS;
+    let parts = POINTS / stride;
+    let (all, more) = (count / parts as u64, (count % parts as u64) as usize);
+    for part in 0..parts {
+        let own = all + u64::from(part < more);
+        if own == 0 {
+            break;
         }
+        note(SimDuration::from_seconds(points[(*cursor + part * stride) % POINTS]), own);
     }
-    for _ in 0..more {
-        *cursor = (*cursor + 1) % POINTS;
-        note(SimDuration::from_seconds(points[*cursor]), 1, *cursor);
-    }
+    *cursor += more * stride;
 }
 
 /// Where attempts are counted.
@@ -404,21 +427,26 @@ impl Note {
         &self,
         statistics: &mut ServiceStatistics,
         zones: &[(Option<ZoneId>, f64)],
-        latency: SimDuration,
         count: u64,
-        turn: usize,
+        points: &Points,
+        stride: usize,
+        cursor: &mut usize,
     ) {
-        if count == 0 {
-            return;
-        }
         let fate: &mut Fate = &mut statistics.attempts;
-        fate.note_many(self.outcome, latency, self.objective, count);
-        if zones.len() < 2 {
-            let zone = zones.first().and_then(|(zone, _)| *zone);
-            return statistics.note_many((self.operation, zone), self.outcome, latency, self.zones, count);
+        each(
+            count,
+            points,
+            if self.outcome.is_well() { window_stride(stride) } else { POINTS },
+            cursor,
+            |latency, count| {
+                fate.note_many(self.outcome, latency, self.objective, count);
+            },
+        );
+        if self.outcome.is_well() {
+            each(count, points, stride, cursor, |latency, count| fate.note_latencies(latency, count));
         }
         // By turns another zone gets what does not divide.
-        let offset = (turn as f64 + 0.5) * 0.618_033_988_749_895 % 1.0;
+        let offset = (*cursor as f64 + 0.5) * 0.618_033_988_749_895 % 1.0;
         let (mut part, mut before) = (0.0, 0);
         for (position, (zone, share)) in zones.iter().enumerate() {
             part += share;
@@ -426,10 +454,16 @@ impl Note {
                 true => count,
                 false => ((count as f64 * part + offset) as u64).min(count),
             };
-            if up_to > before {
-                statistics.note_many((self.operation, *zone), self.outcome, latency, self.zones, up_to - before);
-                before = up_to;
-            }
+            let place = (self.operation, *zone);
+            each(up_to.saturating_sub(before), points, stride, cursor, |latency, count| {
+                statistics.note_many(place, self.outcome, latency, self.zones, count);
+            });
+            before = before.max(up_to);
         }
     }
+}
+
+/// The same for windows, which are short.
+fn window_stride(stride: usize) -> usize {
+    if stride > 1 { 2 } else { 1 }
 }

@@ -104,7 +104,6 @@ pub struct FluidPlane<'m> {
     objectives: Vec<Option<Objective>>,
     is_warm: bool,
     steps: u64,
-    passes: u64,
 }
 
 impl<'m> FluidPlane<'m> {
@@ -183,7 +182,6 @@ impl<'m> FluidPlane<'m> {
             objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
             is_warm: traffic.warm_up == SimTime::ZERO,
             steps: 0,
-            passes: 0,
             graph,
         };
         for service in 0..traffic.services.len() {
@@ -202,10 +200,6 @@ impl<'m> FluidPlane<'m> {
         self.steps
     }
 
-    #[doc(hidden)]
-    pub fn passes(&self) -> u64 {
-        self.passes
-    }
     /// Moves time on to `until`, or to the instant of the first notice. Whether there are notices.
     pub fn advance(&mut self, until: SimTime) -> bool {
         while self.notices.is_empty() {

@@ -6,6 +6,8 @@
 //! utilisation at which Q would be stationary. So it is exact when nothing changes, grows as (rate - capacity) t under
 //! overload, and drains as fast afterwards. A step is one of the implicit Euler method, whose unknown is u.
 
+use std::cell::Cell;
+
 use crate::stats::queueing::whitt_factor;
 
 /// Beyond so many servers the loss formula is that of many servers (Jagerman 1974), within 1 %.
@@ -76,7 +78,7 @@ struct Stop {
 }
 
 /// Equal backends of one service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pool<'a> {
     pub backends: f64,
     pub rates: Rates<'a>,
@@ -89,7 +91,12 @@ pub(super) struct Pool<'a> {
     /// Whether requests share the servers, so that nothing hangs on how they vary.
     pub is_shared_alike: bool,
     pub quota: Option<Quota>,
+    /// Number of backends, utilisation, and how likely all servers are busy: as it was asked last.
+    pub known: Known,
 }
+
+/// See [`Pool::known`].
+pub(super) type Known = Cell<(f64, f64, f64)>;
 
 /// What comes of a step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -170,8 +177,14 @@ impl Pool<'_> {
 
     /// How likely all servers of such a number of backends are busy.
     fn chance_of(&self, backends: f64, utilisation: f64) -> f64 {
+        let (of, at, chance) = self.known.get();
+        if of == backends && at == utilisation {
+            return chance;
+        }
         let ratio = ratio(self.joined(backends), utilisation, self.capacity);
-        ratio / (1.0 - utilisation + ratio)
+        let chance = ratio / (1.0 - utilisation + ratio);
+        self.known.set((backends, utilisation, chance));
+        chance
     }
 
     /// What variability makes of the queue before so many servers.
@@ -260,7 +273,7 @@ impl Pool<'_> {
             // What listed rates have beyond as many servers as they come up to.
             Rates::Listed(rates) => {
                 let servers = (self.capacity / rates[0]).max(1.0);
-                let pooled = Pool { rates: Rates::Servers(servers), ..*self };
+                let pooled = Pool { rates: Rates::Servers(servers), known: Known::default(), ..*self };
                 self.chance_of(1.0, u) * pooled.chance_of(self.backends, u) / pooled.chance_of(1.0, u).max(1e-12)
             }
         };

@@ -2,7 +2,7 @@
 
 use super::FluidPlane;
 use super::call::{Mixture, Moments};
-use super::queue::{Delay, Pool, Quota, Rates, Spread, mean_served, worker_rates};
+use super::queue::{Delay, Known, Pool, Quota, Rates, Spread, mean_served, worker_rates};
 use super::station::{Flow, Group, Used};
 use crate::model::traffic::{Balancing, Server};
 use crate::stats::queueing::erlang_b;
@@ -300,6 +300,7 @@ impl Turn<'_> {
             service_scv,
             is_shared_alike: false,
             quota: None,
+            known: Known::default(),
         }
     }
 
@@ -332,7 +333,7 @@ impl Turn<'_> {
         let quota = Quota { quota_s: group.cores * period_s, period_s, work_s, second };
         let pool = Pool { is_shared_alike: true, ..self.pool(Rates::Servers(group.cores), group.cores / work_s, 1.0) };
         let shared = pool.steady(utilisation);
-        let stopped = Pool { quota: Some(quota), ..pool }.steady(utilisation);
+        let stopped = Pool { quota: Some(quota), known: Known::default(), ..pool }.steady(utilisation);
         if shared > 0.0 { (stopped / shared).min(1.0) } else { 1.0 }
     }
 

@@ -71,7 +71,7 @@ impl FluidPlane<'_> {
                 };
                 let count = take_whole(&mut known.left[outcome as usize], made * group.share * part);
                 let window = &mut known.window;
-                each(count, &points, &mut self.cursor, |latency, count, _| window.note_many(outcome, latency, count));
+                each(count, &points, 1, &mut self.cursor, |latency, count| window.note_many(outcome, latency, count));
             }
         }
     }
