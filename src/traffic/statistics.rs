@@ -18,6 +18,8 @@ pub struct Level {
     since: SimTime,
     /// The integral up to `since`, in units times ns.
     area: u128,
+    /// When measuring began, and the integral up to then.
+    marked: (SimTime, u128),
 }
 
 impl Level {
@@ -32,6 +34,12 @@ impl Level {
     pub(super) fn rise(&mut self, now: SimTime) {
         self.settle(now);
         self.value += 1;
+    }
+
+    /// So much more, or less.
+    pub(super) fn change(&mut self, by: i64, now: SimTime) {
+        self.settle(now);
+        self.value = self.value.checked_add_signed(by).expect("what goes had come");
     }
 
     /// One less.
@@ -61,6 +69,17 @@ impl Level {
     /// The integral up to an instant that is not before the last change, in units times ns.
     pub fn area(&self, until: SimTime) -> u128 {
         self.area + u128::from(self.value) * u128::from(until.since(self.since).0)
+    }
+
+    /// Measuring begins.
+    fn mark(&mut self, now: SimTime) {
+        self.marked = (now, self.area(now));
+    }
+
+    /// Its mean since measuring began; NaN over no time.
+    pub fn mean(&self, until: SimTime) -> f64 {
+        let (since, area) = self.marked;
+        (self.area(until) - area) as f64 / until.since(since).0 as f64
     }
 }
 
@@ -197,6 +216,12 @@ impl Fate {
     pub(super) fn begin_window(&mut self) {
         self.window.clear();
     }
+
+    /// The warm-up is over; what the window has seen stays.
+    pub(super) fn forget(&mut self) {
+        let window = std::mem::take(&mut self.window);
+        *self = Fate { window, ..Fate::default() };
+    }
 }
 
 /// Requests for one operation that were answered in one zone and ended in one way.
@@ -236,6 +261,14 @@ pub struct ServiceStatistics {
     pub in_flight: Level,
     /// Those of them that wait.
     pub waiting: Level,
+    /// Its servers, whether they are ready or not.
+    pub servers: Level,
+    /// Milli-cores that those servers may use whose CPU is limited.
+    pub limit_milli: Level,
+    /// Core-time that requests have used of servers that are gone, in ns.
+    pub(super) gone_compute_ns: u64,
+    /// Core-time used when measuring began, in ns.
+    pub(super) marked_compute_ns: u64,
     /// How long all requests that have left were there, in ns.
     pub sojourn_ns: u128,
     /// When all requests that are there came, summed up, in ns.
@@ -359,8 +392,11 @@ impl ServiceStatistics {
     }
 
     /// The warm-up is over: what was measured so far does not count.
-    pub(super) fn forget(&mut self) {
-        self.attempts = Fate::default();
+    pub(super) fn forget(&mut self, now: SimTime) {
+        self.attempts.forget();
+        for level in [&mut self.in_flight, &mut self.waiting, &mut self.servers, &mut self.limit_milli] {
+            level.mark(now);
+        }
         self.wait = SpanMeans::default();
         self.retries = 0;
         self.cells.clear();

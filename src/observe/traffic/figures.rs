@@ -152,7 +152,8 @@ impl ServiceSeries {
 impl Latency {
     fn of(recorder: &LatencyRecorder) -> Latency {
         Latency {
-            mean_s: recorder.mean_s(),
+            // Without digits that are beyond what is counted.
+            mean_s: libm::round(recorder.mean_s() * 1e12) / 1e12,
             quantiles_s: super::QUANTILES.map(|probability| recorder.quantile_s(probability)),
             max_s: recorder.max_s(),
         }

@@ -192,10 +192,10 @@ impl WithIntervals for Table {
                 .with(&format!("{name}_ci95_low"), end(|interval| interval.low))
                 .with(&format!("{name}_ci95_high"), end(|interval| interval.high));
         }
-        let correlated = |row: &Option<Intervals>| {
+        let too_short = |row: &Option<Intervals>| {
             let names = row.iter().flatten().filter(|one| one.1.is_too_short).map(|one| one.0);
             names.collect::<Vec<_>>().join(" ")
         };
-        self.with("correlated", Column::Text(rows.iter().map(correlated).collect::<TextColumn>()))
+        self.with("too_short", Column::Text(rows.iter().map(too_short).collect::<TextColumn>()))
     }
 }

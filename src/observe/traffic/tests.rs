@@ -1,7 +1,6 @@
 //! Tables of tiny models, by hand.
 
 use super::tables;
-use crate::engine::Simulation;
 use crate::ids::ServiceId;
 use crate::model::traffic::{
     Arrivals, Backends, Balancing, CallPolicy, Gap, Guard, Keys, Objective, Operation, OperationRef, Profile, Retries,
@@ -60,7 +59,7 @@ fn model(services: Vec<Service>, source: Source, horizon_s: u64) -> Model {
 }
 
 fn with_record<T>(model: &Model, look: impl FnOnce(&View<'_>, &Recorder) -> T) -> T {
-    let finished = Simulation::new(model, Recorder::new(model)).expect("the balancer is there").run();
+    let finished = testkit::observe(model, Recorder::new(model));
     look(&View { model, world: &finished.world }, &finished.observer)
 }
 
@@ -100,7 +99,7 @@ fn one_request_a_second_keeps_a_worker_busy_for_half_of_it() {
             ["in_flight_mean", "waiting_mean", "worker_utilisation_ratio", "cpu_utilisation_ratio", "good_ratio"];
         assert_eq!(columns(&tables::services(figures), &wanted)[0], ["0.5", "0", "0.5", "", "0"]);
         // 40 observations are one batch of 32, which is too few for an interval of latency; waits are in batches of one.
-        let wanted = ["latency_s_mean_ci95_low", "wait_s_mean_ci95_low", "wait_s_mean_ci95_high", "correlated"];
+        let wanted = ["latency_s_mean_ci95_low", "wait_s_mean_ci95_low", "wait_s_mean_ci95_high", "too_short"];
         assert_eq!(columns(&tables::services(figures), &wanted)[0], ["", "0", "0", ""]);
         let wanted = ["source", "count", "ok", "timeout", "latency_s_mean", "latency_s_max", "error_budget_left_ratio"];
         assert_eq!(columns(&tables::sources(figures), &wanted)[0][..6], ["users", "40", "40", "0", "0.5", "0.5"]);

@@ -106,6 +106,22 @@ pub struct FluidPlane<'m> {
     steps: u64,
 }
 
+/// What goes along a link before anything is known: every attempt is answered well.
+fn first_flow(link: &graph::Link<'_>) -> LinkFlow {
+    let well = std::array::from_fn(|at| if at == 0 { 1.0 } else { 0.0 });
+    LinkFlow {
+        calls: Calls { attempts: 1.0, outcomes: well, ..Calls::default() },
+        passing: 1.0,
+        targets: vec![TargetFlow::default(); link.targets.len()],
+        ..LinkFlow::default()
+    }
+}
+
+/// What is carried over to the first step: nothing.
+fn first_carry(link: &graph::Link<'_>) -> Carry {
+    Carry { attempts: vec![[0.0; Outcome::COUNT]; link.targets.len()], ..Carry::default() }
+}
+
 impl<'m> FluidPlane<'m> {
     /// Traffic before anything has happened, in a cluster with so many zones; servers outside the cluster are there. A model
     /// whose mode is not fluid is taken in steps of 15 s.
@@ -117,18 +133,6 @@ impl<'m> FluidPlane<'m> {
         let mut graph = Graph::new(traffic, seed);
         let (network_shapes, no_time) = network_shapes(traffic, &mut graph, seed);
         let proxies = proxy_shapes(traffic, &mut graph, seed);
-        let well = std::array::from_fn(|at| if at == 0 { 1.0 } else { 0.0 });
-        let calls = Calls { attempts: 1.0, outcomes: well, ..Calls::default() };
-        let new_link = |link: &graph::Link<'_>| LinkFlow {
-            calls,
-            passing: 1.0,
-            targets: vec![TargetFlow::default(); link.targets.len()],
-            ..LinkFlow::default()
-        };
-        let carry = |link: &graph::Link<'_>| Carry {
-            attempts: vec![[0.0; Outcome::COUNT]; link.targets.len()],
-            ..Carry::default()
-        };
         let stations = (0..graph.stations).map(|station| {
             let first = graph.station_of.iter().position(|one| *one == station).expect("a station has a service");
             Station::new(traffic, ServiceId::from_index(first))
@@ -153,8 +157,8 @@ impl<'m> FluidPlane<'m> {
             source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
             mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
             flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
-            links: graph.links.iter().map(new_link).collect(),
-            carries: graph.links.iter().map(carry).collect(),
+            links: graph.links.iter().map(first_flow).collect(),
+            carries: graph.links.iter().map(first_carry).collect(),
             stations: stations.collect(),
             members: vec![Vec::new(); graph.stations],
             deadlines: deadlines(&graph),
