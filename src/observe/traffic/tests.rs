@@ -215,6 +215,6 @@ fn check_spans(json: &[u8]) {
         assert_eq!(parent.is_none(), span["kind"] == 1);
         assert!(parent.is_none_or(|parent| ids.contains(&parent)));
     }
-    // The second attempt of 18 s reaches the server at 18.5 s, where the run's end at 19 s finds it done.
+    // The second attempt of 18 s reaches the server at 18.5 s, and is done at 19 s.
     assert!(!String::from_utf8_lossy(json).contains("unfinished"));
 }
