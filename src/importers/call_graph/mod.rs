@@ -1,13 +1,13 @@
 //! Call graphs with latencies from recorded spans, as scenario files whose services call each other alike.
 //!
 //! A scenario is what comes out, not a model: users are to read it, and to change it. Formats differ in how spans are
-//! written ([`formats`]); from there all is the same:
+//! written (`formats`); from there all is the same:
 //!
 //! 1. A client span and the server span below it are one request, and what the first takes longer is the network
-//!    ([`requests`]).
+//!    (`requests`).
 //! 2. Requests of one operation of one service are put together: the time that none of their calls covers, which calls they
-//!    make, how likely, in which order and which of them at once ([`graph`]).
-//! 3. Backends are sized, and the file is written ([`write`]).
+//!    make, how likely, in which order and which of them at once (`graph`).
+//! 3. Backends are sized, and the file is written (`write`).
 //!
 //! What is lost: calls and times are drawn independently of each other, so kinds of request that share an operation mix, and
 //! latencies that rise together in the data do not. All spans are held in memory, about 150 bytes each.
