@@ -78,7 +78,7 @@ fn write_scenario(arguments: &ImportArguments, spans: Spans) -> Result<(), Failu
     let origin = format!("{} ({})", names.collect::<Vec<_>>().join(", "), arguments.format);
     let text = call_graph::scenario(&spans, &Options { origin, rate_per_second });
     write_atomically(out, |file| file.write_all(text.as_bytes()))?;
-    say(&format!("{} operations imported: {}", spans.operations(), out.display()));
+    say(&format!("{} traces of {} spans imported: {}", spans.traces(), spans.count(), out.display()));
     Ok(())
 }
 

@@ -108,36 +108,38 @@ struct Published {
     tolerances: [f64; 3],
 }
 
+/// What is far off is explained in `docs/call-graphs.md`: pages that share an operation, branches that know of each other, and
+/// for Alibaba nine graphs of 884 that take more than two seconds, at the edge of which the 99th percentile lies.
 const PUBLISHED: &[Published] = &[
     Published {
         read: read_jaeger,
         file: "deathstarbench/hotel_load25.csv.gz",
         real_ms: [24.744, 20.901, 73.704],
-        tolerances: [9.9, 9.9, 9.9],
+        tolerances: [0.02, 0.03, 0.10],
     },
     Published {
         read: read_jaeger,
         file: "deathstarbench/hotel_load75.csv.gz",
         real_ms: [37.336, 29.141, 128.475],
-        tolerances: [9.9, 9.9, 9.9],
+        tolerances: [0.03, 0.06, 0.12],
     },
     Published {
         read: read_jaeger,
         file: "deathstarbench/media_load50.csv.gz",
         real_ms: [12.496, 11.358, 29.680],
-        tolerances: [9.9, 9.9, 9.9],
+        tolerances: [0.12, 0.10, 0.30],
     },
     Published {
         read: read_nezha,
         file: "nezha-onlineboutique/spans_2022-08-22.csv.gz",
         real_ms: [561.897, 281.948, 2400.817],
-        tolerances: [9.9, 9.9, 9.9],
+        tolerances: [0.03, 1.0, 0.6],
     },
     Published {
         read: read_alibaba,
         file: "alibaba-microservices/ms2022_callgraphs.csv.gz",
         real_ms: [90.851, 6.0, 2591.0],
-        tolerances: [9.9, 9.9, 9.9],
+        tolerances: [0.25, 0.2, 0.6],
     },
 ];
 
@@ -151,7 +153,7 @@ fn published_call_graphs_take_as_long_as_recorded() {
     for Published { read, file, real_ms, tolerances } in PUBLISHED {
         let spans = read(&[&Path::new(&data).join(file)]).unwrap();
         let text = scenario(&spans, &Options { origin: (*file).to_owned(), rate_per_second: Some(0.05) });
-        let measured = latency(&text, &[("horizon: 10m", "horizon: 300h")]);
+        let measured = latency(&text, &[("horizon: 10m", "horizon: 100h")]);
         let found = [measured.mean_s(), measured.quantile_s(0.5), measured.quantile_s(0.99)].map(|span| span * 1e3);
         println!("{file}: {found:.1?} ms, recorded {real_ms:.1?} ms");
         for ((found, real), tolerance) in found.iter().zip(real_ms).zip(tolerances) {

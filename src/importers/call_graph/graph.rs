@@ -13,6 +13,8 @@ const GROUPS: u128 = 100;
 pub(super) struct CallGraph {
     /// By number of the operation.
     pub(super) operations: Vec<OperationPlan>,
+    /// By service: how many of its requests were at work at once for one request from outside, at most.
+    pub(super) cores: BTreeMap<String, u64>,
     /// By number of the operations of caller and callee: how long messages took, one way, ns.
     pub(super) network_ns: BTreeMap<(u32, u32), Vec<u64>>,
 }
@@ -97,8 +99,46 @@ impl CallGraph {
         for (plan, numbers) in graph.operations.iter_mut().zip(&by_operation) {
             describe(plan, requests, &children, numbers);
         }
+        graph.cores = cores(spans, requests, &children);
         graph
     }
+}
+
+/// How many requests of each service were at work at once below one root, at most: they were not in each other's way, so
+/// that many cores there were.
+fn cores(spans: &Spans, requests: &[Request], children: &[Vec<u32>]) -> BTreeMap<String, u64> {
+    // By root and service: when a request begins (+1) or ceases (-1) to work.
+    let mut changes: BTreeMap<(u32, &str), Vec<(u64, i64)>> = BTreeMap::new();
+    for (number, request) in requests.iter().enumerate() {
+        let Some((start, end)) = request.served else { continue };
+        let mut root = number as u32;
+        while let Some(parent) = requests[root as usize].parent {
+            root = parent;
+        }
+        let changes = changes.entry((root, &spans.operations[request.operation as usize].0)).or_default();
+        let mut until = start;
+        for &child in &children[number] {
+            let call = requests[child as usize].call;
+            if until < call.0.min(end) {
+                changes.extend([(until, 1), (call.0.min(end), -1)]);
+            }
+            until = until.max(call.1);
+        }
+        if until < end {
+            changes.extend([(until, 1), (end, -1)]);
+        }
+    }
+    let mut cores = BTreeMap::new();
+    for ((_, service), mut changes) in changes {
+        // At one instant those that cease come first.
+        changes.sort_unstable();
+        let (mut now, most) = (0i64, cores.entry(service.to_owned()).or_insert(1u64));
+        for (_, change) in changes {
+            now += change;
+            *most = (*most).max(now.unsigned_abs());
+        }
+    }
+    cores
 }
 
 /// Fills in what an operation does, from its requests.

@@ -23,9 +23,14 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// How many operations of services were seen, those of callers included.
-    pub fn operations(&self) -> usize {
-        self.operations.len()
+    /// How many traces there are.
+    pub fn traces(&self) -> u64 {
+        self.traces
+    }
+
+    /// How many spans there are, without rows that repeat others.
+    pub fn count(&self) -> usize {
+        self.list.len()
     }
 }
 

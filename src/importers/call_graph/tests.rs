@@ -218,6 +218,27 @@ fn scenarios_are_sized_for_their_rate() {
 }
 
 #[test]
+fn backends_have_the_cores_that_requests_of_one_trace_use() {
+    // a: two at once, then another; b calls itself, and waits meanwhile; c: one after the other. The page works from 0 to 10,
+    // from 40 to 50 and from 80 on.
+    let spans = jaeger(
+        "r,,web,page,server,0,100 a1,r,a,g,server,10,20 a2,r,a,g,server,15,15 a3,r,a,g,server,30,10 \
+         b1,r,b,g,server,50,30 b2,b1,b,h,server,55,20 c1,a1,c,g,server,11,2 c2,a2,c,g,server,20,2",
+    );
+    let graph = CallGraph::new(&spans, &requests(&spans));
+    let cores: Vec<(&str, u64)> = graph.cores.iter().map(|(name, cores)| (name.as_str(), *cores)).collect();
+    assert_eq!(cores, [("a", 2), ("b", 1), ("c", 1), ("web", 1)]);
+    // Two traces at the same time do not add up.
+    let text = "trace,span,parent,service,operation,kind,start_us,duration_us\n1,r,,a,g,,0,9\n2,r,,a,g,,0,9\n";
+    let spans = read(read_jaeger, text).unwrap();
+    assert_eq!(CallGraph::new(&spans, &requests(&spans)).cores["a"], 1);
+    // (5 + 2 x 10) us at 100 000/s keep 2.5 cores busy, of 6: two backends would have 4, which is less than twice as many.
+    let options = Options { rate_per_second: Some(1e5), ..Options::default() };
+    let written = scenario(&jaeger("r,,a,g,,0,15 x,r,a,h,,5,10 y,r,a,h,,5,10"), &options);
+    assert!(written.contains("utilisation 0.416667\n      external: {count: 3}\n      server: {cpu: 2,"), "{written}");
+}
+
+#[test]
 fn everything_wrong_is_said() {
     let heading = "trace,span,parent,service,operation,kind,start_us,duration_us";
     for (rows, said) in [

@@ -118,15 +118,17 @@ impl Writer<'_> {
             let per_root = plans().map(|plan| plan.requests).sum::<u64>() as f64 / roots;
             // Cores that compute on average.
             let busy = plans().map(busy_ns).sum::<f64>() / 1e9 / roots * self.rate_per_second;
-            let count = (busy / UTILISATION).ceil().clamp(1.0, 1e6);
-            let (rate, utilisation) = (number(per_root * self.rate_per_second), number(busy / count));
+            let cores = self.graph.cores.get(*name).copied().unwrap_or(1);
+            let count = (busy / UTILISATION / cores as f64).ceil().clamp(1.0, 1e6);
+            let rate = number(per_root * self.rate_per_second);
+            let utilisation = number(busy / count / cores as f64);
             let zones = if has_zones { format!(", zones: [{}]", quoted(name)) } else { String::new() };
             self.line(format_args!(
                 "    - name: {}  # {rate} requests a second, utilisation {utilisation}",
                 quoted(name)
             ));
             self.line(format_args!(
-                "      external: {{count: {count}{zones}}}\n      server: {{cpu: 1, quotaPeriod: 0}}"
+                "      external: {{count: {count}{zones}}}\n      server: {{cpu: {cores}, quotaPeriod: 0}}"
             ));
             self.line(format_args!("      operations:"));
             for (name, number) in operations {
@@ -212,7 +214,8 @@ const ASSUMPTIONS: &str = "\
 #   its own.
 # - Calls of which most lies after the end of their caller are messages for which nobody waits (`send`).
 # - Distributions are the means of 100 groups of equal size, or all values where there are fewer.
-# - Backends have one core, and are as many as keep it below half used at the rate of this file.
+# - Backends have as many cores as requests of theirs were at work at once in one trace, since those were not in each other's
+#   way. There are as many backends as keep the cores at most half used at the rate of this file.
 ";
 
 const ASSUMPTIONS_WITHOUT_CLOCK: &str = "\
