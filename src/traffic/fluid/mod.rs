@@ -1,4 +1,25 @@
-//! Traffic by rates instead of requests.
+//! Traffic by rates instead of requests: the same model, constant for a step at a time.
+//!
+//! A step goes forth and back through the graph of calls (`flow`): rates from sources (`profile`) to those whom they call, then
+//! times and failures from those called to their callers (`call`). Backends that serve the same requests are a station
+//! (`station`, `backends`), whose queues (`serve`, `queue`) are in steady state if they are fast against a step, and grow and
+//! drain as fluid if not. What flowed is counted in the statistics that single requests fill, with latencies of quasi-random
+//! requests (`measure`, `shape`).
+//!
+//! **Choices.** Latency is drawn at 64 points a step (Latin hypercube) rather than fitted by a lognormal or gamma distribution: sums,
+//! maxima over parallel calls, retries and mixtures of backends are then exact up to the number of points, and the columns of
+//! waits are scaled to the means of the queues. A wait is nothing, or a constant and something exponential whose mean and
+//! variance are those of M/G/1. Only what decides about flows, how many are late, is a gamma fit, as it must be smooth.
+//! Modulated sources are simulated, since their bursts are what they are there for.
+//!
+//! **Errors** against single requests, in a million requests of each model: throughput 0.2 %, utilisation 0.002; the mean
+//! latency 1 % for M/G/c, processor sharing, limited queues, timeouts, users and parallel calls, 4 to 6 % for round robin, least
+//! request and two choices with up to 100 backends, for quotas and for callers whose workers wait for those called, 14 % for
+//! two choices and variable work; the 95th percentile 2 to 8 %, 19 % under quotas. `docs/traffic-fluid.md` has the table, and
+//! what is left out: chance, clumps, keys, outlier ejection, adaptive concurrency.
+//!
+//! **Cost**: O(services and links) for a step and pass, a few passes where calls fail or are late; a step in which nothing has
+//! changed costs nothing. Where backends have come or gone O(backends) once.
 
 mod backends;
 mod call;
@@ -11,6 +32,8 @@ mod serve;
 mod shape;
 mod split;
 mod station;
+#[cfg(test)]
+mod tests;
 
 use backends::Node;
 use call::Calls;

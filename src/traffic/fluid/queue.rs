@@ -19,6 +19,8 @@ const STEADY: f64 = 1e-4;
 
 /// The exponent by which few choices lie between two backends and very many.
 const BETWEEN: f64 = 1.4;
+/// How much less than queues alone those suffer from variable services that few choices keep short; fitted likewise.
+const VARIED: f64 = 0.85;
 /// What those wait longer who find no idle backend and are sent to any, over what they wait where one is free in turn.
 const BLIND: f64 = 0.85;
 
@@ -247,7 +249,9 @@ impl Pool<'_> {
                     shortest
                 } else {
                     // Between what is true of two backends and of very many; the exponent was fitted to simulations of ten.
-                    let many = ignored * few_choices(u, choices) * alone(1.0) * (1.0 - u) / u;
+                    let poisson = self.chance_of(1.0, u) * (u / (1.0 - u) + (count - servers));
+                    let varied = libm::pow(self.variability(u, servers, 1.0), VARIED);
+                    let many = ignored * few_choices(u, choices) * poisson * varied * (1.0 - u) / u;
                     libm::pow(libm::pow(shortest, BETWEEN) + libm::pow(many, BETWEEN), 1.0 / BETWEEN)
                 }
             }
