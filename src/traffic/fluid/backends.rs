@@ -65,6 +65,7 @@ impl FluidPlane<'_> {
             group: None,
             marked: Used::default(),
             used: Used::default(),
+            cores_used: 0.0,
             queue: 0.0,
             is_told: false,
             is_drained: false,
@@ -252,17 +253,13 @@ impl FluidPlane<'_> {
 
     /// Servers take with them what they have used and what waits at them.
     fn settle_servers(&mut self, station: usize) {
-        for list in 0..2 {
-            let state = &self.stations[station];
-            let numbers = if list == 0 { state.known.clone() } else { self.members[station].clone() };
-            for number in numbers {
-                let server = &mut self.servers[number];
-                let Some(group) = server.group.take() else { continue };
-                let group = &self.stations[station].groups[group];
-                server.used.compute_s += group.used.compute_s - server.marked.compute_s;
-                server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
-                server.queue = group.queue;
-            }
+        for &number in &self.members[station] {
+            let server = &mut self.servers[number];
+            let Some(group) = server.group.take() else { continue };
+            let group = &self.stations[station].groups[group];
+            server.used.compute_s += group.used.compute_s - server.marked.compute_s;
+            server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
+            (server.queue, server.cores_used) = (group.queue, group.rate.compute_s);
         }
     }
 
@@ -316,6 +313,10 @@ impl FluidPlane<'_> {
             let server = &mut self.servers[member];
             (server.group, server.marked) = (Some(place), Used::default());
         }
+        let before = std::mem::take(&mut self.members[number]);
+        for server in before.into_iter().chain(members.iter().copied()) {
+            self.servers[server].cores_used = 0.0;
+        }
         let zones = self.zones_of(&members);
         let state = &mut self.stations[number];
         (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
@@ -344,10 +345,12 @@ impl FluidPlane<'_> {
         for &one in &node.servers {
             let other = &self.servers[one];
             weight += other.cpu_weight;
-            if one != number
-                && let Some(group) = other.group
-            {
-                others += self.stations[other.station].groups.get(group).map_or(0.0, |group| group.rate.compute_s);
+            if one != number {
+                // Those of a station whose groups are being made are in none.
+                others += match other.group {
+                    Some(group) => self.stations[other.station].groups[group].rate.compute_s,
+                    None => other.cores_used,
+                };
             }
         }
         (node.cores * server.cpu_weight / weight.max(1e-12)).max(node.cores - others)

@@ -9,6 +9,7 @@ use super::call::{self, Attempts, Caller, Calls, Mixture, Moments, last_of};
 use super::graph::{Origin, Stage};
 use super::station::{Flow, Group};
 use crate::model::Dist;
+use crate::model::traffic::Balancing;
 use crate::traffic::attempt::Outcome;
 
 /// What comes to a node and what becomes of it.
@@ -52,6 +53,15 @@ pub(super) struct LinkFlow {
     /// Answers over requests, of those that end with one.
     pub passing: f64,
     pub targets: Vec<TargetFlow>,
+}
+
+impl LinkFlow {
+    /// Of a link with so many targets, before anything has failed.
+    pub(super) fn new(targets: usize) -> LinkFlow {
+        let mut calls = Calls { attempts: 1.0, ..Calls::default() };
+        calls.outcomes[Outcome::Well as usize] = 1.0;
+        LinkFlow { calls, passing: 1.0, targets: vec![TargetFlow::default(); targets], ..LinkFlow::default() }
+    }
 }
 
 /// What becomes of attempts at a target.
@@ -173,7 +183,8 @@ impl FluidPlane<'_> {
             part *= going_on;
         }
         if let Some((link, copied)) = self.graph.nodes[node].mirror {
-            self.push(link, flow.first * copied, flow.first * copied, 1.0);
+            let rate = flow.first * copied * (1.0 - self.over_rate[service]);
+            self.push(link, rate, rate, 1.0);
         }
     }
 
@@ -326,6 +337,11 @@ impl FluidPlane<'_> {
 
     /// Places of a link that call by themselves.
     fn callers_of(&self, link: usize) -> f64 {
+        let first = self.graph.links[link].targets[0].node;
+        let service = self.graph.nodes[first].target.service.index();
+        if self.traffic.services[service].balancing == Balancing::Central {
+            return 1.0;
+        }
         match self.graph.links[link].origin {
             Origin::Source(source, _) => f64::from(self.inflows[source].model.clients.max(1)),
             Origin::Node(node) => {

@@ -36,8 +36,7 @@ mod station;
 mod tests;
 
 use backends::Node;
-use call::Calls;
-use flow::{Bracket, LinkFlow, NodeFlow, TargetFlow};
+use flow::{Bracket, LinkFlow, NodeFlow};
 use graph::Graph;
 use measure::Carry;
 use profile::Inflow;
@@ -45,7 +44,6 @@ use shape::{Columns, POINTS, Points, Shape};
 use split::ReleaseWindow;
 use station::{Server, Station};
 
-use super::attempt::Outcome;
 use super::plane::{Notice, objective_of};
 use super::slab::Slab;
 use super::statistics::{Fate, ServiceStatistics};
@@ -97,6 +95,8 @@ pub struct FluidPlane<'m> {
     deadlines: Vec<f64>,
     /// Part of the attempts that is kept from backends, by service.
     guards: Vec<f64>,
+    /// Of it what comes beyond a limit of rates.
+    over_rate: Vec<f64>,
     /// Clients that balance by themselves.
     clients: u32,
     servers: Slab<Server>,
@@ -127,22 +127,6 @@ pub struct FluidPlane<'m> {
     objectives: Vec<Option<Objective>>,
     is_warm: bool,
     steps: u64,
-}
-
-/// What goes along a link before anything is known: every attempt is answered well.
-fn first_flow(link: &graph::Link<'_>) -> LinkFlow {
-    let well = std::array::from_fn(|at| if at == 0 { 1.0 } else { 0.0 });
-    LinkFlow {
-        calls: Calls { attempts: 1.0, outcomes: well, ..Calls::default() },
-        passing: 1.0,
-        targets: vec![TargetFlow::default(); link.targets.len()],
-        ..LinkFlow::default()
-    }
-}
-
-/// What is carried over to the first step: nothing.
-fn first_carry(link: &graph::Link<'_>) -> Carry {
-    Carry { attempts: vec![[0.0; Outcome::COUNT]; link.targets.len()], ..Carry::default() }
 }
 
 impl<'m> FluidPlane<'m> {
@@ -180,12 +164,13 @@ impl<'m> FluidPlane<'m> {
             source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
             mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
             flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
-            links: graph.links.iter().map(first_flow).collect(),
-            carries: graph.links.iter().map(first_carry).collect(),
+            links: graph.links.iter().map(|link| LinkFlow::new(link.targets.len())).collect(),
+            carries: graph.links.iter().map(|link| Carry::new(link.targets.len())).collect(),
             stations: stations.collect(),
             members: vec![Vec::new(); graph.stations],
             deadlines: deadlines(&graph),
             guards: vec![0.0; traffic.services.len()],
+            over_rate: vec![0.0; traffic.services.len()],
             clients: traffic.sources.iter().map(|source| source.clients.max(1)).sum::<u32>().max(1),
             servers: Slab::default(),
             gone: Vec::new(),
@@ -300,7 +285,8 @@ impl<'m> FluidPlane<'m> {
                 station.held += station.flow.rate * elapsed.as_seconds();
             }
             if station.lost > 0.0 {
-                let counted = station.flow.lost * station.flow.rate * elapsed.as_seconds();
+                let reaching = station.flow.rate * (1.0 - station.flow.unavailable);
+                let counted = station.flow.lost * reaching * elapsed.as_seconds();
                 station.lost = if counted < 1e-6 { 0.0 } else { (station.lost - counted).max(0.0) };
             }
         }

@@ -34,8 +34,9 @@ pub(super) struct Server {
     /// The group of its station that it is in, if it gets requests, and what the group had used when it came.
     pub group: Option<usize>,
     pub marked: Used,
-    /// What it used before that.
+    /// What it used before that, and cores that it used when it was last in a group.
     pub used: Used,
+    pub cores_used: f64,
     /// Requests in excess of those in service that it came with.
     pub queue: f64,
     /// Whether the cluster was told that its memory is not enough.
@@ -165,6 +166,7 @@ impl Flow {
             (self.lost, before.lost),
             (self.passing, before.passing),
             (self.overflow, before.overflow),
+            (self.failure, before.failure),
         ];
         pairs.iter().map(|(new, old)| (new - old).abs()).fold(0.0, f64::max)
     }

@@ -54,7 +54,7 @@ fn pods_serve_from_when_clients_know_of_them_until_they_are_gone() {
     // Clients know of it from 32 s on: then each has half of the 20.
     let used = plane.load_of(second).compute_ns;
     assert!((used as f64 / 14e9 - 1.0).abs() < 0.02, "{used}");
-    plane.end(first);
+    plane.end(first, seconds(60));
     // Its last answer comes soon, and the pod may go.
     assert!(plane.advance(seconds(70)));
     assert_eq!(plane.take_notices(), [Notice::Drained(PodId(0))]);

@@ -104,7 +104,7 @@ fn runs_are_equal_bit_by_bit_however_they_are_cut() {
 #[test]
 fn guards_keep_requests_away() {
     // Loss: a rate limit of 50 a second lets through half of 100; a breaker of 5 in front of 10 erlang loses what Erlang's B
-    // says, 0.5640, of what M/G/inf would hold. A copy of a fifth goes elsewhere.
+    // says, 0.5640, of what M/G/inf would hold. Of what passes a copy of a fifth goes elsewhere.
     let unlimited = || service(1, Server::default(), "random", vec![Step::Compute(exponential(0.1))]);
     let mut limited = model(vec![unlimited(), unlimited()], poisson(100.0));
     limited.services[0].guard.rate_limit = Some(crate::model::control_plane::RateLimit { per_second: 50.0, burst: 10 });
@@ -120,7 +120,7 @@ fn guards_keep_requests_away() {
         assert!((found - refused).abs() < 0.005, "{found} instead of {refused}");
         if traffic.services.len() > 1 {
             let copies = plane.statistics(ServiceId(1)).attempts.count();
-            assert!(copies.abs_diff(20_000) <= 1, "{copies}");
+            assert!(copies.abs_diff(10_000) <= 20, "{copies}");
         }
     }
 }
