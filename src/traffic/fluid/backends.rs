@@ -39,6 +39,7 @@ impl FluidPlane<'_> {
             };
             let station = server.station;
             let number = self.servers.put(server);
+            self.count_server(number, true);
             self.stations[station].ready.push(number);
         }
         self.learn(self.graph.station_of[service.index()]);
@@ -98,6 +99,7 @@ impl FluidPlane<'_> {
         };
         let (station, opens_at) = (server.station, server.opens_at);
         let number = self.servers.put(server);
+        self.count_server(number, true);
         if opens_at > self.now {
             self.openings.push((opens_at, station));
         }
@@ -106,6 +108,22 @@ impl FluidPlane<'_> {
         }
         self.nodes[seat.node as usize].servers.push(number);
         number
+    }
+
+    /// There is one server more, or less.
+    fn count_server(&mut self, number: u32, is_new: bool) {
+        let server = &self.servers[number];
+        let milli = if server.limit.is_finite() { libm::round(server.limit * 1000.0) as i64 } else { 0 };
+        for service in &server.services {
+            let statistics = &mut self.statistics[service.index()];
+            if is_new {
+                statistics.servers.rise(self.now);
+                statistics.limit_milli.change(milli, self.now);
+            } else {
+                statistics.servers.fall(self.now);
+                statistics.limit_milli.change(-milli, self.now);
+            }
+        }
     }
 
     /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
@@ -218,6 +236,7 @@ impl FluidPlane<'_> {
             self.stations[station].lost += self.stations[station].groups[group].present;
         }
         self.tell_ready(number, false);
+        self.count_server(number, false);
         self.servers[number].state = State::Gone;
         self.draining.retain(|(_, one)| *one != number);
         self.stations[station].is_changed = true;

@@ -326,7 +326,7 @@ impl<'m> FluidPlane<'m> {
         done.into_iter().for_each(|number| self.drain(number));
         if !self.is_warm && now >= self.traffic.warm_up {
             self.is_warm = true;
-            self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
+            self.source_fates.iter_mut().for_each(Fate::forget);
             self.statistics.iter_mut().for_each(|statistics| statistics.forget(now));
             for station in &mut self.stations {
                 station.marked_compute_s = station.compute_s;
