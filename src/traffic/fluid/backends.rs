@@ -19,6 +19,11 @@ pub(super) struct Node {
     pub servers: Vec<u32>,
 }
 
+/// Numbers that differ by less than a tenth are alike.
+fn level(value: f64) -> i64 {
+    if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
+}
+
 /// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
 const DRIFT: f64 = 0.1;
 
@@ -283,6 +288,36 @@ impl FluidPlane<'_> {
     }
 
     fn make_groups(&mut self, number: usize) {
+        let (members, dead) = self.taking(number);
+        let (mut groups, places) = self.alike(number, &members);
+        let state = &self.stations[number];
+        let is_shared = state.spread == Spread::Shared;
+        let total = if is_shared { state.waiting_now() } else { groups.iter().map(|group| group.queue).sum::<f64>() };
+        for group in &mut groups {
+            group.cores /= group.count;
+            // What waits where the balancer evens out is shared by all.
+            group.queue = if state.pools() { total / members.len() as f64 } else { group.queue / group.count };
+        }
+        let before = std::mem::take(&mut self.members[number]);
+        for &server in before.iter().chain(&members) {
+            let server = &mut self.servers[server];
+            (server.cores_used, server.queue) = (0.0, 0.0);
+        }
+        for (&member, place) in members.iter().zip(places) {
+            let server = &mut self.servers[member];
+            (server.group, server.marked) = (Some(place), Used::default());
+        }
+        let zones = self.zones_of(&members);
+        let state = &mut self.stations[number];
+        state.held = if members.is_empty() && is_shared { total } else { 0.0 };
+        (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
+        state.grouped_at = f64::NAN;
+        self.members[number] = members;
+        self.has_moved = true;
+    }
+
+    /// Backends of a station that clients know and that take requests, and which part of the known ones does not.
+    fn taking(&self, number: usize) -> (Vec<u32>, f64) {
         let state = &self.stations[number];
         let listed = if state.model.has_shared_queue { &state.ready } else { &state.known };
         let takes = |&server: &u32| match self.servers[server].state {
@@ -293,22 +328,23 @@ impl FluidPlane<'_> {
         };
         let members: Vec<u32> = listed.iter().copied().filter(takes).collect();
         let dead = 1.0 - members.len() as f64 / (listed.len() as f64).max(1.0);
-        let mut groups: Vec<Group> = Vec::new();
-        let mut places: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
-        let pools = state.evens_out || state.spread == Spread::Shared;
+        (members, dead)
+    }
+
+    /// Groups of backends that are alike, with sums of what they have, and the group of each.
+    fn alike(&self, number: usize, members: &[u32]) -> (Vec<Group>, Vec<usize>) {
+        let state = &self.stations[number];
         let has_quota = state.model.server.quota_period > SimDuration::ZERO;
-        let mut assigned = Vec::with_capacity(members.len());
-        for &member in &members {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut known: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
+        let mut places = Vec::with_capacity(members.len());
+        for &member in members {
             let server = &self.servers[member];
             let share = self.node_share(member);
             let cores = server.limit.min(share);
-            let level = |value: f64| {
-                if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
-            };
-            let waiting = if pools { 0 } else { level(1.0 + server.queue) };
+            let waiting = if state.pools() { 0 } else { level(1.0 + server.queue) };
             let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
-            let key = (server.release, exact, [level(cores), waiting]);
-            let place = *places.entry(key).or_insert_with(|| {
+            let place = *known.entry((server.release, exact, [level(cores), waiting])).or_insert_with(|| {
                 let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
                 groups.push(Group { speed, weight, failure, release, ..Group::default() });
                 groups.len() - 1
@@ -318,31 +354,9 @@ impl FluidPlane<'_> {
             group.cores += cores;
             group.has_quota |= has_quota && server.limit.is_finite() && server.limit <= share;
             group.queue += server.queue;
-            assigned.push(place);
+            places.push(place);
         }
-        // What waits where the balancer evens out is shared by all.
-        let is_shared = state.spread == Spread::Shared;
-        let total = if is_shared { state.waiting_now() } else { groups.iter().map(|group| group.queue).sum::<f64>() };
-        let held = if members.is_empty() && is_shared { total } else { 0.0 };
-        for group in &mut groups {
-            group.cores /= group.count;
-            group.queue = if pools { total / members.len() as f64 } else { group.queue / group.count };
-        }
-        for (&member, place) in members.iter().zip(assigned) {
-            let server = &mut self.servers[member];
-            (server.group, server.marked) = (Some(place), Used::default());
-        }
-        let before = std::mem::take(&mut self.members[number]);
-        for server in before.into_iter().chain(members.iter().copied()) {
-            self.servers[server].cores_used = 0.0;
-        }
-        let zones = self.zones_of(&members);
-        let state = &mut self.stations[number];
-        (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
-        state.held = held;
-        self.members[number] = members;
-        self.stations[number].grouped_at = f64::NAN;
-        self.has_moved = true;
+        (groups, places)
     }
 
     fn zones_of(&self, members: &[u32]) -> Vec<(Option<crate::ids::ZoneId>, f64)> {

@@ -23,6 +23,7 @@
 
 mod backends;
 mod call;
+mod finite;
 mod flow;
 mod graph;
 mod measure;

@@ -2,7 +2,8 @@
 
 use super::FluidPlane;
 use super::call::{Mixture, Moments};
-use super::queue::{Delay, Known, Pool, Quota, Rates, Spread, mean_served, worker_rates};
+use super::finite::{mean_served, worker_rates};
+use super::queue::{Delay, Known, Pool, Quota, Rates, Spread};
 use super::station::{Flow, Group, Used};
 use crate::model::traffic::{Balancing, Server};
 use crate::stats::queueing::erlang_b;
