@@ -108,6 +108,24 @@ pub(super) struct Attempts {
     pub well: Moments,
 }
 
+impl Attempts {
+    /// Adds a part of the attempts.
+    pub(super) fn add(&mut self, share: f64, one: &Attempts) {
+        for at in 0..Outcome::COUNT {
+            self.add_outcome(at, share * one.outcomes[at], one.times_s[at]);
+        }
+    }
+
+    /// Adds a part that ends in one way after a time.
+    fn add_outcome(&mut self, at: usize, part: f64, time_s: f64) {
+        let sum = self.outcomes[at] + part;
+        if sum > 0.0 {
+            self.times_s[at] = (self.times_s[at] * self.outcomes[at] + time_s * part) / sum;
+        }
+        self.outcomes[at] = sum;
+    }
+}
+
 /// What becomes of calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calls {
@@ -166,21 +184,13 @@ pub(super) fn attempts(
 ) -> Attempts {
     let mut found = Attempts::default();
     for &(outcome, part, time_s) in refusals {
-        let at = outcome as usize;
-        let sum = found.outcomes[at] + part;
-        if sum > 0.0 {
-            found.times_s[at] = (found.times_s[at] * found.outcomes[at] + time_s * part) / sum;
-        }
-        found.outcomes[at] = sum;
+        found.add_outcome(outcome as usize, part, time_s);
     }
     let patience_s = patience_s(policy);
     let late = if patience_s.is_finite() { let_in * stay.tail(patience_s) } else { 0.0 };
     let in_time = let_in - late;
-    let timeout = Outcome::Timeout as usize;
     if late > 0.0 {
-        let sum = found.outcomes[timeout] + late;
-        found.times_s[timeout] = (found.times_s[timeout] * found.outcomes[timeout] + patience_s * late) / sum;
-        found.outcomes[timeout] = sum;
+        found.add_outcome(Outcome::Timeout as usize, late, patience_s);
     }
     found.well = *stay;
     if late > 1e-9 {
@@ -193,10 +203,9 @@ pub(super) fn attempts(
     if let Some(hedging) = policy.hedging {
         hedge(&mut found.well, hedging.after.as_seconds());
     }
-    found.outcomes[Outcome::Error as usize] += in_time * error;
-    found.times_s[Outcome::Error as usize] = found.well.mean;
-    found.outcomes[Outcome::Well as usize] += in_time * (1.0 - error);
-    found.times_s[Outcome::Well as usize] = found.well.mean;
+    let time_s = found.well.mean;
+    found.add_outcome(Outcome::Error as usize, in_time * error, time_s);
+    found.add_outcome(Outcome::Well as usize, in_time * (1.0 - error), time_s);
     found
 }
 

@@ -9,6 +9,7 @@ use super::call::{self, Attempts, Caller, Calls, Mixture, Moments, last_of};
 use super::graph::{Origin, Stage};
 use super::station::{Flow, Group};
 use crate::model::Dist;
+use crate::model::traffic::Balancing;
 use crate::traffic::attempt::Outcome;
 
 /// What comes to a node and what becomes of it.
@@ -52,6 +53,15 @@ pub(super) struct LinkFlow {
     /// Answers over requests, of those that end with one.
     pub passing: f64,
     pub targets: Vec<TargetFlow>,
+}
+
+impl LinkFlow {
+    /// Of a link with so many targets, before anything has failed.
+    pub(super) fn new(targets: usize) -> LinkFlow {
+        let mut calls = Calls { attempts: 1.0, ..Calls::default() };
+        calls.outcomes[Outcome::Well as usize] = 1.0;
+        LinkFlow { calls, passing: 1.0, targets: vec![TargetFlow::default(); targets], ..LinkFlow::default() }
+    }
 }
 
 /// What becomes of attempts at a target.
@@ -173,7 +183,8 @@ impl FluidPlane<'_> {
             part *= going_on;
         }
         if let Some((link, copied)) = self.graph.nodes[node].mirror {
-            self.push(link, flow.first * copied, flow.first * copied, 1.0);
+            let rate = flow.first * copied * (1.0 - self.over_rate[service]);
+            self.push(link, rate, rate, 1.0);
         }
     }
 
@@ -261,51 +272,11 @@ impl FluidPlane<'_> {
     /// What the calls of a link come to.
     fn judge(&mut self, link: usize, pass: u32) -> f64 {
         let model = &self.graph.links[link];
-        let state = &self.links[link];
-        let mut sum = Attempts::default();
-        let (mut well, mut whole, mut ends, mut passed) = (Mixture::default(), 0.0, 0.0, 0.0);
-        let mut doomed = 0.0;
-        let mut max_retries = None;
-        let mut found = Vec::with_capacity(model.targets.len());
-        for (target, known) in model.targets.iter().zip(&state.targets) {
-            let flow = &self.flows[target.node];
-            let service = self.graph.nodes[target.node].target.service.index();
-            max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
-            let station = &self.stations[self.graph.station_of[service]].flow;
-            let stay = flow.stay.plus(&known.travel.time);
-            let guard = self.guards[service];
-            let rest = (1.0 - guard) * (1.0 - station.unavailable);
-            let refusals = [
-                (Outcome::Refused, guard, 0.0),
-                (Outcome::Unavailable, (1.0 - guard) * station.unavailable, 0.0),
-                (Outcome::Refused, rest * station.refused, known.travel.time.mean),
-                (Outcome::Timeout, rest * station.expired, call::patience_s(model.policy).min(1e9)),
-                (Outcome::Lost, rest * (1.0 - station.refused - station.expired) * station.lost, stay.mean),
-            ];
-            let one = call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals);
-            let share = if state.rate > 0.0 { known.share } else { target.share };
-            for at in 0..Outcome::COUNT {
-                let part = share * one.outcomes[at];
-                let both = sum.outcomes[at] + part;
-                if both > 0.0 {
-                    sum.times_s[at] = (sum.times_s[at] * sum.outcomes[at] + one.times_s[at] * part) / both;
-                }
-                sum.outcomes[at] = both;
-            }
-            let answered = one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize];
-            ends += share * answered;
-            passed += share * answered * station.passing * flow.passing;
-            whole += share;
-            doomed += share * flow.doomed;
-            well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
-            found.push(one);
-        }
-        if whole > 0.0 {
-            sum.outcomes.iter_mut().for_each(|part| *part /= whole);
-            doomed /= whole;
-        }
-        sum.well = well.moments();
-        let caller = Caller { rate: state.rate, clients: self.callers_of(link), max_retries };
+        let mut found: Vec<Attempts> = (0..model.targets.len()).map(|at| self.attempts_at(link, at)).collect();
+        let (sum, doomed, passing) = self.attempts_together(link, &found);
+        let service = self.graph.nodes[model.targets[0].node].target.service.index();
+        let max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
+        let caller = Caller { rate: self.links[link].rate, clients: self.callers_of(link), max_retries };
         let mut calls = call::calls(model.policy, &sum, doomed, caller);
         if calls.doomed_attempts > 0.0 {
             found.iter_mut().for_each(|one| count_doomed(one, &calls));
@@ -314,7 +285,6 @@ impl FluidPlane<'_> {
         // From the tenth pass on half of the way is gone, so that what swings comes to rest.
         let weight = if pass > 10 { 0.5 } else { 1.0 };
         calls.attempts = state.calls.attempts + weight * (calls.attempts - state.calls.attempts);
-        let passing = if ends > 0.0 { passed / ends } else { 1.0 };
         let changed = (calls.attempts - state.calls.attempts)
             .abs()
             .max((calls.failing() - state.calls.failing()).abs())
@@ -324,8 +294,59 @@ impl FluidPlane<'_> {
         changed
     }
 
+    /// What attempts at a target of a link come to.
+    fn attempts_at(&self, link: usize, at: usize) -> Attempts {
+        let model = &self.graph.links[link];
+        let travel = &self.links[link].targets[at].travel.time;
+        let node = model.targets[at].node;
+        let flow = &self.flows[node];
+        let service = self.graph.nodes[node].target.service.index();
+        let station = &self.stations[self.graph.station_of[service]].flow;
+        let stay = flow.stay.plus(travel);
+        let guard = self.guards[service];
+        let rest = (1.0 - guard) * (1.0 - station.unavailable);
+        let refusals = [
+            (Outcome::Refused, guard, 0.0),
+            (Outcome::Unavailable, (1.0 - guard) * station.unavailable, 0.0),
+            (Outcome::Refused, rest * station.refused, travel.mean),
+            (Outcome::Timeout, rest * station.expired, call::patience_s(model.policy).min(1e9)),
+            (Outcome::Lost, rest * (1.0 - station.refused - station.expired) * station.lost, stay.mean),
+        ];
+        call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals)
+    }
+
+    /// The same for all targets of a link together, with the part of the requests that is doomed, and answers over requests of
+    /// those that end with one.
+    fn attempts_together(&self, link: usize, found: &[Attempts]) -> (Attempts, f64, f64) {
+        let (model, state) = (&self.graph.links[link], &self.links[link]);
+        let (mut sum, mut well) = (Attempts::default(), Mixture::default());
+        let (mut whole, mut doomed, mut ends, mut passed) = (0.0, 0.0, 0.0, 0.0);
+        for ((target, known), one) in model.targets.iter().zip(&state.targets).zip(found) {
+            let flow = &self.flows[target.node];
+            let service = self.graph.nodes[target.node].target.service.index();
+            let station = &self.stations[self.graph.station_of[service]].flow;
+            let share = if state.rate > 0.0 { known.share } else { target.share };
+            sum.add(share, one);
+            well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
+            let answered = share * (one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize]);
+            whole += share;
+            doomed += share * flow.doomed;
+            ends += answered;
+            passed += answered * station.passing * flow.passing;
+        }
+        let whole = f64::max(whole, 1e-300);
+        sum.outcomes.iter_mut().for_each(|part| *part /= whole);
+        sum.well = well.moments();
+        (sum, doomed / whole, if ends > 0.0 { passed / ends } else { 1.0 })
+    }
+
     /// Places of a link that call by themselves.
     fn callers_of(&self, link: usize) -> f64 {
+        let first = self.graph.links[link].targets[0].node;
+        let service = self.graph.nodes[first].target.service.index();
+        if self.traffic.services[service].balancing == Balancing::Central {
+            return 1.0;
+        }
         match self.graph.links[link].origin {
             Origin::Source(source, _) => f64::from(self.inflows[source].model.clients.max(1)),
             Origin::Node(node) => {
