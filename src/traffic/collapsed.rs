@@ -99,6 +99,19 @@ impl Passage {
     }
 }
 
+impl Part {
+    /// Requests that have not ended.
+    pub(super) fn in_flight(&self) -> usize {
+        self.passages.len()
+    }
+
+    /// The services of those that are at a server, and whether they wait.
+    pub(super) fn present(&self, now: SimTime) -> impl Iterator<Item = (ServiceId, bool)> + '_ {
+        let at_servers = self.passages.iter().filter(|passage| is_some(passage.server));
+        at_servers.map(move |passage| (passage.operation.service, passage.start() >= now))
+    }
+}
+
 /// When the workers of a server are free.
 #[derive(Clone, Debug)]
 pub(super) enum Workers {
@@ -404,6 +417,7 @@ fn is_collapsible(service: &Service) -> bool {
         && is_blind
         && is_leaf
         && service.routes.is_empty()
+        && service.releases.is_empty()
 }
 
 #[cfg(test)]
