@@ -26,6 +26,15 @@ pub(super) struct Classes {
     max_ns: u64,
 }
 
+/// What spans come to together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) count: u64,
+    pub(super) sum_ns: u128,
+    min_ns: u64,
+    max_ns: u64,
+}
+
 impl Default for Classes {
     fn default() -> Self {
         let (counts, spilt) = (Vec::new(), BTreeMap::new());
@@ -45,31 +54,38 @@ impl Classes {
     /// Takes one span in.
     #[inline]
     pub(super) fn record(&mut self, span_ns: u64) {
-        self.add(class_of(span_ns), 1);
-        self.count += 1;
-        self.sum_ns += u128::from(span_ns);
-        self.min_ns = self.min_ns.min(span_ns);
-        self.max_ns = self.max_ns.max(span_ns);
+        self.record_all(std::iter::once(span_ns), |_| ());
     }
 
-    /// Takes spans in.
+    /// Takes spans in, and gives the class of each; what they come to together.
     #[inline]
-    pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>) {
-        let (mut count, mut sum_ns, mut min_ns, mut max_ns) = (0, 0, self.min_ns, self.max_ns);
+    pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>, mut also: impl FnMut(usize)) -> Extent {
+        let mut extent = Extent { count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 };
         for span_ns in spans_ns {
-            self.add(class_of(span_ns), 1);
-            count += 1;
-            sum_ns += u128::from(span_ns);
-            min_ns = min_ns.min(span_ns);
-            max_ns = max_ns.max(span_ns);
+            let class = class_of(span_ns);
+            self.add(class, 1);
+            also(class);
+            extent.count += 1;
+            extent.sum_ns += u128::from(span_ns);
+            extent.min_ns = extent.min_ns.min(span_ns);
+            extent.max_ns = extent.max_ns.max(span_ns);
         }
-        self.count += count;
-        self.sum_ns += sum_ns;
-        (self.min_ns, self.max_ns) = (min_ns, max_ns);
+        self.extend(extent);
+        extent
     }
 
+    /// Takes in what spans come to together whose classes are counted by [`Classes::add`].
     #[inline]
-    fn add(&mut self, class: usize, count: u32) {
+    pub(super) fn extend(&mut self, by: Extent) {
+        self.count += by.count;
+        self.sum_ns += by.sum_ns;
+        self.min_ns = self.min_ns.min(by.min_ns);
+        self.max_ns = self.max_ns.max(by.max_ns);
+    }
+
+    /// Counts spans of a class.
+    #[inline]
+    pub(super) fn add(&mut self, class: usize, count: u32) {
         let known = self.counts.get_mut(class.wrapping_sub(self.first));
         match known.map(|known| (known.checked_add(count), known)) {
             Some((Some(more), known)) => *known = more,
@@ -174,10 +190,8 @@ impl Classes {
             }
         }
         other.spilt.iter().for_each(|(class, count)| *self.spilt.entry(*class).or_default() += count);
-        self.count += other.count;
-        self.sum_ns += other.sum_ns;
-        self.min_ns = self.min_ns.min(other.min_ns);
-        self.max_ns = self.max_ns.max(other.max_ns);
+        let Classes { count, sum_ns, min_ns, max_ns, .. } = *other;
+        self.extend(Extent { count, sum_ns, min_ns, max_ns });
     }
 
     /// Forgets everything but the memory.
@@ -230,7 +244,7 @@ mod tests {
             let spans = spans(seed, count);
             let mut theirs = Histogram::<u64>::new_with_bounds(1, u64::MAX >> 1, 3).expect("bounds");
             let mut own = Classes::default();
-            own.record_all(spans.iter().copied());
+            own.record_all(spans.iter().copied(), |_| ());
             spans.iter().for_each(|&span| theirs.record(span).expect("within the bounds"));
             let classes: Vec<(u64, u64)> =
                 theirs.iter_recorded().map(|class| (class.value_iterated_to(), class.count_at_value())).collect();
@@ -260,7 +274,7 @@ mod tests {
         merged.clear();
         assert_eq!(merged, Classes::default());
         // What was cleared counts anew, in the memory that it has.
-        merged.record_all(some.iter().copied());
+        merged.record_all(some.iter().copied(), |_| ());
         assert_eq!(merged, recorded(&some));
         assert_ne!(merged, recorded(&others));
     }
