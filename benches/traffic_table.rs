@@ -41,7 +41,9 @@ fn main() {
     let picks = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let cells: Vec<Cell> = Cell::all().into_iter().filter(|cell| picks(cell.name)).collect();
     if !cells.is_empty() {
-        println!("| model | loop with events | recursion | with events | as it runs | events / loop | as it runs / loop |");
+        println!(
+            "| model | loop with events | recursion | with events | as it runs | events / loop | as it runs / loop |"
+        );
         println!("|{}", " --- |".repeat(7));
         cells.iter().for_each(row);
         println!("\nmillion requests a second; medians of {TURNS} turns\n");

@@ -294,3 +294,8 @@ pub(crate) fn scores_of<S: Scorer>(mut scorer: S, model: &Model, world: &World, 
     };
     (0..world.nodes.len()).map(NodeId::from_index).map(score).collect()
 }
+
+/// Runs a model to its end under the eyes of an observer, which is given back.
+pub(crate) fn observe<O: crate::observe::Observer>(model: &Model, observer: O) -> crate::engine::Finished<O> {
+    crate::engine::Simulation::new(model, observer).expect("the policies are there").run()
+}

@@ -162,7 +162,8 @@ impl<'m> Wavetank<'m> {
 
 pub fn plane(traffic: &Traffic, with_events: bool) -> DataPlane<'_> {
     let seed = Seed { base: 1, replication: 0 };
-    let plane = if with_events { DataPlane::with_events_only(traffic, 0, seed) } else { DataPlane::new(traffic, 0, seed) };
+    let plane =
+        if with_events { DataPlane::with_events_only(traffic, 0, seed) } else { DataPlane::new(traffic, 0, seed) };
     plane.expect("a valid model")
 }
 

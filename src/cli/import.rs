@@ -1,39 +1,94 @@
 //! `wavetank import`.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::generate::write_trace;
 use super::{Failure, say};
-use crate::importers::{IMPORTERS, find};
+use crate::importers::call_graph::{self, Options, Spans};
+use crate::importers::{IMPORTERS, ImportError, Importer, Reader, find};
+use crate::results::write_atomically;
 use crate::rng::Seed;
+use crate::units::parse_rate;
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
-    /// Format of the files
+    /// Format of the files; an unknown one lists those that are known
     format: String,
     /// The files, in the order that the format asks for
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Directory that gets nodes.csv and pods.csv, in the format of the openb trace
-    #[arg(short, long, value_name = "DIR")]
+    /// Directory that gets nodes.csv and pods.csv, in the format of the openb trace; for call graphs the scenario file
+    #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
+    /// For call graphs: requests that enter, such as 100/s, for which backends are sized [default: as in the files, or 100/s]
+    #[arg(long)]
+    rate: Option<String>,
 }
 
 pub(super) fn run(arguments: &ImportArguments) -> Result<(), Failure> {
     let Some(importer) = find(&arguments.format) else {
-        let known: Vec<String> =
-            IMPORTERS.iter().map(|row| format!("  {}  {} ({})", row.name, row.summary, row.files)).collect();
+        let known: Vec<String> = IMPORTERS.iter().map(listed).collect();
         let message = format!("error: unknown format `{}`; known formats:\n{}", arguments.format, known.join("\n"));
         return Err(Failure::Input(message));
     };
     let files: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
-    let (cluster, workload) = (importer.read)(&files, Seed { base: 0, replication: 0 }).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|error| format!("error: {error}")).collect();
-        Failure::Input(lines.join("\n"))
-    })?;
-    write_trace(&arguments.out, &cluster, &workload)?;
-    say(&format!("{} nodes imported: {}", cluster.nodes.len(), arguments.out.display()));
+    match importer.read {
+        Reader::Spans(read) => write_scenario(arguments, read(&files).map_err(refused)?),
+        Reader::Trace(_) if arguments.rate.is_some() => {
+            let message = format!("error: --rate is for call graphs, which `{}` is not: leave it out", importer.name);
+            Err(Failure::Input(message))
+        }
+        Reader::Trace(read) => {
+            let (cluster, workload) = read(&files, Seed { base: 0, replication: 0 }).map_err(refused)?;
+            write_trace(&arguments.out, &cluster, &workload)?;
+            say(&format!("{} nodes imported: {}", cluster.nodes.len(), arguments.out.display()));
+            Ok(())
+        }
+    }
+}
+
+fn listed(importer: &Importer) -> String {
+    let Importer { name, summary, files, read, .. } = importer;
+    format!("  {name}  {summary}: from {files} to {}", read.result())
+}
+
+fn refused(errors: Vec<ImportError>) -> Failure {
+    let lines: Vec<String> = errors.iter().map(|error| format!("error: {error}")).collect();
+    Failure::Input(lines.join("\n"))
+}
+
+fn write_scenario(arguments: &ImportArguments, spans: Spans) -> Result<(), Failure> {
+    let rate_per_second = match arguments.rate.as_deref().map(|text| (text, parse_rate(text))) {
+        None => None,
+        Some((_, Ok(rate))) if rate > 0.0 => Some(rate),
+        Some((text, Ok(_))) => return Err(Failure::Input(format!("error: --rate: `{text}` must be more than 0"))),
+        Some((_, Err(error))) => return Err(Failure::Input(format!("error: --rate: {error}"))),
+    };
+    let out = &arguments.out;
+    if !may_be_replaced(out) {
+        let message =
+            format!("error: {} exists and is no imported call graph: name another file with --out", out.display());
+        return Err(Failure::Input(message));
+    }
+    // Names alone: where files lie on this machine says nothing to whoever reads the scenario.
+    let names = arguments.files.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy());
+    let origin = format!("{} ({})", names.collect::<Vec<_>>().join(", "), arguments.format);
+    let text = call_graph::scenario(&spans, &Options { origin, rate_per_second });
+    write_atomically(out, |file| file.write_all(text.as_bytes()))?;
+    say(&format!("{} operations imported: {}", spans.operations(), out.display()));
     Ok(())
+}
+
+/// Whether there is nothing at a path that an import could destroy.
+fn may_be_replaced(path: &Path) -> bool {
+    if !path.is_file() {
+        return !path.is_dir();
+    }
+    let mut start = Vec::new();
+    let length = call_graph::HEADING.len() as u64;
+    let read = std::fs::File::open(path).and_then(|file| file.take(length).read_to_end(&mut start));
+    read.is_ok() && start == call_graph::HEADING.as_bytes()
 }

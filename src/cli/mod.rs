@@ -45,7 +45,7 @@ enum Command {
     Report(report::ReportArguments),
     /// Generate a synthetic workload
     Generate(generate::GenerateArguments),
-    /// Read a public trace, check it, and write it as nodes.csv and pods.csv
+    /// Read a public trace, check it, and write it as nodes.csv and pods.csv, or a call graph as a scenario
     Import(import::ImportArguments),
     /// Check files, and say everything that is wrong with them
     Validate(validate::ValidateArguments),

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::Failure;
 use crate::experiment::single::RunRecord;
 use crate::model::Model;
+use crate::observe::traffic::figures::{FateFigures, Figures};
 use crate::results::ResultWriter;
 use crate::scenario::Experiment;
 
@@ -122,6 +123,36 @@ pub(super) fn summary_text(model: &Model, record: &RunRecord) -> String {
         let unit = if metric.unit == "count" { "" } else { &metric.unit };
         let line = format!("  {:width$}  {:>14}  {unit}", metric.name, figure(metric.value));
         let _ = writeln!(text, "{}", line.trim_end());
+    }
+    if let Some(figures) = &record.traffic {
+        text.push_str(&traffic_text(figures));
+    }
+    text
+}
+
+/// Sources and services line by line.
+fn traffic_text(figures: &Figures) -> String {
+    const SHOWN_MAX: usize = 12;
+    const HEADINGS: [&str; 6] = ["per s", "failed %", "p50 ms", "p95 ms", "p99 ms", "workers busy %"];
+    let sources = figures.sources.iter().map(|one| (format!("from {}", one.name), &one.fate, f64::NAN));
+    let services = figures.services.iter().map(|one| (one.name.clone(), &one.fate, one.worker_utilisation));
+    let rows: Vec<(String, &FateFigures, f64)> = sources.take(SHOWN_MAX).chain(services.take(SHOWN_MAX)).collect();
+    let width = rows.iter().map(|row| row.0.chars().count()).max().unwrap_or(0);
+    let mut text = format!("\n  {:width$}", "");
+    HEADINGS.iter().for_each(|heading| text.push_str(&format!("  {heading:>14}")));
+    text.push('\n');
+    for (name, fate, utilisation) in rows {
+        let [p50, p95, p99] = fate.latency.quantiles_s.map(|seconds| seconds * 1e3);
+        let _ = write!(text, "  {name:width$}");
+        for value in [fate.rate, fate.failed_ratio * 100.0, p50, p95, p99, utilisation * 100.0] {
+            let shown = if value.is_nan() { "-".to_owned() } else { figure(value) };
+            let _ = write!(text, "  {shown:>14}");
+        }
+        text.push('\n');
+    }
+    let hidden = figures.sources.len().saturating_sub(SHOWN_MAX) + figures.services.len().saturating_sub(SHOWN_MAX);
+    if hidden > 0 {
+        let _ = writeln!(text, "  and {hidden} more in sources.csv and services.csv");
     }
     text
 }

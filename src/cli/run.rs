@@ -63,6 +63,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<(), Failure> {
     for (name, table) in &record.tables {
         directory.writer().table(&format!("{name}.csv"), table)?;
     }
+    for (name, content) in &record.files {
+        directory.writer().file(name, |out| out.write_all(content))?;
+    }
     let manifest = Manifest {
         policy: Some(model.scheduling.policy.name.clone()),
         queue: Some(model.scheduling.queue.name.clone()),

@@ -195,6 +195,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.advance(horizon);
         }
         if let Some(traffic) = &mut self.traffic {
+            traffic.plane.settle();
             self.observer.traffic_ended(&View { model: self.model, world: &self.world }, &mut traffic.plane);
         }
         self.observer.end(&View { model: self.model, world: &self.world });

@@ -3,7 +3,8 @@
 use crate::engine::{RunError, Simulation};
 use crate::model::Model;
 use crate::model::controllers::ControllerKind;
-use crate::observe::{Recorder, summary, tables};
+use crate::observe::traffic::figures::Figures;
+use crate::observe::{Recorder, summary, tables, traffic};
 use crate::results::{Metric, Table};
 use crate::world::View;
 
@@ -14,6 +15,10 @@ pub struct RunRecord {
     pub metrics: Vec<Metric>,
     /// Tables by file name, without ending; the summary is among them.
     pub tables: Vec<(&'static str, Table)>,
+    /// Other files by name, as they are written.
+    pub files: Vec<(&'static str, Vec<u8>)>,
+    /// The figures of traffic, where there is any.
+    pub traffic: Option<Figures>,
     /// Allocation and fragmentation over arrivals: arrived, allocated, fragmented share of the idle part and of the
     /// whole, in percent.
     pub packing: Vec<[f64; 4]>,
@@ -45,11 +50,15 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
     }
     let view = View { model, world: &finished.world };
     let recorder = &finished.observer;
-    let metrics = summary::summary(&view, recorder, finished.events);
+    let figures = recorder.traffic.as_ref().and_then(|traffic| traffic.figures());
+    let events = finished.events + figures.map_or(0, |figures| figures.events);
+    let metrics = summary::summary(&view, recorder, events);
     let mut record = RunRecord {
         tables: Vec::new(),
+        files: Vec::new(),
+        traffic: figures.cloned(),
         packing: recorder.packing.points(),
-        events: finished.events,
+        events,
         errors: recorder.errors.iter().map(|(message, count)| (message.clone(), *count)).collect(),
         metrics,
     };
@@ -67,6 +76,12 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         }
         if model.controllers.list.iter().any(|other| matches!(other.kind, ControllerKind::Rollout(_))) {
             add("rollouts", recorder.rollouts.table(&view));
+        }
+        if let (Some(log), Some(figures)) = (&recorder.traffic, figures) {
+            add("services", traffic::tables::services(figures));
+            add("sources", traffic::tables::sources(figures));
+            add("traffic", log.table(model));
+            record.files.extend(log.spans_json().map(|spans| ("spans.json", spans.to_vec())));
         }
         if let Some(decisions) = &recorder.decisions {
             add("decisions", decisions.table(&view));

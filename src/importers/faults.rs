@@ -9,7 +9,7 @@ use crate::ids::NodeId;
 use crate::model::faults::{Fault, FaultKind};
 use crate::units::{SimDuration, SimTime};
 
-const COLUMNS: &[ColumnName] = &[required("node"), required("start_s"), required("end_s")];
+const COLUMNS: &[ColumnName<'_>] = &[required("node"), required("start_s"), required("end_s")];
 const NODE: usize = 0;
 const START: usize = 1;
 const END: usize = 2;

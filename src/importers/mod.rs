@@ -1,4 +1,4 @@
-//! Public trace formats into the model, streaming: no file is held in memory as a whole.
+//! Public trace formats into the model, streaming: no file is held in memory as a whole, but for the spans of call graphs.
 //!
 //! One file per format, and one row in [`IMPORTERS`]. Importers collect what is wrong instead of stopping at the first
 //! problem, and say of every problem where it is and how to put it right. Cost: about 0.3 us a row.
@@ -8,8 +8,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
+pub mod call_graph;
 pub mod faults;
+pub mod instant;
 pub mod openb;
+pub mod requests;
 pub mod synthetic;
 mod table;
 pub mod usage;
@@ -55,20 +58,65 @@ pub struct Importer {
     /// Which files are expected.
     pub files: &'static str,
     /// Reads the files with default options.
-    pub read: ReadFiles,
+    pub read: Reader,
+}
+
+/// What becomes of files.
+#[derive(Clone, Copy, Debug)]
+pub enum Reader {
+    /// A cluster and a workload.
+    Trace(ReadFiles),
+    /// Spans, of which [`call_graph::scenario`] makes a scenario file.
+    Spans(ReadSpans),
+}
+
+impl Reader {
+    /// What is written in the end, in a few words.
+    pub fn result(self) -> &'static str {
+        match self {
+            Reader::Trace(_) => "nodes.csv and pods.csv",
+            Reader::Spans(_) => "a scenario file",
+        }
+    }
 }
 
 /// Reads files of one format into a cluster and a workload.
 pub type ReadFiles = fn(&[&Path], Seed) -> Result<(Cluster, Workload), Vec<ImportError>>;
 
+/// Reads spans.
+pub type ReadSpans = fn(&[&Path]) -> Result<call_graph::Spans, Vec<ImportError>>;
+
 /// Every format, by name.
-pub const IMPORTERS: &[Importer] = &[Importer {
-    name: "openb",
-    summary: "GPU cluster trace of 2023: nodes with GPUs by model, pods that share GPUs",
-    source: "github.com/alibaba/clusterdata, cluster-trace-gpu-v2023 (Weng et al., USENIX ATC 2023)",
-    files: "a node list (sn,cpu_milli,memory_mib,gpu,model) and a pod list (name,cpu_milli,memory_mib,num_gpu,gpu_milli,...)",
-    read: openb::read,
-}];
+pub const IMPORTERS: &[Importer] = &[
+    Importer {
+        name: "alibaba-call-graph",
+        summary: "call graphs of microservices of 2022, as services that call each other",
+        source: "github.com/alibaba/clusterdata, cluster-trace-microservices-v2022 (Luo et al., SoCC 2022)",
+        files: "tables of calls (graph,rpc_id,dm,rpctype,start_ms,finish_ms,...)",
+        read: Reader::Spans(call_graph::read_alibaba),
+    },
+    Importer {
+        name: "jaeger-csv",
+        summary: "spans such as those of DeathStarBench, as services that call each other",
+        source: "github.com/Sachin-A/TraceWeaver (Ashok et al., SIGCOMM 2024), its Jaeger spans one a row",
+        files: "tables of spans (trace,span,parent,service,operation,kind,start_us,duration_us)",
+        read: Reader::Spans(call_graph::read_jaeger),
+    },
+    Importer {
+        name: "nezha",
+        summary: "spans of Online Boutique by pod, as services that call each other",
+        source: "github.com/IntelligentDDS/Nezha (Yu et al., ESEC/FSE 2023)",
+        files: "tables of spans (trace,span,parent,pod,operation,start_unix_ns,duration_us)",
+        read: Reader::Spans(call_graph::read_nezha),
+    },
+    Importer {
+        name: "openb",
+        summary: "GPU cluster trace of 2023: nodes with GPUs by model, pods that share GPUs",
+        source: "github.com/alibaba/clusterdata, cluster-trace-gpu-v2023 (Weng et al., USENIX ATC 2023)",
+        files: "a node list (sn,cpu_milli,memory_mib,gpu,model) and a pod list (name,cpu_milli,memory_mib,num_gpu,gpu_milli,...)",
+        read: Reader::Trace(openb::read),
+    },
+];
 
 /// The importer of that name.
 pub fn find(name: &str) -> Option<&'static Importer> {

@@ -16,30 +16,31 @@ pub(super) struct CsvTable {
     file: String,
     /// Position of each column asked for; none when the file lacks an optional one.
     positions: Vec<Option<usize>>,
-    columns: &'static [ColumnName],
+    /// Names of the columns asked for.
+    names: Vec<String>,
     column_count: usize,
 }
 
 /// A column by name, and whether a file may lack it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ColumnName {
-    pub(super) name: &'static str,
+pub(super) struct ColumnName<'n> {
+    pub(super) name: &'n str,
     pub(super) required: bool,
 }
 
 /// A column that must be there.
-pub(super) const fn required(name: &'static str) -> ColumnName {
+pub(super) const fn required(name: &str) -> ColumnName<'_> {
     ColumnName { name, required: true }
 }
 
 /// A column that may be absent.
-pub(super) const fn optional(name: &'static str) -> ColumnName {
+pub(super) const fn optional(name: &str) -> ColumnName<'_> {
     ColumnName { name, required: false }
 }
 
 impl CsvTable {
     /// Opens a file and finds its columns; none after a problem.
-    pub(super) fn open(path: &Path, columns: &'static [ColumnName], problems: &mut Problems) -> Option<CsvTable> {
+    pub(super) fn open(path: &Path, columns: &[ColumnName<'_>], problems: &mut Problems) -> Option<CsvTable> {
         let file = path.display().to_string();
         let bytes = match open(path) {
             Ok(bytes) => bytes,
@@ -75,7 +76,8 @@ impl CsvTable {
             }
         }
         let (record, column_count) = (csv::ByteRecord::new(), heading.len());
-        Some(CsvTable { reader, record, file, positions, columns, column_count })
+        let names = columns.iter().map(|column| column.name.to_owned()).collect();
+        Some(CsvTable { reader, record, file, positions, names, column_count })
     }
 
     /// The name of the file, for messages.
@@ -164,7 +166,7 @@ impl CsvTable {
     pub(super) fn refuse(&self, column: usize, line: u64, why: &str, fix: &str, problems: &mut Problems) {
         let cell = self.cell(column);
         let shown = String::from_utf8_lossy(&cell[..cell.len().min(40)]);
-        let name = self.columns[column].name;
+        let name = &self.names[column];
         problems.push(&self.file, line, format!("column `{name}`: `{}` {why}; {fix}", shown.escape_debug()));
     }
 }
@@ -204,7 +206,7 @@ fn explain(error: &csv::Error) -> String {
     }
 }
 
-fn missing_columns(missing: &[&str], columns: &[ColumnName], heading: &[String]) -> String {
+fn missing_columns(missing: &[&str], columns: &[ColumnName<'_>], heading: &[String]) -> String {
     let all: Vec<&str> = columns.iter().filter(|column| column.required).map(|column| column.name).collect();
     let shown: String = heading.join(",").chars().take(120).collect();
     let (noun, verb) = if missing.len() == 1 { ("column", "is") } else { ("columns", "are") };

@@ -6,7 +6,7 @@ use super::table::{ColumnName, CsvTable, required};
 use super::{ImportError, Problems};
 use crate::units::SimDuration;
 
-const COLUMNS: &[ColumnName] = &[required("time_s"), required("value")];
+const COLUMNS: &[ColumnName<'_>] = &[required("time_s"), required("value")];
 const TIME: usize = 0;
 const VALUE: usize = 1;
 

@@ -14,13 +14,14 @@ pub mod rollouts;
 pub mod series;
 pub mod summary;
 pub mod tables;
+pub mod traffic;
 
 pub use recorder::Recorder;
 
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
-use crate::traffic::DataPlane;
+use crate::traffic::Plane;
 use crate::units::SimTime;
 use crate::world::View;
 
@@ -56,9 +57,9 @@ pub trait Observer {
     /// An event has been handled.
     fn event_handled(&mut self, _view: &View<'_>) {}
     /// A window of traffic is over.
-    fn traffic_seen(&mut self, _view: &View<'_>, _plane: &mut DataPlane<'_>) {}
+    fn traffic_seen(&mut self, _view: &View<'_>, _plane: &mut Plane<'_>) {}
     /// Traffic has reached the end of the run.
-    fn traffic_ended(&mut self, _view: &View<'_>, _plane: &mut DataPlane<'_>) {}
+    fn traffic_ended(&mut self, _view: &View<'_>, _plane: &mut Plane<'_>) {}
     /// The run is over.
     fn end(&mut self, _view: &View<'_>) {}
 }
@@ -79,12 +80,12 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.0.wants_explanation(view, pod) || self.1.wants_explanation(view, pod)
     }
 
-    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         self.0.traffic_seen(view, plane);
         self.1.traffic_seen(view, plane);
     }
 
-    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         self.0.traffic_ended(view, plane);
         self.1.traffic_ended(view, plane);
     }

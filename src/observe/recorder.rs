@@ -10,10 +10,12 @@ use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
 use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
+use super::traffic::TrafficLog;
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
+use crate::traffic::Plane;
 use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
@@ -36,6 +38,8 @@ pub struct Recorder {
     pub controllers: ControllerLog,
     /// How releases went.
     pub rollouts: RolloutLog,
+    /// How requests fared, where there are any.
+    pub traffic: Option<TrafficLog>,
     /// The state after every arrival, if asked for.
     pub arrivals: Option<ArrivalLog>,
     /// How often the scheduler was asked.
@@ -66,6 +70,7 @@ impl Recorder {
             decisions: model.outputs.decisions.then(DecisionLog::default),
             controllers: ControllerLog::default(),
             rollouts: RolloutLog::default(),
+            traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
             unschedulable_total: 0,
@@ -175,6 +180,18 @@ impl Observer for Recorder {
             Some(fragments) => fragments.note(node),
             None if view.world.nodes.gpu_count(node) > 0 => self.fragments = Some(Fragments::new(view)),
             None => {}
+        }
+    }
+
+    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+        if let Some(traffic) = &mut self.traffic {
+            traffic.see(view, plane);
+        }
+    }
+
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+        if let Some(traffic) = &mut self.traffic {
+            traffic.end(view, plane);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 41] = [
+const METRICS: [(&str, &str, Direction); 52] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -49,6 +49,17 @@ const METRICS: [(&str, &str, Direction); 41] = [
     ("memory_pressure_s_total", "s", Direction::Lower),
     ("cpu_contended_s_total", "s", Direction::Lower),
     ("cpu_throttled_s_total", "s", Direction::Lower),
+    ("requests_total", "count", Direction::Neutral),
+    ("requests_per_s", "1/s", Direction::Neutral),
+    ("requests_failed_ratio", "ratio", Direction::Lower),
+    ("request_latency_ms_mean", "ms", Direction::Lower),
+    ("request_latency_ms_p50", "ms", Direction::Lower),
+    ("request_latency_ms_p95", "ms", Direction::Lower),
+    ("request_latency_ms_p99", "ms", Direction::Lower),
+    ("request_latency_ms_max", "ms", Direction::Lower),
+    ("requests_in_objective_ratio", "ratio", Direction::Higher),
+    ("error_budget_spent_ratio", "ratio", Direction::Lower),
+    ("retries_ratio", "ratio", Direction::Lower),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -64,7 +75,8 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let bound = world.pods.bound.iter().filter(|&&bound| bound != SimTime::NEVER).count();
     let percent = |part: u64, whole: u64| if whole == 0 { f64::NAN } else { 100.0 * part as f64 / whole as f64 };
     let used = (0..world.nodes.len()).filter(|&i| world.nodes.pod_count[i] > 0).count();
-    let cost: f64 = (0..world.nodes.len()).map(|i| cost_usd(view, NodeId::from_index(i))).sum();
+    // An empty sum of floats is negative zero.
+    let cost = (0..world.nodes.len()).fold(0.0, |sum, i| sum + cost_usd(view, NodeId::from_index(i)));
     let mut values = vec![world.pods.len() as f64, bound as f64, (world.pods.len() - bound) as f64];
     values.extend(Phase::ALL.map(|phase| world.pods_by_phase[phase as usize] as f64));
     // Other policies never preempt, which is no figure of theirs.
@@ -81,6 +93,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.push(100.0 * recorder.fragmented_gpu_milli / totals.gpu_allocatable as f64);
     values.extend([totals.nodes_up as f64, used as f64, cost]);
     values.extend(usage(view));
+    values.extend(traffic(recorder));
     values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
     let metric = |((name, unit, better), value): (&(&str, &str, Direction), f64)| Metric {
@@ -121,6 +134,26 @@ fn usage(view: &View<'_>) -> [f64; 5] {
     let [kills, evictions, times @ ..] = sums.map(|sum| sum as f64);
     let [pressure, contended, throttled] = times.map(|ns| ns / 1e9);
     [kills, evictions, pressure, contended, throttled]
+}
+
+/// Requests of all sources from end to end since the warm-up, and attempts made again; no figures without traffic.
+fn traffic(recorder: &Recorder) -> [f64; 11] {
+    let Some(figures) = recorder.traffic.as_ref().and_then(|traffic| traffic.figures()) else { return [f64::NAN; 11] };
+    let total = &figures.total;
+    let [p50, p95, p99] = total.latency.quantiles_s.map(|seconds| seconds * 1e3);
+    [
+        total.requests as f64,
+        total.rate,
+        total.failed_ratio,
+        total.latency.mean_s * 1e3,
+        p50,
+        p95,
+        p99,
+        total.latency.max_s * 1e3,
+        total.good_ratio,
+        total.budget_spent_ratio,
+        total.retries_ratio,
+    ]
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

@@ -15,6 +15,7 @@ use super::chart::scale::{short_duration, short_number};
 use super::packing::Packing;
 use super::run::Run;
 use super::sweep::{Comparison, Sweep};
+use super::traffic::{FIGURES as SERVICE_FIGURES, Traffic};
 
 const STYLE: &str = include_str!("page/report.css");
 const TABLES_SCRIPT: &str = include_str!("page/tables.js");
@@ -27,7 +28,12 @@ const SCENARIO_CHARACTERS_MAX: usize = 100_000;
 const CARDS_MAX: usize = 8;
 
 /// Figures that a reader wants first, with their titles; those after the eighth stand in for missing ones.
-const CARDS: [(&str, &str); 18] = [
+const CARDS: [(&str, &str); 23] = [
+    ("requests_total", "Requests"),
+    ("request_latency_ms_p50", "Half took at most"),
+    ("request_latency_ms_p99", "99 % took at most"),
+    ("requests_failed_ratio", "Requests failed"),
+    ("requests_in_objective_ratio", "Met the objective"),
     ("pods_arrived", "Pods arrived"),
     ("pods_unplaced", "Pods never placed"),
     ("cpu_allocated_mean_pct", "CPU allocated, mean"),
@@ -80,6 +86,7 @@ pub(super) fn readable(metric: &str, unit: &str, value: &str) -> String {
     match unit {
         "%" | "pct" | "percent" => format!("{number:.1} %"),
         _ if metric.ends_with("_pct") => format!("{number:.1} %"),
+        "ratio" => share(number),
         "ms" => short_duration(number),
         "s" => short_duration(number * 1000.0),
         "usd" | "USD" | "dollars" => match number.abs() {
@@ -90,6 +97,17 @@ pub(super) fn readable(metric: &str, unit: &str, value: &str) -> String {
         "bytes" | "B" => format!("{} GiB", short_number(number / (1024.0 * 1024.0 * 1024.0))),
         _ if number.fract() == 0.0 && number.abs() < 1e15 => grouped(&format!("{number:.0}")),
         _ => short_number(number),
+    }
+}
+
+/// A part of a whole in percent, with more digits where it is close to none or all.
+fn share(part: f64) -> String {
+    let distance = part.abs().min((1.0 - part).abs());
+    match distance {
+        0.0 => format!("{:.0} %", 100.0 * part),
+        distance if distance >= 0.01 => format!("{:.1} %", 100.0 * part),
+        distance if distance >= 1e-4 => format!("{:.3} %", 100.0 * part),
+        _ => format!("{:.5} %", 100.0 * part),
     }
 }
 
@@ -300,6 +318,27 @@ fn run_cards(run: &Run) -> Vec<(String, String)> {
     chosen
 }
 
+/// The figures of the services in a table.
+fn services_section(traffic: &Traffic) -> String {
+    let mut columns = vec!["Service".to_owned()];
+    columns.extend(SERVICE_FIGURES.map(|(_, heading, _)| heading.to_owned()));
+    let rows = traffic.rows.iter().map(|row| {
+        let mut cells = vec![Cell::text(&row.name)];
+        cells.extend(SERVICE_FIGURES.map(|(column, _, unit)| {
+            let value = row.figures[column];
+            Cell::number(readable(column, unit, &value.to_string()), value)
+        }));
+        cells
+    });
+    let rows: Vec<Vec<Cell>> = rows.collect();
+    let note = "Attempts at each service as its callers see them, since the warm-up; services.csv has them by operation, \
+                zone and outcome, with intervals.";
+    format!(
+        "<section id=\"services\">\n<h2>Services</h2>\n<p class=\"note\">{note}</p>\n{}</section>\n",
+        table(&columns, &rows, "services.csv")
+    )
+}
+
 /// The page of a single run.
 pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     let manifest = &run.manifest;
@@ -314,6 +353,9 @@ pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     let (name, mut body) = header("Run", manifest, &facts);
     body.push_str(&cards(&run_cards(run)));
     body.push_str(&chart_section(charts));
+    if let Some(traffic) = &run.traffic {
+        body.push_str(&services_section(traffic));
+    }
     if let Some(packing) = &run.placements {
         body.push_str(&packing_section(packing));
     }

@@ -18,6 +18,7 @@ mod packing;
 mod run;
 mod run_charts;
 mod sweep;
+mod traffic;
 mod waits;
 
 #[cfg(test)]

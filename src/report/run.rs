@@ -13,6 +13,7 @@ use super::controllers::{self, Controllers};
 use super::files::{Rows, read_manifest};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
+use super::traffic::{self, Traffic};
 use super::waits::Waits;
 use super::{ReportError, ReportOptions};
 
@@ -113,6 +114,10 @@ pub(super) struct Run {
     pub(super) waits: Option<[Waits; 3]>,
     pub(super) gpu_cluster: bool,
     pub(super) controllers: Controllers,
+    /// `None` without traffic.
+    pub(super) traffic: Option<Traffic>,
+    /// Whether there was a node or a pod; some runs have traffic alone.
+    pub(super) has_cluster: bool,
     pub(super) fullness: Vec<Fullness>,
     pub(super) placements: Option<Packing>,
 }
@@ -124,7 +129,7 @@ impl Run {
         let summary = read_summary(directory)?;
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
-        let controllers = controllers::read(directory)?;
+        let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
         let nodes = read_nodes(directory)?;
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
@@ -136,9 +141,23 @@ impl Run {
             let sampled = read_node_samples(directory, nodes.as_deref().unwrap_or_default(), &heat, clock)?;
             fullness.push(sampled.unwrap_or_else(|| heat.finish()));
         }
-        let placements = nodes.is_some().then(|| placements.finish());
+        let has_cluster = traffic.is_none() || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
+        let placements = (nodes.is_some() && has_cluster).then(|| placements.finish());
         let waits = has_pods.then_some(waits);
-        Ok(Run { manifest, summary, series, packing, clock, waits, gpu_cluster, controllers, fullness, placements })
+        Ok(Run {
+            manifest,
+            summary,
+            series,
+            packing,
+            clock,
+            waits,
+            gpu_cluster,
+            controllers,
+            traffic,
+            has_cluster,
+            fullness,
+            placements,
+        })
     }
 }
 

@@ -15,7 +15,13 @@ const PREEMPTIONS: usize = 7;
 
 /// All charts that the run has data for, in the order in which a reader wants them.
 pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
-    let mut charts = Vec::new();
+    let mut charts = match &run.traffic {
+        Some(traffic) => traffic.charts(run.clock.seconds()),
+        None => Vec::new(),
+    };
+    if !run.has_cluster {
+        return charts;
+    }
     if let Some(traces) = &run.packing {
         charts.push(NamedChart::new("packing", Chart::Lines(packing_chart(traces, run.gpu_cluster))));
     }

@@ -1,5 +1,7 @@
 //! Distributions: from the file's parameters to those that are sampled.
 
+use std::collections::BTreeMap;
+
 use super::spec::{DistributionSpec, Duration};
 use crate::model::Dist;
 
@@ -49,6 +51,8 @@ pub(super) fn distribution(spec: &DistributionSpec) -> Result<Dist, String> {
                 }),
             }
         }
+        DistributionSpec::Gamma { mean, shape } => Ok(Dist::Gamma { mean: positive("mean", mean)?, shape: *shape }),
+        DistributionSpec::Percentiles(points) => percentiles(points),
         DistributionSpec::Hyperexponential(branches) => {
             let total: f64 = branches.iter().map(|branch| branch.weight).sum();
             if branches.is_empty() || !total.is_finite() {
@@ -59,6 +63,28 @@ pub(super) fn distribution(spec: &DistributionSpec) -> Result<Dist, String> {
         }
         DistributionSpec::Empirical(spans) if spans.is_empty() => Err("`empirical` lists no spans".to_owned()),
         DistributionSpec::Empirical(spans) => Ok(Dist::Empirical(spans.iter().map(|span| span.0).collect())),
+    }
+}
+
+/// The lines between percentiles that are called `p50`, `p99.9` and so on.
+fn percentiles(points: &BTreeMap<String, Duration>) -> Result<Dist, String> {
+    let mut list = Vec::with_capacity(points.len());
+    for (name, span) in points {
+        let percent = name.strip_prefix('p').and_then(|percent| percent.parse::<f64>().ok());
+        match percent.filter(|percent| (0.0..=100.0).contains(percent)) {
+            Some(percent) => list.push((percent / 100.0, seconds(span))),
+            None => {
+                return Err(format!("`{name}` is no percentile: they are called p0, p50, p99.9 and so on up to p100"));
+            }
+        }
+    }
+    list.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if list.len() < 2 {
+        return Err("`percentiles` needs at least two of them".to_owned());
+    }
+    match list.windows(2).find(|pair| pair[0].0 == pair[1].0 || pair[0].1 > pair[1].1) {
+        Some(pair) => Err(format!("the percentile {} is not above that of {}", pair[1].0 * 100.0, pair[0].0 * 100.0)),
+        None => Ok(Dist::Percentiles(list)),
     }
 }
 
@@ -107,6 +133,9 @@ mod tests {
             // (3 * 1 + 1 * 5) / 4
             ("{hyperexponential: [{weight: 3, mean: 1s}, {weight: 1, mean: 5s}]}", 2.0),
             ("{empirical: [1s, 2s]}", 1.5),
+            ("{gamma: {mean: 3s, shape: 2}}", 3.0),
+            // 0.1 * 1 + 0.8 * (1 + 3) / 2 + 0.1 * 3
+            ("{percentiles: {p90: 3s, p10: 1s}}", 2.0),
         ] {
             let measured = read(text).unwrap().mean_seconds();
             assert!((measured - mean).abs() < 1e-9, "{text}: {measured}");
@@ -132,6 +161,12 @@ mod tests {
             "{pareto: {min: 2s, shape: 3, max: 1s}}",
             "{hyperexponential: []}",
             "{empirical: []}",
+            "{gamma: {mean: 0, shape: 2}}",
+            "{percentiles: {p50: 1s}}",
+            "{percentiles: {p50: 2s, p99: 1s}}",
+            "{percentiles: {p50: 1s, p50.0: 1s}}",
+            "{percentiles: {p50: 1s, p101: 2s}}",
+            "{percentiles: {p50: 1s, median: 2s}}",
         ] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
 //! Where scenarios name data in other formats: hands it to the importers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::kubernetes::{self, PodMakers, ReadFor};
@@ -13,6 +13,7 @@ use crate::ids::NodeId;
 use crate::importers::ImportError;
 use crate::importers::faults;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
+use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::model::faults::Fault;
 use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
@@ -196,11 +197,33 @@ pub(super) fn openb_pods(
     }
 }
 
-/// Turns what an importer found wrong into issues.
-fn report(outcome: Result<(), Vec<ImportError>>, context: &mut Context<'_>) {
-    for ImportError { file, line, message } in outcome.err().into_iter().flatten() {
-        // Rows have a line, the file as a whole has none.
-        let span = if line == 0 { Span::default() } else { Span::new(u32::try_from(line).unwrap_or(u32::MAX), 1) };
-        context.issues.push(Issue::new(Code::Trace, &file.into(), span, message));
+/// Requests a second over time.
+pub(super) fn rates(path: &Path, options: &RateOptions<'_>, context: &mut Context<'_>) -> Option<Vec<(SimTime, f64)>> {
+    report(requests::read_rates(path, options), context)
+}
+
+/// Instants of requests, with the position of the operation in the list of those that are asked for.
+pub(super) fn replay(
+    path: &Path,
+    options: &ReplayOptions<'_>,
+    operations: impl Fn(&str) -> Option<u32>,
+    context: &mut Context<'_>,
+) -> Option<Vec<(SimTime, Option<u32>)>> {
+    report(requests::read_replay(path, options, operations), context)
+}
+
+/// What was read; what an importer found wrong becomes issues.
+fn report<T>(outcome: Result<T, Vec<ImportError>>, context: &mut Context<'_>) -> Option<T> {
+    match outcome {
+        Ok(read) => Some(read),
+        Err(problems) => {
+            for ImportError { file, line, message } in problems {
+                // Rows have a line, the file as a whole has none.
+                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                let span = if line == 0 { Span::default() } else { Span::new(line, 1) };
+                context.issues.push(Issue::new(Code::Trace, &file.into(), span, message));
+            }
+            None
+        }
     }
 }

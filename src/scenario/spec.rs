@@ -870,10 +870,21 @@ pub enum DistributionSpec {
         /// Longest. Default: no bound.
         max: Option<Duration>,
     },
+    /// Gamma; a whole number as shape makes it Erlang, a sum of that many equal exponentials.
+    Gamma {
+        /// Mean.
+        mean: Duration,
+        /// Shape; one over it is the squared coefficient of variation. More than 0.
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        shape: f64,
+    },
     /// A mixture of exponentials.
     Hyperexponential(Vec<BranchSpec>),
     /// One of the listed spans, each equally likely.
     Empirical(Vec<Duration>),
+    /// Spans at percentiles, such as `{p0: 1ms, p50: 5ms, p99: 40ms, p100: 1s}`; straight lines run between them. Spans below
+    /// the first percentile and above the last are as there.
+    Percentiles(BTreeMap<String, Duration>),
     /// Always the same span.
     #[serde(untagged)]
     Constant(Duration),

@@ -210,6 +210,13 @@ impl SpanMeans {
         }
     }
 
+    /// Takes in so many of one span, which are no sample: there are no batches, and so there is no interval. Nothing else
+    /// may be taken in then.
+    pub fn record_many(&mut self, span: SimDuration, count: u64) {
+        self.sum += u128::from(span.0) * u128::from(count);
+        self.count += count;
+    }
+
     /// How many more complete the batch: their order among themselves does not matter.
     #[inline]
     pub(crate) fn room(&self) -> u64 {

@@ -57,6 +57,20 @@ impl Classes {
         self.record_all(std::iter::once(span_ns), |_| ());
     }
 
+    /// Takes in so many of one span.
+    pub(super) fn record_many(&mut self, span_ns: u64, count: u64) {
+        if count > 0 {
+            let mut left = count;
+            while left > 0 {
+                let part = u32::try_from(left).unwrap_or(u32::MAX);
+                self.add(class_of(span_ns), part);
+                left -= u64::from(part);
+            }
+            let sum_ns = u128::from(span_ns) * u128::from(count);
+            self.extend(Extent { count, sum_ns, min_ns: span_ns, max_ns: span_ns });
+        }
+    }
+
     /// Takes spans in, and gives the class of each; what they come to together.
     #[inline]
     pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>, mut also: impl FnMut(usize)) -> Extent {
@@ -167,7 +181,8 @@ impl Classes {
     pub(super) fn up_to(&self, class: usize) -> u64 {
         let Range { start, end } = self.touched();
         let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
-        counts.iter().map(|&count| u64::from(count)).sum::<u64>() + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
+        counts.iter().map(|&count| u64::from(count)).sum::<u64>()
+            + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
     /// The first class up to which at least that part of all lies; none without any.

@@ -41,6 +41,12 @@ impl LatencyRecorder {
         self.all.record_all(latencies.map(|latency| latency.0), |_| ());
     }
 
+    /// Takes in so many of one latency.
+    #[inline]
+    pub fn record_many(&mut self, latency: SimDuration, count: u64) {
+        self.all.record_many(latency.0, count);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.all.clear();
@@ -165,6 +171,12 @@ impl SteadyLatency {
     #[inline]
     pub fn record(&mut self, latency: SimDuration) {
         self.record_all(&[latency]);
+    }
+
+    /// Takes in so many of one latency, which are no sample: there are no batches, and so no intervals.
+    #[inline]
+    pub fn record_many(&mut self, latency: SimDuration, count: u64) {
+        self.all.record_many(latency, count);
     }
 
     /// Takes latencies in, in their order, which costs less than one by one.

@@ -15,7 +15,9 @@ impl DataPlane<'_> {
             (one.origin, one.outcome, one.request.source, self.now.since(one.sent));
         let (operation, server, pending, span) = (one.request.operation, one.server, one.pending, one.span);
         self.settle_with_client(attempt, outcome);
-        if let Some(span) = self.spans.get_mut(span) {
+        if origin != Origin::GivenUp
+            && let Some(span) = self.spans.get_mut(span)
+        {
             (span.answered, span.outcome) = (self.now, outcome);
         }
         match pending {

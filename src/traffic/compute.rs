@@ -89,6 +89,11 @@ impl Compute {
         self.finishes.iter().map(|Reverse((_, _, attempt))| *attempt)
     }
 
+    /// Cores that they may use at most.
+    pub(super) fn limit_cores(&self) -> f64 {
+        self.limit
+    }
+
     /// Core-time used up so far, in ns.
     pub(super) fn used_ns(&mut self, now: SimTime) -> u64 {
         self.settle(now);

@@ -127,6 +127,8 @@ impl DataPlane<'_> {
         };
         state.slots[slot as usize] = Slot { server: number, group: server.group, sent: 0 };
         state.loads[slot as usize] = Load::default();
+        state.statistics.servers.rise(self.now);
+        state.statistics.limit_milli.change(server.limit_milli(), self.now);
         for client in &state.clients {
             if let Some(outliers) = &mut self.clients[*client as usize].outliers {
                 outliers.forget(slot);
@@ -179,16 +181,22 @@ impl DataPlane<'_> {
 
     /// What requests have used of a pod, and the memory that they needed at the most since that was last asked.
     pub fn load_of(&mut self, number: u32) -> ServerLoad {
-        let now = self.now;
+        let compute_ns = self.used_ns(number);
         let server = &mut self.servers[number];
         let rules = &self.services[server.services[0].0.index()].model.server;
         let peak = std::mem::replace(&mut server.peak, server.present);
-        let shared_ns = server.compute.as_mut().map_or(0, |compute| compute.used_ns(now));
         ServerLoad {
-            compute_ns: server.compute_ns + shared_ns,
+            compute_ns,
             throttled_ns: server.compute.as_ref().map_or(0, |compute| compute.throttled_ns()),
             memory_bytes: rules.memory_base + u64::from(peak) * rules.memory_per_request,
         }
+    }
+
+    /// Core-time that requests have used of a server, in ns.
+    pub(super) fn used_ns(&mut self, number: u32) -> u64 {
+        let now = self.now;
+        let server = &mut self.servers[number];
+        server.compute_ns + server.compute.as_mut().map_or(0, |compute| compute.used_ns(now))
     }
 
     /// Cores of a node that its servers may use.
@@ -299,14 +307,25 @@ impl DataPlane<'_> {
         }
     }
 
-    /// A pod is told to end: it is not ready any more, and goes when it has answered what it has.
-    pub fn end(&mut self, number: u32) {
+    /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
+    /// what it has by then.
+    pub fn end(&mut self, number: u32, told_at: SimTime) {
         self.tell_ready(number, false);
         let server = &mut self.servers[number];
         let refuses = self.services[server.services[0].0.index()].model.server.refuses_when_ending;
-        server.state = State::Ending { refuses };
-        if server.present == 0
-            && let Some(pod) = server.pod
+        server.state = State::Ending { told_at, refuses };
+        match told_at > self.now {
+            true => self.events.push(told_at, 0, Event::Told(number)),
+            false => self.on_told(number),
+        }
+    }
+
+    /// A pod is told to end, after its hook.
+    pub(super) fn on_told(&mut self, number: u32) {
+        let server = &self.servers[number];
+        if let (State::Ending { told_at, .. }, Some(pod)) = (server.state, server.pod)
+            && told_at <= self.now
+            && server.present == 0
         {
             self.notices.push(Notice::Drained(pod));
         }
@@ -348,7 +367,9 @@ impl DataPlane<'_> {
 
     /// Nothing of a server that is gone is kept but what is still to be answered.
     fn forget(&mut self, number: u32) {
+        let used_ns = self.used_ns(number);
         let server = &mut self.servers[number];
+        let limit_milli = server.limit_milli();
         let wanted = server.compute.as_ref().map_or(0.0, |compute| compute.wanted_cores());
         let (services, node) = (std::mem::take(&mut server.services), server.node);
         server.compute = None;
@@ -357,6 +378,9 @@ impl DataPlane<'_> {
         for (service, slot) in services {
             let state = &mut self.services[service.index()];
             state.slots[slot as usize].server = NONE;
+            state.statistics.gone_compute_ns += used_ns;
+            state.statistics.servers.fall(self.now);
+            state.statistics.limit_milli.change(-limit_milli, self.now);
             self.free_slot(service, slot);
         }
         if let Some(node) = node {

@@ -30,6 +30,8 @@ pub(super) enum Event {
     Endpoints(u32),
     /// A client looks at the backends that it has left out. Handled in `answer`.
     Readmit(u32),
+    /// A server is told to end, after its hook. Handled in `endpoints`.
+    Told(u32),
     /// A server sets its limit anew. Handled in `serve`.
     Adapt(u32),
 }

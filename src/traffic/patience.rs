@@ -132,6 +132,9 @@ impl<'m> DataPlane<'m> {
         let one = &mut self.attempts[attempt];
         one.origin = Origin::GivenUp;
         let (operation, server, latency) = (one.request.operation, one.server, self.now.since(one.sent));
+        if let Some(span) = self.spans.get_mut(one.span) {
+            (span.answered, span.outcome) = (self.now, outcome);
+        }
         self.note_attempt(operation, server, outcome, latency);
     }
 

@@ -223,8 +223,13 @@ impl<'m> DataPlane<'m> {
 
     /// From now on it counts.
     fn on_warm_up(&mut self) {
-        self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
-        self.services.iter_mut().for_each(|service| service.statistics.forget());
+        self.source_fates.iter_mut().for_each(Fate::forget);
+        for service in 0..self.services.len() {
+            let used_ns = self.compute_ns(ServiceId::from_index(service));
+            let statistics = &mut self.services[service].statistics;
+            statistics.forget(self.now);
+            statistics.marked_compute_ns = used_ns;
+        }
     }
 
     /// The present instant.
@@ -293,6 +298,7 @@ impl<'m> DataPlane<'m> {
             Event::Deadline(call) => self.on_deadline(call),
             Event::Endpoints(service) => self.on_endpoints(service),
             Event::Readmit(client) => self.on_readmit(client),
+            Event::Told(server) => self.on_told(server),
             Event::Adapt(server) => self.on_adapt(server),
         }
     }
@@ -312,10 +318,23 @@ impl<'m> DataPlane<'m> {
         self.services[service.index()].ready.len()
     }
 
-    /// Core-time that requests for a service have used of its backends that are there, in ns.
+    /// Core-time that requests have used of the backends of a service over the whole run, in ns. What a backend of several
+    /// services has done counts for each of them.
     pub fn compute_ns(&mut self, service: ServiceId) -> u64 {
-        let slots: Vec<u32> = self.services[service.index()].slots.iter().map(|slot| slot.server).collect();
-        slots.into_iter().filter(|&server| is_some(server)).map(|server| self.load_of(server).compute_ns).sum()
+        let state = &self.services[service.index()];
+        let slots: Vec<u32> = state.slots.iter().map(|slot| slot.server).collect();
+        let gone_ns = state.statistics.gone_compute_ns;
+        gone_ns + slots.into_iter().filter(|&server| is_some(server)).map(|server| self.used_ns(server)).sum::<u64>()
+    }
+
+    /// The same since the warm-up was over.
+    pub fn measured_compute_ns(&mut self, service: ServiceId) -> u64 {
+        self.compute_ns(service) - self.statistics(service).marked_compute_ns
+    }
+
+    /// What requests of sources were promised, by source: by the service that a source asks first.
+    pub fn objectives(&self) -> &[Option<Objective>] {
+        &self.objectives
     }
 
     /// What the windows have seen begins anew.
@@ -414,7 +433,7 @@ impl<'m> ServiceState<'m> {
 }
 
 /// What the service promises that a source asks first.
-fn objective_of(traffic: &Traffic, source: &Source) -> Option<Objective> {
+pub(super) fn objective_of(traffic: &Traffic, source: &Source) -> Option<Objective> {
     let (operation, _) = source.mix.first()?;
     traffic.services[operation.service.index()].objective
 }

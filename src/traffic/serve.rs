@@ -34,7 +34,8 @@ impl<'m> DataPlane<'m> {
         }
         let server = &mut self.servers[number];
         match server.state {
-            State::Open | State::Ending { refuses: false } if server.opens_at <= self.now => {}
+            State::Open if server.opens_at <= self.now => {}
+            State::Ending { told_at, refuses } if !refuses || self.now < told_at => {}
             _ => return self.turn_away(attempt, Outcome::Unavailable),
         }
         if server.has_room() {
@@ -65,7 +66,7 @@ impl<'m> DataPlane<'m> {
         let servers = &self.servers;
         let has_room = |slot: u32| {
             let server = &servers[state.slots[slot as usize].server];
-            server.state == State::Open && server.has_room()
+            server.is_open(self.now) && server.has_room()
         };
         let free = state.ready.iter().map(|backend| backend.slot).find(|&slot| has_room(slot));
         match free {
@@ -160,9 +161,9 @@ impl<'m> DataPlane<'m> {
     pub(super) fn proceed(&mut self, attempt: u32) {
         loop {
             let one = &mut self.attempts[attempt];
-            let (request, server) = (one.request, one.server);
-            let model: &'m _ = self.services[request.operation.service.index()].model;
-            let operation = &model.operations[request.operation.operation as usize];
+            let (of, seed, server) = (one.request.operation, one.request.seed, one.server);
+            let model: &'m _ = self.services[of.service.index()].model;
+            let operation = &model.operations[of.operation as usize];
             let number = one.step;
             let Some(step) = operation.steps.get(usize::from(number)) else {
                 return self.finish(attempt);
@@ -170,13 +171,13 @@ impl<'m> DataPlane<'m> {
             one.step += 1;
             match step {
                 Step::Compute(dist) => {
-                    let work = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let work = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if work > SimDuration::ZERO {
                         return self.compute(attempt, server, work);
                     }
                 }
                 Step::Wait(dist) => {
-                    let span = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let span = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if span > SimDuration::ZERO {
                         return self.sleep(attempt, span);
                     }
@@ -342,7 +343,7 @@ impl<'m> DataPlane<'m> {
             self.start(next, number);
             return true;
         }
-        if server.state == State::Open && self.fill_from_shared(number) {
+        if server.is_open(self.now) && self.fill_from_shared(number) {
             return true;
         }
         self.note_idle(number, service);
@@ -378,7 +379,7 @@ impl<'m> DataPlane<'m> {
             return;
         }
         match (server.state, server.pod) {
-            (State::Ending { .. }, Some(pod)) => self.notices.push(Notice::Drained(pod)),
+            (State::Ending { .. }, _) => self.on_told(number),
             (State::Open, _) if self.services[service.index()].tells_idle => {
                 let slot = server.slot_in(service);
                 // It tells one of the clients, each in turn as its requests end.
@@ -396,7 +397,9 @@ impl<'m> DataPlane<'m> {
     pub(super) fn respond(&mut self, attempt: u32) {
         let one = &mut self.attempts[attempt];
         one.place = Place::Over;
-        if let Some(span) = self.spans.get_mut(one.span) {
+        if let Some(span) = self.spans.get_mut(one.span)
+            && span.server != 0
+        {
             span.finished = self.now;
         }
         if self.is_instant {

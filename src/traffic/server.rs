@@ -67,6 +67,8 @@ pub(super) enum State {
     Open,
     /// It ends: it refuses them, or serves them while it can, and goes when none is left.
     Ending {
+        /// When it is told: until then it serves as before.
+        told_at: SimTime,
         /// Whether it refuses them.
         refuses: bool,
     },
@@ -75,11 +77,23 @@ pub(super) enum State {
 }
 
 impl Server {
+    /// Whether it takes requests from a queue that it shares with others.
+    #[inline]
+    pub(super) fn is_open(&self, now: SimTime) -> bool {
+        self.state == State::Open && self.opens_at <= now
+    }
+
     /// Whether one more request can be served at once.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
         let limit = self.limit.as_ref().map_or(u32::MAX, |limit| limit.now());
         self.busy < self.workers.min(limit)
+    }
+
+    /// Milli-cores that it may use at most; 0 where that is not limited.
+    pub(super) fn limit_milli(&self) -> i64 {
+        let cores = self.compute.as_ref().map_or(0.0, |compute| compute.limit_cores());
+        if cores.is_finite() { (cores * 1000.0).round() as i64 } else { 0 }
     }
 
     /// Its number among the backends of a service.

@@ -25,11 +25,11 @@ pub struct Span {
     pub reached: SimTime,
     /// When the server began with it.
     pub began: SimTime,
-    /// When the server was done with it.
+    /// When the server was done with it; [`SimTime::NEVER`]: not yet, or none served it.
     pub finished: SimTime,
-    /// When the caller had the answer; [`SimTime::NEVER`]: not yet.
+    /// When the caller had the answer or gave up; [`SimTime::NEVER`]: not yet.
     pub answered: SimTime,
-    /// How it ended.
+    /// How it ended for the caller.
     pub outcome: Outcome,
 }
 
@@ -60,7 +60,7 @@ impl Spans {
             sent: now,
             reached: now,
             began: now,
-            finished: now,
+            finished: SimTime::NEVER,
             answered: SimTime::NEVER,
             outcome: Outcome::Lost,
         });

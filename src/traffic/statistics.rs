@@ -18,6 +18,8 @@ pub struct Level {
     since: SimTime,
     /// The integral up to `since`, in units times ns.
     area: u128,
+    /// When measuring began, and the integral up to then.
+    marked: (SimTime, u128),
 }
 
 impl Level {
@@ -32,6 +34,12 @@ impl Level {
     pub(super) fn rise(&mut self, now: SimTime) {
         self.settle(now);
         self.value += 1;
+    }
+
+    /// So much more, or less.
+    pub(super) fn change(&mut self, by: i64, now: SimTime) {
+        self.settle(now);
+        self.value = self.value.checked_add_signed(by).expect("what goes had come");
     }
 
     /// One less.
@@ -52,9 +60,26 @@ impl Level {
         self.since = now;
     }
 
+    /// It was that on average in the time before `now`, and is about that now.
+    pub(super) fn flow(&mut self, now: SimTime, span: SimDuration, mean: f64) {
+        self.area += (mean * span.0 as f64) as u128;
+        (self.value, self.since) = (mean.round() as u64, now);
+    }
+
     /// The integral up to an instant that is not before the last change, in units times ns.
     pub fn area(&self, until: SimTime) -> u128 {
         self.area + u128::from(self.value) * u128::from(until.since(self.since).0)
+    }
+
+    /// Measuring begins.
+    fn mark(&mut self, now: SimTime) {
+        self.marked = (now, self.area(now));
+    }
+
+    /// Its mean since measuring began; NaN over no time.
+    pub fn mean(&self, until: SimTime) -> f64 {
+        let (since, area) = self.marked;
+        (self.area(until) - area) as f64 / until.since(since).0 as f64
     }
 }
 
@@ -85,6 +110,14 @@ impl Window {
         self.outcomes[outcome as usize] += 1;
         if outcome.is_well() {
             self.latency.record(latency);
+        }
+    }
+
+    /// So many requests have ended alike, objectives aside.
+    pub(super) fn note_many(&mut self, outcome: Outcome, latency: SimDuration, count: u64) {
+        self.outcomes[outcome as usize] += count;
+        if outcome.is_well() {
+            self.latency.record_many(latency, count);
         }
     }
 
@@ -167,6 +200,22 @@ impl Fate {
         self.log.len() == 0
     }
 
+    /// So many requests have ended alike. How long they took is told to [`Fate::note_latencies`] as well.
+    pub(super) fn note_many(&mut self, outcome: Outcome, latency: SimDuration, promise: Option<Objective>, count: u64) {
+        self.outcomes[outcome as usize] += count;
+        self.window.note_many(outcome, latency, count);
+        if outcome.is_well() {
+            let is_good = promise.is_none_or(|promise| latency <= promise.latency);
+            self.good += count * u64::from(is_good);
+            self.window.good += count * u64::from(is_good);
+        }
+    }
+
+    /// So many of those that ended well took that long.
+    pub(super) fn note_latencies(&mut self, latency: SimDuration, count: u64) {
+        self.latency.record_many(latency, count);
+    }
+
     /// How many have ended.
     pub fn count(&self) -> u64 {
         self.outcomes.iter().sum()
@@ -180,6 +229,12 @@ impl Fate {
     /// A window begins.
     pub(super) fn begin_window(&mut self) {
         self.window.clear();
+    }
+
+    /// The warm-up is over; what the window has seen stays.
+    pub(super) fn forget(&mut self) {
+        let window = std::mem::take(&mut self.window);
+        *self = Fate { window, ..Fate::default() };
     }
 }
 
@@ -227,6 +282,14 @@ pub struct ServiceStatistics {
     pub in_flight: Level,
     /// Those of them that wait.
     pub waiting: Level,
+    /// Its servers, whether they are ready or not.
+    pub servers: Level,
+    /// Milli-cores that those servers may use whose CPU is limited.
+    pub limit_milli: Level,
+    /// Core-time that requests have used of servers that are gone, in ns.
+    pub(super) gone_compute_ns: u64,
+    /// Core-time used when measuring began, in ns.
+    pub(super) marked_compute_ns: u64,
     /// How long all requests that have left were there, in ns.
     pub sojourn_ns: u128,
     /// When all requests that are there came, summed up, in ns.
@@ -252,6 +315,30 @@ impl ServiceStatistics {
             Some(Some(cell)) => cell.note(latency),
             _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }).note(latency),
         }
+    }
+
+    /// So many attempts have ended alike.
+    #[inline]
+    pub(super) fn note_many(
+        &mut self,
+        place: (u32, Option<ZoneId>),
+        outcome: Outcome,
+        latency: SimDuration,
+        zones: usize,
+        count: u64,
+    ) {
+        let (operation, zone) = place;
+        let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
+        self.open_cell(cell_at(place, outcome, zones), cell).latency.record_many(latency, count);
+    }
+
+    /// In the time before `now` so many requests were there on average, and waited. How long they were there is what Little's
+    /// law makes of it.
+    pub(super) fn flow(&mut self, now: SimTime, span: SimDuration, present: f64, waiting: f64) {
+        self.in_flight.flow(now, span, present);
+        self.waiting.flow(now, span, waiting);
+        self.sojourn_ns = self.in_flight.area(now);
+        self.present_since_ns = u128::from(self.in_flight.value()) * u128::from(now.0);
     }
 
     #[cold]
@@ -332,8 +419,11 @@ impl ServiceStatistics {
     }
 
     /// The warm-up is over: what was measured so far does not count.
-    pub(super) fn forget(&mut self) {
-        self.attempts = Fate::default();
+    pub(super) fn forget(&mut self, now: SimTime) {
+        self.attempts.forget();
+        for level in [&mut self.in_flight, &mut self.waiting, &mut self.servers, &mut self.limit_milli] {
+            level.mark(now);
+        }
         self.wait = SpanMeans::default();
         self.retries = 0;
         self.cells.clear();

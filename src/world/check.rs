@@ -102,7 +102,11 @@ impl World {
             let templates = &model.controllers.list[controller.index()].templates;
             let template = &model.controllers.lives[templates[member.template.index()].life.index()];
             let containers = template.init_containers.iter().chain(&template.containers);
-            let known = life.containers.iter().zip(containers).filter(|(_, container)| container.usage.is_some());
+            let known = life
+                .containers
+                .iter()
+                .zip(containers)
+                .filter(|(_, container)| container.usage.as_ref().is_some_and(|usage| usage.is_known()));
             running += known.filter(|(state, _)| state.running().is_some()).count();
         }
         if counted == running {

@@ -133,8 +133,19 @@ pub struct Running {
     pub is_oom_killed: bool,
     /// Whether it answers requests.
     pub serves: bool,
-    /// When and how it would end if it did not wait for its last requests to be answered.
-    pub held_end: Option<(SimTime, i32)>,
+    /// How it would end if it did not wait for its last requests to be answered.
+    pub held_end: Option<HeldEnd>,
+}
+
+/// The end of a container that has been told to end and still answers requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldEnd {
+    /// When it is told, after its hook (`SIGTERM`).
+    pub told_at: SimTime,
+    /// When it would end.
+    pub ends_at: SimTime,
+    /// Its exit code then.
+    pub exit_code: i32,
 }
 
 /// How the work of a run gets on.

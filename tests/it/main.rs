@@ -5,7 +5,9 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod call_graphs;
 mod cli;
+mod data_plane;
 mod determinism;
 mod devices;
 mod engine;

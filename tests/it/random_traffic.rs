@@ -146,7 +146,7 @@ impl Draw {
             },
             outlier_detection: self.maybe(0.25, |draw| OutlierDetection {
                 consecutive_failures: draw.between(1, 3) as u32,
-                interval: draw.ms(0, 1000),
+                interval: draw.ms(10, 1000),
                 base_ejection: draw.ms(0, 2000),
                 max_ejection: draw.ms(1000, 5000),
                 max_ejected: draw.between(0, 4) as f64 / 4.0,
@@ -295,9 +295,11 @@ impl Draw {
         }
     }
 
-    fn seat(&mut self, pod: u32) -> Seat {
+    fn seat(&mut self, pod: u32, at: SimTime) -> Seat {
+        let opens_at = if self.chance(0.3) { at.after(self.ms(1, 1000)) } else { at };
         Seat {
             pod: PodId(pod),
+            opens_at,
             zone: self.maybe(0.8, |draw| ZoneId(draw.0.below(ZONES) as u32)),
             node: self.0.below(NODES) as u32,
             cpu_request: self.between(0, 4) * 250,
@@ -328,7 +330,7 @@ impl Draw {
         for pod in 0..self.between(5, 40) as u32 {
             let at = SimTime(self.0.below(HORIZON.0 / MS) * MS);
             let what = match self.between(0, 9) {
-                0..=4 => What::Open(self.seat(pod), self.served(&of_pods, services), self.chance(0.8)),
+                0..=4 => What::Open(self.seat(pod, at), self.served(&of_pods, services), self.chance(0.8)),
                 5 => What::TellReady(self.0.bits(), self.chance(0.5)),
                 6 => What::End(self.0.bits()),
                 7 => What::Close(self.0.bits()),
@@ -343,7 +345,7 @@ impl Draw {
         }
         // The last of all serve what is left; without a limit of memory, so that they stay.
         for (pod, &service) in (100..).zip(&of_pods) {
-            let seat = Seat { memory_limit: None, ..self.seat(pod) };
+            let seat = Seat { memory_limit: None, opens_at: HORIZON, ..self.seat(pod, HORIZON) };
             actions.push(PodAction { at: HORIZON, what: What::Open(seat, vec![service], true) });
         }
         actions.sort_by_key(|action| action.at);

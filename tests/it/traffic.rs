@@ -6,7 +6,7 @@ use super::event_log::model;
 use wavetank::engine::Simulation;
 use wavetank::ids::ServiceId;
 use wavetank::observe::{CheckEveryEvent, Observer};
-use wavetank::traffic::{DataPlane, Outcome};
+use wavetank::traffic::{Outcome, Plane};
 use wavetank::world::View;
 
 /// How requests ended, in the order of [`Outcome::ALL`], and how long those that ended well took on average, in ms.
@@ -37,7 +37,7 @@ impl Observer for Ends {
         self.note(view);
     }
 
-    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut DataPlane<'_>) {
+    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         let fate = &plane.sources()[0];
         self.outcomes = fate.outcomes;
         self.mean_latency_ms = fate.latency.mean_interval_s(0.95).estimate * 1e3;
@@ -96,8 +96,8 @@ fn requests_are_served_from_when_a_pod_is_ready() {
 
 #[test]
 fn clients_learn_of_it_later() {
-    // The pod has no probe, so it is ready when it is started; with 7 s of delay they know of it from 7 s on.
-    let ends = run(&Case { more: "|  endpointDelay: 7s", ..CASE });
+    // The pod has no probe, so it is ready when it is started; with 6.5 s of delay they know of it from 6.5 s on.
+    let ends = run(&Case { more: "|  endpointDelay: 6500ms", ..CASE });
     assert_eq!(ends.outcomes, [14, 0, 0, 0, 6, 0, 0]);
 }
 
@@ -133,7 +133,7 @@ fn requests_that_need_more_memory_than_there_is_kill_the_container() {
         ..CASE
     };
     let ends = run(&case);
-    assert_eq!(ends.outcomes, [0, 0, 0, 0, 14, 6, 0]);
+    assert_eq!(ends.outcomes, [0, 0, 0, 0, 14, 6, 0], "{ends:?}");
     assert_eq!(ends.oom_kills, 2);
 }
 

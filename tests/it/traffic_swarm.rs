@@ -27,8 +27,8 @@ const PATIENCE: SimDuration = SimDuration(100_000_000_000_000);
 struct Run<'m> {
     plane: DataPlane<'m>,
     model: &'m RandomTraffic,
-    /// Their numbers in the plane.
-    pods: BTreeMap<PodId, u32>,
+    /// Their numbers in the plane, and from when on they listen.
+    pods: BTreeMap<PodId, (u32, SimTime)>,
     /// Pods that ran out of memory or were drained.
     lost: [u64; 2],
 }
@@ -47,7 +47,7 @@ impl<'m> Run<'m> {
                     Notice::Drained(pod) => (pod, 0),
                     Notice::OutOfMemory(pod) => (pod, 1),
                 };
-                if let Some(number) = self.pods.remove(&pod) {
+                if let Some((number, _)) = self.pods.remove(&pod) {
                     self.lost[kind] += 1;
                     self.plane.close(number);
                 }
@@ -66,30 +66,32 @@ impl<'m> Run<'m> {
     }
 
     fn act(&mut self, action: &PodAction) {
-        let nth = |pods: &BTreeMap<PodId, u32>, drawn: u64| {
+        let nth = |pods: &BTreeMap<PodId, (u32, SimTime)>, drawn: u64| {
             let position = drawn as usize % pods.len().max(1);
-            pods.iter().nth(position).map(|(pod, number)| (*pod, *number))
+            pods.iter().nth(position).map(|(pod, place)| (*pod, *place))
         };
+        let now = self.plane.now();
         match &action.what {
             What::Open(seat, services, is_ready) => {
                 let number = self.plane.open(seat, services);
-                self.pods.insert(seat.pod, number);
-                if *is_ready {
+                self.pods.insert(seat.pod, (number, seat.opens_at));
+                if *is_ready && seat.opens_at <= now {
                     self.plane.tell_ready(number, true);
                 }
             }
             What::TellReady(drawn, is_ready) => {
-                if let Some((_, number)) = nth(&self.pods, *drawn) {
-                    self.plane.tell_ready(number, *is_ready);
+                // None is ready before it listens.
+                if let Some((_, (number, opens_at))) = nth(&self.pods, *drawn) {
+                    self.plane.tell_ready(number, *is_ready && opens_at <= now);
                 }
             }
             What::End(drawn) => {
-                if let Some((_, number)) = nth(&self.pods, *drawn) {
-                    self.plane.end(number);
+                if let Some((_, (number, _))) = nth(&self.pods, *drawn) {
+                    self.plane.end(number, self.plane.now());
                 }
             }
             What::Close(drawn) => {
-                if let Some((pod, number)) = nth(&self.pods, *drawn) {
+                if let Some((pod, (number, _))) = nth(&self.pods, *drawn) {
                     self.pods.remove(&pod);
                     self.plane.close(number);
                 }
@@ -112,13 +114,13 @@ impl<'m> Run<'m> {
             self.advance(until);
             self.check();
         }
-        let mut until = HORIZON;
+        // Sessions that have begun go on for a while, users for ever.
+        let mut until = SimTime(HORIZON.0 * if self.model.has_users { 2 } else { 20 });
+        self.advance(until);
         while !self.model.has_users && self.plane.live() > 0 && until < HORIZON.after(PATIENCE) {
-            until = until.after(SimDuration(until.0));
+            until = SimTime(2 * until.0);
             self.advance(until);
         }
-        // One instant for all runs.
-        self.advance(until.max(SimTime(3 * HORIZON.0)));
         self.check();
         if !self.model.has_users {
             assert_eq!((self.plane.live(), self.plane.requests_in_flight()), (0, 0), "all requests end");

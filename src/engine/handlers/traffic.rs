@@ -14,7 +14,7 @@ use crate::ids::{ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
 use crate::model::Model;
 use crate::model::traffic::{Backends, Release};
 use crate::observe::Observer;
-use crate::traffic::{DataPlane, Notice, Seat, Window};
+use crate::traffic::{Notice, Plane, Seat, Window};
 use crate::units::SimTime;
 use crate::world::lives::Status;
 use crate::world::{Phase, View};
@@ -22,7 +22,7 @@ use crate::world::{Phase, View};
 /// Traffic and its servers.
 #[derive(Debug)]
 pub(in crate::engine) struct TrafficState<'m> {
-    pub(in crate::engine) plane: DataPlane<'m>,
+    pub(in crate::engine) plane: Plane<'m>,
     /// Services by class of pods.
     services: Vec<Vec<ServiceId>>,
     /// Pods that are servers.
@@ -33,6 +33,8 @@ pub(in crate::engine) struct TrafficState<'m> {
 #[derive(Clone, Copy, Debug)]
 struct Server {
     number: u32,
+    /// The how-many-th run of its container it is.
+    run: u32,
     is_ready: bool,
     is_ending: bool,
     /// Core-time that its requests had used when it was last looked at, in ns.
@@ -56,7 +58,7 @@ impl<'m> TrafficState<'m> {
                 }
             }
         }
-        let plane = DataPlane::new(&model.traffic, model.cluster.zones.len(), model.seed);
+        let plane = Plane::new(&model.traffic, model.cluster.zones.len(), model.seed);
         let plane = plane.expect("balancers were checked with their parameters");
         Some(TrafficState { plane, services, seats: BTreeMap::new() })
     }
@@ -65,8 +67,9 @@ impl<'m> TrafficState<'m> {
 /// What a pod is to requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standing {
-    /// Its first container works.
+    /// Its first container runs, and the how-many-th time.
     is_running: bool,
+    run: u32,
     /// Clients may be told of it.
     is_ready: bool,
     /// It was told to end.
@@ -118,15 +121,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let is_there = node.is_some_and(|node| self.is_up(node) && self.world.health.is_running(node));
         let Some(member) = self.world.member(pod) else {
             let is_running = is_there && phase == Phase::Running;
-            return Standing { is_running, is_ready: is_running, is_ending: false };
+            return Standing { is_running, run: 0, is_ready: is_running, is_ending: false };
         };
         let Some(life) = member.life.as_deref().filter(|life| !life.is_over()) else {
-            return Standing { is_running: false, is_ready: false, is_ending: false };
+            return Standing { is_running: false, run: 0, is_ready: false, is_ending: false };
         };
         let serving = life.containers.get(life.init_count);
         let is_running = serving.is_some_and(|container| matches!(container.status, Status::Running(_)));
         Standing {
             is_running: is_there && is_running,
+            run: serving.map_or(0, |container| container.restarts),
             is_ready: member.ready_since != SimTime::NEVER,
             is_ending: life.termination.is_some(),
         }
@@ -141,13 +145,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         let standing = self.standing(pod);
         match self.traffic.as_ref().and_then(|state| state.seats.get(&pod).copied()) {
-            None if standing.is_running && standing.is_ready && !standing.is_ending => self.open_server(pod),
+            None if standing.is_running && standing.is_ready && !standing.is_ending => {
+                self.open_server(pod, standing.run)
+            }
             None => {}
             Some(server) => self.change_server(pod, server, standing),
         }
     }
 
-    fn open_server(&mut self, pod: PodId) {
+    fn open_server(&mut self, pod: PodId, run: u32) {
         let Some(node) = self.world.pods.node(pod) else { return };
         let opens_at = self.begin_to_serve(pod);
         let seat = self.seat(pod, node, opens_at);
@@ -155,7 +161,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let class = self.world.pods.class[pod.index()];
         let Some(state) = &mut self.traffic else { return };
         let number = state.plane.open(&seat, &state.services[class.index()]);
-        state.seats.insert(pod, Server { number, is_ready: true, is_ending: false, used_ns: 0 });
+        state.seats.insert(pod, Server { number, run, is_ready: true, is_ending: false, used_ns: 0 });
         state.plane.set_node_cores(seat.node, cores);
         state.plane.tell_ready(number, true);
     }
@@ -206,10 +212,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// How requests that pods of each template of a controller answered have fared while they were divided.
-    pub(in crate::engine) fn answered_of(&self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
-        let Some(state) = &self.traffic else { return Vec::new() };
-        let owners = &self.world.owners;
+    pub(in crate::engine) fn answered_of(&mut self, controller: ControllerId) -> Vec<(RevisionId, Window)> {
         let services = self.services_of(controller);
+        let Some(state) = &mut self.traffic else { return Vec::new() };
+        state.plane.settle();
+        let owners = &self.world.owners;
         let window = |owner: &OwnerId| {
             let found = services.iter().find_map(|service| state.plane.group(*service, owner.0))?;
             Some((owners.list[owner.index()].template, found.clone()))
@@ -247,11 +254,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     fn change_server(&mut self, pod: PodId, mut server: Server, standing: Standing) {
+        let told_at = self.told_at(pod);
         let Some(state) = &mut self.traffic else { return };
-        if !standing.is_running {
+        if !standing.is_running || standing.run != server.run {
             state.seats.remove(&pod);
             state.plane.close(server.number);
-            return;
+            // A container that was started again at the same instant is another server.
+            return self.note_server(pod);
         }
         if server.is_ready != standing.is_ready && !standing.is_ending {
             server.is_ready = standing.is_ready;
@@ -260,8 +269,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let ends = standing.is_ending && !std::mem::replace(&mut server.is_ending, standing.is_ending);
         state.seats.insert(pod, server);
         if ends {
-            state.plane.end(server.number);
+            state.plane.end(server.number, told_at);
         }
+    }
+
+    /// When the serving container of a pod hears that it is to end; now where it has no life.
+    fn told_at(&self, pod: PodId) -> SimTime {
+        let life = self.world.member(pod).and_then(|member| member.life.as_deref());
+        let container = life.and_then(|life| life.containers.get(life.init_count));
+        let held = container.and_then(|container| container.running()).and_then(|running| running.held_end);
+        held.map_or(self.world.time, |held| held.told_at)
     }
 
     /// What a node's servers may use of its cores: all of them, until it is known what else is used.
@@ -294,6 +311,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         if let Some(state) = &mut self.traffic {
             let view = View { model: self.model, world: &self.world };
+            state.plane.settle();
             self.observer.traffic_seen(&view, &mut state.plane);
             state.plane.begin_windows();
         }

@@ -2,7 +2,7 @@
 
 use super::{Driver, Report, SECOND};
 use crate::units::{SimDuration, SimTime};
-use crate::world::lives::{Status, Stop, Termination};
+use crate::world::lives::{HeldEnd, Status, Stop, Termination};
 
 /// The shortest time a container has to end, whatever is left of the grace period (`minimumGracePeriodInSeconds`).
 const GRACE_MIN: SimDuration = SimDuration(2 * SECOND.0);
@@ -32,8 +32,8 @@ impl Driver<'_> {
         running.stop = why;
         if running.serves && why == Stop::WithPod && running.held_end.is_none() {
             // It lives on until its requests are answered.
-            running.held_end = Some((end, 0));
-            (running.ends_at, running.exit_code) = (now.after(grace), KILLED);
+            running.held_end = Some(HeldEnd { told_at: self.now.max(hook_end), ends_at: end, exit_code: 0 });
+            (running.ends_at, running.exit_code) = (self.now.max(hook_end).after(left), KILLED);
             self.has_changed = true;
             return;
         }
@@ -76,9 +76,10 @@ impl Driver<'_> {
     /// The container at `index` has answered its last request: it ends as it would have, or now.
     pub(in crate::engine) fn release(self, index: usize) -> Report {
         if let Status::Running(running) = &mut self.life.containers[index].status
-            && let Some((end, exit_code)) = running.held_end.take()
+            && let Some(held) = running.held_end.take()
         {
-            (running.ends_at, running.exit_code) = (end.max(self.now).min(running.ends_at), exit_code);
+            let end = held.ends_at.max(self.now).min(running.ends_at);
+            (running.ends_at, running.exit_code) = (end, held.exit_code);
         }
         self.settle()
     }

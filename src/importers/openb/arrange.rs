@@ -33,7 +33,7 @@ pub(super) struct Arrival {
 
 /// More copies than can be meant.
 const COPIES_MAX: usize = 10_000_000;
-const ORDER_COLUMNS: &[ColumnName] = &[required("seq"), required("pod_row")];
+const ORDER_COLUMNS: &[ColumnName<'_>] = &[required("seq"), required("pod_row")];
 
 /// The selected rows in their order of arrival.
 pub(super) fn arrange(order: &Order, rows: &Range<u64>, seed: Seed, problems: &mut Problems) -> Vec<Arrival> {

@@ -43,9 +43,9 @@ pub enum Rank {
     Shuffled,
 }
 
-const NODE_COLUMNS: &[ColumnName] =
+const NODE_COLUMNS: &[ColumnName<'_>] =
     &[required("sn"), required("cpu_milli"), required("memory_mib"), required("gpu"), required("model")];
-const RANK_COLUMNS: &[ColumnName] = &[required("node"), required("rank")];
+const RANK_COLUMNS: &[ColumnName<'_>] = &[required("node"), required("rank")];
 
 /// A row of the node list.
 struct Row {

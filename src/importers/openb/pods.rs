@@ -69,7 +69,7 @@ const GPU_MODELS: usize = 5;
 const CREATION: usize = 6;
 const DELETION: usize = 7;
 const SCHEDULED: usize = 8;
-const POD_COLUMNS: &[ColumnName] = &[
+const POD_COLUMNS: &[ColumnName<'_>] = &[
     required("name"),
     required("cpu_milli"),
     required("memory_mib"),

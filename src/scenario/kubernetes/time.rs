@@ -1,5 +1,7 @@
 //! Instants as Kubernetes writes them (RFC 3339).
 
+use crate::importers::instant::{days_since_1970, numbers};
+
 /// Nanoseconds since 1970 of a text like `2024-05-06T07:08:09Z`, with an optional fraction and offset; none where it is not
 /// such a text.
 pub(super) fn parse_instant_ns(text: &str) -> Option<i64> {
@@ -26,27 +28,6 @@ pub(super) fn parse_instant_ns(text: &str) -> Option<i64> {
     let nanos: i64 = format!("{fraction:0<9}")[..9].parse().ok()?;
     let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset_seconds;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
-}
-
-/// Numbers of fixed width between separators.
-fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[i64; N]> {
-    let mut numbers = [0; N];
-    let mut parts = text.split(separator);
-    for (number, width) in numbers.iter_mut().zip(widths) {
-        let part = parts.next().filter(|part| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit()))?;
-        *number = part.parse().ok()?;
-    }
-    parts.next().is_none().then_some(numbers)
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar. Years are counted from March, so that the leap day is their last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    // Months from March have 31, 30, 31, 30, 31 days in turn: 153 in five.
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    // From 0000-03-01 to 1970-01-01 there are 719468 days.
-    year * 365 + leap_days + day_of_year - 719_468
 }
 
 #[cfg(test)]

@@ -77,8 +77,11 @@ impl Calls {
                 calls.operations.push((number, position));
                 let called = called(operation)
                     .map(|(target, requests)| (first[target.service.index()] + target.operation as usize, requests));
-                // Services have the operations of those that pass requests on to them, in the same order.
-                let passed_on = passed_on(traffic, number).into_iter().map(|(to, share)| (first[to] + position, share));
+                // The operation of the same name answers requests that are passed on.
+                let passed_on = passed_on(traffic, number).into_iter().filter_map(|(to, share)| {
+                    let others = &traffic.services[to].operations;
+                    Some((first[to] + others.iter().position(|one| one.name == operation.name)?, share))
+                });
                 calls.edges.push(called.chain(passed_on).collect());
             }
         }
@@ -103,22 +106,21 @@ impl Calls {
         })
     }
 
-    /// Whether requests of every kind make, from round to round of calls, at least as many as there were.
+    /// Whether requests make, from round to round of calls, at least as many as there were: whether the greatest eigenvalue
+    /// of the matrix of calls is 1 or more. Of what there was a half stays, so that circles of even length do not go up and
+    /// down for ever.
     fn grows(&self) -> bool {
         let mut requests = vec![1.0; self.edges.len()];
         let mut factor = 0.0;
         for _ in 0..ROUNDS {
-            let mut next = vec![0.0; requests.len()];
+            let mut next: Vec<f64> = requests.iter().map(|count| count / 2.0).collect();
             for (from, edges) in self.edges.iter().enumerate() {
                 for &(to, each) in edges {
-                    next[to] += requests[from] * each;
+                    next[to] += requests[from] * each / 2.0;
                 }
             }
-            let (before, after) = (requests.iter().sum::<f64>(), next.iter().sum::<f64>());
-            if after == 0.0 {
-                return false;
-            }
-            factor = after / before;
+            let after: f64 = next.iter().sum();
+            factor = after / requests.iter().sum::<f64>();
             requests = next.into_iter().map(|count| count / after).collect();
         }
         factor >= 1.0 - 1e-9

@@ -37,7 +37,8 @@ const USAGE_WINDOW: SimDuration = SimDuration(10_000_000_000);
 
 /// Whether there are services and none of them is sure to need the cluster.
 pub(super) fn is_outside(spec: &TrafficSpec) -> bool {
-    spec.services.iter().all(|service| service.external.is_some() || !service.routes.is_empty())
+    let is_outside = |service: &spec::ServiceSpec| service.external.is_some() || !service.routes.is_empty();
+    !spec.services.is_empty() && spec.services.iter().all(is_outside)
 }
 
 /// Checks what can be checked without the cluster and without files of data.

@@ -177,6 +177,10 @@ fn nearest(classes: &[PodClass], namespace: &str, selector: &[(&str, &str)]) -> 
         .filter(|class| class.spec.namespace == namespace)
         .flat_map(|class| class.spec.labels.iter().map(|label| format!("{}={}", label.key, label.value)))
         .collect();
+    if labels.is_empty() {
+        return "pods of that namespace have no labels; those of `workload.templates` are named by `template`"
+            .to_owned();
+    }
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     let missing =
         selector.iter().map(|(key, value)| format!("{key}={value}")).find(|one| !labels.contains(&one.as_str()));

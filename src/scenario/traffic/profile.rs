@@ -1,8 +1,10 @@
 //! Rates over time: components as straight lines between points, and their sum.
 
+use super::super::import;
 use super::Builder;
 use super::spec::{ComponentSpec, CycleSpec, RatePointSpec, RateSpec, SeriesSpec};
 use crate::document::Code;
+use crate::importers::requests::RateOptions;
 use crate::model::traffic::Profile;
 use crate::units::{SimDuration, SimTime};
 
@@ -179,9 +181,20 @@ impl Builder<'_, '_, '_> {
     }
 
     fn series(&mut self, spec: &SeriesSpec, at: &str) -> Option<Points> {
-        self.optional(spec.every, &format!("{at}.every"));
-        self.context.existing_path(&format!("{at}.file"), &spec.file)?;
-        Some(vec![(SimTime::ZERO, 0.0)])
+        let every = self.optional(spec.every, &format!("{at}.every"));
+        let path = self.context.existing_path(&format!("{at}.file"), &spec.file)?;
+        // Only what is built is read.
+        self.world.as_ref()?;
+        let options = RateOptions {
+            time: spec.time.as_deref(),
+            column: spec.column.as_deref(),
+            every,
+            from: spec.from.as_deref(),
+            until: self.horizon,
+            function: spec.function.as_deref(),
+        };
+        let read = import::rates(&path, &options, self.context)?;
+        Some(steps(&read.into_iter().map(|(time, rate)| (time, rate * spec.scale)).collect::<Points>()))
     }
 }
 

@@ -306,7 +306,7 @@ impl<'s> Builder<'s, '_, '_> {
         routes
     }
 
-    /// The service at `at`, to which another passes requests on: it must have the same operations.
+    /// The service at `at`, to which another passes requests on: it must have all its operations.
     fn passes_on(&mut self, name: &str, from: ServiceId, at: &str) -> Option<ServiceId> {
         let to = self.names.service(name, at, self.context)?;
         let from_name = &self.spec.services[from.index()].name;
@@ -315,18 +315,13 @@ impl<'s> Builder<'s, '_, '_> {
             self.context.report(at, Code::CyclicReference, message);
             return None;
         }
-        let (own, others) = (self.names.operations(from), self.names.operations(to));
-        if own != others {
+        let missing = self.names.operations(from).iter().find(|name| !self.names.operations(to).contains(name));
+        if let Some(missing) = missing {
             let message = format!(
-                "the services `{from_name}` and `{name}`, to which it passes requests on, differ in operations"
+                "`{at}`: `{from_name}` has an operation `{missing}`, and `{name}`, to which it passes requests on, has none"
             );
-            let list = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            let hint = format!(
-                "both need the same names in the same order: `{from_name}` has {}, and `{name}` has {}",
-                list(own),
-                list(others)
-            );
-            self.context.report_with_hint(at, Code::Contradiction, message, hint);
+            let hint = suggestion(missing, self.names.operations(to), "its operations are");
+            self.context.report_with_hint(at, Code::UnknownReference, message, hint);
         }
         Some(to)
     }

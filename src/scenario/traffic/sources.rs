@@ -1,10 +1,12 @@
 //! Sources of requests.
 
+use super::super::import;
 use super::Builder;
 use super::spec::{ModulatedStateSpec, ReplaySpec, RequestArrivalsSpec, SourceSpec, TargetsSpec};
 use crate::document::Code;
+use crate::importers::requests::{self, ReplayOptions};
 use crate::model::traffic::{Arrivals, Gap, Keys, ModulatedState, OperationRef, Profile, Session, Source};
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 impl Builder<'_, '_, '_> {
     pub(super) fn sources(&mut self) -> Vec<Source> {
@@ -107,9 +109,35 @@ impl Builder<'_, '_, '_> {
         }
     }
 
-    fn replay(&mut self, spec: &ReplaySpec, _: &[(OperationRef, f64)], at: &str) -> Arrivals {
-        self.context.existing_path(&format!("{at}.file"), &spec.file);
-        Arrivals::Replay([].into())
+    fn replay(&mut self, spec: &ReplaySpec, mix: &[(OperationRef, f64)], at: &str) -> Arrivals {
+        const NOTHING: [(SimTime, Option<u32>); 0] = [];
+        let path = self.context.existing_path(&format!("{at}.file"), &spec.file);
+        // Only what is built is read.
+        let Some((path, _)) = path.zip(self.world.as_ref()) else { return Arrivals::Replay(NOTHING.into()) };
+        let usual = if mix.len() > 1 { requests::operation_column(&path) } else { None };
+        let options = ReplayOptions {
+            time: spec.time.as_deref(),
+            operation: spec.operation.as_deref().or(usual),
+            from: spec.from.as_deref(),
+            until: self.horizon,
+        };
+        let names: Vec<[String; 2]> = mix.iter().map(|(target, _)| self.names_of(*target)).collect();
+        let find = |name: &str| {
+            let mut found = names.iter().enumerate().filter(|(_, names)| names.iter().any(|one| one == name));
+            // A name that two services have means neither.
+            match (found.next(), found.next()) {
+                (Some((position, _)), None) => Some(position as u32),
+                _ => None,
+            }
+        };
+        let read = import::replay(&path, &options, find, self.context);
+        Arrivals::Replay(read.unwrap_or_default().into())
+    }
+
+    /// An operation as a trace may call it: by its name, or with its service before that.
+    fn names_of(&self, target: OperationRef) -> [String; 2] {
+        let operation = self.names.operations(target.service)[target.operation as usize];
+        [operation.to_owned(), format!("{}/{operation}", self.spec.services[target.service.index()].name)]
     }
 
     fn states(&mut self, specs: &[ModulatedStateSpec], at: &str) -> Vec<ModulatedState> {

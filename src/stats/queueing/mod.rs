@@ -51,7 +51,7 @@ pub use renewal::GiM1;
 pub use sharing::{ProcessorSharing, limited_sharing_mean_wait};
 pub use shortest::ShortestOfTwo;
 pub use sojourn::SojournDistribution;
-pub use two_moments::{GiGc, kingman_bound, mg1_mean_wait};
+pub use two_moments::{GiGc, kingman_bound, mg1_mean_wait, whitt_factor};
 
 /// Checks what every queue is described by.
 fn check_queue(arrival_rate: f64, mean_service: f64, servers: u32) {

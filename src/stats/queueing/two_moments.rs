@@ -131,20 +131,7 @@ impl GiGc {
         if load == 0.0 || load >= 1.0 {
             return queue.mean_wait();
         }
-        let gamma = cosmetatos_correction(load, self.servers).min(0.24);
-        let constant_services = 1.0 + gamma;
-        let constant_gaps = (1.0 - 4.0 * gamma) * libm::exp(-2.0 * (1.0 - load) / (3.0 * load));
-        let both = ((constant_services + constant_gaps) / 2.0).min(1.0);
-        let (arrivals, services) = (self.arrival_scv, self.service_scv);
-        let mean = (arrivals + services) / 2.0;
-        let alike = if mean >= 1.0 { 1.0 } else { libm::pow(both, 2.0 * (1.0 - mean)) };
-        let factor = if mean == 0.0 {
-            0.0
-        } else if arrivals >= services {
-            (4.0 * (arrivals - services) * constant_services + services * alike) / (4.0 * arrivals - 3.0 * services)
-        } else {
-            ((services - arrivals) * constant_gaps + (services + 3.0 * arrivals) * alike) / (4.0 * mean)
-        };
+        let factor = whitt_factor(load, self.servers, self.arrival_scv, self.service_scv);
         self.scaled(&queue, factor)
     }
 
@@ -154,6 +141,25 @@ impl GiGc {
             return queue.mean_wait();
         }
         queue.mean_wait() * (self.arrival_scv + self.service_scv) / 2.0 * factor
+    }
+}
+
+/// What Whitt's approximation multiplies the wait of Allen and Cunneen by ([`GiGc::whitt`]), at a `load` above 0 and
+/// below 1 of that many servers. For those who know the wait in M/M/c already.
+pub fn whitt_factor(load: f64, servers: u32, arrival_scv: f64, service_scv: f64) -> f64 {
+    let gamma = cosmetatos_correction(load, servers).min(0.24);
+    let constant_services = 1.0 + gamma;
+    let constant_gaps = (1.0 - 4.0 * gamma) * libm::exp(-2.0 * (1.0 - load) / (3.0 * load));
+    let both = ((constant_services + constant_gaps) / 2.0).min(1.0);
+    let (arrivals, services) = (arrival_scv, service_scv);
+    let mean = (arrivals + services) / 2.0;
+    let alike = if mean >= 1.0 { 1.0 } else { libm::pow(both, 2.0 * (1.0 - mean)) };
+    if mean == 0.0 {
+        0.0
+    } else if arrivals >= services {
+        (4.0 * (arrivals - services) * constant_services + services * alike) / (4.0 * arrivals - 3.0 * services)
+    } else {
+        ((services - arrivals) * constant_gaps + (services + 3.0 * arrivals) * alike) / (4.0 * mean)
     }
 }
 

@@ -232,8 +232,8 @@ fn long_runs_are_the_same_too() {
 #[test]
 fn parts_are_what_has_to_do_with_each_other() {
     let mut stream = Stream::of_word(1);
-    let mut traffic = Traffic::default();
-    traffic.services = (0..5).map(|number| service(&mut stream, &format!("{number}"))).collect();
+    let services = (0..5).map(|number| service(&mut stream, &format!("{number}"))).collect();
+    let mut traffic = Traffic { services, ..Traffic::default() };
     let to = |service: u32| (OperationRef { service: ServiceId(service), operation: 0 }, 1.0);
     for mix in [vec![to(0), to(3)], vec![to(1)], vec![to(4)]] {
         let source = source(&mut stream, "source", &traffic);

@@ -43,25 +43,25 @@ struct Quantity {
 
 impl Family {
     /// Runs all settings of a family, with `effort` times the usual number of requests, and judges.
-    pub(super) fn hold(name: &'static str, number: u64, effort: f64, settings: fn(&mut Family)) {
+    pub(crate) fn hold(name: &'static str, number: u64, effort: f64, settings: fn(&mut Family)) {
         let mut family = Family { name, number, effort, settings: 0, quantities: Vec::new() };
         settings(&mut family);
         family.judge();
     }
 
     /// The seed of the next setting: the number of the family, and of the setting in it.
-    pub(super) fn next_seed(&mut self) -> Seed {
+    pub(crate) fn next_seed(&mut self) -> Seed {
         self.settings += 1;
         Seed { base: self.number, replication: self.settings }
     }
 
     /// How many requests a run has at a load: the more, the longer busy periods are.
-    pub(super) fn requests(&self, load: f64) -> f64 {
+    pub(crate) fn requests(&self, load: f64) -> f64 {
         self.effort * (15_000.0 / ((1.0 - load) * (1.0 - load))).clamp(30_000.0, 150_000.0)
     }
 
     /// Holds an interval, as a function of its level, against what is exact.
-    pub(super) fn compare(
+    pub(crate) fn compare(
         &mut self,
         quantity: &'static str,
         setting: &str,
@@ -72,7 +72,7 @@ impl Family {
     }
 
     /// Holds an interval against a range in which the truth is.
-    pub(super) fn compare_between(
+    pub(crate) fn compare_between(
         &mut self,
         quantity: &'static str,
         setting: &str,
@@ -104,7 +104,7 @@ impl Family {
     }
 
     /// Holds three quantiles of latencies against what is exact.
-    pub(super) fn compare_quantiles(&mut self, setting: &str, latency: &SteadyLatency, exact: impl Fn(f64) -> f64) {
+    pub(crate) fn compare_quantiles(&mut self, setting: &str, latency: &SteadyLatency, exact: impl Fn(f64) -> f64) {
         for (position, name) in ["p50", "p95", "p99"].into_iter().enumerate() {
             let interval = |level| latency.quantile_intervals_s(level)[position];
             self.compare(name, setting, interval, exact(PROBABILITIES[position]));
@@ -130,7 +130,7 @@ impl Family {
                 self.name, one.name, self.number, self.settings, one.settings, one.misses
             );
             println!("{line}");
-            if one.settings < 20 || one.misses > allowed || one.far > 0 || !(lean.abs() < LEAN_MAX) {
+            if one.settings < 20 || one.misses > allowed || one.far > 0 || lean.is_nan() || lean.abs() >= LEAN_MAX {
                 broken.push(line);
             }
         }
@@ -152,7 +152,7 @@ fn misses_allowed(settings: u32) -> u32 {
 }
 
 /// A service of equal backends outside the cluster, which answers one kind of request.
-pub(super) fn service(name: &str, backends: u32, server: Server, steps: Vec<Step>) -> Service {
+pub(crate) fn service(name: &str, backends: u32, server: Server, steps: Vec<Step>) -> Service {
     Service {
         name: name.to_owned(),
         backends: Backends::Fixed { count: backends, zones: vec![], weights: vec![], speeds: vec![] },
@@ -171,22 +171,22 @@ pub(super) fn service(name: &str, backends: u32, server: Server, steps: Vec<Step
 }
 
 /// A server with so many workers, which serve in order of arrival.
-pub(super) fn workers(count: u32) -> Server {
+pub(crate) fn workers(count: u32) -> Server {
     Server { workers: Some(count), ..Server::default() }
 }
 
 /// Services of that mean.
-pub(super) fn exponential(mean: f64) -> Dist {
+pub(crate) fn exponential(mean: f64) -> Dist {
     Dist::Exponential { mean }
 }
 
 /// The operation of a service, which has one.
-pub(super) fn request_of(service: u32) -> OperationRef {
+pub(crate) fn request_of(service: u32) -> OperationRef {
     OperationRef { service: ServiceId(service), operation: 0 }
 }
 
 /// A call that is made with that probability.
-pub(super) fn call(service: u32, probability: f64) -> Step {
+pub(crate) fn call(service: u32, probability: f64) -> Step {
     Step::Call(vec![Call {
         target: request_of(service),
         probability,
@@ -199,7 +199,7 @@ pub(super) fn call(service: u32, probability: f64) -> Step {
 }
 
 /// A source of requests for one service.
-pub(super) fn source(name: &str, arrivals: Arrivals, service: u32) -> Source {
+pub(crate) fn source(name: &str, arrivals: Arrivals, service: u32) -> Source {
     Source {
         name: name.to_owned(),
         arrivals,
@@ -213,29 +213,29 @@ pub(super) fn source(name: &str, arrivals: Arrivals, service: u32) -> Source {
 }
 
 /// Arrivals with gaps of that kind.
-pub(super) fn renewal(gap: Gap, rate: f64) -> Arrivals {
+pub(crate) fn renewal(gap: Gap, rate: f64) -> Arrivals {
     Arrivals::Open { gap, rate: Profile::constant(rate), session: None }
 }
 
 /// Poisson arrivals.
-pub(super) fn poisson(rate: f64) -> Arrivals {
+pub(crate) fn poisson(rate: f64) -> Arrivals {
     renewal(Gap::Exponential, rate)
 }
 
 /// One source before some services, of which it asks the first; requests arrive for `span_s`.
-pub(super) fn traffic(services: Vec<Service>, arrivals: Arrivals, span_s: f64) -> Traffic {
+pub(crate) fn traffic(services: Vec<Service>, arrivals: Arrivals, span_s: f64) -> Traffic {
     let warm_up = SimTime::ZERO.after(SimDuration::from_seconds(WARM_UP * span_s));
     Traffic { services, sources: vec![source("users", arrivals, 0)], warm_up, ..Traffic::default() }
 }
 
 /// Runs for a span.
-pub(super) fn run(traffic: &Traffic, seed: Seed, span_s: f64) -> DataPlane<'_> {
+pub(crate) fn run(traffic: &Traffic, seed: Seed, span_s: f64) -> DataPlane<'_> {
     run_watching(traffic, seed, span_s, |_, _| {})
 }
 
 /// Runs for a span, whose measured part is cut into slices of equal length; after each, whoever watches is shown the run
 /// and told the length in seconds. Little's law is held against every service after every slice, exactly.
-pub(super) fn run_watching(
+pub(crate) fn run_watching(
     traffic: &Traffic,
     seed: Seed,
     span_s: f64,
@@ -264,24 +264,24 @@ pub(super) struct Growth {
 
 impl Growth {
     /// The counter after another slice; what was counted before the first does not count.
-    pub(super) fn note(&mut self, count: f64, slice_s: f64) {
+    pub(crate) fn note(&mut self, count: f64, slice_s: f64) {
         if let Some(last) = self.last.replace(count).filter(|_| slice_s > 0.0) {
             self.rates.record((count - last) / slice_s);
         }
     }
 
     /// The interval of the mean, as a function of its level.
-    pub(super) fn rate(&self) -> impl Fn(f64) -> SteadyInterval {
+    pub(crate) fn rate(&self) -> impl Fn(f64) -> SteadyInterval {
         |level| self.rates.interval(level)
     }
 }
 
 /// An instant in seconds.
-pub(super) fn instant(seconds: f64) -> SimTime {
+pub(crate) fn instant(seconds: f64) -> SimTime {
     SimTime::ZERO.after(SimDuration::from_seconds(seconds))
 }
 
 /// The interval of a mean latency, as a function of its level.
-pub(super) fn mean(latency: &SteadyLatency) -> impl Fn(f64) -> SteadyInterval {
+pub(crate) fn mean(latency: &SteadyLatency) -> impl Fn(f64) -> SteadyInterval {
     |level| latency.mean_interval_s(level)
 }

@@ -19,7 +19,7 @@
 //! `cargo test --release --test it queueing:: -- --ignored --nocapture` runs all families with 20 times as many requests.
 
 mod balancing;
-mod lab;
+pub(super) mod lab;
 mod networks;
 mod sharing;
 mod single;

@@ -39,7 +39,8 @@ pub struct TrafficSpec {
     /// Of how many requests one is recorded with all its calls. Default: of none.
     #[schemars(range(min = 1))]
     pub sample_one_in: Option<u64>,
-    /// How often the use of CPU and memory that requests drive is told to nodes; more than 0. Default: 1s.
+    /// How often the use of CPU and memory that requests drive is told to nodes; more than 0. Default: 10s, as often as
+    /// cAdvisor looks.
     pub usage_window: Option<Duration>,
     /// How long messages take. Default: no time.
     pub network: NetworkSpec,

@@ -45,8 +45,8 @@ pub struct ServiceSpec {
     pub sidecar: Option<SidecarSpec>,
     /// What the service promises. Default: nothing.
     pub objective: Option<ObjectiveSpec>,
-    /// Other services that take a part of its requests; of several entries the first that fits a request holds. A service
-    /// and those that its requests go on to have operations of the same names in the same order. Default: none.
+    /// Other services that take a part of its requests; of several entries the first that fits a request holds. Those
+    /// services have operations of the same names. Default: none.
     #[serde(default)]
     pub routes: Vec<RouteSpec>,
     /// Name of the service that requests go to which find no backend with room. Default: they fail or wait.
@@ -319,7 +319,7 @@ pub struct RouteTargetSpec {
     pub service: String,
     /// Its share; shares are scaled so that they sum to 1. Default: 1.
     #[serde(default = "one")]
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1_000_000.0))]
     pub weight: f64,
 }
 

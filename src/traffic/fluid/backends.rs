@@ -1,0 +1,405 @@
+//! Backends come and go, as with single requests; those that are alike are put into groups.
+
+use std::collections::BTreeMap;
+
+use super::FluidPlane;
+use super::queue::Spread;
+use super::station::{Group, Server, Used};
+use crate::ids::ServiceId;
+use crate::model::traffic::Backends;
+use crate::traffic::endpoints::{Seat, ServerLoad};
+use crate::traffic::plane::Notice;
+use crate::traffic::server::State;
+use crate::units::{SimDuration, SimTime};
+
+/// Cores of a node, and the servers on it.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub cores: f64,
+    pub servers: Vec<u32>,
+}
+
+/// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
+const DRIFT: f64 = 0.1;
+
+impl FluidPlane<'_> {
+    /// The backends of a service that are outside the cluster.
+    pub(super) fn add_fixed(&mut self, service: ServiceId) {
+        let model = &self.traffic.services[service.index()];
+        let Backends::Fixed { count, zones, weights, speeds } = &model.backends else { return };
+        let in_turn = |at: u32, length: usize| at as usize % length.max(1);
+        for at in 0..*count {
+            let server = Server {
+                speed: speeds.get(in_turn(at, speeds.len())).copied().unwrap_or(1.0),
+                zone: zones.get(in_turn(at, zones.len())).copied(),
+                weight: f64::from(weights.get(in_turn(at, weights.len())).copied().unwrap_or(1)),
+                limit: model.server.cpu_milli.map_or(f64::INFINITY, |milli| milli as f64 / 1000.0),
+                is_ready: true,
+                ..self.new_server(vec![service])
+            };
+            let station = server.station;
+            let number = self.servers.put(server);
+            self.stations[station].ready.push(number);
+        }
+        self.learn(self.graph.station_of[service.index()]);
+    }
+
+    fn new_server(&self, services: Vec<ServiceId>) -> Server {
+        Server {
+            pod: None,
+            station: self.graph.station_of[services[0].index()],
+            services,
+            zone: None,
+            state: State::Open,
+            since: self.now,
+            speed: 1.0,
+            weight: 1.0,
+            limit: f64::INFINITY,
+            node: None,
+            cpu_weight: 0.0,
+            memory_requests: f64::INFINITY,
+            is_ready: false,
+            opens_at: SimTime::ZERO,
+            failure: 0.0,
+            release: 0,
+            group: None,
+            marked: Used::default(),
+            used: Used::default(),
+            queue: 0.0,
+            is_told: false,
+            is_drained: false,
+        }
+    }
+
+    /// A pod that serves these services has its containers running. Clients know of it once it is ready.
+    ///
+    /// # Panics
+    /// When there is no service.
+    pub fn open(&mut self, seat: &Seat, services: &[ServiceId]) -> u32 {
+        let rules = &self.traffic.services[services[0].index()].server;
+        let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
+        let room = seat.memory_limit.filter(|_| rules.memory_per_request > 0);
+        let memory_requests = room
+            .map_or(f64::INFINITY, |limit| (limit.saturating_sub(rules.memory_base) / rules.memory_per_request) as f64);
+        let server = Server {
+            pod: Some(seat.pod),
+            opens_at: seat.opens_at,
+            zone: seat.zone,
+            speed: seat.speed,
+            failure: seat.failure,
+            release: seat.group,
+            limit,
+            memory_requests,
+            node: Some(seat.node),
+            // The kernel's shares of a request: 1024 a core, at least 2.
+            cpu_weight: (seat.cpu_request as f64 * 1.024).max(2.0),
+            ..self.new_server(services.to_vec())
+        };
+        let (station, opens_at) = (server.station, server.opens_at);
+        let number = self.servers.put(server);
+        if opens_at > self.now {
+            self.openings.push((opens_at, station));
+        }
+        while self.nodes.len() <= seat.node as usize {
+            self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
+        }
+        self.nodes[seat.node as usize].servers.push(number);
+        number
+    }
+
+    /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
+    /// deviations of a Poisson number are added.
+    pub fn load_of(&mut self, number: u32) -> ServerLoad {
+        let server = &self.servers[number];
+        let rules = &self.traffic.services[server.services[0].index()].server;
+        let (mut used, mut present) = (server.used, 0.0);
+        if let Some(group) = server.group {
+            let group = &self.stations[server.station].groups[group];
+            used.compute_s += group.used.compute_s - server.marked.compute_s;
+            used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
+            used.add(group.rate, self.pending_s());
+            present = group.present;
+        }
+        let peak = libm::ceil(present + 3.0 * present.sqrt()) as u64;
+        ServerLoad {
+            compute_ns: (used.compute_s * 1e9) as u64,
+            throttled_ns: (used.throttled_s * 1e9) as u64,
+            memory_bytes: rules.memory_base + peak * rules.memory_per_request,
+        }
+    }
+
+    /// Cores of a node that its servers may use.
+    pub fn set_node_cores(&mut self, node: u32, cores: f64) {
+        let Some(state) = self.nodes.get_mut(node as usize) else { return };
+        let before = std::mem::replace(&mut state.cores, cores);
+        if (cores - before).abs() <= DRIFT / 2.0 * before && before.is_finite() {
+            return;
+        }
+        for server in state.servers.clone() {
+            self.stations[self.servers[server].station].is_changed = true;
+        }
+        self.is_stale = true;
+    }
+
+    /// Clients are told, now or when the news has spread, that a backend is ready, or not any more.
+    pub fn tell_ready(&mut self, number: u32, is_ready: bool) {
+        let server = &mut self.servers[number];
+        server.is_ready = is_ready;
+        let station = server.station;
+        let ready = &mut self.stations[station].ready;
+        match (ready.binary_search(&number), is_ready) {
+            (Err(at), true) => ready.insert(at, number),
+            (Ok(at), false) => {
+                ready.remove(at);
+            }
+            _ => {}
+        }
+        let mut stream = self.seed.stream("traffic/endpoints", self.news_so_far);
+        self.news_so_far += 1;
+        match self.traffic.endpoint_delay.sample(&mut stream) {
+            SimDuration::ZERO => self.learn(station),
+            delay => self.news.push((self.now.after(delay), station)),
+        }
+    }
+
+    /// Clients know the backends as they are.
+    pub(super) fn learn(&mut self, station: usize) {
+        let station = &mut self.stations[station];
+        station.known.clone_from(&station.ready);
+        station.is_changed = true;
+        self.is_stale = true;
+    }
+
+    /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
+    /// what it has by then.
+    pub fn end(&mut self, number: u32, told_at: SimTime) {
+        self.tell_ready(number, false);
+        let server = &mut self.servers[number];
+        let refuses = self.traffic.services[server.services[0].index()].server.refuses_when_ending;
+        server.state = State::Ending { told_at, refuses };
+        if told_at > self.now {
+            self.openings.push((told_at, server.station));
+        }
+        let station = &mut self.stations[server.station];
+        station.is_changed = true;
+        self.is_stale = true;
+        let stay_s = match server.group {
+            Some(group) if station.groups[group].present > 1e-3 => {
+                // Until the last of them has gone: about the mean stay, and longer the more there are.
+                let group = &station.groups[group];
+                let stay_s = group.present * group.count / (station.flow.rate * group.share).max(1e-12);
+                stay_s * (1.0 + libm::log1p(group.present))
+            }
+            _ => 0.0,
+        };
+        let hook = SimDuration(told_at.0.saturating_sub(self.now.0));
+        let stay = SimDuration::from_seconds(stay_s.min(1e9)).max(hook);
+        if stay == SimDuration::ZERO {
+            return self.drain(number);
+        }
+        self.draining.push((self.now.after(stay), number));
+    }
+
+    /// All requests of a server that ends are answered.
+    pub(super) fn drain(&mut self, number: u32) {
+        let server = &mut self.servers[number];
+        server.is_drained = true;
+        if let Some(pod) = server.pod {
+            self.notices.push(Notice::Drained(pod));
+        }
+    }
+
+    /// A pod is gone, with all requests that are there.
+    pub fn close(&mut self, number: u32) {
+        let server = &self.servers[number];
+        let station = server.station;
+        if let Some(group) = server.group.filter(|_| !server.is_drained) {
+            self.stations[station].lost += self.stations[station].groups[group].present;
+        }
+        self.tell_ready(number, false);
+        self.servers[number].state = State::Gone;
+        self.draining.retain(|(_, one)| *one != number);
+        self.stations[station].is_changed = true;
+        self.is_stale = true;
+        if let Some(node) = self.servers[number].node {
+            self.nodes[node as usize].servers.retain(|one| *one != number);
+        }
+        self.gone.push(number);
+    }
+
+    /// Numbers of servers that nobody knows any more are given out again.
+    fn forget_gone(&mut self) {
+        let stations = &self.stations;
+        let servers = &self.servers;
+        let (kept, free): (Vec<u32>, Vec<u32>) =
+            self.gone.iter().copied().partition(|&number| stations[servers[number].station].known.contains(&number));
+        self.gone = kept;
+        free.into_iter().for_each(|number| self.servers.free(number));
+    }
+
+    /// Makes groups anew where something has changed.
+    pub(super) fn regroup(&mut self) {
+        for station in 0..self.stations.len() {
+            if self.stations[station].is_changed {
+                self.settle_servers(station);
+                self.make_groups(station);
+            }
+        }
+        if !self.gone.is_empty() {
+            self.forget_gone();
+        }
+    }
+
+    /// Servers take with them what they have used and what waits at them.
+    fn settle_servers(&mut self, station: usize) {
+        for list in 0..2 {
+            let state = &self.stations[station];
+            let numbers = if list == 0 { state.known.clone() } else { self.members[station].clone() };
+            for number in numbers {
+                let server = &mut self.servers[number];
+                let Some(group) = server.group.take() else { continue };
+                let group = &self.stations[station].groups[group];
+                server.used.compute_s += group.used.compute_s - server.marked.compute_s;
+                server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
+                server.queue = group.queue;
+            }
+        }
+    }
+
+    fn make_groups(&mut self, number: usize) {
+        let state = &self.stations[number];
+        let listed = if state.model.has_shared_queue { &state.ready } else { &state.known };
+        let takes = |&server: &u32| match self.servers[server].state {
+            _ if self.servers[server].opens_at > self.now => false,
+            State::Open => true,
+            State::Ending { told_at, refuses } => !refuses || self.now < told_at,
+            State::Gone => false,
+        };
+        let members: Vec<u32> = listed.iter().copied().filter(takes).collect();
+        let dead = 1.0 - members.len() as f64 / (listed.len() as f64).max(1.0);
+        let mut groups: Vec<Group> = Vec::new();
+        let mut places: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
+        let pools = state.evens_out || state.spread == Spread::Shared;
+        let has_quota = state.model.server.quota_period > SimDuration::ZERO;
+        let mut assigned = Vec::with_capacity(members.len());
+        for &member in &members {
+            let server = &self.servers[member];
+            let share = self.node_share(member);
+            let cores = server.limit.min(share);
+            let level = |value: f64| {
+                if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
+            };
+            let waiting = if pools { 0 } else { level(1.0 + server.queue) };
+            let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
+            let key = (server.release, exact, [level(cores), waiting]);
+            let place = *places.entry(key).or_insert_with(|| {
+                let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
+                groups.push(Group { speed, weight, failure, release, ..Group::default() });
+                groups.len() - 1
+            });
+            let group = &mut groups[place];
+            group.count += 1.0;
+            group.cores += cores;
+            group.has_quota |= has_quota && server.limit.is_finite() && server.limit <= share;
+            group.queue += server.queue;
+            assigned.push(place);
+        }
+        // What waits where the balancer evens out is shared by all.
+        let is_shared = state.spread == Spread::Shared;
+        let total = if is_shared { state.waiting_now() } else { groups.iter().map(|group| group.queue).sum::<f64>() };
+        let held = if members.is_empty() && is_shared { total } else { 0.0 };
+        for group in &mut groups {
+            group.cores /= group.count;
+            group.queue = if pools { total / members.len() as f64 } else { group.queue / group.count };
+        }
+        for (&member, place) in members.iter().zip(assigned) {
+            let server = &mut self.servers[member];
+            (server.group, server.marked) = (Some(place), Used::default());
+        }
+        let zones = self.zones_of(&members);
+        let state = &mut self.stations[number];
+        (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
+        state.held = held;
+        self.members[number] = members;
+        self.stations[number].grouped_at = f64::NAN;
+        self.has_moved = true;
+    }
+
+    fn zones_of(&self, members: &[u32]) -> Vec<(Option<crate::ids::ZoneId>, f64)> {
+        let mut counts = BTreeMap::new();
+        for &member in members {
+            *counts.entry(self.servers[member].zone).or_insert(0.0) += 1.0;
+        }
+        counts.into_iter().map(|(zone, count)| (zone, count / members.len() as f64)).collect()
+    }
+
+    /// Cores that a server can have of its node: its share by weight, or what the others leave.
+    fn node_share(&self, number: u32) -> f64 {
+        let server = &self.servers[number];
+        let Some(node) = server.node.map(|node| &self.nodes[node as usize]) else { return f64::INFINITY };
+        if !node.cores.is_finite() {
+            return f64::INFINITY;
+        }
+        let (mut weight, mut others) = (0.0, 0.0);
+        for &one in &node.servers {
+            let other = &self.servers[one];
+            weight += other.cpu_weight;
+            if one != number
+                && let Some(group) = other.group
+            {
+                others += self.stations[other.station].groups.get(group).map_or(0.0, |group| group.rate.compute_s);
+            }
+        }
+        (node.cores * server.cpu_weight / weight.max(1e-12)).max(node.cores - others)
+    }
+
+    /// Whether groups fit no more: nodes are used otherwise than when they were made, or what kept groups apart is gone.
+    pub(super) fn look_at_groups(&mut self) {
+        let mut has_drifted = false;
+        for state in &mut self.stations {
+            let used = state.groups.iter().map(|group| group.rate.compute_s).fold(0.0, f64::max);
+            if state.grouped_at.is_nan() {
+                state.grouped_at = used;
+            }
+            has_drifted |= (used - state.grouped_at).abs() > DRIFT * state.grouped_at.max(0.01);
+            let waits = |group: &Group| group.queue > 1.0;
+            if state.groups.len() > 1 && state.was_waiting && !state.groups.iter().any(waits) {
+                state.is_changed = true;
+                self.is_stale = true;
+            }
+            state.was_waiting = state.groups.iter().any(waits);
+        }
+        if has_drifted && !self.nodes.is_empty() {
+            for state in self.stations.iter_mut().filter(|state| !state.ready.is_empty()) {
+                state.is_changed = true;
+            }
+            self.is_stale = true;
+        }
+    }
+
+    /// The least instant at which news or notices come by themselves.
+    pub(super) fn next_news(&self) -> SimTime {
+        let news = self.news.iter().chain(&self.openings).map(|(at, _)| *at);
+        let news = news.chain(self.draining.iter().map(|(at, _)| *at));
+        news.min().unwrap_or(SimTime::NEVER)
+    }
+
+    /// How much longer requests take at backends that are new, on average over a station's.
+    pub(super) fn warm_up_factor(&self, station: usize) -> f64 {
+        let state = &self.stations[station];
+        let Some(rules) = state.model.server.warm_up else { return 1.0 };
+        let members = &self.members[station];
+        let span_s = rules.span.as_seconds();
+        let extra = |&number: &u32| {
+            let age_s = self.now.since(self.servers[number].since).as_seconds();
+            (rules.slowdown - 1.0) * (1.0 - age_s / span_s).max(0.0)
+        };
+        1.0 + members.iter().map(extra).sum::<f64>() / (members.len() as f64).max(1.0)
+    }
+
+    /// Whether any backend is still new.
+    pub(super) fn is_warming_up(&self, station: usize) -> bool {
+        let Some(rules) = self.stations[station].model.server.warm_up else { return false };
+        self.members[station].iter().any(|&number| self.now.since(self.servers[number].since) < rules.span)
+    }
+}

@@ -1,0 +1,482 @@
+//! Rates flow from callers to those that they call, times and failures back.
+//!
+//! A pass goes through the graph once in each direction. What flows forth hangs on what comes back only where calls fail, are
+//! made again, or wait for each other; then passes are repeated from where the step before ended, so that of two states
+//! that both feed themselves the one holds in which the system is.
+
+use super::FluidPlane;
+use super::call::{self, Attempts, Caller, Calls, Mixture, Moments, last_of};
+use super::graph::{Origin, Stage};
+use super::station::{Flow, Group};
+use crate::model::Dist;
+use crate::traffic::attempt::Outcome;
+
+/// What comes to a node and what becomes of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NodeFlow {
+    /// Attempts a second that come, and as its queue sees them.
+    pub rate: f64,
+    pub seen: f64,
+    /// Those among them that are no retries.
+    pub first: f64,
+    /// Part of the answers that say that something went wrong.
+    pub error: f64,
+    /// Part of the requests that whoever answers them fails.
+    pub doomed: f64,
+    /// What a request needs of a core, alone, and what else it takes.
+    pub compute: Moments,
+    pub away: Moments,
+    /// The time at the server.
+    pub stay: Moments,
+    /// Answers over requests let in, with all that it calls.
+    pub passing: f64,
+}
+
+impl NodeFlow {
+    /// How long its requests are at backends of a group on average.
+    pub(super) fn stay_at(&self, group: &Group) -> f64 {
+        let sharing = group.stretch + f64::midpoint(group.backlog.0, group.backlog.1);
+        self.compute.mean * group.slow * sharing + self.away.mean + group.wait.mean_s() + group.pause.mean_s()
+    }
+}
+
+/// What becomes of the calls of a link.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LinkFlow {
+    /// Calls a second, and as queues see them.
+    pub rate: f64,
+    pub seen: f64,
+    pub calls: Calls,
+    /// Part of the calls that fail whoever answers them.
+    pub doomed: f64,
+    /// Answers over requests, of those that end with one.
+    pub passing: f64,
+    pub targets: Vec<TargetFlow>,
+}
+
+/// What becomes of attempts at a target.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TargetFlow {
+    /// The part of the calls that goes there.
+    pub share: f64,
+    pub attempts: Attempts,
+    pub travel: Travel,
+}
+
+/// Messages there and back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Travel {
+    pub time: Moments,
+    /// Ways that they take, with their probabilities, as shapes.
+    pub ways: Vec<(f64, usize)>,
+    /// What the proxies at both ends add, each way.
+    pub proxy: Option<usize>,
+}
+
+/// Passes at most, and what counts as no change.
+const PASSES_MAX: u32 = 100;
+const SAME: f64 = 1e-6;
+
+impl FluidPlane<'_> {
+    /// Finds rates and times of the step.
+    pub(super) fn solve(&mut self, span_s: f64) {
+        if std::mem::take(&mut self.has_moved) {
+            self.map_ways();
+        }
+        for inflow in 0..self.inflows.len() {
+            self.brackets[inflow] = self.inflows[inflow].closed.map(|_| Bracket::default());
+        }
+
+        for pass in 1..=PASSES_MAX {
+            self.flow_forth();
+            let changed = self.flow_back(span_s, pass);
+            let moved = self.move_users(pass);
+            if changed < SAME && moved < SAME {
+                break;
+            }
+        }
+    }
+
+    fn flow_forth(&mut self) {
+        self.flows.iter_mut().for_each(|flow| (flow.rate, flow.seen, flow.first) = (0.0, 0.0, 0.0));
+        for station in &mut self.stations {
+            let flow = &mut station.flow;
+            (flow.rate, flow.seen, flow.scv_sum, flow.squares) = (0.0, 0.0, 0.0, 0.0);
+        }
+        for link in 0..self.source_links {
+            let Origin::Source(source, entry) = self.graph.links[link].origin else { continue };
+            let inflow = &self.inflows[source];
+            let rate = inflow.rate * inflow.shares[entry];
+            let seen = inflow.closed.map_or(1.0, |(users, _)| (users - 1.0).max(0.0) / users.max(1.0));
+            self.push(link, rate, rate * seen, inflow.gap_scv);
+        }
+        for position in 0..self.graph.order.len() {
+            self.pass_on(self.graph.order[position]);
+        }
+    }
+
+    /// Calls go to their targets.
+    fn push(&mut self, link: usize, rate: f64, seen: f64, scv: f64) {
+        let state = &mut self.links[link];
+        (state.rate, state.seen) = (rate, seen);
+        if rate <= 0.0 {
+            return;
+        }
+        for (target, found) in self.graph.links[link].targets.iter().zip(&mut state.targets) {
+            let mut share = target.share;
+            for service in &target.after {
+                share *= self.stations[self.graph.station_of[*service]].flow.overflow;
+            }
+            if let Some(service) = target.sends_on {
+                share *= 1.0 - self.stations[self.graph.station_of[service]].flow.overflow;
+            }
+            found.share = share;
+            let times = share * state.calls.attempts;
+            let flow = &mut self.flows[target.node];
+            flow.rate += rate * times;
+            flow.seen += seen * times;
+            flow.first += rate * share;
+            let service = self.graph.nodes[target.node].target.service.index();
+            let let_in = (1.0 - self.guards[service]) * times;
+            let station = &mut self.stations[self.graph.station_of[service]].flow;
+            station.rate += rate * let_in;
+            station.seen += seen * let_in;
+            station.scv_sum += rate * let_in * scv.mul_add(share, 1.0 - share);
+            station.squares += rate * let_in * rate * let_in;
+        }
+    }
+
+    /// A node makes its calls.
+    fn pass_on(&mut self, node: usize) {
+        let flow = self.flows[node];
+        let service = self.graph.nodes[node].target.service.index();
+        let station = &self.stations[self.graph.station_of[service]].flow;
+        let let_in = (1.0 - self.guards[service]) * let_in(station);
+        let scv = station.departure_scv;
+        let mut part = let_in * station.passing;
+        for stage in 0..self.graph.nodes[node].steps.len() {
+            let Stage::Call(branches) = &self.graph.nodes[node].steps[stage] else { continue };
+            let mut going_on = 1.0;
+            for at in 0..branches.len() {
+                let Stage::Call(branches) = &self.graph.nodes[node].steps[stage] else { continue };
+                let branch = branches[at];
+                let times = part * branch.chance * f64::from(branch.count);
+                self.push(branch.link, flow.rate * times, flow.seen * times, 1.0 + branch.chance * (scv - 1.0));
+                let called = &self.links[branch.link];
+                if !branch.is_detached {
+                    if !branch.is_optional {
+                        going_on *= all_well(called.calls.failing(), branch.chance, branch.count);
+                    }
+                    going_on *= 1.0 + branch.chance * (called.passing - 1.0);
+                }
+            }
+            part *= going_on;
+        }
+        if let Some((link, copied)) = self.graph.nodes[node].mirror {
+            self.push(link, flow.first * copied, flow.first * copied, 1.0);
+        }
+    }
+
+    /// Times and failures, from those called to their callers. How much what flows forth will change.
+    fn flow_back(&mut self, span_s: f64, pass: u32) -> f64 {
+        let mut changed = 0.0_f64;
+        for position in (0..self.graph.station_order.len()).rev() {
+            let station = self.graph.station_order[position];
+            for at in (0..self.graph.nodes_of[station].len()).rev() {
+                let node = self.graph.nodes_of[station][at];
+                changed = changed.max(self.plan(node, pass));
+            }
+            changed = changed.max(self.serve(station, span_s, pass));
+            for at in 0..self.graph.nodes_of[station].len() {
+                let node = self.graph.nodes_of[station][at];
+                let stay = self.stay_of(node);
+                if self.graph.has_loop {
+                    changed = changed.max((stay.mean - self.flows[node].stay.mean).abs() / stay.mean.max(1e-12));
+                }
+                self.flows[node].stay = stay;
+            }
+        }
+        for link in 0..self.source_links {
+            changed = changed.max(self.judge(link, pass));
+        }
+        for link in self.mirror_links.clone() {
+            changed = changed.max(self.judge(link, pass));
+        }
+        changed
+    }
+
+    /// What the requests of a node need, given what its calls come to.
+    fn plan(&mut self, node: usize, pass: u32) -> f64 {
+        let (mut compute, mut away) = (Moments::default(), Moments::default());
+        let (mut surviving, mut passing, mut changed) = (1.0, 1.0, 0.0_f64);
+        let mut sound = 1.0;
+        let service = self.graph.nodes[node].target.service.index();
+        if let Some(proxy) = &self.traffic.services[service].guard.sidecar {
+            compute.mean += proxy.compute.as_seconds();
+        }
+        for stage in 0..self.graph.nodes[node].steps.len() {
+            match &self.graph.nodes[node].steps[stage] {
+                Stage::Compute(shape) => {
+                    let shape = &self.graph.shapes[*shape];
+                    compute = compute.plus(&shape_moments(shape).with_chance(surviving));
+                }
+                Stage::Wait(shape) => {
+                    let shape = &self.graph.shapes[*shape];
+                    away = away.plus(&shape_moments(shape).with_chance(surviving));
+                }
+                Stage::Call(branches) => {
+                    let branches = branches.clone();
+                    let mut parts = Vec::with_capacity(branches.len());
+                    let mut going_on = 1.0;
+                    for branch in &branches {
+                        changed = changed.max(self.judge(branch.link, pass));
+                        if branch.is_detached {
+                            continue;
+                        }
+                        let called = &self.links[branch.link];
+                        parts.push((called.calls.time, branch.chance, branch.count));
+                        if !branch.is_optional {
+                            going_on *= all_well(called.calls.failing(), branch.chance, branch.count);
+                            sound *= all_well(called.doomed, branch.chance, branch.count);
+                        }
+                        passing *= 1.0 + branch.chance * (called.passing - 1.0);
+                    }
+                    if !parts.is_empty() {
+                        away = away.plus(&last_of(&parts).with_chance(surviving));
+                    }
+                    surviving *= going_on;
+                }
+            }
+        }
+        let failure = self.graph.nodes[node].operation.failure;
+        let of_release = self.stations[self.graph.station_of[service]].flow.failure;
+        let error = 1.0 - surviving * (1.0 - failure - of_release).max(0.0);
+        let flow = &mut self.flows[node];
+        changed = changed.max((flow.error - error).abs()).max((flow.passing - passing).abs());
+        (flow.compute, flow.away, flow.error, flow.passing) = (compute, away, error, passing);
+        flow.doomed = 1.0 - sound * (1.0 - failure);
+        changed
+    }
+
+    /// What the calls of a link come to.
+    fn judge(&mut self, link: usize, pass: u32) -> f64 {
+        let model = &self.graph.links[link];
+        let state = &self.links[link];
+        let mut sum = Attempts::default();
+        let (mut well, mut whole, mut ends, mut passed) = (Mixture::default(), 0.0, 0.0, 0.0);
+        let mut doomed = 0.0;
+        let mut max_retries = None;
+        let mut found = Vec::with_capacity(model.targets.len());
+        for (target, known) in model.targets.iter().zip(&state.targets) {
+            let flow = &self.flows[target.node];
+            let service = self.graph.nodes[target.node].target.service.index();
+            max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
+            let station = &self.stations[self.graph.station_of[service]].flow;
+            let stay = flow.stay.plus(&known.travel.time);
+            let guard = self.guards[service];
+            let rest = (1.0 - guard) * (1.0 - station.unavailable);
+            let refusals = [
+                (Outcome::Refused, guard, 0.0),
+                (Outcome::Unavailable, (1.0 - guard) * station.unavailable, 0.0),
+                (Outcome::Refused, rest * station.refused, known.travel.time.mean),
+                (Outcome::Timeout, rest * station.expired, call::patience_s(model.policy).min(1e9)),
+                (Outcome::Lost, rest * (1.0 - station.refused - station.expired) * station.lost, stay.mean),
+            ];
+            let one = call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals);
+            let share = if state.rate > 0.0 { known.share } else { target.share };
+            for at in 0..Outcome::COUNT {
+                let part = share * one.outcomes[at];
+                let both = sum.outcomes[at] + part;
+                if both > 0.0 {
+                    sum.times_s[at] = (sum.times_s[at] * sum.outcomes[at] + one.times_s[at] * part) / both;
+                }
+                sum.outcomes[at] = both;
+            }
+            let answered = one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize];
+            ends += share * answered;
+            passed += share * answered * station.passing * flow.passing;
+            whole += share;
+            doomed += share * flow.doomed;
+            well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
+            found.push(one);
+        }
+        if whole > 0.0 {
+            sum.outcomes.iter_mut().for_each(|part| *part /= whole);
+            doomed /= whole;
+        }
+        sum.well = well.moments();
+        let caller = Caller { rate: state.rate, clients: self.callers_of(link), max_retries };
+        let mut calls = call::calls(model.policy, &sum, doomed, caller);
+        if calls.doomed_attempts > 0.0 {
+            found.iter_mut().for_each(|one| count_doomed(one, &calls));
+        }
+        let state = &mut self.links[link];
+        // From the tenth pass on half of the way is gone, so that what swings comes to rest.
+        let weight = if pass > 10 { 0.5 } else { 1.0 };
+        calls.attempts = state.calls.attempts + weight * (calls.attempts - state.calls.attempts);
+        let passing = if ends > 0.0 { passed / ends } else { 1.0 };
+        let changed = (calls.attempts - state.calls.attempts)
+            .abs()
+            .max((calls.failing() - state.calls.failing()).abs())
+            .max((passing - state.passing).abs());
+        (state.calls, state.passing, state.doomed) = (calls, passing, doomed);
+        state.targets.iter_mut().zip(found).for_each(|(target, one)| target.attempts = one);
+        changed
+    }
+
+    /// Places of a link that call by themselves.
+    fn callers_of(&self, link: usize) -> f64 {
+        match self.graph.links[link].origin {
+            Origin::Source(source, _) => f64::from(self.inflows[source].model.clients.max(1)),
+            Origin::Node(node) => {
+                let station = self.graph.station_of[self.graph.nodes[node].target.service.index()];
+                (self.members[station].len() as f64).max(1.0)
+            }
+        }
+    }
+
+    /// Users send as often as answers let them: a round takes thinking and waiting, and a request finds what one user less
+    /// makes of queues (Bard 1979, Schweitzer 1979), which the rates as seen hold.
+    fn move_users(&mut self, pass: u32) -> f64 {
+        let mut moved = 0.0_f64;
+        for source in 0..self.inflows.len() {
+            let Some((users, think_s)) = self.inflows[source].closed else { continue };
+            let (mut time_s, mut whole) = (0.0, 0.0);
+            for link in 0..self.source_links {
+                if let Origin::Source(of, entry) = self.graph.links[link].origin
+                    && of == source
+                {
+                    let share = self.inflows[source].shares[entry];
+                    let calls = &self.links[link].calls;
+                    time_s += share * (calls.time.mean + calls.failing() * PAUSE_AFTER_FAILURE_S);
+                    whole += share;
+                }
+            }
+            let round_s = think_s + time_s / f64::max(whole, 1e-12);
+            self.rounds_s[source] = round_s;
+            let rate = self.inflows[source].rate;
+            let wanted = users / round_s.max(1e-9);
+            moved = moved.max((wanted - rate).abs() / wanted.max(1e-12));
+            let is_alone = self.brackets.iter().filter(|bracket| bracket.is_some()).count() == 1;
+            let Some(bracket) = &mut self.brackets[source] else { continue };
+            if !is_alone && pass.is_multiple_of(15) {
+                *bracket = Bracket::default();
+            }
+            let next = bracket.next(rate, wanted);
+            self.inflows[source].rate = next;
+        }
+        moved
+    }
+
+    /// Which ways messages take, now that backends are elsewhere.
+    fn map_ways(&mut self) {
+        let network = &self.traffic.network;
+        for link in 0..self.links.len() {
+            for at in 0..self.links[link].targets.len() {
+                let service = self.graph.nodes[self.graph.links[link].targets[at].node].target.service.index();
+                let to = &self.stations[self.graph.station_of[service]].zones;
+                let own;
+                let from = match self.graph.links[link].origin {
+                    Origin::Source(source, _) => {
+                        own = vec![(self.inflows[source].model.zone, 1.0)];
+                        &own
+                    }
+                    Origin::Node(node) => {
+                        let caller = self.graph.nodes[node].target.service.index();
+                        &self.stations[self.graph.station_of[caller]].zones
+                    }
+                };
+                let is_near = self.traffic.services[service].balancer.name.contains("zone");
+                let mut ways: Vec<(f64, usize)> = Vec::new();
+                for (one, part) in from {
+                    let own_zone = to.iter().any(|(other, _)| other == one && one.is_some());
+                    for (other, share) in to {
+                        let share = match (is_near && own_zone, one == other) {
+                            (true, true) => 1.0,
+                            (true, false) => 0.0,
+                            (false, _) => *share,
+                        };
+                        let shape = self.network_shape(network.between(*one, *other));
+                        match ways.iter_mut().find(|(_, known)| *known == shape) {
+                            Some(way) => way.0 += part * share,
+                            None => ways.push((part * share, shape)),
+                        }
+                    }
+                }
+                let proxy = self.proxies[service];
+                self.links[link].targets[at].travel = self.travel(ways, proxy);
+            }
+        }
+    }
+
+    fn travel(&self, mut ways: Vec<(f64, usize)>, proxy: Option<usize>) -> Travel {
+        ways.retain(|(part, _)| *part > 0.0);
+        let mut mixture = Mixture::default();
+        for &(part, shape) in &ways {
+            let one = shape_moments(&self.graph.shapes[shape]);
+            mixture.add(part, &one.plus(&one));
+        }
+        let mut time = mixture.moments();
+        if let Some(proxy) = proxy {
+            let one = shape_moments(&self.graph.shapes[proxy]);
+            time = time.plus(&one).plus(&one);
+        }
+        Travel { time, ways, proxy }
+    }
+
+    /// The shape of a distribution of the network.
+    fn network_shape(&self, dist: &Dist) -> usize {
+        let known = self.network_shapes.iter().find(|(one, _)| std::ptr::eq(*one, dist));
+        known.map_or(self.no_time, |(_, shape)| *shape)
+    }
+}
+
+/// Where the rate of users lies: between one that makes rounds too short for it and one that makes them too long.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bracket {
+    low: Option<(f64, f64)>,
+    high: Option<(f64, f64)>,
+}
+
+impl Bracket {
+    /// The rate to try next, after `rate` has led to `wanted`: by the false position (Illinois).
+    fn next(&mut self, rate: f64, wanted: f64) -> f64 {
+        let gap = wanted - rate;
+        let (own, other) = if gap > 0.0 { (&mut self.low, &mut self.high) } else { (&mut self.high, &mut self.low) };
+        if own.is_some()
+            && let Some((_, stale)) = other
+        {
+            *stale /= 2.0;
+        }
+        *own = Some((rate, gap));
+        match (self.low, self.high) {
+            (Some((low, above)), Some((high, below))) => low + (high - low) * above / (above - below).max(1e-300),
+            _ => wanted,
+        }
+    }
+}
+
+/// A client whose request failed waits at least that long, as with single requests; the mean is not known, so it is added.
+const PAUSE_AFTER_FAILURE_S: f64 = 1e-3;
+
+/// Of all attempts more are doomed than of all calls: those are made again most.
+fn count_doomed(one: &mut Attempts, calls: &Calls) {
+    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
+    let answered = one.outcomes[well] + one.outcomes[error];
+    one.outcomes[well] = answered * (1.0 - calls.doomed_attempts) * (1.0 - calls.error);
+    one.outcomes[error] = answered - one.outcomes[well];
+}
+
+fn shape_moments(shape: &super::shape::Shape) -> Moments {
+    Moments { mean: shape.mean, variance: shape.variance, floor: shape.floor }
+}
+
+/// Part of the attempts that a backend takes.
+pub(super) fn let_in(station: &Flow) -> f64 {
+    (1.0 - station.unavailable) * (1.0 - station.refused - station.expired).max(0.0) * (1.0 - station.lost)
+}
+
+/// How likely no call of a branch fails.
+fn all_well(failing: f64, chance: f64, count: u32) -> f64 {
+    1.0 - chance * (1.0 - libm::pow(1.0 - failing, f64::from(count)))
+}

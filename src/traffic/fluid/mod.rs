@@ -1,0 +1,444 @@
+//! Traffic by rates instead of requests.
+
+mod backends;
+mod call;
+mod flow;
+mod graph;
+mod measure;
+mod profile;
+mod queue;
+mod serve;
+mod shape;
+mod split;
+mod station;
+
+use backends::Node;
+use call::Calls;
+use flow::{Bracket, LinkFlow, NodeFlow, TargetFlow};
+use graph::Graph;
+use measure::Carry;
+use profile::Inflow;
+use shape::{Columns, POINTS, Points, Shape};
+use split::ReleaseWindow;
+use station::{Server, Station};
+
+use super::attempt::Outcome;
+use super::plane::{Notice, objective_of};
+use super::slab::Slab;
+use super::statistics::{Fate, ServiceStatistics};
+use crate::ids::ServiceId;
+use crate::model::Dist;
+use crate::model::traffic::{Mode, Objective, Traffic};
+use crate::rng::Seed;
+use crate::units::{SimDuration, SimTime};
+
+/// A queue that changes by less than that part of a request in a step stays as it is.
+const STILL: f64 = 1e-6;
+
+/// All traffic of a run as rates: between two events of the cluster it moves by itself.
+#[derive(Debug)]
+pub struct FluidPlane<'m> {
+    traffic: &'m Traffic,
+    seed: Seed,
+    zones: usize,
+    step: SimDuration,
+    now: SimTime,
+    /// When the step began, how long it was meant to be, and how long its solution holds.
+    began: SimTime,
+    span: SimDuration,
+    holds_until: SimTime,
+    /// Up to when statistics are.
+    poured: SimTime,
+    /// Something has changed, so that the step ends now.
+    is_stale: bool,
+    /// Whether anything goes on after the step though nothing comes from outside.
+    is_moving: bool,
+    /// Groups are to be made anew when the step ends.
+    has_news_of_groups: bool,
+    /// Backends are elsewhere than before.
+    has_moved: bool,
+    graph: Graph<'m>,
+    inflows: Vec<Inflow<'m>>,
+    brackets: Vec<Option<Bracket>>,
+    /// How long a round of users takes, by source.
+    rounds_s: Vec<f64>,
+    /// Links of sources are the first of all.
+    source_links: usize,
+    mirror_links: Vec<usize>,
+    flows: Vec<NodeFlow>,
+    links: Vec<LinkFlow>,
+    stations: Vec<Station<'m>>,
+    /// Backends that get requests, by station.
+    members: Vec<Vec<u32>>,
+    /// Within how many seconds requests of a station must be begun.
+    deadlines: Vec<f64>,
+    /// Part of the attempts that is kept from backends, by service.
+    guards: Vec<f64>,
+    /// Clients that balance by themselves.
+    clients: u32,
+    servers: Slab<Server>,
+    /// Servers that are gone and known still.
+    gone: Vec<u32>,
+    nodes: Vec<Node>,
+    news: Vec<(SimTime, usize)>,
+    /// When backends of stations will listen.
+    openings: Vec<(SimTime, usize)>,
+    news_so_far: u64,
+    draining: Vec<(SimTime, u32)>,
+    notices: Vec<Notice>,
+    network_shapes: Vec<(&'m Dist, usize)>,
+    no_time: usize,
+    proxies: Vec<Option<usize>>,
+    columns: Columns,
+    /// Latencies of the round that is being measured, by node.
+    points: Vec<Points>,
+    round: usize,
+    cursor: usize,
+    carries: Vec<Carry>,
+    /// Room for rates of workers.
+    rates: Vec<f64>,
+    source_fates: Vec<Fate>,
+    statistics: Vec<ServiceStatistics>,
+    /// How requests of releases fared, by service, with what is left of counts.
+    releases: Vec<Vec<ReleaseWindow>>,
+    objectives: Vec<Option<Objective>>,
+    is_warm: bool,
+    steps: u64,
+}
+
+/// What goes along a link before anything is known: every attempt is answered well.
+fn first_flow(link: &graph::Link<'_>) -> LinkFlow {
+    let well = std::array::from_fn(|at| if at == 0 { 1.0 } else { 0.0 });
+    LinkFlow {
+        calls: Calls { attempts: 1.0, outcomes: well, ..Calls::default() },
+        passing: 1.0,
+        targets: vec![TargetFlow::default(); link.targets.len()],
+        ..LinkFlow::default()
+    }
+}
+
+/// What is carried over to the first step: nothing.
+fn first_carry(link: &graph::Link<'_>) -> Carry {
+    Carry { attempts: vec![[0.0; Outcome::COUNT]; link.targets.len()], ..Carry::default() }
+}
+
+impl<'m> FluidPlane<'m> {
+    /// Traffic before anything has happened, in a cluster with so many zones; servers outside the cluster are there. A model
+    /// whose mode is not fluid is taken in steps of 15 s.
+    pub fn new(traffic: &'m Traffic, zones: usize, seed: Seed) -> FluidPlane<'m> {
+        let step = match traffic.mode {
+            Mode::Fluid { step } => step.max(SimDuration(1)),
+            Mode::Requests => SimDuration(15_000_000_000),
+        };
+        let mut graph = Graph::new(traffic, seed);
+        let (network_shapes, no_time) = network_shapes(traffic, &mut graph, seed);
+        let proxies = proxy_shapes(traffic, &mut graph, seed);
+        let stations = (0..graph.stations).map(|station| {
+            let first = graph.station_of.iter().position(|one| *one == station).expect("a station has a service");
+            Station::new(traffic, ServiceId::from_index(first))
+        });
+        let mut plane = FluidPlane {
+            traffic,
+            seed,
+            zones,
+            step,
+            now: SimTime::ZERO,
+            began: SimTime::ZERO,
+            span: SimDuration::ZERO,
+            holds_until: SimTime::ZERO,
+            poured: SimTime::ZERO,
+            is_stale: true,
+            is_moving: true,
+            has_news_of_groups: false,
+            has_moved: true,
+            inflows: traffic.sources.iter().map(|source| Inflow::new(source, seed)).collect(),
+            brackets: vec![None; traffic.sources.len()],
+            rounds_s: vec![0.0; traffic.sources.len()],
+            source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
+            mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
+            flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
+            links: graph.links.iter().map(first_flow).collect(),
+            carries: graph.links.iter().map(first_carry).collect(),
+            stations: stations.collect(),
+            members: vec![Vec::new(); graph.stations],
+            deadlines: deadlines(&graph),
+            guards: vec![0.0; traffic.services.len()],
+            clients: traffic.sources.iter().map(|source| source.clients.max(1)).sum::<u32>().max(1),
+            servers: Slab::default(),
+            gone: Vec::new(),
+            nodes: Vec::new(),
+            news: Vec::new(),
+            openings: Vec::new(),
+            news_so_far: 0,
+            draining: Vec::new(),
+            notices: Vec::new(),
+            network_shapes,
+            no_time,
+            proxies,
+            columns: Columns::new(seed),
+            points: vec![[0.0; POINTS]; graph.nodes.len()],
+            round: 0,
+            cursor: 0,
+            rates: Vec::new(),
+            source_fates: vec![Fate::default(); traffic.sources.len()],
+            statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
+            releases: vec![Vec::new(); traffic.services.len()],
+            objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
+            is_warm: traffic.warm_up == SimTime::ZERO,
+            steps: 0,
+            graph,
+        };
+        for service in 0..traffic.services.len() {
+            plane.add_fixed(ServiceId::from_index(service));
+        }
+        plane
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// How many steps there were; those in which nothing changed are one.
+    pub fn events_handled(&self) -> u64 {
+        self.steps
+    }
+
+    /// Moves time on to `until`, or to the instant of the first notice. Whether there are notices.
+    pub fn advance(&mut self, until: SimTime) -> bool {
+        while self.notices.is_empty() {
+            if self.now >= until {
+                return false;
+            }
+            if self.is_stale || self.now >= self.holds_until {
+                self.begin_step();
+                continue;
+            }
+            self.now = until.min(self.holds_until);
+        }
+        true
+    }
+
+    /// Ends the step, and finds what is true in the next.
+    fn begin_step(&mut self) {
+        self.end_step();
+        self.hear_news();
+        if !self.notices.is_empty() {
+            // The cluster may change something before it goes on.
+            self.is_stale = true;
+            return;
+        }
+        let has_changed = std::mem::take(&mut self.is_stale);
+        if has_changed {
+            self.regroup();
+        }
+        let end = SimTime((self.now.0 / self.step.0 + 1).saturating_mul(self.step.0));
+        let limit = self.next_news().min(if self.is_warm { SimTime::NEVER } else { self.traffic.warm_up });
+        let end = end.min(limit);
+        (self.began, self.span) = (self.now, end.since(self.now));
+        let mut steady = SimTime::NEVER;
+        let mut is_same = !has_changed && self.steps > 0 && !self.is_moving;
+        for inflow in &mut self.inflows {
+            let before = inflow.rate;
+            steady = steady.min(inflow.set(self.now, end));
+            is_same &= before == inflow.rate;
+        }
+        self.steps += 1;
+        if !is_same {
+            self.solve(self.span.as_seconds());
+            self.look_at_groups();
+            self.look_at_memory();
+            self.is_moving = self.moves();
+        }
+        let whole_steps = SimTime(steady.0 / self.step.0 * self.step.0);
+        self.holds_until = if self.is_moving || self.is_stale { end } else { end.max(whole_steps.min(limit)) };
+        if self.is_stale {
+            // What was noticed of groups is for the next step.
+            self.is_stale = false;
+            self.has_news_of_groups = true;
+        }
+    }
+
+    /// Queues are what they have become.
+    fn end_step(&mut self) {
+        self.pour();
+        let elapsed = self.now.since(self.began);
+        if elapsed == SimDuration::ZERO || self.span == SimDuration::ZERO {
+            return;
+        }
+        let part = (elapsed.as_seconds() / self.span.as_seconds()).min(1.0);
+        for station in &mut self.stations {
+            let is_served = station.is_served();
+            for group in &mut station.groups {
+                let end = if group.wait.utilisation > 0.0 { group.wait.queue } else { group.delay.queue };
+                group.queue += part * (end - group.queue);
+            }
+            if !is_served && station.spread == queue::Spread::Shared {
+                station.held += station.flow.rate * elapsed.as_seconds();
+            }
+            if station.lost > 0.0 {
+                let counted = station.flow.lost * station.flow.rate * elapsed.as_seconds();
+                station.lost = if counted < 1e-6 { 0.0 } else { (station.lost - counted).max(0.0) };
+            }
+        }
+        self.began = self.now;
+        if std::mem::take(&mut self.has_news_of_groups) {
+            self.is_stale = true;
+        }
+    }
+
+    /// Whether anything goes on though nothing comes from outside.
+    fn moves(&self) -> bool {
+        let is_restless = |station: &Station<'_>| {
+            let unrest = |group: &station::Group| {
+                let end = if group.wait.utilisation > 0.0 { group.wait.queue } else { group.delay.queue };
+                (end - group.queue).abs() > STILL * (1.0 + end)
+            };
+            station.lost > 0.0
+                || station.groups.iter().any(unrest)
+                || !station.is_served() && station.spread == queue::Spread::Shared && station.flow.rate > 0.0
+        };
+        self.stations.iter().any(is_restless) || (0..self.stations.len()).any(|station| self.is_warming_up(station))
+    }
+
+    /// Clients learn of backends, backends have answered their last request, and the warm-up is over.
+    fn hear_news(&mut self) {
+        let now = self.now;
+        let due: Vec<usize> = self.news.iter().filter(|(at, _)| *at <= now).map(|(_, station)| *station).collect();
+        self.news.retain(|(at, _)| *at > now);
+        due.into_iter().for_each(|station| self.learn(station));
+        for &(_, station) in self.openings.iter().filter(|(at, _)| *at <= now) {
+            self.stations[station].is_changed = true;
+            self.is_stale = true;
+        }
+        self.openings.retain(|(at, _)| *at > now);
+        let done: Vec<u32> = self.draining.iter().filter(|(at, _)| *at <= now).map(|(_, number)| *number).collect();
+        self.draining.retain(|(at, _)| *at > now);
+        done.into_iter().for_each(|number| self.drain(number));
+        if !self.is_warm && now >= self.traffic.warm_up {
+            self.is_warm = true;
+            self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
+            self.statistics.iter_mut().for_each(|statistics| statistics.forget(now));
+            for station in &mut self.stations {
+                station.marked_compute_s = station.compute_s;
+            }
+        }
+    }
+
+    /// Tells of pods that hold more requests than their memory allows.
+    fn look_at_memory(&mut self) {
+        for station in 0..self.stations.len() {
+            let state = &self.stations[station];
+            if state.model.server.memory_per_request == 0 {
+                continue;
+            }
+            for &number in &self.members[station] {
+                let server = &mut self.servers[number];
+                let present = server.group.map_or(0.0, |group| state.groups[group].present);
+                let is_over = present > server.memory_requests;
+                if is_over
+                    && !server.is_told
+                    && let Some(pod) = server.pod
+                {
+                    self.notices.push(Notice::OutOfMemory(pod));
+                }
+                server.is_told = is_over;
+            }
+        }
+    }
+
+    /// Seconds that have flowed since statistics were brought up to date.
+    fn pending_s(&self) -> f64 {
+        self.now.since(self.poured).as_seconds()
+    }
+
+    /// Brings statistics up to the present instant.
+    pub fn settle(&mut self) {
+        self.pour();
+    }
+
+    /// How requests of sources fared, by source, as of the last time that it was [settled](FluidPlane::settle).
+    pub fn sources(&self) -> &[Fate] {
+        &self.source_fates
+    }
+
+    /// What is known of a service, as of the last time that it was [settled](FluidPlane::settle).
+    pub fn statistics(&self, service: ServiceId) -> &ServiceStatistics {
+        &self.statistics[service.index()]
+    }
+
+    /// How many backends of a service are ready.
+    pub fn backends(&self, service: ServiceId) -> usize {
+        self.stations[self.graph.station_of[service.index()]].ready.len()
+    }
+
+    /// Core-time that requests have used of the backends of a service over the whole run, in ns. What a backend of several
+    /// services has done counts for each of them.
+    pub fn compute_ns(&mut self, service: ServiceId) -> u64 {
+        let station = &self.stations[self.graph.station_of[service.index()]];
+        ((station.compute_s + station.flow.compute * self.pending_s()) * 1e9) as u64
+    }
+
+    /// The same since the warm-up was over.
+    pub fn measured_compute_ns(&mut self, service: ServiceId) -> u64 {
+        let marked = self.stations[self.graph.station_of[service.index()]].marked_compute_s;
+        self.compute_ns(service) - (marked * 1e9) as u64
+    }
+
+    /// What requests of sources were promised, by source: by the service that a source asks first.
+    pub fn objectives(&self) -> &[Option<Objective>] {
+        &self.objectives
+    }
+
+    /// What the windows have seen begins anew.
+    pub fn begin_windows(&mut self) {
+        self.pour();
+        self.source_fates.iter_mut().for_each(Fate::begin_window);
+        self.statistics.iter_mut().for_each(|statistics| statistics.attempts.begin_window());
+    }
+
+    /// Takes what the cluster has to know.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}
+
+/// Within how many seconds requests of each station must be begun: none, unless all that call it say so.
+fn deadlines(graph: &Graph<'_>) -> Vec<f64> {
+    let mut longest = vec![0.0_f64; graph.stations];
+    for link in &graph.links {
+        let deadline_s = link.policy.deadline.map_or(f64::INFINITY, SimDuration::as_seconds);
+        for target in &link.targets {
+            let station = graph.station_of[graph.nodes[target.node].target.service.index()];
+            longest[station] = longest[station].max(deadline_s);
+        }
+    }
+    longest.into_iter().map(|deadline_s| if deadline_s > 0.0 { deadline_s } else { f64::INFINITY }).collect()
+}
+
+/// The shapes of the network's distributions, and that of no time at all.
+fn network_shapes<'m>(traffic: &'m Traffic, graph: &mut Graph<'m>, seed: Seed) -> (Vec<(&'m Dist, usize)>, usize) {
+    let network = &traffic.network;
+    let dists = [&network.within_zone, &network.between_zones, &network.between_regions];
+    let mut found = Vec::new();
+    for dist in dists.into_iter().chain(network.pairs.iter().map(|(_, _, dist)| dist)) {
+        let stream = seed.stream("traffic/fluid/network", graph.shapes.len() as u64);
+        found.push((dist, graph.shapes.len()));
+        graph.shapes.push(Shape::new(dist, stream));
+    }
+    graph.shapes.push(Shape::new(&Dist::ZERO, seed.stream("traffic/fluid/network", 0)));
+    (found, graph.shapes.len() - 1)
+}
+
+/// The shapes of what proxies add, by service.
+fn proxy_shapes(traffic: &Traffic, graph: &mut Graph<'_>, seed: Seed) -> Vec<Option<usize>> {
+    let mut found = Vec::new();
+    for (number, service) in traffic.services.iter().enumerate() {
+        found.push(service.guard.sidecar.as_ref().map(|proxy| {
+            let stream = seed.stream("traffic/fluid/proxies", number as u64);
+            graph.shapes.push(Shape::new(&proxy.latency, stream));
+            graph.shapes.len() - 1
+        }));
+    }
+    found
+}
