@@ -5,6 +5,7 @@
 //! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use crate::units::SimDuration;
@@ -13,7 +14,7 @@ use crate::units::SimDuration;
 const PER_DOUBLING: usize = 1024;
 
 /// How spans were distributed over classes; count, sum and extremes are exact.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Classes {
     /// The class of the first count; a multiple of [`PER_DOUBLING`].
     first: usize,
@@ -39,6 +40,14 @@ impl Default for Classes {
     fn default() -> Self {
         let (counts, spilt) = (Vec::new(), BTreeMap::new());
         Classes { first: 0, counts, spilt, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+    }
+}
+
+impl fmt::Debug for Classes {
+    /// Without the classes, which are thousands.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Classes { count, sum_ns, min_ns, max_ns, .. } = self;
+        write!(formatter, "Classes {{ count: {count}, sum_ns: {sum_ns}, min_ns: {min_ns}, max_ns: {max_ns} }}")
     }
 }
 

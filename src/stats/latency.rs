@@ -130,7 +130,7 @@ pub struct SteadyLatency {
     /// The batch that is being filled, and its observations so far.
     open: Batch,
     count: u64,
-    /// The first batch, while it is being filled.
+    /// The classes of the first batch, in order, while it is being filled.
     first: Vec<usize>,
     /// What observations are held against.
     threshold: Threshold,
@@ -196,6 +196,7 @@ impl SteadyLatency {
             let (threshold, mut below) = (self.threshold, self.open.below);
             if self.thresholds.is_empty() {
                 self.first.extend(fitting.iter().map(|latency| class_of(latency.0)));
+                self.first.sort_unstable();
             }
             let extent = self.all.all.record_all(fitting.iter().map(|latency| latency.0), |class| {
                 below.iter_mut().zip(threshold).for_each(|(below, border)| *below += u64::from(class <= border));

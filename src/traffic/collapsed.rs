@@ -316,6 +316,9 @@ impl<'m> DataPlane<'m> {
             is_plain &= last != Some(passage.end) && is_some(passage.server);
             last = Some(passage.end);
         }
+        if count == 0 {
+            return;
+        }
         let services = part.services.iter().map(|service| self.services[service.index()].statistics.room());
         let sources = part.sources.iter().map(|&source| self.source_fates[source].room());
         // As long as no batch is complete the order does not matter.
