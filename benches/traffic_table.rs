@@ -163,7 +163,8 @@ fn peak_mb() -> f64 {
 fn day() {
     println!("| a day of function calls | calls | s | million a second | peak of memory, MB |");
     println!("|{}", " --- |".repeat(5));
-    for (name, with_events, calls) in [("as it runs", false, CALLS), ("with events, a tenth of it", true, CALLS / 10.0)] {
+    for (name, with_events, calls) in [("as it runs", false, CALLS), ("with events, a tenth of it", true, CALLS / 10.0)]
+    {
         let traffic = day_of_calls(calls);
         let start = cpu_s();
         let mut plane = plane(&traffic, with_events);
