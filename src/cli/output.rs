@@ -174,8 +174,17 @@ pub(super) fn summary_json(model: &Model, record: &RunRecord) -> String {
 
 /// The cells of a sweep as a table for people: mean and half-width of the 95 % interval of each key metric.
 pub(super) fn cells_text(directory: &Path, experiment: &Experiment) -> Result<String, Failure> {
-    const SHOWN: [&str; 6] =
-        ["pods_placed", "wait_ms_mean", "wait_ms_p99", "cpu_allocated_mean_pct", "gpu_allocated_pct", "cost_usd_total"];
+    const SHOWN: [&str; 9] = [
+        "pods_placed",
+        "wait_ms_mean",
+        "wait_ms_p99",
+        "cpu_allocated_mean_pct",
+        "gpu_allocated_pct",
+        "cost_usd_total",
+        "request_latency_ms_mean",
+        "request_latency_ms_p99",
+        "requests_failed_ratio",
+    ];
     let path = directory.join("cells.csv");
     let unreadable = |error: csv::Error| Failure::Run(format!("error: {}: {error}", path.display()));
     let mut reader = csv::Reader::from_path(&path).map_err(unreadable)?;

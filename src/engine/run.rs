@@ -206,9 +206,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn step(&mut self, horizon: SimTime) -> bool {
         if self.traffic.is_some() {
             let next = self.events.peek_time().unwrap_or(SimTime::NEVER);
-            // What happens at the horizon itself still counts.
-            let until = next.min(horizon.after(SimDuration(1)));
-            if let Some(instant) = self.advance_traffic(until) {
+            if let Some(instant) = self.advance_traffic(next.min(horizon)) {
                 self.advance(instant);
                 self.on_notices();
                 return true;

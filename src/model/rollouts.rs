@@ -199,7 +199,7 @@ pub enum Measured {
     Traffic(TrafficCondition),
 }
 
-/// When requests since the last measurement speak for a release. Without requests a measurement is inconclusive.
+/// When requests since the last measurement speak for a release. Without requests a measurement is an error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrafficCondition {
     /// Which part of them may fail at the most.

@@ -19,7 +19,11 @@ const CELLS_CHARTED_MAX: usize = 120;
 /// Panels that a chart shows at most.
 const PANELS_MAX: usize = 8;
 /// Metrics that a reader wants first, when the sweep has them.
-const METRICS_FIRST: [&str; 8] = [
+const METRICS_FIRST: [&str; 12] = [
+    "request_latency_ms_mean",
+    "request_latency_ms_p99",
+    "requests_failed_ratio",
+    "requests_in_objective_ratio",
     "gpu_allocated_pct",
     "gpu_fragmented_pct",
     "cpu_allocated_pct",

@@ -606,7 +606,7 @@ pub struct AnalysisSpec {
     #[serde(default)]
     pub results: Vec<OutcomeSpec>,
     /// What requests of `traffic` that pods of the new release answered since the last measurement have to be like. Without
-    /// such requests a measurement is inconclusive.
+    /// such requests a measurement is an error, as a query without data is, and is repeated.
     pub traffic: Option<TrafficConditionSpec>,
 }
 

@@ -6,7 +6,7 @@ use super::event::Event;
 use super::limit::ConcurrencyLimit;
 use super::node::NodeCores;
 use super::plane::{DataPlane, Notice, ServiceState, Slot, is_some};
-use super::server::{Server, State};
+use super::server::{Pace, Server, State};
 use crate::ids::{PodId, ServiceId, ZoneId};
 use crate::model::traffic::Backends;
 use crate::policy::balancer::{Backend, Load};
@@ -122,11 +122,13 @@ impl DataPlane<'_> {
             None => {
                 state.slots.push(Slot { server: NONE, group: 0, sent: 0 });
                 state.loads.push(Load::default());
+                state.paces.push(Pace::default());
                 state.slots.len() as u32 - 1
             }
         };
         state.slots[slot as usize] = Slot { server: number, group: server.group, sent: 0 };
         state.loads[slot as usize] = Load::default();
+        state.paces[slot as usize] = Pace::default();
         state.statistics.servers.rise(self.now);
         state.statistics.limit_milli.change(server.limit_milli(), self.now);
         for client in &state.clients {

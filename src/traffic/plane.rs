@@ -10,7 +10,7 @@ use super::collapsed::{Part, Workers};
 use super::event::Event;
 use super::node::NodeCores;
 use super::patience::PendingCall;
-use super::server::Server;
+use super::server::{Pace, Server};
 use super::slab::Slab;
 use super::source::SourceState;
 use super::spans::{Span, Spans};
@@ -88,6 +88,8 @@ pub(super) struct ServiceState<'m> {
     pub free_slots: Vec<u32>,
     /// What servers say of themselves, by slot.
     pub loads: Vec<Load>,
+    /// What they know of their latency, by slot.
+    pub paces: Vec<Pace>,
     /// Backends that are ready, in order of their slots.
     pub ready: Vec<Backend>,
     /// Backends that clients know of.
@@ -401,6 +403,7 @@ impl<'m> ServiceState<'m> {
             slots: Vec::new(),
             free_slots: Vec::new(),
             loads: Vec::new(),
+            paces: Vec::new(),
             ready: Vec::new(),
             known: Vec::new(),
             clients: Vec::new(),

@@ -119,7 +119,9 @@ impl<'m> DataPlane<'m> {
         let state = &mut self.services[service.index()];
         if state.asks_servers {
             let slot = server.slot_in(service);
-            state.loads[slot as usize].in_flight += 1;
+            let load = &mut state.loads[slot as usize];
+            load.in_flight += 1;
+            load.latency_ns = state.paces[slot as usize].latency_ns(load.in_flight);
         }
     }
 
@@ -307,12 +309,11 @@ impl<'m> DataPlane<'m> {
             limit.note(latency, self.now);
         }
         if state.asks_servers {
-            let load = &mut state.loads[server.slot_in(service) as usize];
+            let slot = server.slot_in(service) as usize;
+            let (load, pace) = (&mut state.loads[slot], &mut state.paces[slot]);
+            pace.note(latency, load.in_flight);
             load.in_flight -= 1;
-            load.latency_ns = match load.latency_ns {
-                0 => latency.0,
-                known => known - known / 8 + latency.0 / 8,
-            };
+            load.latency_ns = pace.latency_ns(load.in_flight);
         }
     }
 

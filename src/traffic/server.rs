@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::compute::Compute;
 use super::limit::ConcurrencyLimit;
 use crate::ids::{PodId, ServiceId, ZoneId};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 /// A backend.
 #[derive(Clone, Debug)]
@@ -104,5 +104,31 @@ impl Server {
     pub(super) fn slot_in(&self, service: ServiceId) -> u32 {
         let (_, slot) = self.services.iter().find(|(one, _)| *one == service).expect("it is a backend of the service");
         *slot
+    }
+}
+
+/// What a server knows of its latency: moving averages over the last requests of how long they were there, and of how many
+/// were there when they left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    latency_ns: f64,
+    in_flight: f64,
+}
+
+impl Pace {
+    /// A request leaves, one of so many, after so long.
+    pub(super) fn note(&mut self, latency: SimDuration, in_flight: u32) {
+        // Averages over about eight requests; the first one begins them.
+        let part = if self.in_flight == 0.0 { 1.0 } else { 0.125 };
+        self.latency_ns += part * (latency.0 as f64 - self.latency_ns);
+        self.in_flight += part * (f64::from(in_flight) - self.in_flight);
+    }
+
+    /// What the latency of a request would be with so many there: as many times what it was as there are more of them.
+    pub(super) fn latency_ns(&self, in_flight: u32) -> u64 {
+        match self.in_flight {
+            0.0 => 0,
+            typical => (self.latency_ns * (f64::from(in_flight) + 1.0) / (typical + 1.0)) as u64,
+        }
     }
 }

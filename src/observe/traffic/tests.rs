@@ -161,8 +161,8 @@ fn failures_and_retries_are_counted_by_cause() {
         budget: None,
     };
     let policy = CallPolicy { timeout: Some(seconds(0.3)), retries: Some(retries), ..CallPolicy::default() };
-    // At 2, 4, ... 18 s.
-    let mut model = model(vec![service("web", half)], Source { policy, ..source(0.5) }, 19);
+    // At 2, 4, ... 18 s; the last is served until 19 s. What falls on the end of the run itself is no more part of it.
+    let mut model = model(vec![service("web", half)], Source { policy, ..source(0.5) }, 20);
     model.traffic.sample_one_in = 4;
     with_record(&model, |_, recorder| {
         let log = recorder.traffic.as_ref().expect("there is traffic");
@@ -172,7 +172,7 @@ fn failures_and_retries_are_counted_by_cause() {
         let wanted = ["count", "outcome", "retries", "latency_s_mean", "worker_utilisation_ratio"];
         let rows = columns(&tables::services(figures), &wanted);
         assert_eq!(rows[0][..4], ["18", "", "9", ""]);
-        assert!((figures.services[0].worker_utilisation - 9.0 / 19.0).abs() < 1e-9);
+        assert!((figures.services[0].worker_utilisation - 9.0 / 20.0).abs() < 1e-9);
         assert_eq!(rows[1], ["18", "timeout", "", "0.3", ""]);
         assert_eq!(figures.total.retries_ratio, 1.0);
         check_spans(log.spans_json().expect("every fourth request is recorded"));

@@ -78,7 +78,8 @@ pub struct Backend {
 pub struct Load {
     /// Requests that are there.
     pub in_flight: u32,
-    /// How long requests that ended of late were there (a moving average over about 10 of them), in ns.
+    /// How long a request would be there at its present load, in ns: what those that ended of late took (a moving average over
+    /// about eight of them), times the requests in flight now over those in flight then. 0: none has ended yet.
     pub latency_ns: u64,
 }
 

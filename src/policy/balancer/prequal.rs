@@ -16,7 +16,7 @@
 //!
 //! Source: Wydrowski, Kleinberg, Rumble and Archer 2024, "Load is not what you should balance: introducing Prequal", NSDI,
 //! sections 4 and 5. Here backends answer at once, and the request that asks does not yet use it. Backends report a moving
-//! average of latencies rather than a median at their present load. The paper does not say how many answers the quantile
+//! average of latencies in proportion to their present load rather than a median at that load. The paper does not say how many answers the quantile
 //! is taken from. Its synchronous mode and its care against backends that fail fast are not here.
 //! Cost: O(poolSize) a pick and O(recentProbes) a probe.
 

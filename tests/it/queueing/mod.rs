@@ -8,7 +8,8 @@
 //!   1e-4 (the quantile 0.9999 of the binomial distribution: 3 misses of 20 to 29);
 //! - no interval at 99.999 % misses;
 //! - deviations in standard errors, summed over the settings, are within 4.5 times the square root of their number, so
-//!   that small errors in one direction add up and are seen.
+//!   that small errors in one direction add up and are seen. Quantiles are exempt: where latencies hardly vary, the classes
+//!   of the histogram decide to which side they lean.
 //!
 //! Where there is only an approximation or a limit, the interval has to touch a range: the formula with its error, which
 //! is said in the family. Little's law holds exactly, as an equality of integers, for every service of every run, at four

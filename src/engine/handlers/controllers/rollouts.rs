@@ -233,7 +233,7 @@ fn measurement(
 
 /// What requests say of the release whose pods answered them.
 fn judge(condition: &TrafficCondition, answered: Option<&Window>) -> Outcome {
-    let Some(window) = answered.filter(|window| window.count() > 0) else { return Outcome::Inconclusive };
+    let Some(window) = answered.filter(|window| window.count() > 0) else { return Outcome::Error };
     let fails = window.failures() as f64 > condition.max_failure_ratio * window.count() as f64;
     let is_slow = condition.max_p95.is_some_and(|most| window.latency.quantile_s(0.95) > most.as_seconds());
     if fails || is_slow { Outcome::Failed } else { Outcome::Successful }
