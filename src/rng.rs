@@ -36,12 +36,16 @@ impl Seed {
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014): spreads every input bit over the whole word.
+#[inline]
 pub fn split_mix(value: u64) -> u64 {
-    let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = value.wrapping_add(SPACING);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// Distance between the successive states of SplitMix64.
+const SPACING: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// One stream of random numbers.
 #[derive(Clone, Debug)]
@@ -53,7 +57,12 @@ impl Stream {
     /// The stream that belongs to a word, such as the seed that a request carries.
     #[inline]
     pub fn of_word(word: u64) -> Stream {
-        Stream { generator: Xoshiro256PlusPlus::seed_from_u64(word) }
+        // As `seed_from_u64` does it, but inline: requests begin a stream for each draw.
+        let mut seed = [0; 32];
+        for (turn, bytes) in (0u64..).zip(seed.chunks_exact_mut(8)) {
+            bytes.copy_from_slice(&split_mix(word.wrapping_add(turn.wrapping_mul(SPACING))).to_le_bytes());
+        }
+        Stream { generator: Xoshiro256PlusPlus::from_seed(seed) }
     }
 
     /// 64 random bits.
@@ -158,6 +167,14 @@ mod tests {
         assert_ne!(base, first(SEED, "arrival", 1));
         assert_ne!(base, first(Seed { replication: 1, ..SEED }, "arrival", 0));
         assert_ne!(base, first(Seed { base: 43, ..SEED }, "arrival", 0));
+    }
+
+    #[test]
+    fn a_word_seeds_a_stream_as_the_generator_would() {
+        for word in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let (mut own, mut theirs) = (Stream::of_word(word), Xoshiro256PlusPlus::seed_from_u64(word));
+            assert!((0..10).all(|_| own.bits() == theirs.next_u64()), "{word}");
+        }
     }
 
     #[test]

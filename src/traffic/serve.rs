@@ -163,9 +163,9 @@ impl<'m> DataPlane<'m> {
     pub(super) fn proceed(&mut self, attempt: u32) {
         loop {
             let one = &mut self.attempts[attempt];
-            let (request, server) = (one.request, one.server);
-            let model: &'m _ = self.services[request.operation.service.index()].model;
-            let operation = &model.operations[request.operation.operation as usize];
+            let (of, seed, server) = (one.request.operation, one.request.seed, one.server);
+            let model: &'m _ = self.services[of.service.index()].model;
+            let operation = &model.operations[of.operation as usize];
             let number = one.step;
             let Some(step) = operation.steps.get(usize::from(number)) else {
                 return self.finish(attempt);
@@ -173,13 +173,13 @@ impl<'m> DataPlane<'m> {
             one.step += 1;
             match step {
                 Step::Compute(dist) => {
-                    let work = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let work = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if work > SimDuration::ZERO {
                         return self.compute(attempt, server, work);
                     }
                 }
                 Step::Wait(dist) => {
-                    let span = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let span = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if span > SimDuration::ZERO {
                         return self.sleep(attempt, span);
                     }
