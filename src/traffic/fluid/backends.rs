@@ -107,6 +107,7 @@ impl FluidPlane<'_> {
         self.count_server(number, true);
         if opens_at > self.now {
             self.openings.push((opens_at, station));
+            self.wake_at(opens_at);
         }
         while self.nodes.len() <= seat.node as usize {
             self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
@@ -182,8 +183,16 @@ impl FluidPlane<'_> {
         self.news_so_far += 1;
         match self.traffic.endpoint_delay.sample(&mut stream) {
             SimDuration::ZERO => self.learn(station),
-            delay => self.news.push((self.now.after(delay), station)),
+            delay => {
+                self.news.push((self.now.after(delay), station));
+                self.wake_at(self.now.after(delay));
+            }
         }
+    }
+
+    /// What is known now holds until then at most.
+    fn wake_at(&mut self, at: SimTime) {
+        self.holds_until = self.holds_until.min(at);
     }
 
     /// Clients know the backends as they are.
@@ -203,6 +212,7 @@ impl FluidPlane<'_> {
         server.state = State::Ending { told_at, refuses };
         if told_at > self.now {
             self.openings.push((told_at, server.station));
+            self.holds_until = self.holds_until.min(told_at);
         }
         let station = &mut self.stations[server.station];
         station.is_changed = true;
@@ -222,6 +232,7 @@ impl FluidPlane<'_> {
             return self.drain(number);
         }
         self.draining.push((self.now.after(stay), number));
+        self.wake_at(self.now.after(stay));
     }
 
     /// All requests of a server that ends are answered.

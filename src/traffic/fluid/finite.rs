@@ -62,7 +62,7 @@ impl Pool<'_> {
 
     /// The steady state with limited room, at any load: M/M/c/K, whose queue falls off geometrically, with a quotient that two
     /// moments change so that what is lost is what does not fit (exact for M/M/c/K).
-    fn limited(&self, rate: f64, room: f64) -> Delay {
+    pub(super) fn limited(&self, rate: f64, room: f64) -> Delay {
         let pooled = matches!(self.spread, Spread::Shared | Spread::Idle | Spread::Fewest { .. });
         let backends = if pooled { self.backends } else { 1.0 };
         let (load, room, capacity) = (rate / self.capacity, room * backends, self.capacity * backends);

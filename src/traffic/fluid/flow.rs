@@ -198,10 +198,11 @@ impl FluidPlane<'_> {
                 changed = changed.max(self.plan(node, pass));
             }
             changed = changed.max(self.serve(station, span_s, pass));
+            let feeds_back = self.graph.has_loop || self.limits_requests(station);
             for at in 0..self.graph.nodes_of[station].len() {
                 let node = self.graph.nodes_of[station][at];
                 let stay = self.stay_of(node);
-                if self.graph.has_loop {
+                if feeds_back {
                     changed = changed.max((stay.mean - self.flows[node].stay.mean).abs() / stay.mean.max(1e-12));
                 }
                 self.flows[node].stay = stay;

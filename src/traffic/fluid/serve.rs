@@ -152,6 +152,12 @@ impl FluidPlane<'_> {
         changed
     }
 
+    /// Whether what is let in hangs on how long requests stay.
+    pub(super) fn limits_requests(&self, station: usize) -> bool {
+        let guard = |service: &usize| &self.traffic.services[*service].guard;
+        self.graph.services_of[station].iter().any(|service| guard(service).circuit_breaker.max_requests.is_some())
+    }
+
     fn need_of(&self, station: usize) -> Need {
         let mut need = Need { deadline_s: f64::INFINITY, ..Need::default() };
         let mut whole = 0.0;

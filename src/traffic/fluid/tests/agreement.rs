@@ -159,8 +159,14 @@ fn rates_agree_with_requests() {
     // In so few requests a mean varies by several per cent at high loads, percentiles by more; rates themselves by 1 / sqrt(n).
     for case in cases() {
         let Case(name, traffic, rate, mean, p95) = &case;
-        let is_heavy = name.ends_with("0.95") || name.ends_with("0.9") || name.contains("H2");
-        let noise = if is_heavy { 0.15 } else { 0.06 };
+        let is_heavy = name.ends_with("0.9") || name.contains("H2");
+        let noise = if name.ends_with("0.95") {
+            0.3
+        } else if is_heavy {
+            0.15
+        } else {
+            0.06
+        };
         let found = compare(&case, 20_000.0);
         let bounds = [0.02, 0.025, 0.012, mean + noise, p95 + noise];
         let is_near = found.iter().zip(bounds).all(|(found, bound)| found.abs() <= bound);

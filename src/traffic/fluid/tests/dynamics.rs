@@ -16,12 +16,22 @@ fn a_backlog_builds_up_and_drains() {
         [(9, 10.0, 15.0), (15, 9_000.0, 200.0), (20, 18_000.0, 200.0), (30, 6_000.0, 200.0), (40, 10.0, 15.0)]
     {
         plane.advance(seconds(60 * minutes));
-        plane.settle();
+        plane.end_step();
         let found = plane.stations[0].waiting_now();
         assert!((found - waiting).abs() < error, "{found} wait at {minutes} min instead of {waiting}");
     }
-    let latency = plane.sources()[0].latency.recorder();
-    assert!((latency.max_s() - 180.0).abs() < 5.0, "{}", latency.max_s());
+    plane.settle();
+    let mut single = DataPlane::new(&traffic, 0, SEED).expect("the balancer is known");
+    single.advance(seconds(2400));
+    let [own, other] = [plane.sources(), single.sources()].map(|sources| sources[0].latency.recorder());
+    // 180 s at most, and some seconds by chance.
+    for (found, expected, error) in [
+        (own.mean_s(), other.mean_s(), 0.04),
+        (own.quantile_s(0.95), other.quantile_s(0.95), 0.05),
+        (own.quantile_s(0.99), 180.0, 0.05),
+    ] {
+        assert!((found / expected - 1.0).abs() < error, "{found} instead of {expected}");
+    }
     // All are answered in the end: 30 min at 80 and 10 at 130 are 222 000 requests.
     let answered = plane.sources()[0].count();
     assert!(answered.abs_diff(222_000) < 50, "{answered}");
@@ -75,7 +85,7 @@ fn what_does_not_change_takes_no_steps() {
     plane.settle();
     assert!(plane.events_handled() < 10, "{} steps", plane.events_handled());
     let count = plane.sources()[0].count();
-    assert!(count.abs_diff(40 * 86_400 * 365) <= 1, "{count}");
+    assert!(count.abs_diff(40 * 86_400 * 365) <= 5, "{count}");
     // 40 * 0.1 s of four times two workers.
     let used = plane.compute_ns(ServiceId(0));
     assert!(used.abs_diff(4 * 86_400 * 365 * SECOND) < SECOND, "{used}");
@@ -91,7 +101,7 @@ fn runs_are_equal_bit_by_bit_however_they_are_cut() {
     let run = |cuts: u64| {
         let mut plane = FluidPlane::new(&traffic, 0, SEED);
         (1..=cuts).for_each(|cut| {
-            plane.advance(SimTime(seconds(43_200).0 / cuts * cut));
+            plane.advance(SimTime(seconds(43_200).0 * cut / cuts));
         });
         plane.settle();
         let fate = &plane.sources()[0];
