@@ -21,6 +21,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::select_unpredictable;
 
 use super::attempt::{NONE, Outcome};
 use super::calendar::Calendar;
@@ -152,11 +153,12 @@ impl Workers {
             Workers::Unlimited => now,
             Workers::One(free) => begin(free),
             Workers::Few(all) => {
-                let mut first = 0;
-                for worker in 1..all.len() {
-                    first = if all[worker] < all[first] { worker } else { first };
+                // Which one it is cannot be guessed, so branches would cost more than both ways do.
+                let mut first = (SimTime::NEVER, 0);
+                for (worker, &free) in all.iter().enumerate() {
+                    first = select_unpredictable(free < first.0, (free, worker), first);
                 }
-                begin(&mut all[first])
+                begin(&mut all[first.1])
             }
             Workers::Many(all) => all.peek_mut().map_or(now, |mut free| begin(&mut free.0)),
         }
