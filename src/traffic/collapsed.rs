@@ -305,7 +305,7 @@ impl<'m> DataPlane<'m> {
         let start = state.workers[slot as usize].take(now, span);
         passage.end = start.after(span);
         (passage.latency, passage.wait) = (passage.end.since(now), start.since(now));
-        passage.outcome = if has_failed(operation.failure, draft.seed) { Outcome::Error } else { Outcome::Well };
+        passage.outcome = if has_failed(operation.failure, draft.seed, now) { Outcome::Error } else { Outcome::Well };
         passage
     }
 

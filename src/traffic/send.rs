@@ -13,8 +13,6 @@ use crate::units::{SimDuration, SimTime};
 const ROUTE: u64 = 1 << 40;
 const MIRROR: u64 = 2 << 40;
 const NETWORK: u64 = 3 << 40;
-/// Spreads an instant over a word: an odd number without a pattern.
-const SPREAD: u64 = 0x9fb2_1c65_1e98_df25;
 
 impl<'m> DataPlane<'m> {
     /// A caller calls: once, or as often as its policy says.
@@ -132,7 +130,7 @@ impl<'m> DataPlane<'m> {
             return SimDuration::ZERO;
         }
         // A retry travels at another speed than the attempt before.
-        let mut stream = DataPlane::step_stream(one.request.seed ^ one.sent.0.wrapping_mul(SPREAD), NETWORK + way);
+        let mut stream = DataPlane::attempt_stream(one.request.seed, one.sent, NETWORK + way);
         let proxies = sidecar.as_ref().map_or(SimDuration::ZERO, |proxy| proxy.latency.fast_sample(&mut stream));
         dist.fast_sample(&mut stream) + proxies
     }

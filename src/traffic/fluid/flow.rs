@@ -22,8 +22,6 @@ pub(super) struct NodeFlow {
     pub first: f64,
     /// Part of the answers that say that something went wrong.
     pub error: f64,
-    /// Part of the requests that whoever answers them fails.
-    pub doomed: f64,
     /// What a request needs of a core, alone, and what else it takes.
     pub compute: Moments,
     pub away: Moments,
@@ -48,8 +46,6 @@ pub(super) struct LinkFlow {
     pub rate: f64,
     pub seen: f64,
     pub calls: Calls,
-    /// Part of the calls that fail whoever answers them.
-    pub doomed: f64,
     /// Answers over requests, of those that end with one.
     pub passing: f64,
     pub targets: Vec<TargetFlow>,
@@ -221,7 +217,6 @@ impl FluidPlane<'_> {
     fn plan(&mut self, node: usize, pass: u32) -> f64 {
         let (mut compute, mut away) = (Moments::default(), Moments::default());
         let (mut surviving, mut passing, mut changed) = (1.0, 1.0, 0.0_f64);
-        let mut sound = 1.0;
         let service = self.graph.nodes[node].target.service.index();
         if let Some(proxy) = &self.traffic.services[service].guard.sidecar {
             compute.mean += proxy.compute.as_seconds();
@@ -249,7 +244,6 @@ impl FluidPlane<'_> {
                         parts.push((called.calls.time, branch.chance, branch.count));
                         if !branch.is_optional {
                             going_on *= all_well(called.calls.failing(), branch.chance, branch.count);
-                            sound *= all_well(called.doomed, branch.chance, branch.count);
                         }
                         passing *= 1.0 + branch.chance * (called.passing - 1.0);
                     }
@@ -266,22 +260,18 @@ impl FluidPlane<'_> {
         let flow = &mut self.flows[node];
         changed = changed.max((flow.error - error).abs()).max((flow.passing - passing).abs());
         (flow.compute, flow.away, flow.error, flow.passing) = (compute, away, error, passing);
-        flow.doomed = 1.0 - sound * (1.0 - failure);
         changed
     }
 
     /// What the calls of a link come to.
     fn judge(&mut self, link: usize, pass: u32) -> f64 {
         let model = &self.graph.links[link];
-        let mut found: Vec<Attempts> = (0..model.targets.len()).map(|at| self.attempts_at(link, at)).collect();
-        let (sum, doomed, passing) = self.attempts_together(link, &found);
+        let found: Vec<Attempts> = (0..model.targets.len()).map(|at| self.attempts_at(link, at)).collect();
+        let (sum, passing) = self.attempts_together(link, &found);
         let service = self.graph.nodes[model.targets[0].node].target.service.index();
         let max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
         let caller = Caller { rate: self.links[link].rate, clients: self.callers_of(link), max_retries };
-        let mut calls = call::calls(model.policy, &sum, doomed, caller);
-        if calls.doomed_attempts > 0.0 {
-            found.iter_mut().for_each(|one| count_doomed(one, &calls));
-        }
+        let mut calls = call::calls(model.policy, &sum, caller);
         let state = &mut self.links[link];
         // From the tenth pass on half of the way is gone, so that what swings comes to rest.
         let weight = if pass > 10 { 0.5 } else { 1.0 };
@@ -290,7 +280,7 @@ impl FluidPlane<'_> {
             .abs()
             .max((calls.failing() - state.calls.failing()).abs())
             .max((passing - state.passing).abs());
-        (state.calls, state.passing, state.doomed) = (calls, passing, doomed);
+        (state.calls, state.passing) = (calls, passing);
         state.targets.iter_mut().zip(found).for_each(|(target, one)| target.attempts = one);
         changed
     }
@@ -316,12 +306,11 @@ impl FluidPlane<'_> {
         call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals)
     }
 
-    /// The same for all targets of a link together, with the part of the requests that is doomed, and answers over requests of
-    /// those that end with one.
-    fn attempts_together(&self, link: usize, found: &[Attempts]) -> (Attempts, f64, f64) {
+    /// The same for all targets of a link together, and answers over requests of those that end with one.
+    fn attempts_together(&self, link: usize, found: &[Attempts]) -> (Attempts, f64) {
         let (model, state) = (&self.graph.links[link], &self.links[link]);
         let (mut sum, mut well) = (Attempts::default(), Mixture::default());
-        let (mut whole, mut doomed, mut ends, mut passed) = (0.0, 0.0, 0.0, 0.0);
+        let (mut whole, mut ends, mut passed) = (0.0, 0.0, 0.0);
         for ((target, known), one) in model.targets.iter().zip(&state.targets).zip(found) {
             let flow = &self.flows[target.node];
             let service = self.graph.nodes[target.node].target.service.index();
@@ -331,14 +320,13 @@ impl FluidPlane<'_> {
             well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
             let answered = share * (one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize]);
             whole += share;
-            doomed += share * flow.doomed;
             ends += answered;
             passed += answered * station.passing * flow.passing;
         }
         let whole = f64::max(whole, 1e-300);
         sum.outcomes.iter_mut().for_each(|part| *part /= whole);
         sum.well = well.moments();
-        (sum, doomed / whole, if ends > 0.0 { passed / ends } else { 1.0 })
+        (sum, if ends > 0.0 { passed / ends } else { 1.0 })
     }
 
     /// Places of a link that call by themselves.
@@ -480,14 +468,6 @@ impl Bracket {
 
 /// A client whose request failed waits at least that long, as with single requests; the mean is not known, so it is added.
 const PAUSE_AFTER_FAILURE_S: f64 = 1e-3;
-
-/// Of all attempts more are doomed than of all calls: those are made again most.
-fn count_doomed(one: &mut Attempts, calls: &Calls) {
-    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
-    let answered = one.outcomes[well] + one.outcomes[error];
-    one.outcomes[well] = answered * (1.0 - calls.doomed_attempts) * (1.0 - calls.error);
-    one.outcomes[error] = answered - one.outcomes[well];
-}
 
 fn shape_moments(shape: &super::shape::Shape) -> Moments {
     Moments { mean: shape.mean, variance: shape.variance, floor: shape.floor }
