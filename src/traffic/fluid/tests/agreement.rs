@@ -93,7 +93,7 @@ fn networks() -> Vec<Case> {
         Case("three in a row", chain(), 1.6, 0.07, 0.04),
         Case("fan-out", fan_out(), 1.0, 0.02, 0.04),
         Case("timeouts", impatient, 2.8, 0.01, 0.05),
-        Case("retries of errors", failing, 1.4, 0.06, 0.06),
+        Case("retries of errors", failing, 1.4, 0.02, 0.11),
         Case("10 users", users(10, 9.0, 1), 0.77, 0.01, 0.03),
         Case("30 users of 3 workers", users(30, 5.0, 3), 3.0, 0.01, 0.05),
     ]
