@@ -1,4 +1,5 @@
 //! Throughput, utilisation and latency of both modes.
+#![allow(clippy::print_stdout, reason = "the errors are what the docs state")]
 
 use super::*;
 use crate::traffic::{DataPlane, FluidPlane, Plane};
