@@ -90,7 +90,10 @@ impl DataPlane<'_> {
             workers: rules.workers.unwrap_or(u32::MAX),
             queue: std::collections::VecDeque::new(),
             compute: None,
-            limit: rules.adaptive.map(|adaptive| Box::new(ConcurrencyLimit::new(adaptive, self.now))),
+            limit: rules.adaptive.map(|adaptive| {
+                let stream = self.seed.stream("traffic/adaptive", self.servers_made + 1);
+                Box::new(ConcurrencyLimit::new(adaptive, self.now, stream))
+            }),
             memory_requests: u32::MAX,
             clients: Vec::new(),
             compute_ns: 0,

@@ -39,6 +39,9 @@ impl<'m> DataPlane<'m> {
             State::Ending { told_at, refuses } if !refuses || self.now < told_at => {}
             _ => return self.turn_away(attempt, Outcome::Unavailable),
         }
+        if !server.lets_in() {
+            return self.turn_away(attempt, Outcome::Refused);
+        }
         if server.has_room() {
             self.enter(service, number);
             return self.start(attempt, number);
@@ -67,7 +70,7 @@ impl<'m> DataPlane<'m> {
         let servers = &self.servers;
         let has_room = |slot: u32| {
             let server = &servers[state.slots[slot as usize].server];
-            server.is_open(self.now) && server.has_room()
+            server.is_open(self.now) && server.has_room() && server.lets_in()
         };
         let free = state.ready.iter().map(|backend| backend.slot).find(|&slot| has_room(slot));
         match free {
@@ -308,7 +311,7 @@ impl<'m> DataPlane<'m> {
         let server = &mut self.servers[number];
         server.present -= 1;
         if let Some(limit) = &mut server.limit {
-            limit.note(latency, self.now);
+            limit.note(reached, self.now);
         }
         if state.asks_servers {
             let slot = server.slot_in(service) as usize;
@@ -346,7 +349,8 @@ impl<'m> DataPlane<'m> {
             self.start(next, number);
             return true;
         }
-        if server.is_open(self.now) && self.fill_from_shared(number) {
+        let takes = server.is_open(self.now) && server.lets_in();
+        if takes && self.fill_from_shared(number) {
             return true;
         }
         self.note_idle(number, service);
@@ -423,11 +427,8 @@ impl<'m> DataPlane<'m> {
             return;
         }
         let (service, _) = server.services[0];
-        let Some(rules) = self.services[service.index()].model.server.adaptive else { return };
-        if let Some(limit) = &mut server.limit {
-            limit.update(self.now);
-        }
-        server.adapts_at = self.now.after(rules.interval);
+        let Some(limit) = &mut server.limit else { return };
+        server.adapts_at = limit.update(self.now);
         self.events.push(server.adapts_at, 0, Event::Adapt(number));
         self.fill(number, service);
     }

@@ -86,8 +86,13 @@ impl Server {
     /// Whether one more request can be served at once.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        let limit = self.limit.as_ref().map_or(u32::MAX, |limit| limit.now());
-        self.busy < self.workers.min(limit)
+        self.busy < self.workers
+    }
+
+    /// Whether its own limit lets one more request in.
+    #[inline]
+    pub(super) fn lets_in(&self) -> bool {
+        self.limit.as_ref().is_none_or(|limit| self.present < limit.now())
     }
 
     /// Milli-cores that it may use at most; 0 where that is not limited.

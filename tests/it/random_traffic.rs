@@ -106,6 +106,8 @@ impl Draw {
                 interval: draw.ms(50, 500),
                 measure_every: draw.ms(1000, 5000),
                 measure_requests: draw.between(1, 20) as u32,
+                jitter: 0.15,
+                percentile: 0.5,
                 buffer: 0.25,
                 min: draw.between(1, 3) as u32,
                 max: 20,

@@ -65,7 +65,7 @@ pub struct WarmUp {
     pub span: SimDuration,
 }
 
-/// A limit of requests in service that follows latency (Envoy's adaptive concurrency, gradient controller).
+/// A limit of requests at a server that follows latency (Envoy's adaptive concurrency, gradient controller).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdaptiveConcurrency {
     /// How often the limit is set anew (`concurrency_update_interval`).
@@ -74,6 +74,10 @@ pub struct AdaptiveConcurrency {
     pub measure_every: SimDuration,
     /// How many requests that measurement takes (`request_count`).
     pub measure_requests: u32,
+    /// By which part of its distance that measurement may come later, at random (`jitter`).
+    pub jitter: f64,
+    /// Which percentile of the latencies is taken, as a part of one (`sample_aggregate_percentile`).
+    pub percentile: f64,
     /// What is added to the least latency, as a part of it (`buffer`).
     pub buffer: f64,
     /// The least limit (`min_concurrency`).

@@ -191,7 +191,7 @@ pub struct RequestMemorySpec {
     pub per_request: Option<Quantity>,
 }
 
-/// A limit of requests in service that follows latency, as Envoy's adaptive concurrency with the gradient controller.
+/// A limit of requests at a server that follows latency; what comes beyond it is refused, as Envoy's adaptive concurrency with the gradient controller.
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AdaptiveConcurrencySpec {
@@ -202,6 +202,12 @@ pub struct AdaptiveConcurrencySpec {
     /// How many requests that measurement takes (`request_count`). Default: 50.
     #[schemars(range(min = 1))]
     pub measure_requests: Option<u32>,
+    /// By which part of its distance that measurement may come later, at random (`jitter`). Default: 0.15.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub jitter: Option<f64>,
+    /// Which percentile of the latencies is taken, as a part of one (`sample_aggregate_percentile`). Default: 0.5.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub percentile: Option<f64>,
     /// What is added to the least latency, as a part of it (`buffer`). Default: 0.25.
     #[schemars(range(min = 0.0, max = 100.0))]
     pub buffer: Option<f64>,
