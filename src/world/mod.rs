@@ -20,6 +20,7 @@ pub mod nominations;
 pub mod owners;
 pub mod placements;
 pub mod pods;
+pub mod tally;
 pub mod usage;
 pub mod view;
 pub mod volumes;
@@ -221,6 +222,7 @@ impl World {
         let old = std::mem::replace(&mut self.pods.phase[pod.index()], phase);
         self.pods_by_phase[old as usize] -= 1;
         self.pods_by_phase[phase as usize] += 1;
+        self.recount(pod);
     }
 
     /// Reserves what `pod` requests on `node`.
@@ -265,6 +267,7 @@ impl World {
             self.record_move(pod, node, true);
             self.changes.record(node);
         }
+        self.recount(pod);
         true
     }
 
