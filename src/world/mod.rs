@@ -188,6 +188,7 @@ impl World {
         if model.cluster.plain_shapes > 0 {
             shape = model.cluster.tainted(shape, no_schedule, self.health.no_execute[i]);
         }
+        shape = model.cluster.serving(shape, self.health.out_of_service.contains(&node));
         let is_under_pressure = self.usage.get(node).is_some_and(|usage| usage.monitor.is_under_pressure);
         model.cluster.pressed(shape, is_under_pressure)
     }
