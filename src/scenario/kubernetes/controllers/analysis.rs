@@ -183,12 +183,12 @@ fn metric(tree: &Tree, template: &str, unreadable: &mut Vec<(String, Span, Strin
         reader.duration(given, &format!("{field}.{key}"))
     };
     let (interval, initial_delay) = (span("interval"), span("initialDelay").unwrap_or_default());
+    let conditions = conditions(tree, &name, unreadable, notes);
     let mut number = |key: &str, least: i64| whole(tree.get(key), &format!("{field}.{key}"), least, notes);
     let count = number("count", 0).and_then(|count| u32::try_from(count).ok());
     let failure_limit = number("failureLimit", -1).unwrap_or(0);
     let mut limit =
         |key: &str, default: u32| number(key, 0).map_or(default, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
-    let conditions = conditions(tree, &name, unreadable, notes);
     let metric = Metric {
         template: template.to_owned(),
         name,
