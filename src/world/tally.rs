@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use super::{Deletion, Phase, World};
 use crate::ids::{NodeId, OwnerId, PodId, RevisionId};
@@ -78,9 +79,11 @@ impl Tally {
     }
 
     fn not_yet_available(&self, min_ready: SimDuration, now: SimTime) -> impl Iterator<Item = (SimTime, u32)> {
-        let latest_first = self.ready_since.iter().rev().map(|(since, count)| (*since, *count));
-        let young = latest_first.take_while(move |(since, _)| since.after(min_ready) > now).count();
-        self.ready_since.iter().skip(self.ready_since.len() - young).map(|(since, count)| (*since, *count))
+        let since = match now.0.checked_sub(min_ready.0) {
+            Some(latest) => Bound::Excluded(SimTime(latest)),
+            None => Bound::Unbounded,
+        };
+        self.ready_since.range((since, Bound::Unbounded)).map(|(since, count)| (*since, *count))
     }
 
     /// Counts a pod in, or with `sign` -1 out again.
