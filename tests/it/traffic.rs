@@ -186,7 +186,8 @@ fn the_condition_of_a_metric_judges_requests() {
         let loaded = load_scenario(Path::new("scenarios/traffic/canary.yaml"), &changes, 0, &Environment::default());
         let model = loaded.unwrap_or_else(|error| panic!("{error}")).model;
         let finished = Simulation::new(&model, CheckEveryEvent).unwrap().run();
-        let release = finished.world.owners.controllers.iter().find_map(|one| one.release.as_deref()).unwrap();
+        let web = model.controllers.list.iter().position(|one| one.name == "web").unwrap();
+        let release = finished.world.owners.controllers[web].release.as_deref().unwrap();
         assert_eq!(release.phase, phase, "{traffic}: {}", release.message);
     }
 }
