@@ -161,7 +161,7 @@ fn broken_nodes_are_reported_with_their_place() {
 /// Of what is no object, one warning a file says how much there is.
 #[test]
 fn what_is_no_object_is_left_out() {
-    let node = "{kind: Node, metadata: {name: a}, status: {capacity: {cpu: 1}}}";
+    let node = "{kind: Node, metadata: {name: a}, status: {capacity: {cpu: 1, pods: 9}}}";
     let nothing = "nothing is read from this file: what it holds has no `kind` and is no Kubernetes object";
     let some = "what has no `kind` is no Kubernetes object and is left out";
     for (text, expected) in [
@@ -196,7 +196,7 @@ fn pods_of_a_dump_may_be_bound_to_other_nodes() {
     assert_eq!(issues(findings), [""; 0]);
     assert_eq!(listed(&workload).pods.len(), 1);
     let (_, _, findings) = pods(&pod("p", "x", ""));
-    assert_eq!(issues(findings), ["W0202 1:46 the pod `p` is bound to the node `x`, which the cluster does not have"]);
+    assert_eq!(issues(findings), ["W0202 1:51 the pod `p` is bound to the node `x`, which the cluster does not have"]);
 }
 
 /// Effective requests; the arithmetic is above each row.
