@@ -214,7 +214,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.pods_on(node).into_iter().for_each(|pod| self.note_life(pod));
         }
         for UnseenStep { pod, generation, step, at } in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
-            if generation == self.world.pods.generation[pod.index()] {
+            // What the control plane has given up in the meantime does not begin any more.
+            let is_there = self.world.pods.node(pod) == Some(node);
+            if is_there && generation == self.world.pods.generation[pod.index()] {
                 match step {
                     Step::Start => self.apply_running(pod, at),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
