@@ -36,6 +36,8 @@ pub struct Tally {
     active_on: BTreeMap<NodeId, u32>,
     /// Active pods that run and are ready, by node.
     serving_on: BTreeMap<NodeId, BTreeSet<PodId>>,
+    /// Active pods without a node.
+    waiting: BTreeSet<PodId>,
     /// All other active pods.
     not_serving: BTreeSet<PodId>,
 }
@@ -120,9 +122,10 @@ impl Tally {
     /// Puts an active pod among those of its node that serve, or among those that do not, or takes it out there.
     fn place(&mut self, pod: PodId, share: &Share, sign: i32) {
         let is_serving = share.state == State::Running && share.ready_since != SimTime::NEVER;
-        let place = match share.node.filter(|_| is_serving) {
-            Some(node) => self.serving_on.entry(node).or_default(),
-            None => &mut self.not_serving,
+        let place = match share.node {
+            Some(node) if is_serving => self.serving_on.entry(node).or_default(),
+            Some(_) => &mut self.not_serving,
+            None => &mut self.waiting,
         };
         if sign > 0 {
             place.insert(pod);
@@ -208,12 +211,16 @@ impl World {
         owners.iter().filter_map(on_node).sum()
     }
 
-    /// Active pods of an owner among which are the `count` that a ReplicaSet gives up first: first those that do not serve,
-    /// then those on the nodes with the most active pods of the `related` owners, ties included. Costs what it returns, and
-    /// the nodes that they are on.
+    /// Active pods of an owner among which are the `count` that a ReplicaSet gives up first: first those without a node, then
+    /// those that do not serve, then those on the nodes with the most active pods of the `related` owners, ties included. Costs
+    /// what it returns, and the nodes that they are on.
     pub fn first_given_up(&self, owner: OwnerId, related: &[OwnerId], count: usize) -> Vec<PodId> {
         let tally = &self.owners.list[owner.index()].tally;
-        let mut found: Vec<PodId> = tally.not_serving.iter().copied().collect();
+        let mut found = self.waiting_given_up(tally, count);
+        if found.len() == count {
+            return found;
+        }
+        found.extend(&tally.not_serving);
         if found.len() >= count {
             return found;
         }
@@ -229,6 +236,22 @@ impl World {
             if found.len() >= count {
                 least = least.max(related_on_node);
             }
+        }
+        found
+    }
+
+    /// The `count` pods without a node that a ReplicaSet gives up first, or all of them: the youngest by powers of two of their
+    /// age, and of those the first. Pods are numbered as they arrive, so that those of one power are a range.
+    fn waiting_given_up(&self, tally: &Tally, count: usize) -> Vec<PodId> {
+        let (arrival, now) = (&self.pods.arrival, self.time);
+        let (mut found, mut end) = (Vec::new(), PodId(u32::MAX));
+        while let Some(youngest) = tally.waiting.range(..end).next_back().filter(|_| found.len() < count) {
+            let age = now.0 - arrival[youngest.index()].0;
+            let oldest_age = age.checked_ilog2().map_or(0, |power| (1u64 << power << 1).wrapping_sub(1));
+            let oldest = SimTime(now.0.saturating_sub(oldest_age));
+            let start = PodId::from_index(arrival.partition_point(|at| *at < oldest));
+            found.extend(tally.waiting.range(start..end).take(count - found.len()));
+            end = start;
         }
         found
     }
@@ -254,6 +277,9 @@ impl World {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{ClassId, ControllerId};
+    use crate::model::controllers::{Controller, ControllerKind, ReplicaSetSpec};
+    use crate::testkit;
 
     fn ready(since_s: f64) -> Share {
         let ready_since = SimTime::ZERO.after(SimDuration::from_seconds(since_s));
@@ -280,5 +306,36 @@ mod tests {
         assert_eq!((tally.active, tally.ready, tally.restarts, tally.of_template(RevisionId(0))), (4, 3, 4, 4));
         tally.count(PodId(2), &ready(14.0), -1);
         assert_eq!((tally.ready, tally.next_available(SimDuration::from_seconds(5.0), at(15.0))), (2, None));
+    }
+    /// Six pods wait, of ages of 10, 9, 7, 1, 1 and 0 s. In powers of two of nanoseconds that is 33, 33, 32, 29, 29, and none.
+    #[test]
+    fn of_those_that_wait_the_youngest_are_given_up_first() {
+        let mut model = testkit::cluster().node("node").pod("web").model();
+        model.controllers.list = vec![Controller {
+            namespace: "default".to_owned(),
+            name: "web".to_owned(),
+            kind: ControllerKind::ReplicaSet(ReplicaSetSpec { replicas: 6, min_ready: SimDuration(0) }),
+            templates: Vec::new(),
+            is_there_at_start: true,
+        }];
+        let mut world = World::new(&model);
+        let owner = world.add_owner(ControllerId(0), "web".to_owned(), RevisionId(0));
+        for arrival in [0.0, 1.0, 3.0, 9.0, 9.0, 10.0] {
+            world.time = SimTime::ZERO.after(SimDuration::from_seconds(arrival));
+            let pod = world.arrive((0, 0), ClassId(0), u64::MAX);
+            world.join(pod, owner, format!("web-{}", pod.0), RevisionId(0), 0);
+        }
+        let order = [5, 3, 4, 2, 0, 1].map(PodId);
+        for count in 1..=6 {
+            assert_eq!(world.first_given_up(owner, &[], count), order[..count], "{count}");
+        }
+        // One that has a node comes after those that have none.
+        world.place(model.workload.class(ClassId(0)), PodId(5), NodeId(0), 0);
+        world.set_phase(PodId(5), Phase::Bound);
+        assert_eq!(world.first_given_up(owner, &[], 6), [3, 4, 2, 0, 1, 5].map(PodId));
+        assert_eq!(world.first_given_up(owner, &[], 2), [3, 4].map(PodId));
+        world.leave(PodId(3));
+        assert_eq!(world.first_given_up(owner, &[], 2), [4, 2].map(PodId));
+        assert_eq!(world.check_tallies(), Ok(()));
     }
 }

@@ -10,8 +10,9 @@ use crate::policy::controllers::replica_set::{self, Counted, Plan, ReplicaSetSta
 use crate::policy::controllers::{ObservedPod, earlier};
 use crate::units::{SimDuration, SimTime};
 
-/// A Deployment or Rollout that has not settled after so many syncs at one instant never will.
-pub(super) const SYNCS_MAX: usize = 1000;
+/// A Deployment or Rollout that has not settled after so many syncs at one instant never will: a million pods come and go 500
+/// at a sync.
+pub(super) const SYNCS_MAX: usize = 10_000;
 
 /// Plans for up to so many pods are compared with those from a look at every pod, where debug assertions are on.
 const ORACLE_PODS_MAX: usize = 100;
