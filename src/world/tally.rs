@@ -38,6 +38,8 @@ pub struct Tally {
     serving_on: BTreeMap<NodeId, BTreeSet<PodId>>,
     /// Active pods without a node.
     waiting: BTreeSet<PodId>,
+    /// How often the containers and the sidecars of the pods that serve were started again.
+    serving_restarts: BTreeMap<(u32, u32), u32>,
     /// All other active pods.
     not_serving: BTreeSet<PodId>,
 }
@@ -50,6 +52,7 @@ pub struct Share {
     /// [`SimTime::NEVER`]: it is not ready.
     ready_since: SimTime,
     restarts: u32,
+    sidecar_restarts: u32,
     node: Option<NodeId>,
 }
 
@@ -132,8 +135,11 @@ impl Tally {
         } else {
             place.remove(&pod);
         }
-        if let Some(node) = share.node.filter(|_| is_serving && place.is_empty()) {
-            self.serving_on.remove(&node);
+        if let Some(node) = share.node.filter(|_| is_serving) {
+            if place.is_empty() {
+                self.serving_on.remove(&node);
+            }
+            add_at(&mut self.serving_restarts, (share.restarts, share.sidecar_restarts), sign);
         }
     }
 }
@@ -201,8 +207,14 @@ impl World {
             Phase::Bound | Phase::Starting => State::Active,
             Phase::Running => State::Running,
         };
-        let (template, ready_since, restarts) = (member.template, member.ready_since, member.restarts);
-        Some(Share { state, template, ready_since, restarts, node: self.pods.node(pod) })
+        Some(Share {
+            state,
+            template: member.template,
+            ready_since: member.ready_since,
+            restarts: member.restarts,
+            sidecar_restarts: member.sidecar_restarts,
+            node: self.pods.node(pod),
+        })
     }
 
     /// How many active pods of these owners are on a node.
@@ -227,17 +239,32 @@ impl World {
         let nodes = tally.serving_on.iter();
         let mut nodes: Vec<_> = nodes.map(|(node, pods)| (self.active_on(*node, related), pods)).collect();
         nodes.sort_by_key(|(related_on_node, _)| Reverse(*related_on_node));
+        // Of pods that are alike the first goes first.
+        let per_node = if self.are_alike(owner) { count } else { usize::MAX };
         let mut least = 0;
         for (related_on_node, pods) in nodes {
             if related_on_node < least {
                 break;
             }
-            found.extend(pods);
+            found.extend(pods.iter().take(per_node));
             if found.len() >= count {
                 least = least.max(related_on_node);
             }
         }
         found
+    }
+
+    /// Whether the pods of an owner that serve differ in their nodes and numbers only, for a ReplicaSet that gives some up: in age and
+    /// time of being ready by powers of two, and in restarts. It may say no although they do.
+    fn are_alike(&self, owner: OwnerId) -> bool {
+        let owner = &self.owners.list[owner.index()];
+        let tally = &owner.tally;
+        let power = |since: SimTime| self.time.0.saturating_sub(since.0).checked_ilog2();
+        let created = |pod: Option<&PodId>| pod.map(|pod| power(self.pods.arrival[pod.index()]));
+        let ready = |at: Option<(&SimTime, &u32)>| at.map(|(since, _)| power(*since));
+        tally.serving_restarts.len() == 1
+            && created(owner.pods.first()) == created(owner.pods.last())
+            && ready(tally.ready_since.first_key_value()) == ready(tally.ready_since.last_key_value())
     }
 
     /// The `count` pods without a node that a ReplicaSet gives up first, or all of them: the youngest by powers of two of their
@@ -283,7 +310,14 @@ mod tests {
 
     fn ready(since_s: f64) -> Share {
         let ready_since = SimTime::ZERO.after(SimDuration::from_seconds(since_s));
-        Share { state: State::Running, template: RevisionId(0), ready_since, restarts: 1, node: Some(NodeId(0)) }
+        Share {
+            state: State::Running,
+            template: RevisionId(0),
+            ready_since,
+            restarts: 1,
+            sidecar_restarts: 0,
+            node: Some(NodeId(0)),
+        }
     }
 
     #[test]
