@@ -5,8 +5,9 @@
 //! its slot and nothing else.
 
 use crate::ids::{ClassId, GpuModelId, NodeId};
+use crate::model::controllers::{Container, Probes, PullPolicy};
 use crate::model::{
-    Cluster, ControlPlane, Controllers, Delays, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects,
+    Cluster, ControlPlane, Controllers, Delays, Dist, GpuDevices, GpuRequest, Label, Model, Node, NodeShape, Objects,
     OnEviction, OnUnschedulable, Outputs, PodClass, PolicyChoice, Resources, Scheduling, Taint, TaintEffect,
     Toleration, TolerationOperator, Workload,
 };
@@ -293,6 +294,24 @@ pub(crate) fn scores_of<S: Scorer>(mut scorer: S, model: &Model, world: &World, 
         scores.first().copied().unwrap_or(Score::MIN)
     };
     (0..world.nodes.len()).map(NodeId::from_index).map(score).collect()
+}
+
+/// A container that serves until it is stopped, and starts and stops at once.
+pub(crate) fn container(name: &str) -> Container {
+    Container {
+        name: name.to_owned(),
+        image: None,
+        pull_policy: PullPolicy::IfNotPresent,
+        is_sidecar: false,
+        run_time: None,
+        exit_codes: Vec::new(),
+        start_up: Dist::ZERO,
+        pre_stop: Dist::ZERO,
+        shut_down: Dist::ZERO,
+        checkpoint_every: None,
+        probes: Probes::default(),
+        usage: None,
+    }
 }
 
 /// Runs a model to its end under the eyes of an observer, which is given back.

@@ -36,6 +36,19 @@ impl<O: Observer> Simulation<'_, O> {
         self.change_taints(node, |simulation| simulation.world.set_taints(simulation.model, node));
     }
 
+    /// A node is said to be out of service, or no longer.
+    pub(super) fn apply_out_of_service(&mut self, node: NodeId, is_out: bool) {
+        self.change_taints(node, |simulation| {
+            let nodes = &mut simulation.world.health.out_of_service;
+            if is_out {
+                nodes.insert(node);
+            } else {
+                nodes.remove(&node);
+            }
+            simulation.world.set_taints(simulation.model, node);
+        });
+    }
+
     /// A node's taints change, which may open it to pods or close it.
     fn change_taints(&mut self, node: NodeId, change: impl FnOnce(&mut Self)) {
         let view = View { model: self.model, world: &self.world };

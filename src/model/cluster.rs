@@ -39,6 +39,9 @@ pub struct Cluster {
     /// How many of the shapes are plain; the others are their variants with taints, which only a node lifecycle needs.
     /// 0: there are no variants.
     pub plain_shapes: u32,
+    /// How many of the shapes are without the taint of nodes that are out of service; the others are their variants with it.
+    /// 0: there are no such variants.
+    pub serving_shapes: u32,
     /// How many of the shapes are without the taint of memory pressure; the others are their variants with it. 0: there
     /// are no such variants.
     pub calm_shapes: u32,

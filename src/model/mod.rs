@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cluster;
+pub mod conditions;
 pub mod control_plane;
 pub mod controllers;
 pub mod devices;

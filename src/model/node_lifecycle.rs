@@ -124,6 +124,16 @@ impl Cluster {
         }
     }
 
+    /// Adds the variants of all shapes that nodes take which are said to be out of service: each with one taint more. To be
+    /// called once, after [`Cluster::add_taint_variants`] if that is called, and before [`Cluster::add_pressure_variants`].
+    ///
+    /// # Panics
+    /// When the variants are there already, or those of memory pressure are.
+    pub fn add_out_of_service_variants(&mut self) {
+        assert_eq!((self.serving_shapes, self.calm_shapes), (0, 0), "the variants of shapes are added once, in order");
+        self.serving_shapes = self.add_variants_with(&out_of_service_taint());
+    }
+
     /// Adds the variants of all shapes that nodes short of memory take: each with one taint more. To be called once, when all
     /// shapes and other variants are there.
     ///
@@ -131,15 +141,29 @@ impl Cluster {
     /// When the variants are there already.
     pub fn add_pressure_variants(&mut self) {
         assert_eq!(self.calm_shapes, 0, "the variants of shapes are added once");
-        self.calm_shapes = self.shapes.len() as u32;
         let (key, value) = (MEMORY_PRESSURE_TAINT.to_owned(), String::new());
-        let taint = Taint { key, value, effect: TaintEffect::NoSchedule };
-        for calm in 0..self.calm_shapes as usize {
-            let mut shape = self.shapes[calm].clone();
-            if !shape.taints.contains(&taint) {
+        self.calm_shapes = self.add_variants_with(&Taint { key, value, effect: TaintEffect::NoSchedule });
+    }
+
+    /// Adds to each shape that there is its variant with one taint more; how many there were.
+    fn add_variants_with(&mut self, taint: &Taint) -> u32 {
+        let count = self.shapes.len();
+        for position in 0..count {
+            let mut shape = self.shapes[position].clone();
+            if !shape.taints.contains(taint) {
                 shape.taints.push(taint.clone());
             }
             self.shapes.push(shape);
+        }
+        count as u32
+    }
+
+    /// The variant of `shape`, itself a variant or not, with the taint of nodes that are out of service or without it, and not
+    /// under memory pressure. Where there are no variants it is `shape`.
+    pub fn serving(&self, shape: ShapeId, is_out_of_service: bool) -> ShapeId {
+        match self.serving_shapes {
+            0 => shape,
+            serving => ShapeId(shape.0 % serving + if is_out_of_service { serving } else { 0 }),
         }
     }
 
@@ -161,6 +185,15 @@ impl Cluster {
         let code = |trouble: Option<Trouble>| trouble.map_or(0, |trouble| trouble as u32 + 1);
         let variant = 3 * code(no_schedule) + code(no_execute);
         ShapeId(variant * self.plain_shapes + shape.0 % self.plain_shapes)
+    }
+}
+
+/// The taint of a node that somebody says is out of service.
+pub fn out_of_service_taint() -> Taint {
+    Taint {
+        key: "node.kubernetes.io/out-of-service".to_owned(),
+        value: "nodeshutdown".to_owned(),
+        effect: TaintEffect::NoExecute,
     }
 }
 
@@ -237,6 +270,40 @@ mod tests {
                 // Other taints come and go whether the node is under pressure or not.
                 let troubled = cluster.tainted(cluster.pressed(plain, true), Some(Trouble::NotReady), None);
                 assert_eq!(troubled, cluster.tainted(plain, Some(Trouble::NotReady), None));
+            }
+        }
+    }
+
+    /// Of 2 shapes there are 2 * 9 = 18 with taints of troubles, 36 with those out of service, 72 with those under pressure.
+    #[test]
+    fn taints_come_and_go_one_by_one() {
+        let mut cluster = Cluster::default();
+        for cpu in [1, 2] {
+            let mut shape = NodeShape::default();
+            shape.allocatable.cpu = crate::units::MilliCpu(cpu);
+            cluster.intern_shape(shape);
+        }
+        assert_eq!(cluster.serving(ShapeId(1), true), ShapeId(1), "there are no variants yet");
+        cluster.add_taint_variants();
+        cluster.add_out_of_service_variants();
+        cluster.add_pressure_variants();
+        assert_eq!(cluster.shapes.len(), 72);
+        let keys = |shape| cluster.shape(shape).taints.iter().map(|taint| taint.key.as_str()).collect::<Vec<_>>();
+        for shape in (0..72).map(ShapeId) {
+            let troubled = cluster.tainted(shape, None, Some(Trouble::NotReady));
+            for is_out in [false, true] {
+                for is_pressed in [false, true] {
+                    let found = cluster.pressed(cluster.serving(troubled, is_out), is_pressed);
+                    let wanted = [
+                        (true, NOT_READY_TAINT),
+                        (is_out, &out_of_service_taint().key),
+                        (is_pressed, MEMORY_PRESSURE_TAINT),
+                    ];
+                    let wanted: Vec<&str> =
+                        wanted.iter().filter(|(is_there, _)| *is_there).map(|(_, key)| *key).collect();
+                    assert_eq!(keys(found), wanted);
+                    assert_eq!(cluster.shape(found).allocatable, cluster.shape(shape).allocatable);
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 //! on which pods there are and how much of the traffic each release gets. What an analysis measures cannot be asked offline:
 //! it is a part of the model ([`Measured`]).
 
+use super::conditions::Conditions;
 use super::objects::CountOrPercent;
 use crate::units::SimDuration;
 
@@ -184,6 +185,8 @@ pub struct Metric {
     pub consecutive_success_limit: u32,
     /// Whether it has no say (`dryRun`).
     pub is_dry_run: bool,
+    /// `successCondition` and `failureCondition`, which judge measured numbers.
+    pub conditions: Conditions,
     /// What is measured, by revision of the Rollout's template.
     pub measured: Vec<Measured>,
 }
@@ -197,6 +200,30 @@ pub enum Measured {
     Series(Vec<Outcome>),
     /// What requests that the new template's pods answered say, while the traffic is divided.
     Traffic(TrafficCondition),
+    /// Numbers that the metric's conditions judge, one after the other; the last is measured again and again. Not empty.
+    Values(Vec<f64>),
+    /// A number that the metric's conditions judge: how requests since the last measurement fared that the new template's pods
+    /// answered, while the traffic is divided.
+    TrafficValue(TrafficValue),
+}
+
+/// A number that is measured of requests; none where there were no requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrafficValue {
+    /// Which part of them ended well, 0 to 1.
+    SuccessRatio,
+    /// Which part of them failed, 0 to 1.
+    FailureRatio,
+    /// How many there were.
+    Requests,
+    /// The mean of the latencies of those that ended well, in seconds.
+    LatencyMeanS,
+    /// The median of those latencies in seconds.
+    LatencyP50S,
+    /// Their 95th percentile in seconds.
+    LatencyP95S,
+    /// Their 99th percentile in seconds.
+    LatencyP99S,
 }
 
 /// When requests since the last measurement speak for a release. Without requests a measurement is an error.

@@ -1,14 +1,13 @@
 //! How the objects that make pods fare: a row whenever the pods of one have changed, at the end of the instant.
 //!
-//! Cost: O(pods of the controller) for each instant at which something about it changes.
+//! Cost: O(owners of the controller) for each instant at which something about it changes.
 
 use std::collections::BTreeSet;
 
 use crate::ids::ControllerId;
 use crate::results::{Column, Table};
 use crate::units::SimTime;
-use crate::world::pods::Phase;
-use crate::world::{Deletion, View};
+use crate::world::View;
 
 /// The rows so far, and who has changed at this instant.
 #[derive(Clone, Debug, Default)]
@@ -95,20 +94,16 @@ pub fn standing(view: &View<'_>, controller: ControllerId) -> Standing {
     let owners = &view.world.owners;
     let state = &owners.controllers[controller.index()];
     let mut standing = Standing::default();
-    for pod in state.owners.iter().flat_map(|owner| &owners.list[owner.index()].pods) {
-        let member = view.world.member(*pod).expect("owners list pods that have an owner");
-        standing.restarts += u64::from(member.restarts);
-        match view.world.pods.phase[pod.index()] {
-            Phase::Succeeded => standing.succeeded += 1,
-            Phase::Failed | Phase::Evicted | Phase::Deleted => standing.failed += 1,
-            _ if view.world.pods.deletion[pod.index()] != Deletion::None => standing.terminating += 1,
-            phase => {
-                standing.pods += 1;
-                standing.ready += u64::from(member.ready_since != SimTime::NEVER);
-                standing.updated += u64::from(member.template == state.template);
-                standing.pending += u64::from(phase == Phase::Pending);
-            }
-        }
+    for owner in &state.owners {
+        let tally = &owners.list[owner.index()].tally;
+        standing.pods += u64::from(tally.active);
+        standing.ready += u64::from(tally.ready);
+        standing.updated += u64::from(tally.of_template(state.template));
+        standing.pending += u64::from(tally.pending);
+        standing.terminating += u64::from(tally.terminating);
+        standing.succeeded += u64::from(tally.succeeded);
+        standing.failed += u64::from(tally.failed);
+        standing.restarts += tally.restarts;
     }
     standing.wanted = match (state.is_there, view.model.controllers.list[controller.index()].kind.has_replicas()) {
         (false, _) => 0,

@@ -16,7 +16,7 @@ use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec,
     Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec,
     OutcomeSpec, PoolSpec, Quantity, RateLimitSpec, ScenarioSpec, TaintSpec, TemplateSpec, TieBreakSpec,
-    TolerationSpec, UsageSpec,
+    TolerationSpec, TrafficConditionSpec, TrafficValueSpec, UsageSpec,
 };
 use super::traffic;
 use super::usage::{self, Offer, Used};
@@ -27,7 +27,7 @@ use crate::model::cluster::ZONE_LABEL;
 use crate::model::control_plane::RateLimit;
 use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
-use crate::model::rollouts::{Measured, Outcome, TrafficCondition};
+use crate::model::rollouts::{Measured, Outcome, TrafficCondition, TrafficValue};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
     GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
@@ -63,6 +63,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let world = traffic::World { cluster: &cluster, workload: &workload, controllers: &controllers, objects: &objects };
     let traffic = traffic::build(spec, world, context);
     traffic::drive_usage(&traffic, &mut controllers);
+    if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
+        cluster.add_out_of_service_variants();
+    }
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
@@ -194,13 +197,29 @@ fn measurement(spec: &AnalysisSpec) -> Measurement {
         image: spec.image.clone(),
         measured: match (spec.success, spec.traffic) {
             (Some(success), _) => Measured::Drawn(success),
-            (None, Some(condition)) => Measured::Traffic(TrafficCondition {
-                max_failure_ratio: condition.max_failure_ratio,
-                max_p95: condition.max_p95.map(|span| span.0),
-            }),
+            (None, Some(condition)) => measured_of(condition),
+            (None, None) if !spec.values.is_empty() => Measured::Values(spec.values.clone()),
             (None, None) => Measured::Series(spec.results.iter().map(outcome).collect()),
         },
     }
+}
+
+fn measured_of(spec: TrafficConditionSpec) -> Measured {
+    let Some(value) = spec.value else {
+        return Measured::Traffic(TrafficCondition {
+            max_failure_ratio: spec.max_failure_ratio.unwrap_or(1.0),
+            max_p95: spec.max_p95.map(|span| span.0),
+        });
+    };
+    Measured::TrafficValue(match value {
+        TrafficValueSpec::SuccessRatio => TrafficValue::SuccessRatio,
+        TrafficValueSpec::FailureRatio => TrafficValue::FailureRatio,
+        TrafficValueSpec::Requests => TrafficValue::Requests,
+        TrafficValueSpec::LatencyMean => TrafficValue::LatencyMeanS,
+        TrafficValueSpec::LatencyP50 => TrafficValue::LatencyP50S,
+        TrafficValueSpec::LatencyP95 => TrafficValue::LatencyP95S,
+        TrafficValueSpec::LatencyP99 => TrafficValue::LatencyP99S,
+    })
 }
 
 /// Tells analyses what they measure, and reports what is about none of them.

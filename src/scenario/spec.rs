@@ -584,7 +584,7 @@ pub enum UsageSpec {
     Constant(Quantity),
 }
 
-/// What an analysis measures: one of `success`, `results` and `traffic`. It is about the metrics that all of `template`, `metric`,
+/// What an analysis measures: one of `success`, `results`, `values` and `traffic`. It is about the metrics that all of `template`, `metric`,
 /// `namespace`, `rollout` and `image` fit.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -605,20 +605,46 @@ pub struct AnalysisSpec {
     /// The measurements of each analysis, one after the other; the last is measured again and again.
     #[serde(default)]
     pub results: Vec<OutcomeSpec>,
+    /// Numbers that each analysis measures, one after the other, for the `successCondition` and `failureCondition` of the metric
+    /// to judge; the last is measured again and again.
+    #[serde(default)]
+    pub values: Vec<f64>,
     /// What requests of `traffic` that pods of the new release answered since the last measurement have to be like. Without
     /// such requests a measurement is an error, as a query without data is, and is repeated.
     pub traffic: Option<TrafficConditionSpec>,
 }
 
-/// What requests have to be like for a release to go on.
+/// What requests have to be like for a release to go on: within bounds, or so that the metric's own conditions are met.
 #[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrafficConditionSpec {
     /// Which part of them may fail at the most, 0 to 1.
     #[schemars(range(min = 0.0, max = 1.0))]
-    pub max_failure_ratio: f64,
+    pub max_failure_ratio: Option<f64>,
     /// What the 95th percentile of latencies may be at the most. Default: anything.
     pub max_p95: Option<Duration>,
+    /// The number that `successCondition` and `failureCondition` of the metric judge. Default: the bounds judge.
+    pub value: Option<TrafficValueSpec>,
+}
+
+/// A number that is measured of requests.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TrafficValueSpec {
+    /// Which part of them ended well, 0 to 1.
+    SuccessRatio,
+    /// Which part of them failed, 0 to 1.
+    FailureRatio,
+    /// How many there were.
+    Requests,
+    /// The mean latency of those that ended well, in seconds.
+    LatencyMean,
+    /// The median of those latencies, in seconds.
+    LatencyP50,
+    /// Their 95th percentile, in seconds.
+    LatencyP95,
+    /// Their 99th percentile, in seconds.
+    LatencyP99,
 }
 
 /// What one measurement says.
@@ -1010,8 +1036,8 @@ pub struct ScriptSpec {
     pub remove: Option<String>,
     /// Name of a node that fails for good.
     pub crash: Option<String>,
-    /// Name of a node that somebody says is out of service (taint `node.kubernetes.io/out-of-service`): it takes no pods,
-    /// its pods are told to end, and while it is not ready they are gone without its word. Needs a `nodeLifecycle`.
+    /// Name of a node that somebody says is out of service (taint `node.kubernetes.io/out-of-service`, until it is uncordoned): only
+    /// pods that tolerate that stay and come, and others need not be heard of any more once the node is not ready.
     pub out_of_service: Option<String>,
     /// Nodes that join.
     pub add: Option<AddSpec>,

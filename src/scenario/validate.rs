@@ -285,11 +285,21 @@ fn behaviour(spec: &BehaviourSpec, at: &str, context: &mut Context<'_>) {
 }
 
 fn analysis(spec: &AnalysisSpec, at: &str, context: &mut Context<'_>) {
-    let given = [spec.success.is_some(), !spec.results.is_empty(), spec.traffic.is_some()];
+    let given = [spec.success.is_some(), !spec.results.is_empty(), !spec.values.is_empty(), spec.traffic.is_some()];
     if given.iter().filter(|is_given| **is_given).count() != 1 {
-        let message = format!("`{at}` says one of `success`, `results` and `traffic`");
+        let message = format!("`{at}` says one of `success`, `results`, `values` and `traffic`");
         let hint = "write `success: 0.99` for a probability, or `results: [Successful, Failed]` for a series";
         context.report_with_hint(at, Code::Contradiction, message, hint);
+    }
+    if let Some(traffic) = &spec.traffic {
+        let has_bounds = traffic.max_failure_ratio.is_some() || traffic.max_p95.is_some();
+        if traffic.value.is_some() == has_bounds {
+            let at = format!("{at}.traffic");
+            let message = format!("`{at}` says either bounds or a `value`");
+            let hint = "write `maxFailureRatio: 0.01` with or without `maxP95: 500ms`, or `value: successRatio` for the conditions \
+                        of the metric to judge";
+            context.report_with_hint(&at, Code::Contradiction, message, hint);
+        }
     }
 }
 

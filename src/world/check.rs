@@ -77,7 +77,7 @@ impl World {
                 return Err(format!("I1: pod {} is ready and {}", member.name, phase.name()));
             }
         }
-        Ok(())
+        self.check_tallies()
     }
 
     /// The containers whose usage is counted are those that run and of which it is known.

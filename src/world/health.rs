@@ -3,7 +3,7 @@
 //! What a node is and what is known of it differ: a node that has crashed keeps its condition until the control plane
 //! notices. Columns by [`NodeId`], a few bytes a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{NodeId, PodId};
 use crate::model::node_lifecycle::Trouble;
@@ -67,6 +67,8 @@ pub struct Health {
     not_ready: Vec<Spans>,
     /// The services that others depend on.
     pub services: Services,
+    /// Nodes that somebody says are out of service.
+    pub out_of_service: BTreeSet<NodeId>,
     /// How often pods were interrupted because their nodes went down, without losing their places; pods that are not
     /// listed never were.
     pub interruptions: BTreeMap<PodId, u16>,

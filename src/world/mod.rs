@@ -20,6 +20,7 @@ pub mod nominations;
 pub mod owners;
 pub mod placements;
 pub mod pods;
+pub mod tally;
 pub mod usage;
 pub mod view;
 pub mod volumes;
@@ -187,6 +188,7 @@ impl World {
         if model.cluster.plain_shapes > 0 {
             shape = model.cluster.tainted(shape, no_schedule, self.health.no_execute[i]);
         }
+        shape = model.cluster.serving(shape, self.health.out_of_service.contains(&node));
         let is_under_pressure = self.usage.get(node).is_some_and(|usage| usage.monitor.is_under_pressure);
         model.cluster.pressed(shape, is_under_pressure)
     }
@@ -221,6 +223,7 @@ impl World {
         let old = std::mem::replace(&mut self.pods.phase[pod.index()], phase);
         self.pods_by_phase[old as usize] -= 1;
         self.pods_by_phase[phase as usize] += 1;
+        self.recount(pod);
     }
 
     /// Reserves what `pod` requests on `node`.
@@ -265,6 +268,7 @@ impl World {
             self.record_move(pod, node, true);
             self.changes.record(node);
         }
+        self.recount(pod);
         true
     }
 

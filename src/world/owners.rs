@@ -3,7 +3,10 @@
 //! A controller of the model ([`crate::model::controllers::Controller`]) acts through owners: a Deployment through its
 //! ReplicaSets, a CronJob through its Jobs, all others through one owner, themselves.
 //!
-//! Cost: joining and leaving touch the owner's list of pods, which holds those that are not gone.
+//! Cost: joining and leaving cost O(log p) of the owner's list of `p` pods, which holds those that are not gone; what they come
+//! to is kept beside it ([`Tally`]).
+
+use std::collections::BTreeSet;
 
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::controllers::{Controller, Controllers};
@@ -11,6 +14,7 @@ use crate::units::{SimDuration, SimTime};
 
 use super::World;
 use super::lives::Life;
+use super::tally::{Share, Tally};
 
 /// Stands for no owner in [`super::Pods::member`].
 pub const NO_MEMBER: u32 = u32::MAX;
@@ -87,7 +91,9 @@ pub struct Owner {
     /// the next pod of the ordinal goes on from there.
     pub saved_work: Vec<(u32, Vec<SimDuration>)>,
     /// Its pods that are not gone, oldest first; pods that have ended stay as long as the API has them.
-    pub pods: Vec<PodId>,
+    pub pods: BTreeSet<PodId>,
+    /// What they come to.
+    pub tally: Tally,
 }
 
 /// A pod that has an owner.
@@ -118,6 +124,8 @@ pub struct Member {
     pub exit_code: i32,
     /// Whether it ended by disruption (condition `DisruptionTarget`).
     pub is_disrupted: bool,
+    /// What it adds to the tally of its owner; none: it is not in its list any more.
+    pub share: Option<Share>,
 }
 
 impl Owners {
@@ -172,7 +180,6 @@ impl World {
     pub fn add_owner(&mut self, controller: ControllerId, name: String, template: RevisionId) -> OwnerId {
         let id = OwnerId::from_index(self.owners.list.len());
         let created = self.time;
-        let pods = Vec::new();
         self.owners.list.push(Owner {
             controller,
             name,
@@ -182,7 +189,8 @@ impl World {
             created,
             is_there: true,
             saved_work: Vec::new(),
-            pods,
+            pods: BTreeSet::new(),
+            tally: Tally::default(),
         });
         self.owners.controllers[controller.index()].owners.push(id);
         id
@@ -205,7 +213,7 @@ impl World {
         assert_eq!(*number, NO_MEMBER, "a pod has one owner");
         *number = u32::try_from(self.owners.members.len()).expect("there are at most as many members as pods");
         let entry = &mut self.owners.list[owner.index()];
-        entry.pods.push(pod);
+        entry.pods.insert(pod);
         let made = &mut self.owners.controllers[entry.controller.index()].pods_made;
         self.owners.members.push(Member {
             pod,
@@ -220,8 +228,10 @@ impl World {
             life: None,
             exit_code: 0,
             is_disrupted: false,
+            share: None,
         });
         *made += 1;
+        self.count_in(pod);
     }
 
     /// Takes a pod that is gone out of its owner's list.
@@ -229,6 +239,7 @@ impl World {
         let Some(member) = self.member_mut(pod) else { return };
         let owner = member.owner;
         member.life = None;
-        self.owners.list[owner.index()].pods.retain(|other| *other != pod);
+        self.owners.list[owner.index()].pods.remove(&pod);
+        self.count_out(pod);
     }
 }

@@ -10,6 +10,7 @@ mod cli;
 mod data_plane;
 mod determinism;
 mod devices;
+mod dumps;
 mod engine;
 mod event_log;
 mod explain;

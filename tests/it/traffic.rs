@@ -2,10 +2,13 @@
 //!
 //! Requests come every second from 1 s on. A pod is ready 5 s after it is made unless a case says otherwise.
 
+use std::path::Path;
+
 use super::event_log::model;
 use wavetank::engine::Simulation;
 use wavetank::ids::ServiceId;
 use wavetank::observe::{CheckEveryEvent, Observer};
+use wavetank::scenario::{Environment, Override, load_scenario};
 use wavetank::traffic::{Outcome, Plane};
 use wavetank::world::View;
 
@@ -162,4 +165,29 @@ fn what_others_want_of_the_node_is_not_there_for_requests() {
     assert!((run(&case).mean_latency_ms - 400.0).abs() < 1e-3);
     let ends = run(&Case { manifests: hog, ..case });
     assert!((ends.mean_latency_ms - 800.0).abs() < 1e-3, "{ends:?}");
+}
+
+/// A release that fails one request in ten is undone by the condition of its own metric, `result[0] >= 0.99`, as it is by a bound
+/// in the scenario; the same condition lets it pass where it is asked how many requests there were.
+#[test]
+fn the_condition_of_a_metric_judges_requests() {
+    for (traffic, phase) in
+        [("value: successRatio", "Degraded"), ("maxFailureRatio: 0.01", "Degraded"), ("value: requests", "Progressing")]
+    {
+        let changes = [
+            "horizon=7m".to_owned(),
+            "script=[{at: 5m, setImage: {target: rollout/web, container: flask, image: \"example/web:1.1\"}}]"
+                .to_owned(),
+            format!(
+                "workload.analyses=[{{template: success-rate, traffic: {{{traffic}}}}}, {{template: smoke-test, success: 1}}]"
+            ),
+        ];
+        let changes: Vec<Override> = changes.iter().map(|text| Override::parse(text, "--set").unwrap()).collect();
+        let loaded = load_scenario(Path::new("scenarios/traffic/canary.yaml"), &changes, 0, &Environment::default());
+        let model = loaded.unwrap_or_else(|error| panic!("{error}")).model;
+        let finished = Simulation::new(&model, CheckEveryEvent).unwrap().run();
+        let web = model.controllers.list.iter().position(|one| one.name == "web").unwrap();
+        let release = finished.world.owners.controllers[web].release.as_deref().unwrap();
+        assert_eq!(release.phase, phase, "{traffic}: {}", release.message);
+    }
 }

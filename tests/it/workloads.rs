@@ -3,6 +3,7 @@
 
 use wavetank::engine::{Finished, RunError, Simulation};
 use wavetank::experiment::single::{Detail, run_model};
+use wavetank::ids::PodId;
 use wavetank::model::Model;
 use wavetank::observe::CheckEveryEvent;
 use wavetank::scenario::{Environment, load_scenario};
@@ -196,6 +197,43 @@ fn pods_of_a_node_out_of_service_need_not_be_heard_of() {
         let arrivals: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
         assert_eq!(arrivals.get(1).copied(), second_s, "{script}");
     }
+}
+
+#[test]
+fn a_pod_that_is_given_up_unseen_does_not_begin_when_its_node_is_heard_again() {
+    // The node is cut off from the beginning: that the two pods have started there is not seen. At 100 s the node is said to
+    // be out of service, and they are gone. It is heard again at 200 s, and open to the two that wait from 250 s on.
+    let model = model(
+        "cluster: {nodeLifecycle: kubernetes, pools: [{name: n, zones: [a], allocatable: {cpu: 4, memory: 8Gi}}]}\n\
+         workload: {manifests: [objects.yaml]}\nscheduler: {policy: first-fit}\n\
+         faults: {events: [{at: 0s, for: 200s, zoneCutOff: a}]}\n\
+         script: [{at: 100s, outOfService: n-0}, {at: 250s, uncordon: n-0}]\nhorizon: 300s\n",
+        &web(""),
+    );
+    let finished = run(&model);
+    assert_eq!((count(&finished, Phase::Running), count(&finished, Phase::Deleted)), (2, 2));
+    assert_eq!(finished.world.pods.finished[0].as_seconds(), 100.0);
+    assert_eq!(finished.world.pods.running[2].as_seconds(), 250.0);
+}
+
+#[test]
+fn a_node_out_of_service_takes_pods_that_tolerate_it_alone() {
+    // Both nodes have room for all. From 10 s on n-0 is out of service: what comes at 20 s goes to n-1, and what tolerates the
+    // taint at 30 s to n-0, the first. From 40 s on n-0 takes all again.
+    let model = model(
+        "cluster: {nodeLifecycle: kubernetes, pools: [{name: n, count: 2, allocatable: {cpu: 8, memory: 8Gi}}]}\n\
+         workload: {templates: [\
+           {name: plain, count: 1, start: 20s},\
+           {name: tolerant, count: 1, start: 30s, tolerations: [{key: node.kubernetes.io/out-of-service, operator: Exists}]},\
+           {name: late, count: 1, start: 50s}]}\n\
+         scheduler: {policy: first-fit}\n\
+         script: [{at: 10s, outOfService: n-0}, {at: 40s, uncordon: n-0}]\n\
+         horizon: 60s\n",
+        "",
+    );
+    let finished = run(&model);
+    let node = |pod| finished.world.pods.node(PodId(pod)).map(|node| node.0);
+    assert_eq!([node(0), node(1), node(2)], [Some(1), Some(0), Some(0)]);
 }
 
 #[test]

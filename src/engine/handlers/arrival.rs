@@ -37,6 +37,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
         if is_terminating {
             self.world.pods.deletion[pod.index()] = Deletion::Requested;
+            self.world.recount(pod);
         }
         if let Some(node) = nominated {
             self.world.nominated.insert(pod, node);

@@ -214,6 +214,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             let has_restarted = (member.restarts, member.sidecar_restarts) != (restarts, sidecar_restarts);
             (member.restarts, member.sidecar_restarts, member.exit_code) = (restarts, sidecar_restarts, exit_code);
             if has_restarted {
+                self.world.recount(pod);
                 self.tell_controller(pod);
             }
         }

@@ -13,7 +13,9 @@ impl<O: Observer> Simulation<'_, O> {
             Action::AddNodes { pool, count } => self.add_nodes(pool, count),
             Action::Cordon(node) => self.change_state(node, NodeState::Cordoned),
             Action::Uncordon(node) => {
-                self.lifecycle.out_of_service.remove(&node);
+                if self.world.health.out_of_service.contains(&node) {
+                    self.apply_out_of_service(node, false);
+                }
                 self.change_state(node, NodeState::Ready);
             }
             Action::OutOfService(node) => self.take_out_of_service(node),

@@ -32,8 +32,6 @@ pub(in crate::engine) struct Lifecycle {
     evictions: BTreeMap<PodId, SimTime>,
     /// What pods on nodes that are cut off have done since, in order.
     unseen: BTreeMap<NodeId, Vec<UnseenStep>>,
-    /// Nodes that somebody has said are out of service.
-    pub(super) out_of_service: BTreeSet<NodeId>,
     /// Pods, with their generation, that could not be bound because the API server did not answer.
     unbound: Vec<(PodId, u16)>,
 }
@@ -84,7 +82,6 @@ impl Lifecycle {
             taint_at: SimTime::NEVER,
             evictions: BTreeMap::new(),
             unseen: BTreeMap::new(),
-            out_of_service: BTreeSet::new(),
             unbound: Vec::new(),
         };
         model.cluster.nodes.iter().for_each(|_| lifecycle.add_node(SimTime::ZERO));
@@ -217,7 +214,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.pods_on(node).into_iter().for_each(|pod| self.note_life(pod));
         }
         for UnseenStep { pod, generation, step, at } in self.lifecycle.unseen.remove(&node).unwrap_or_default() {
-            if generation == self.world.pods.generation[pod.index()] {
+            // What the control plane has given up in the meantime does not begin any more.
+            let is_there = self.world.pods.node(pod) == Some(node);
+            if is_there && generation == self.world.pods.generation[pod.index()] {
                 match step {
                     Step::Start => self.apply_running(pod, at),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),

@@ -1,28 +1,27 @@
 //! Nodes that somebody says are out of service: what was told to end there need not be heard of any more.
 //!
 //! After the taint `node.kubernetes.io/out-of-service` and `gcTerminating` of `pkg/controller/podgc/gc_controller.go` of
-//! v1.37.0. Known deviations: the node is cordoned instead of tainted until it is uncordoned, so that pods that tolerate the
-//! taint do not come either; a toleration with seconds counts as one without; on a node that is only cut off, pods are
-//! gone at once, where their containers run on until the node is heard again.
+//! v1.37.0. The taint stays until the script uncordons the node. Known deviations: a toleration with seconds counts as one
+//! without; on a node that is only cut off, pods are gone at once, where their containers run on until the node is heard
+//! again.
 
 use crate::engine::event::NodeStep;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
-use crate::model::{Taint, TaintEffect};
+use crate::model::node_lifecycle::out_of_service_taint;
 use crate::observe::Observer;
 use crate::policy::controllers::node_lifecycle::{COLLECT_PERIOD, Stay, next_pass, stay};
 use crate::world::pods::Reason;
-use crate::world::{Condition, Deletion, NodeState, Phase};
+use crate::world::{Condition, Deletion, Phase};
 
 impl<O: Observer> Simulation<'_, O> {
     /// The node is out of service: its pods are told to end.
     pub(in crate::engine) fn take_out_of_service(&mut self, node: NodeId) {
-        if !self.is_there(node) || !self.lifecycle.out_of_service.insert(node) {
+        if !self.is_there(node) || self.world.health.out_of_service.contains(&node) {
             return;
         }
-        self.change_state(node, NodeState::Cordoned);
-        let key = "node.kubernetes.io/out-of-service".to_owned();
-        let taint = [Taint { key, value: String::new(), effect: TaintEffect::NoExecute }];
+        self.apply_out_of_service(node, true);
+        let taint = [out_of_service_taint()];
         for pod in self.pods_on(node) {
             let class = self.model.workload.class(self.world.pods.class[pod.index()]);
             if stay(&class.tolerations, &taint) == Stay::NotAtAll {
@@ -35,7 +34,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// A pod has been told to end: if its node is out of service, that is looked after.
     pub(in crate::engine) fn note_deletion(&mut self, pod: PodId) {
-        let node = self.world.pods.node(pod).filter(|node| self.lifecycle.out_of_service.contains(node));
+        let node = self.world.pods.node(pod).filter(|node| self.world.health.out_of_service.contains(node));
         if let Some(node) = node {
             self.collect_terminating_soon(node);
         }
@@ -47,7 +46,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// A pass of the collector of pods over one node.
     pub(in crate::engine) fn collect_terminating(&mut self, node: NodeId) {
-        if !self.is_there(node) || !self.lifecycle.out_of_service.contains(&node) {
+        if !self.is_there(node) || !self.world.health.out_of_service.contains(&node) {
             return;
         }
         let is_told = |simulation: &Self, pod: &PodId| simulation.world.pods.deletion[pod.index()] != Deletion::None;

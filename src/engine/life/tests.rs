@@ -2,8 +2,9 @@
 
 use super::{Driver, Pull, Report, Rules, begin};
 use crate::model::Dist;
-use crate::model::controllers::{Container, PodLife, Probe, Probes, PullPolicy, RestartPolicy};
+use crate::model::controllers::{Container, PodLife, Probe, Probes, RestartPolicy};
 use crate::rng::Seed;
+use crate::testkit::container;
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::{Life, PodPhase, Status};
 
@@ -21,31 +22,13 @@ fn constant(count: f64) -> Dist {
     Dist::Constant(seconds(count))
 }
 
-/// A container that serves until it is stopped, and stops at once.
-fn server(name: &str) -> Container {
-    Container {
-        name: name.to_owned(),
-        image: None,
-        pull_policy: PullPolicy::IfNotPresent,
-        is_sidecar: false,
-        run_time: None,
-        exit_codes: Vec::new(),
-        start_up: Dist::ZERO,
-        pre_stop: Dist::ZERO,
-        shut_down: Dist::ZERO,
-        checkpoint_every: None,
-        probes: Probes::default(),
-        usage: None,
-    }
-}
-
 /// A container that works for so long and ends with that code.
 fn worker(name: &str, run_seconds: f64, exit_code: i32) -> Container {
-    Container { run_time: Some(constant(run_seconds)), exit_codes: vec![(exit_code, 1.0)], ..server(name) }
+    Container { run_time: Some(constant(run_seconds)), exit_codes: vec![(exit_code, 1.0)], ..container(name) }
 }
 
 fn sidecar(name: &str) -> Container {
-    Container { is_sidecar: true, ..server(name) }
+    Container { is_sidecar: true, ..container(name) }
 }
 
 fn probe(initial_delay: f64, period: f64, success_threshold: u32, failure_threshold: u32) -> Option<Probe> {
@@ -139,7 +122,7 @@ impl<'a> Play<'a> {
 
 #[test]
 fn a_server_without_probes_costs_one_call() {
-    let template = pod(vec![], vec![server("web")]);
+    let template = pod(vec![], vec![container("web")]);
     let play = Play::new(&template, true);
     assert_eq!(play.log(), [(0.0, "web starts"), (0.0, "Running"), (0.0, "ready")]);
     assert_eq!(play.life.wake_at, SimTime::NEVER);
@@ -161,7 +144,7 @@ fn init_containers_and_sidecars_come_first_and_in_order() {
                 },
                 worker("migrate", 4.0, 0),
             ],
-            vec![server("web"), server("agent")],
+            vec![container("web"), container("agent")],
         )
     };
     let mut play = Play::new(&template, true);
@@ -201,7 +184,7 @@ fn readiness_follows_the_probers_ticks() {
         let web = Container {
             start_up: constant(start_up),
             probes: Probes { readiness: probe(delay, period, successes, 3), ..Probes::default() },
-            ..server("web")
+            ..container("web")
         };
         let template = PodLife { sandbox_start: constant(0.5), ..pod(vec![], vec![web]) };
         let mut play = Play::new(&template, true);
@@ -226,7 +209,7 @@ fn a_startup_probe_gates_readiness_and_liveness() {
             readiness: probe(0.0, 7.0, 1, 3),
             liveness: probe(0.0, 5.0, 1, 3),
         },
-        ..server("web")
+        ..container("web")
     };
     let template = pod(vec![], vec![web]);
     let mut play = Play::new(&template, true);
@@ -245,7 +228,7 @@ fn a_failing_liveness_probe_kills_and_restarts() {
         start_up: constant(60.0),
         shut_down: constant(4.0),
         probes: Probes { liveness: probe(0.0, 10.0, 1, 3), ..Probes::default() },
-        ..server("web")
+        ..container("web")
     };
     let template = pod(vec![], vec![web]);
     let mut play = Play::new(&template, true);
@@ -335,7 +318,7 @@ fn a_failing_init_container_fails_the_pod_or_is_started_again() {
             ],
         ),
     ] {
-        let template = PodLife { restart_policy: policy, ..pod(vec![worker("init", 2.0, 1)], vec![server("web")]) };
+        let template = PodLife { restart_policy: policy, ..pod(vec![worker("init", 2.0, 1)], vec![container("web")]) };
         let mut play = Play::new(&template, true);
         play.until(15.0);
         assert_eq!(play.log(), log, "{policy:?}");
@@ -347,7 +330,8 @@ fn a_pod_that_is_told_to_end_stops_its_sidecars_last() {
     // Told at 100 with 30 s. `web` takes 5 s: 105. Then `logs`, the last sidecar, 3 s: 108. Then `proxy` 60 s: 8 whole
     // seconds have passed, so 22 are left: killed at 130. No container is ready for the pod once `web` has ended.
     let slow = |container: Container, span: f64| Container { shut_down: constant(span), ..container };
-    let template = pod(vec![slow(sidecar("proxy"), 60.0), slow(sidecar("logs"), 3.0)], vec![slow(server("web"), 5.0)]);
+    let template =
+        pod(vec![slow(sidecar("proxy"), 60.0), slow(sidecar("logs"), 3.0)], vec![slow(container("web"), 5.0)]);
     let mut play = Play::new(&template, true);
     play.until(99.0);
     play.log.clear();
@@ -381,7 +365,7 @@ fn hooks_come_before_and_take_from_the_grace_period() {
         // The hook's 1.5 s count as 1 s: 29 s from 101.5 on.
         (1.5, 45.0, 30.0, (130.5, "web ends 137")),
     ] {
-        let web = Container { pre_stop: constant(hook), shut_down: constant(shut_down), ..server("web") };
+        let web = Container { pre_stop: constant(hook), shut_down: constant(shut_down), ..container("web") };
         let template = pod(vec![], vec![web]);
         let mut play = Play::new(&template, true);
         play.log.clear();
@@ -395,7 +379,7 @@ fn hooks_come_before_and_take_from_the_grace_period() {
 fn a_sidecars_hook_runs_while_it_waits_for_its_turn() {
     // The web server ends at 105; the proxy's hook is over at 108, and its end takes 1 s.
     let proxy = Container { pre_stop: constant(8.0), shut_down: constant(1.0), ..sidecar("proxy") };
-    let template = pod(vec![proxy], vec![Container { shut_down: constant(5.0), ..server("web") }]);
+    let template = pod(vec![proxy], vec![Container { shut_down: constant(5.0), ..container("web") }]);
     let mut play = Play::new(&template, true);
     play.log.clear();
     play.tell(100.0, |driver| driver.terminate(seconds(30.0)));
@@ -412,7 +396,7 @@ fn a_container_that_fails_a_probe_has_the_grace_period_of_the_probe() {
         start_up: constant(1000.0),
         shut_down: constant(20.0),
         probes: Probes { liveness, ..Probes::default() },
-        ..server("web")
+        ..container("web")
     };
     let template = pod(vec![], vec![web]);
     let mut play = Play::new(&template, true);
@@ -434,7 +418,7 @@ fn grace_periods_bound_the_end() {
         (45.0, 30.0, Some((110.0, 5.0)), (115.0, "web ends 137")),
         (45.0, 30.0, Some((110.0, 60.0)), (130.0, "web ends 137")),
     ] {
-        let template = pod(vec![], vec![Container { shut_down: constant(shut_down), ..server("web") }]);
+        let template = pod(vec![], vec![Container { shut_down: constant(shut_down), ..container("web") }]);
         let mut play = Play::new(&template, true);
         play.log.clear();
         play.tell(100.0, |driver| driver.terminate(seconds(grace)));
@@ -452,8 +436,8 @@ fn grace_periods_bound_the_end() {
 #[test]
 fn pods_that_have_not_started_end_at_once() {
     // While the sandbox starts; while an image is pulled; while a container backs off.
-    let sandbox = PodLife { sandbox_start: constant(9.0), ..pod(vec![], vec![server("web")]) };
-    let image = pod(vec![], vec![Container { image: Some(3), ..server("web") }]);
+    let sandbox = PodLife { sandbox_start: constant(9.0), ..pod(vec![], vec![container("web")]) };
+    let image = pod(vec![], vec![Container { image: Some(3), ..container("web") }]);
     let crash = pod(vec![], vec![worker("web", 0.0, 1)]);
     for template in [sandbox, image, crash] {
         let mut play = Play::new(&template, false);
@@ -505,7 +489,7 @@ fn sidecars_are_started_again_whatever_the_policy() {
 
 #[test]
 fn images_are_asked_for_one_after_the_other() {
-    let image = |name: &str, image| Container { image: Some(image), ..server(name) };
+    let image = |name: &str, image| Container { image: Some(image), ..container(name) };
     let template = pod(vec![], vec![image("a", 4), image("b", 5)]);
     let mut play = Play::new(&template, false);
     play.tell(7.0, |driver| driver.image_ready());
@@ -563,7 +547,7 @@ fn draws_depend_on_pod_container_and_run() {
         let worker = |name| Container {
             run_time: Some(Dist::Exponential { mean: 10.0 }),
             exit_codes: vec![(0, 1.0), (1, 3.0)],
-            ..server(name)
+            ..container(name)
         };
         let template = PodLife { restart_policy: RestartPolicy::Never, ..pod(vec![], vec![worker("a"), worker("b")]) };
         let rules = Rules { template: &template, seed: SEED, identity, images_are_ideal: true };

@@ -10,7 +10,8 @@
 //!   decide at once, which is no order that one could sort by.
 //! - A creation never fails, so there is no slow start and no `ReplicaFailure`.
 //!
-//! Cost: O(p log p) for `p` pods when some of them go, else O(p).
+//! Cost: [`plan`] costs nothing where the counts are at hand and no pod goes; [`ranked`] costs O(p) for `p` candidates, and
+//! O(g log g) for those that go.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -61,38 +62,71 @@ pub fn status(min_ready: SimDuration, pods: &[ObservedPod], now: SimTime) -> Rep
     }
 }
 
+/// What one sync looks at where no pod is too many.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    /// Pods that are neither finished nor told to end.
+    pub active: usize,
+    /// When the next of them becomes available.
+    pub next_available: Option<SimTime>,
+}
+
+/// One sync of a ReplicaSet that is not being deleted, from counts. `give_up` names that many pods to delete, the first to
+/// go first; it is asked only where some are too many.
+pub fn plan(spec: &ReplicaSetSpec, counted: Counted, now: SimTime, give_up: impl FnOnce(usize) -> Vec<PodId>) -> Plan {
+    let wanted = usize::try_from(spec.replicas).unwrap_or(0);
+    let missing = wanted.saturating_sub(counted.active);
+    let surplus = counted.active.saturating_sub(wanted);
+    let again = (missing.max(surplus) > BURST_REPLICAS).then_some(now);
+    Plan {
+        create: missing.min(BURST_REPLICAS) as u32,
+        delete: if surplus > 0 { give_up(surplus.min(BURST_REPLICAS)) } else { Vec::new() },
+        wake: earlier(again, counted.next_available),
+    }
+}
+
 /// One sync of a ReplicaSet that is not being deleted.
 ///
 /// `pods` are all its pods, `related` those of all ReplicaSets of the Deployment that owns it, its own among them; none
 /// where it stands alone.
 pub fn manage_replicas(spec: &ReplicaSetSpec, pods: &[ObservedPod], related: &[ObservedPod], now: SimTime) -> Plan {
-    let active: Vec<&ObservedPod> = pods.iter().filter(|pod| pod.is_active()).collect();
-    let wanted = usize::try_from(spec.replicas).unwrap_or(0);
-    let missing = wanted.saturating_sub(active.len());
-    let surplus = active.len().saturating_sub(wanted);
-    let again = (missing.max(surplus) > BURST_REPLICAS).then_some(now);
-    Plan {
-        create: missing.min(BURST_REPLICAS) as u32,
-        delete: pods_to_delete(active, related, surplus.min(BURST_REPLICAS), now),
-        wake: earlier(again, next_available(pods, spec.min_ready, now)),
-    }
+    let active: Vec<ObservedPod> = pods.iter().filter(|pod| pod.is_active()).copied().collect();
+    let counted = Counted { active: active.len(), next_available: next_available(pods, spec.min_ready, now) };
+    plan(spec, counted, now, |count| pods_to_delete(&active, related, count, now))
 }
 
-/// The first `count` of the active pods in the order in which they are given up.
-fn pods_to_delete(mut active: Vec<&ObservedPod>, related: &[ObservedPod], count: usize, now: SimTime) -> Vec<PodId> {
-    if count > 0 && count < active.len() {
-        let mut on_node: BTreeMap<Option<NodeId>, u32> = BTreeMap::new();
-        for pod in related.iter().filter(|pod| pod.is_active()) {
-            *on_node.entry(pod.node).or_default() += 1;
-        }
-        active.sort_by_cached_key(|pod| rank(pod, on_node.get(&pod.node).copied().unwrap_or(0), now));
+/// The `count` active pods that go: where all do, in the order given.
+fn pods_to_delete(active: &[ObservedPod], related: &[ObservedPod], count: usize, now: SimTime) -> Vec<PodId> {
+    if count >= active.len() {
+        return active.iter().map(|pod| pod.id).collect();
     }
-    active.iter().take(count).map(|pod| pod.id).collect()
+    let mut on_node: BTreeMap<Option<NodeId>, u32> = BTreeMap::new();
+    for pod in related.iter().filter(|pod| pod.is_active()) {
+        *on_node.entry(pod.node).or_default() += 1;
+    }
+    ranked(active, |node| on_node.get(&Some(node)).copied().unwrap_or(0), count, now)
 }
+
+/// The first `count` of the active pods in the order in which they are given up. `related_on` is how many related pods are on
+/// a node.
+pub fn ranked(active: &[ObservedPod], related_on: impl Fn(NodeId) -> u32, count: usize, now: SimTime) -> Vec<PodId> {
+    // Those without a node are alike in this.
+    let related_on = |pod: &ObservedPod| pod.node.map_or(0, &related_on);
+    let mut keys: Vec<_> = active.iter().map(|pod| rank(pod, related_on(pod), now)).collect();
+    if count < keys.len() {
+        keys.select_nth_unstable(count);
+        keys.truncate(count);
+    }
+    keys.sort_unstable();
+    keys.into_iter().map(|rank| rank.4).collect()
+}
+
+/// Fitness; company on the node; age of readiness; restarts and age; the pod.
+type Rank = ((bool, u8, bool, i32), Reverse<u32>, Option<i64>, (Reverse<u32>, Reverse<u32>, i64), PodId);
 
 /// The order in which pods are given up, as a key: rule after rule of `ActivePodsWithRanks`, the least goes first.
 /// `related_on_node` is how many related pods share the pod's node.
-fn rank(pod: &ObservedPod, related_on_node: u32, now: SimTime) -> impl Ord + use<> {
+fn rank(pod: &ObservedPod, related_on_node: u32, now: SimTime) -> Rank {
     let phase = match pod.phase {
         PodPhase::Pending => 0,
         PodPhase::Running | PodPhase::Succeeded | PodPhase::Failed => 2,
@@ -101,8 +135,7 @@ fn rank(pod: &ObservedPod, related_on_node: u32, now: SimTime) -> impl Ord + use
         (pod.node.is_some(), phase, pod.is_ready(), pod.deletion_cost),
         Reverse(related_on_node),
         pod.ready_since.map(|since| bucket(since, now)),
-        (Reverse(pod.restarts), Reverse(pod.sidecar_restarts)),
-        bucket(pod.created, now),
+        (Reverse(pod.restarts), Reverse(pod.sidecar_restarts), bucket(pod.created, now)),
         pod.id,
     )
 }

@@ -1,10 +1,10 @@
 //! What the controller of Argo Rollouts decides: which ReplicaSets there are, how large each is, and which share of the
 //! traffic each gets.
 //!
-//! Follows v1.9.1: `rollout/{controller,context,sync,pause,replicaset,analysis}.go` here, `rollout/canary.go`,
-//! `rollout/trafficrouting.go` and `utils/replicaset/canary.go` in `canary`, `rollout/bluegreen.go` in `blue_green`, and
-//! `utils/conditions` and `utils/rollout` in `conditions`. [`sync`] is one `reconcile`: like upstream it stops after most of
-//! what it writes and asks to be woken at once.
+//! Follows v1.9.1: `rollout/{controller,context,sync,pause}.go` here, `rollout/replicaset.go` in `sets`, `rollout/analysis.go`
+//! in `runs`, `rollout/canary.go`, `rollout/trafficrouting.go` and `utils/replicaset/canary.go` in `canary`,
+//! `rollout/bluegreen.go` in `blue_green`, and `utils/conditions` and `utils/rollout` in `conditions`. [`sync`] is one
+//! `reconcile`: like upstream it stops after most of what it writes and asks to be woken at once.
 //!
 //! Known deviations:
 //! - Two templates are equal when they are one [`RevisionId`]; the steps never change.
@@ -19,19 +19,22 @@
 mod blue_green;
 mod canary;
 mod conditions;
+mod runs;
+mod sets;
+mod shares;
+mod status;
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::analysis::AnalysisPhase;
 use super::deployment::ObservedReplicaSet;
 use crate::ids::{OwnerId, RevisionId};
-use crate::model::rollouts::{
-    AbortScaleDown, Analysis, BlueGreenStrategy, CanaryStep, CanaryStrategy, RolloutSpec, RolloutStrategy,
-};
+use crate::model::rollouts::{BlueGreenStrategy, CanaryStep, CanaryStrategy, RolloutSpec, RolloutStrategy};
 use crate::units::{SimDuration, SimTime};
 
 pub use conditions::{Condition, Reason};
+pub use runs::{ObservedRun, RunKind, analysis_of};
+pub use shares::{divides_traffic, traffic_shares};
+pub use status::{Pause, PauseReason, RolloutPhase, RolloutStatus, Weights};
 
 /// `DefaultScaleDownDelaySeconds` and `DefaultAbortScaleDownDelaySeconds`.
 const SCALE_DOWN_DELAY: SimDuration = SimDuration(30_000_000_000);
@@ -43,30 +46,6 @@ pub struct ReleaseSet {
     pub set: ObservedReplicaSet,
     /// Annotation `argo-rollouts.argoproj.io/scale-down-deadline`.
     pub scale_down_at: Option<SimTime>,
-}
-
-/// Which analysis of a Rollout a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RunKind {
-    /// Of the present step of a canary.
-    Step,
-    /// Beside the steps of a canary.
-    Background,
-    /// Before the promotion.
-    PrePromotion,
-    /// After the promotion.
-    PostPromotion,
-}
-
-/// A current analysis run as its Rollout sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObservedRun {
-    /// The step that it belongs to; of other kinds 0.
-    pub step: usize,
-    /// `status.phase`.
-    pub phase: AnalysisPhase,
-    /// `status.message`.
-    pub message: String,
 }
 
 /// A Rollout as its controller sees it.
@@ -84,161 +63,6 @@ pub struct ObservedRollout<'a> {
     pub replica_sets: &'a [ReleaseSet],
     /// Its current analysis runs.
     pub runs: &'a BTreeMap<RunKind, ObservedRun>,
-}
-
-/// Why a Rollout waits (`PauseReason`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PauseReason {
-    /// A step says so.
-    CanaryPauseStep,
-    /// The new pods are there, and the promotion waits.
-    BlueGreenPause,
-    /// An analysis said nothing.
-    InconclusiveAnalysisRun,
-}
-
-impl PauseReason {
-    /// Its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            PauseReason::CanaryPauseStep => "CanaryPauseStep",
-            PauseReason::BlueGreenPause => "BlueGreenPause",
-            PauseReason::InconclusiveAnalysisRun => "InconclusiveAnalysisRun",
-        }
-    }
-}
-
-/// `PauseCondition`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// `reason`.
-    pub reason: PauseReason,
-    /// `startTime`.
-    pub started: SimTime,
-}
-
-/// `TrafficWeights`: how a router divides the traffic. The weights sum to the weight of all traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
-    /// Of the canary.
-    pub canary: i32,
-    /// Which template the canary is.
-    pub canary_template: RevisionId,
-    /// Of the stable ReplicaSet.
-    pub stable: i32,
-    /// Which template is stable.
-    pub stable_template: Option<RevisionId>,
-}
-
-/// `RolloutPhase`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RolloutPhase {
-    /// A release is under way.
-    #[default]
-    Progressing,
-    /// It waits for somebody, or for a span to pass.
-    Paused,
-    /// All is as it should be.
-    Healthy,
-    /// The release was aborted, or makes no progress.
-    Degraded,
-}
-
-impl RolloutPhase {
-    /// Its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            RolloutPhase::Progressing => "Progressing",
-            RolloutPhase::Paused => "Paused",
-            RolloutPhase::Healthy => "Healthy",
-            RolloutPhase::Degraded => "Degraded",
-        }
-    }
-}
-
-/// `RolloutStatus`, and the annotation with the revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RolloutStatus {
-    /// `observedGeneration`.
-    pub observed_generation: u64,
-    /// Annotation `rollout.argoproj.io/revision`; 0: it has none yet.
-    pub revision: i64,
-    /// Whether the steps have been seen (`currentStepHash`).
-    pub has_steps: bool,
-    /// `currentPodHash`: the template that was seen last.
-    pub current: Option<RevisionId>,
-    /// `stableRS`: the template to which an abort goes back.
-    pub stable: Option<RevisionId>,
-    /// `currentStepIndex`; none without steps.
-    pub step: Option<usize>,
-    /// `pauseConditions`.
-    pub pauses: Vec<Pause>,
-    /// `controllerPause`: whether the controller paused; stays when somebody resumes, until the controller has seen it.
-    pub is_paused_by_controller: bool,
-    /// `abort`.
-    pub is_aborted: bool,
-    /// `abortedAt`.
-    pub aborted: Option<SimTime>,
-    /// `promoteFull`: all steps, pauses and analyses are left out.
-    pub promotes_fully: bool,
-    /// `canary.weights`; none: there is no router, or it has not been told yet.
-    pub weights: Option<Weights>,
-    /// `blueGreen.activeSelector`.
-    pub active: Option<RevisionId>,
-    /// `blueGreen.previewSelector`.
-    pub preview: Option<RevisionId>,
-    /// `blueGreen.scaleUpPreviewCheckPoint`.
-    pub is_past_preview: bool,
-    /// `replicas`.
-    pub replicas: i32,
-    /// `updatedReplicas`.
-    pub updated: i32,
-    /// `readyReplicas`.
-    pub ready: i32,
-    /// `availableReplicas`; of blue-green releases those of the active ReplicaSet.
-    pub available: i32,
-    /// Condition `Progressing`.
-    pub progressing: Option<Condition>,
-    /// Status of the condition `Paused`.
-    pub has_paused: bool,
-    /// Status of the condition `Healthy`; none: it has not been healthy yet.
-    pub has_been_healthy: Option<bool>,
-    /// `phase`.
-    pub phase: RolloutPhase,
-    /// `message`.
-    pub message: String,
-}
-
-impl RolloutStatus {
-    fn pause(&self, reason: PauseReason) -> Option<&Pause> {
-        self.pauses.iter().find(|pause| pause.reason == reason)
-    }
-
-    /// Somebody lets it go on (`kubectl argo rollouts promote` of one that waits).
-    pub fn resume(&mut self) {
-        self.pauses.clear();
-    }
-
-    /// `kubectl argo rollouts promote`: ends the pause, and where there is none the step; with `--full` all there are.
-    pub fn promote(&mut self, spec: &RolloutSpec, fully: bool) {
-        if fully {
-            self.promotes_fully = self.current != self.stable;
-            return;
-        }
-        let steps = match &spec.strategy {
-            RolloutStrategy::Canary(canary) => canary.steps.len(),
-            RolloutStrategy::BlueGreen(_) => 0,
-        };
-        let is_inconclusive =
-            self.is_paused_by_controller && self.pause(PauseReason::InconclusiveAnalysisRun).is_some() && steps > 0;
-        if is_inconclusive {
-            self.is_paused_by_controller = false;
-        }
-        if is_inconclusive || self.pauses.is_empty() {
-            self.step = self.step.map(|step| (step + 1).min(steps));
-        }
-        self.pauses.clear();
-    }
 }
 
 /// What the controller writes, in this order.
@@ -470,147 +294,6 @@ impl<'a> Release<'a> {
         self.persist();
     }
 
-    /// `scaleReplicaSetAndRecordEvent`. Returns whether the size changed.
-    fn scale_set(&mut self, at: usize, replicas: i32) -> bool {
-        let desired_replicas = self.spec.replicas;
-        let clears = replicas == 0 && !self.delays_abort();
-        let entry = &mut self.sets[at];
-        let changes = entry.set.replicas != replicas;
-        if changes || entry.set.desired_replicas != Some(desired_replicas) {
-            entry.set.replicas = replicas;
-            entry.set.desired_replicas = Some(desired_replicas);
-            let id = entry.set.id;
-            self.writes.push(Write::ScaleReplicaSet { id, replicas, desired_replicas });
-            if clears {
-                self.set_deadline(at, None);
-            }
-        }
-        changes
-    }
-
-    fn set_deadline(&mut self, at: usize, deadline: Option<SimTime>) {
-        let entry = &mut self.sets[at];
-        if entry.scale_down_at != deadline {
-            entry.scale_down_at = deadline;
-            self.writes.push(Write::SetDeadline { id: entry.set.id, at: deadline });
-        }
-    }
-
-    /// `removeScaleDownDeadlines`: of ReplicaSets that have become new or stable again.
-    fn remove_deadlines(&mut self) {
-        if !self.delays_abort() {
-            self.set_deadline(self.new, None);
-        }
-        if let Some(stable) = self.stable {
-            self.set_deadline(stable, None);
-        }
-    }
-
-    /// The delay of `abortScaleDownDelaySeconds`, none: the pods stay; and whether it was given.
-    fn abort_delay(&self) -> (Option<SimDuration>, bool) {
-        let written = match &self.spec.strategy {
-            RolloutStrategy::Canary(canary) => canary.routing.map(|routing| routing.abort_scale_down),
-            RolloutStrategy::BlueGreen(blue_green) => Some(blue_green.abort_scale_down),
-        };
-        match written {
-            None => (Some(SimDuration::ZERO), false),
-            Some(AbortScaleDown::Default) => (Some(SCALE_DOWN_DELAY), false),
-            Some(AbortScaleDown::After(delay)) => (Some(delay), true),
-            Some(AbortScaleDown::Never) => (None, true),
-        }
-    }
-
-    /// `shouldDelayScaleDownOnAbort`.
-    fn delays_abort(&self) -> bool {
-        let (delay, is_given) = self.abort_delay();
-        if !self.is_aborted() || self.stable.is_none() || delay.is_none() {
-            return false;
-        }
-        match self.canary_strategy().map(|canary| canary.routing) {
-            Some(None) => false,
-            Some(Some(routing)) => !routing.scales_stable || is_given,
-            None => true,
-        }
-    }
-
-    /// `reconcileNewReplicaSet`: gives the new ReplicaSet its size, or after an abort its deadline. Returns whether the size
-    /// changed.
-    fn reconcile_new(&mut self, wanted: i32) -> bool {
-        let mut wanted = wanted;
-        if self.delays_abort() {
-            let (delay, _) = self.abort_delay();
-            match (self.new_set().scale_down_at, delay) {
-                (Some(at), _) if at > self.now => {
-                    self.look_again(at);
-                    return false;
-                }
-                (Some(_), _) => wanted = 0,
-                (None, Some(delay)) => {
-                    let stable = self.stable.map(|stable| self.sets[stable].set.status.available);
-                    if stable == Some(self.spec.replicas) {
-                        self.set_deadline(self.new, Some(self.now.after(delay)));
-                    }
-                    return false;
-                }
-                (None, None) => {}
-            }
-        }
-        self.scale_set(self.new, wanted)
-    }
-
-    /// `scaleDownDelayHelper`: the size of an old ReplicaSet that may stay for a while. `kept` counts those that may.
-    fn delayed_size(&mut self, at: usize, kept: &mut i32, full: i32, delay: SimDuration, limit: Option<i32>) -> i32 {
-        let limit = limit.unwrap_or(i32::MAX);
-        let ReleaseSet { set, scale_down_at } = self.sets[at];
-        match scale_down_at {
-            None if set.replicas > 0 && *kept < limit && delay > SimDuration::ZERO => {
-                *kept += 1;
-                let due = self.now.after(delay);
-                self.set_deadline(at, Some(due));
-                self.look_again(due);
-                set.replicas
-            }
-            None => 0,
-            Some(due) => {
-                *kept += 1;
-                if *kept > limit || due <= self.now {
-                    return 0;
-                }
-                self.look_again(due);
-                full
-            }
-        }
-    }
-
-    /// Old ReplicaSets that ought to have pods, the highest revision first.
-    fn active_others(&self) -> Vec<usize> {
-        let mut others = self.others();
-        others.retain(|&at| self.sets[at].set.replicas > 0);
-        others.sort_by_key(|&at| Reverse((self.sets[at].set.revision, at)));
-        others
-    }
-
-    /// `isReplicaSetReferenced`: whether traffic may go to it.
-    fn is_referenced(&self, at: usize) -> bool {
-        let template = Some(self.sets[at].set.template);
-        let status = &self.before;
-        let of_weights = status.weights.map(|weights| [Some(weights.canary_template), weights.stable_template]);
-        let selectors = [status.stable, status.current, status.active, status.preview];
-        selectors.contains(&template) || of_weights.is_some_and(|templates| templates.contains(&template))
-    }
-
-    /// `reconcileRevisionHistoryLimit`: of the old ReplicaSets beyond the limit, those without pods go.
-    fn clean_up(&mut self) {
-        let others = self.others();
-        let limit = usize::try_from(self.spec.revision_history_limit).unwrap_or(0);
-        for &at in &others[..others.len().saturating_sub(limit)] {
-            let set = &self.sets[at].set;
-            if set.status.replicas == 0 && set.replicas == 0 {
-                self.writes.push(Write::DeleteReplicaSet(set.id));
-            }
-        }
-    }
-
     /// `isRollbackWithinWindow`.
     fn is_within_window(&self) -> bool {
         let (Some(window), Some(stable)) = (self.spec.rollback_window.filter(|window| *window > 0), self.stable) else {
@@ -630,80 +313,6 @@ impl<'a> Release<'a> {
         self.next.step = self.canary_strategy().filter(|canary| !canary.steps.is_empty()).map(|_| 0);
         for kind in self.runs.keys().copied().collect::<Vec<_>>() {
             self.forget_run(kind);
-        }
-    }
-
-    fn forget_run(&mut self, kind: RunKind) {
-        if self.runs.remove(&kind).is_some() {
-            self.writes.push(Write::ForgetRun(kind));
-        }
-    }
-
-    fn terminate_run(&mut self, kind: RunKind) {
-        if let Some(run) = self.runs.get(&kind)
-            && !run.phase.is_over()
-        {
-            self.writes.push(Write::TerminateRun(kind));
-        }
-    }
-
-    fn start_run(&mut self, kind: RunKind, step: usize) {
-        self.writes.push(Write::StartRun { kind, step });
-        self.runs.insert(kind, ObservedRun { step, phase: AnalysisPhase::Running, message: String::new() });
-    }
-
-    /// `needsNewAnalysisRun`.
-    fn needs_run(&self, kind: RunKind) -> bool {
-        let Some(run) = self.runs.get(&kind) else { return true };
-        let status = &self.before;
-        let is_resumed = status.is_paused_by_controller
-            && status.pause(PauseReason::CanaryPauseStep).is_none()
-            && status.pause(PauseReason::BlueGreenPause).is_none();
-        if is_resumed { run.phase == AnalysisPhase::Inconclusive } else { status.aborted.is_some() }
-    }
-
-    /// What the end of a run means for the release.
-    fn heed_run(&mut self, kind: RunKind) {
-        let Some(run) = self.runs.get(&kind) else { return };
-        match run.phase {
-            AnalysisPhase::Running | AnalysisPhase::Successful => {}
-            AnalysisPhase::Inconclusive => self.pausing.adds.push(PauseReason::InconclusiveAnalysisRun),
-            AnalysisPhase::Error | AnalysisPhase::Failed => {
-                let what = match kind {
-                    RunKind::Step => "Step-based",
-                    RunKind::Background => "Background",
-                    RunKind::PrePromotion => "Blue/green pre-promotion",
-                    RunKind::PostPromotion => "Blue/green post-promotion",
-                };
-                let cause = if run.message.is_empty() { String::new() } else { format!(": {}", run.message) };
-                self.pausing.abort_message = format!("{what} analysis phase error/failed{cause}");
-                self.pausing.aborts = true;
-            }
-        }
-    }
-
-    /// `reconcileAnalysisRuns`.
-    fn reconcile_runs(&mut self) {
-        let is_skipped = self.is_aborted()
-            || self.before.promotes_fully
-            || self.new_set().scale_down_at.is_some()
-            || self.before.stable.is_none()
-            || self.is_within_window();
-        if is_skipped {
-            self.runs.keys().copied().collect::<Vec<_>>().into_iter().for_each(|kind| self.terminate_run(kind));
-            return;
-        }
-        match &self.spec.strategy {
-            RolloutStrategy::Canary(canary) => {
-                self.reconcile_step_run(canary);
-                self.reconcile_background_run(canary);
-            }
-            RolloutStrategy::BlueGreen(blue_green) => {
-                self.reconcile_promotion_run(RunKind::PrePromotion, blue_green);
-                self.heed_run(RunKind::PrePromotion);
-                self.reconcile_promotion_run(RunKind::PostPromotion, blue_green);
-                self.heed_run(RunKind::PostPromotion);
-            }
         }
     }
 
@@ -769,52 +378,6 @@ impl<'a> Release<'a> {
 fn present_step(canary: &CanaryStrategy, step: Option<usize>) -> Option<(usize, Option<&CanaryStep>)> {
     let index = (!canary.steps.is_empty()).then(|| step.unwrap_or(0))?;
     Some((index, canary.steps.get(index)))
-}
-
-/// The analysis that a run is of.
-pub fn analysis_of(spec: &RolloutSpec, kind: RunKind, step: usize) -> Option<&Analysis> {
-    match (&spec.strategy, kind) {
-        (RolloutStrategy::Canary(canary), RunKind::Step) => match canary.steps.get(step) {
-            Some(CanaryStep::Analysis(analysis)) => Some(analysis),
-            _ => None,
-        },
-        (RolloutStrategy::Canary(canary), RunKind::Background) => {
-            canary.background.as_ref().map(|background| &background.analysis)
-        }
-        (RolloutStrategy::BlueGreen(blue_green), RunKind::PrePromotion) => blue_green.before_promotion.as_ref(),
-        (RolloutStrategy::BlueGreen(blue_green), RunKind::PostPromotion) => blue_green.after_promotion.as_ref(),
-        _ => None,
-    }
-}
-
-/// Whether something divides the traffic, rather than that it goes to all pods alike.
-pub fn divides_traffic(spec: &RolloutSpec, status: &RolloutStatus) -> bool {
-    matches!(spec.strategy, RolloutStrategy::BlueGreen(_)) || status.weights.is_some()
-}
-
-/// The share of the traffic in percent that goes to each ReplicaSet, in the order given: what a router was told, the one
-/// that a Service selects, or where a Service selects all pods the share of the available ones.
-pub fn traffic_shares(spec: &RolloutSpec, status: &RolloutStatus, sets: &[ReleaseSet]) -> Vec<f64> {
-    let by_pods = || {
-        let available: i32 = sets.iter().map(|other| other.set.status.available).sum();
-        let share = |other: &ReleaseSet| f64::from(other.set.status.available) * 100.0 / f64::from(available.max(1));
-        sets.iter().map(share).collect()
-    };
-    let max_weight = match &spec.strategy {
-        RolloutStrategy::BlueGreen(_) => {
-            let share = |other: &ReleaseSet| if status.active == Some(other.set.template) { 100.0 } else { 0.0 };
-            return sets.iter().map(share).collect();
-        }
-        RolloutStrategy::Canary(canary) => canary.routing.map(|routing| routing.max_weight),
-    };
-    let (Some(weights), Some(max_weight)) = (status.weights, max_weight) else { return by_pods() };
-    let share = |other: &ReleaseSet| {
-        let template = other.set.template;
-        let canary = if template == weights.canary_template { weights.canary } else { 0 };
-        let stable = if Some(template) == weights.stable_template { weights.stable } else { 0 };
-        f64::from(canary + stable) * 100.0 / f64::from(max_weight)
-    };
-    sets.iter().map(share).collect()
 }
 
 #[cfg(test)]

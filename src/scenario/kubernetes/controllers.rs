@@ -27,7 +27,7 @@ pub use analysis::Measurement;
 pub use life::Behaviour;
 pub(in crate::scenario) use operate::Change;
 
-use super::files::Object;
+use super::files::{Object, is_from_dump};
 use super::objects::header;
 use super::pod::{Options, PriorityClasses};
 use super::read::Notes;
@@ -306,7 +306,7 @@ fn version<'t>(object: &Object<'t>, kind: &Kind, notes: &mut Notes) -> Option<&'
     if kind.old_versions.contains(&version) {
         notes.remarks.push((kind.old_remark, tree.span));
     } else if version != kind.version {
-        if object.tree.at(&["metadata", "uid"]).is_some() {
+        if is_from_dump(object.tree) {
             notes
                 .remarks
                 .push(("objects of this kind and another API are left out: their pods are taken as listed", tree.span));
@@ -379,7 +379,7 @@ fn maker(
         claims: if kind.name == "StatefulSet" { claims.to_vec() } else { Vec::new() },
         templates: vec![Template::new(template.clone())],
         is_hash_known: false,
-        is_from_dump: object.tree.at(&["metadata", "uid"]).is_some(),
+        is_from_dump: is_from_dump(object.tree),
         is_there_at_start: true,
         is_there: true,
         replicas,

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Findings, compose};
+use super::{Findings, Warning, compose};
 use crate::document::{Code, Issue, Node as Tree, Source, Span, Value, read_documents};
 
 /// Deepest nesting of directories.
@@ -75,49 +75,80 @@ pub(super) fn objects<'s>(sources: &'s [(Source, Vec<Tree>)], findings: &mut Fin
     objects
 }
 
-/// All objects of the documents of one file.
+/// All objects of the documents of one file. What is no object is left out with one warning: directories and dumps hold
+/// values of charts and extracts beside the objects.
 pub(super) fn objects_of<'s>(file: &'s Arc<str>, documents: &'s [Tree], findings: &mut Findings) -> Vec<Object<'s>> {
-    let mut objects = Vec::new();
-    documents.iter().for_each(|document| collect(document, None, file, &mut objects, findings));
+    let mut reading = Reading { file, objects: Vec::new(), strange: Vec::new(), findings };
+    documents.iter().for_each(|document| reading.collect(document, None));
+    let Reading { objects, strange, findings, .. } = reading;
+    if let Some(&span) = strange.first() {
+        let message = if objects.is_empty() {
+            "nothing is read from this file: what it holds has no `kind` and is no Kubernetes object"
+        } else {
+            "what has no `kind` is no Kubernetes object and is left out"
+        };
+        let objects = strange.len() as u64;
+        let warning = Warning { file: file.clone(), span, message: message.to_owned(), objects };
+        // A file can be listed for nodes and for pods.
+        findings.warnings.insert((String::new(), file.to_string()), warning);
+    }
     objects
 }
 
-/// Adds an object, or the items of a list, which may leave out what their list says.
-fn collect<'s>(
-    tree: &'s Tree,
-    item_kind: Option<&'s str>,
+/// One file on its way into objects.
+struct Reading<'s, 'f> {
     file: &'s Arc<str>,
-    objects: &mut Vec<Object<'s>>,
-    findings: &mut Findings,
-) {
-    let mut refuse = |span, message: String| {
-        let issue = Issue::new(Code::WrongKind, file, span, message);
-        findings.issues.push(issue.with_hint("a Kubernetes object has `apiVersion`, `kind`, `metadata` and `spec`"));
-    };
-    match &tree.value {
-        Value::Null => {}
-        Value::List(items) if item_kind.is_none() && items.len() > 1 && items.iter().all(is_without_kind) => {
-            // Extracts of objects, perhaps: said once, not for each.
-            refuse(tree.span, format!("none of these {} objects has a `kind`", items.len()));
-        }
-        Value::List(items) => items.iter().for_each(|item| collect(item, item_kind, file, objects, findings)),
-        Value::Map(_) => match (tree.get("kind").map(|kind| (kind, kind.as_text())), item_kind) {
-            (Some((_, Some(list_kind))), _) if list_kind.ends_with("List") && is_list(tree) => {
-                let item_kind = list_kind.strip_suffix("List").filter(|kind| !kind.is_empty());
-                if let Some(items) = tree.get("items") {
-                    collect(items, item_kind, file, objects, findings);
-                }
+    objects: Vec<Object<'s>>,
+    /// The places of what is no object.
+    strange: Vec<Span>,
+    findings: &'f mut Findings,
+}
+
+impl<'s> Reading<'s, '_> {
+    fn refuse(&mut self, span: Span, message: String) {
+        let issue = Issue::new(Code::WrongKind, self.file, span, message);
+        let hint = "a Kubernetes object has `apiVersion`, `kind`, `metadata` and `spec`";
+        self.findings.issues.push(issue.with_hint(hint));
+    }
+
+    /// Adds an object, or the items of a list, which may leave out what their list says.
+    fn collect(&mut self, tree: &'s Tree, item_kind: Option<&'s str>) {
+        match &tree.value {
+            Value::Null => {}
+            Value::List(items) if item_kind.is_none() && items.len() > 1 && items.iter().all(lacks_kind) => {
+                // Said once, not for each.
+                self.refuse(tree.span, format!("none of these {} objects has a `kind`", items.len()));
             }
-            (Some((_, Some(kind))), _) | (None, Some(kind)) => objects.push(Object { kind, tree, file }),
-            (Some((kind, None)), _) => refuse(kind.span, format!("`kind` must be text, not {}", kind.type_name())),
-            (None, None) => refuse(tree.span, "this object has no `kind`".to_owned()),
-        },
-        _ => refuse(tree.span, format!("a Kubernetes object is a mapping, not {}", tree.type_name())),
+            Value::List(items) => items.iter().for_each(|item| self.collect(item, item_kind)),
+            Value::Map(_) => match (tree.get("kind").map(|kind| (kind, kind.as_text())), item_kind) {
+                (Some((_, Some(list_kind))), _) if list_kind.ends_with("List") && is_list(tree) => {
+                    let item_kind = list_kind.strip_suffix("List").filter(|kind| !kind.is_empty());
+                    if let Some(items) = tree.get("items") {
+                        self.collect(items, item_kind);
+                    }
+                }
+                (Some((_, Some(kind))), _) | (None, Some(kind)) => {
+                    self.objects.push(Object { kind, tree, file: self.file });
+                }
+                (Some((kind, None)), _) => {
+                    self.refuse(kind.span, format!("`kind` must be text, not {}", kind.type_name()));
+                }
+                (None, None) if lacks_kind(tree) => self.refuse(tree.span, "this object has no `kind`".to_owned()),
+                (None, None) => self.strange.push(tree.span),
+            },
+            _ => self.strange.push(tree.span),
+        }
     }
 }
 
-fn is_without_kind(tree: &Tree) -> bool {
-    matches!(tree.value, Value::Map(_)) && tree.get("kind").is_none()
+/// Whether something was meant as an object, and only its `kind` is missing.
+fn lacks_kind(tree: &Tree) -> bool {
+    tree.get("kind").is_none() && ["apiVersion", "metadata", "spec"].iter().any(|key| tree.get(key).is_some())
+}
+
+/// Whether an object comes from a running cluster, which gave it a `metadata.uid`.
+pub(super) fn is_from_dump(object: &Tree) -> bool {
+    object.at(&["metadata", "uid"]).is_some()
 }
 
 /// Whether `items` is a list, or absent as in an empty list.

@@ -8,14 +8,14 @@ mod affinity;
 mod requests;
 mod spec;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::files::Object;
+use super::files::{Object, is_from_dump};
 use super::read::{Amounts, Notes, Resource};
 use super::time::parse_instant_ns;
-use super::{Findings, ReadFor};
+use super::{Findings, ReadFor, Warning};
 use crate::document::{Code, Entry, Node as Tree};
 use crate::ids::{ClassId, NodeId};
 use crate::model::controllers::Adoption;
@@ -146,8 +146,9 @@ pub(super) fn add(
             (facts, object)
         }));
     }
-    let is_shared = check_names(&pods, findings);
     let nodes = Nodes::new(&pods, cluster);
+    nodes.leave_out_lost(&mut pods, findings);
+    let is_shared = check_names(&pods, findings);
     let bound = nodes.bound(&pods, findings);
     let latest_start_ns = pods.iter().filter_map(|(facts, _)| facts.past.start_ns).max().unwrap_or_default();
     let mut listed = ListedPods::default();
@@ -218,6 +219,35 @@ impl<'c> Nodes<'c> {
         Nodes { by_name: nodes.map(|(index, node)| (node.name.as_str(), NodeId::from_index(index))).collect() }
     }
 
+    /// Takes out pods of a dump whose node is not there: of a cluster people dump a part, or try its objects on other nodes.
+    /// Where their controller is among the objects, it makes others for them.
+    fn leave_out_lost(&self, pods: &mut Vec<(PodFacts<'_>, &Object<'_>)>, findings: &mut Findings) {
+        if !findings.issues.is_empty() {
+            // Where nodes could not be read, missing ones are no news.
+            return;
+        }
+        let mut missing: BTreeSet<&str> = BTreeSet::new();
+        let mut lost = Vec::new();
+        pods.retain(|(facts, object)| {
+            let Some(node) = facts.node.filter(|_| is_from_dump(object.tree)) else { return true };
+            let name = node.as_text().unwrap_or_default();
+            let is_there = self.by_name.contains_key(name);
+            if !is_there {
+                missing.insert(name);
+                lost.push((object.file.clone(), node.span));
+            }
+            is_there
+        });
+        let Some((file, span)) = lost.first() else { return };
+        let message = format!(
+            "pods of the dump are bound to nodes that the cluster does not have ({}) and are left out; list the dump under \
+             `cluster.manifests` too, or take `spec.nodeName` away",
+            some_of(&missing)
+        );
+        let warning = Warning { file: file.clone(), span: *span, message, objects: lost.len() as u64 };
+        findings.warnings.insert(("Pod".to_owned(), "spec.nodeName".to_owned()), warning);
+    }
+
     /// The nodes that pods are bound to; reports names of nodes that are not there.
     fn bound(&self, pods: &[(PodFacts<'_>, &Object<'_>)], findings: &mut Findings) -> Vec<Option<NodeId>> {
         // Where nodes could not be read, missing ones are no news.
@@ -248,6 +278,14 @@ impl<'c> Nodes<'c> {
             owner: facts.past.owner,
         }
     }
+}
+
+/// The first of some names, and how many more there are.
+fn some_of(names: &BTreeSet<&str>) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{}{rest}", shown.join(", "))
 }
 
 fn intern<'t>(

@@ -148,18 +148,55 @@ fn broken_nodes_are_reported_with_their_place() {
             vec!["W0201 3:1 the node `a` is there already"],
         ),
         ("apiVersion: v2\nkind: Node\n", vec!["W0010 1:13 `apiVersion` of a Node is `v1`, not `v2`"]),
-        ("- {pod: a}\n- {pod: b}\n", vec!["W0010 1:1 none of these 2 objects has a `kind`"]),
+        ("- {spec: a}\n- {metadata: b}\n", vec!["W0010 1:1 none of these 2 objects has a `kind`"]),
         (
             "- 5\n- {metadata: {}}\n- {kind: [1]}\n",
-            vec![
-                "W0010 1:3 a Kubernetes object is a mapping, not a whole number",
-                "W0010 2:3 this object has no `kind`",
-                "W0010 3:10 `kind` must be text, not a list",
-            ],
+            vec!["W0010 2:3 this object has no `kind`", "W0010 3:10 `kind` must be text, not a list"],
         ),
     ] {
         assert_eq!(issues(nodes(text).1), expected, "{text}");
     }
+}
+
+/// Of what is no object, one warning a file says how much there is.
+#[test]
+fn what_is_no_object_is_left_out() {
+    let node = "{kind: Node, metadata: {name: a}, status: {capacity: {cpu: 1, pods: 9}}}";
+    let nothing = "nothing is read from this file: what it holds has no `kind` and is no Kubernetes object";
+    let some = "what has no `kind` is no Kubernetes object and is left out";
+    for (text, expected) in [
+        ("- {pod: a}\n- {pod: b}\n".to_owned(), vec![format!("{nothing} x2")]),
+        ("5\n".to_owned(), vec![format!("{nothing} x1")]),
+        (format!("{node}\n---\nreplicaCount: 3\n---\n- 5\n- {{pod: a}}\n"), vec![format!("{some} x3")]),
+        (format!("{node}\n---\nnull\n"), vec![]),
+    ] {
+        let (cluster, findings) = nodes(&text);
+        let found = warnings(&findings);
+        assert_eq!((found, issues(findings)), (expected, Vec::new()), "{text}");
+        assert_eq!(cluster.nodes.len(), usize::from(text.contains("Node")));
+    }
+}
+
+/// Pods of a dump whose node is not there are left out; what somebody wrote by hand is refused.
+#[test]
+fn pods_of_a_dump_may_be_bound_to_other_nodes() {
+    let pod = |name: &str, node: &str, uid: &str| {
+        let spec = format!("{{nodeName: {node}, containers: [{{}}]}}");
+        format!("{{kind: Pod, metadata: {{name: {name}{uid}}}, spec: {spec}}}\n---\n")
+    };
+    let uid = ", uid: u";
+    let far = ["x", "y", "z", "w", "w"].iter().zip(0..).map(|(node, at)| pod(&format!("p{at}"), node, uid));
+    let text = far.collect::<String>() + &pod("here", "n", uid);
+    let (_, workload, findings) = pods(&text);
+    assert_eq!(
+        warnings(&findings),
+        ["pods of the dump are bound to nodes that the cluster does not have (`w`, `x`, `y` and 1 more) and are left \
+             out; list the dump under `cluster.manifests` too, or take `spec.nodeName` away x5"]
+    );
+    assert_eq!(issues(findings), [""; 0]);
+    assert_eq!(listed(&workload).pods.len(), 1);
+    let (_, _, findings) = pods(&pod("p", "x", ""));
+    assert_eq!(issues(findings), ["W0202 1:51 the pod `p` is bound to the node `x`, which the cluster does not have"]);
 }
 
 /// Effective requests; the arithmetic is above each row.

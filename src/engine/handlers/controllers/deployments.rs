@@ -6,11 +6,16 @@ use crate::ids::{ControllerId, OwnerId, RevisionId};
 use crate::model::controllers::{ControllerKind, DeploymentSpec, ReplicaSetSpec};
 use crate::observe::Observer;
 use crate::policy::controllers::deployment::{self, ObservedDeployment, ObservedReplicaSet, Write as Change};
-use crate::policy::controllers::{ObservedPod, earlier, replica_set};
+use crate::policy::controllers::replica_set::{self, Counted, Plan, ReplicaSetStatus};
+use crate::policy::controllers::{ObservedPod, earlier};
 use crate::units::{SimDuration, SimTime};
 
-/// A Deployment or Rollout that has not settled after so many syncs at one instant never will.
-pub(super) const SYNCS_MAX: usize = 1000;
+/// A Deployment or Rollout that has not settled after so many syncs at one instant never will: a million pods come and go 500
+/// at a sync.
+pub(super) const SYNCS_MAX: usize = 10_000;
+
+/// Plans for up to so many pods are compared with those from a look at every pod, where debug assertions are on.
+const ORACLE_PODS_MAX: usize = 100;
 
 /// What a Deployment or Rollout writes into a ReplicaSet beside its size.
 #[derive(Clone, Copy, Debug)]
@@ -38,18 +43,34 @@ impl<O: Observer> Simulation<'_, O> {
         // The pods that are there keep theirs.
         entry.template = template;
         entry.replicas = spec.replicas;
-        let pods = self.observe_pods(owner);
-        self.manage_replicas(owner, &spec, &pods, &[])
+        let plan = self.plan_replicas(owner, &spec, &[]);
+        self.write_replicas(owner, plan)
     }
 
-    fn manage_replicas(
-        &mut self,
-        owner: OwnerId,
-        spec: &ReplicaSetSpec,
-        pods: &[ObservedPod],
-        related: &[ObservedPod],
-    ) -> Option<SimTime> {
-        let plan = replica_set::manage_replicas(spec, pods, related, self.world.time);
+    /// What a ReplicaSet makes or gives up; `related` are all those of the Deployment that owns it.
+    fn plan_replicas(&self, owner: OwnerId, spec: &ReplicaSetSpec, related: &[OwnerId]) -> Plan {
+        let (entry, now) = (&self.world.owners.list[owner.index()], self.world.time);
+        let active = entry.tally.active as usize;
+        let counted = Counted { active, next_available: entry.tally.next_available(spec.min_ready, now) };
+        let plan = replica_set::plan(spec, counted, now, |count| {
+            if count == active {
+                return entry.pods.iter().copied().filter(|pod| self.observe_pod(*pod).is_active()).collect();
+            }
+            let candidates = self.world.first_given_up(owner, related, count);
+            let candidates: Vec<ObservedPod> = candidates.into_iter().map(|pod| self.observe_pod(pod)).collect();
+            replica_set::ranked(&candidates, |node| self.world.active_on(node, related), count, now)
+        });
+        debug_assert!(active > ORACLE_PODS_MAX || plan == self.plan_from_all_pods(owner, spec, related), "{plan:?}");
+        plan
+    }
+
+    /// The same plan, from a look at every pod.
+    fn plan_from_all_pods(&self, owner: OwnerId, spec: &ReplicaSetSpec, related: &[OwnerId]) -> Plan {
+        let related: Vec<ObservedPod> = related.iter().flat_map(|owner| self.observe_pods(*owner)).collect();
+        replica_set::manage_replicas(spec, &self.observe_pods(owner), &related, self.world.time)
+    }
+
+    fn write_replicas(&mut self, owner: OwnerId, plan: Plan) -> Option<SimTime> {
         let template = self.world.owners.list[owner.index()].template;
         let controller = self.world.owners.list[owner.index()].controller;
         for _ in 0..plan.create {
@@ -103,15 +124,16 @@ impl<O: Observer> Simulation<'_, O> {
 
     pub(super) fn sync_replica_sets_of(&mut self, controller: ControllerId) -> Option<SimTime> {
         let owners = self.world.owners.controllers[controller.index()].owners.clone();
-        let pods: Vec<Vec<ObservedPod>> = owners.iter().map(|owner| self.observe_pods(*owner)).collect();
-        let related = pods.concat();
+        let plan = |owner: &OwnerId| {
+            let replicas = self.world.owners.list[owner.index()].replicas;
+            let spec = ReplicaSetSpec { replicas, min_ready: self.controller_loops.annotations[owner].min_ready };
+            self.plan_replicas(*owner, &spec, &owners)
+        };
+        // All look before one writes.
+        let plans: Vec<Plan> = owners.iter().map(plan).collect();
         let mut wake = None;
-        for (owner, pods) in owners.into_iter().zip(&pods) {
-            let spec = ReplicaSetSpec {
-                replicas: self.world.owners.list[owner.index()].replicas,
-                min_ready: self.controller_loops.annotations[&owner].min_ready,
-            };
-            wake = earlier(wake, self.manage_replicas(owner, &spec, pods, &related));
+        for (owner, plan) in owners.into_iter().zip(plans) {
+            wake = earlier(wake, self.write_replicas(owner, plan));
         }
         wake
     }
@@ -124,21 +146,26 @@ impl<O: Observer> Simulation<'_, O> {
     fn observe_replica_set(&self, id: OwnerId) -> ObservedReplicaSet {
         let owner = &self.world.owners.list[id.index()];
         let annotations = &self.controller_loops.annotations[&id];
-        let pods = self.observe_pods(id);
-        let unfinished = pods.iter().filter(|pod| !pod.phase.is_finished()).count();
+        let (tally, min_ready) = (&owner.tally, annotations.min_ready);
+        let count = |pods: u32| i32::try_from(pods).expect("pods are counted in i32, as upstream's");
         ObservedReplicaSet {
             id,
             created: owner.created,
             is_terminating: false,
             template: owner.template,
             replicas: owner.replicas,
-            min_ready: annotations.min_ready,
+            min_ready,
             revision: annotations.revision,
             desired_replicas: annotations.desired_replicas,
             max_replicas: annotations.max_replicas,
-            status: replica_set::status(annotations.min_ready, &pods, self.world.time),
+            status: ReplicaSetStatus {
+                replicas: count(tally.active),
+                ready: count(tally.ready),
+                available: count(tally.available(min_ready, self.world.time)),
+                terminating: count(tally.terminating),
+            },
             is_observed: true,
-            unfinished_pods: u32::try_from(unfinished).expect("a ReplicaSet has fewer than 2^32 pods"),
+            unfinished_pods: tally.active + tally.terminating,
         }
     }
 

@@ -227,7 +227,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.world.owners.list[owner.index()].pods.iter().map(|pod| self.observe_pod(*pod)).collect()
     }
 
-    fn observe_pod(&self, pod: PodId) -> ObservedPod {
+    /// A pod as its controller sees it.
+    pub(in crate::engine) fn observe_pod(&self, pod: PodId) -> ObservedPod {
         let pods = &self.world.pods;
         let member = self.world.member(pod).expect("owners list pods that have an owner");
         let ready_since = (member.ready_since != SimTime::NEVER).then_some(member.ready_since);

@@ -6,7 +6,7 @@ use super::deployments::SYNCS_MAX;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, RevisionId};
 use crate::model::controllers::{ControllerKind, Verb};
-use crate::model::rollouts::{Measured, Metric, Outcome, RolloutSpec, TrafficCondition};
+use crate::model::rollouts::{Measured, Metric, Outcome, RolloutSpec, TrafficCondition, TrafficValue};
 use crate::observe::Observer;
 use crate::policy::controllers::analysis::AnalysisRun;
 use crate::policy::controllers::earlier;
@@ -109,6 +109,10 @@ impl<O: Observer> Simulation<'_, O> {
                     Some(Measured::Traffic(condition)) => {
                         *has_measured = true;
                         judge(condition, answered)
+                    }
+                    Some(Measured::TrafficValue(value)) => {
+                        *has_measured = true;
+                        metric.conditions.judge(number_of(*value, answered).as_slice())
                     }
                     _ => measurement(metric, *template, number as usize, seed, &name, entity),
                 }
@@ -227,8 +231,28 @@ fn measurement(
         Some(Measured::Series(outcomes)) => {
             outcomes.get(number).or(outcomes.last()).copied().unwrap_or(Outcome::Successful)
         }
-        Some(Measured::Traffic(_)) | None => Outcome::Successful,
+        Some(Measured::Values(values)) => {
+            let value = values.get(number).or(values.last());
+            metric.conditions.judge(value.map_or(&[], std::slice::from_ref))
+        }
+        Some(Measured::Traffic(_) | Measured::TrafficValue(_)) | None => Outcome::Successful,
     }
+}
+
+/// What is measured of the requests that the release answered; none: there were none, or none that ended well.
+fn number_of(value: TrafficValue, answered: Option<&Window>) -> Option<f64> {
+    let window = answered.filter(|window| window.count() > 0)?;
+    let failure_ratio = window.failures() as f64 / window.count() as f64;
+    let number = match value {
+        TrafficValue::SuccessRatio => 1.0 - failure_ratio,
+        TrafficValue::FailureRatio => failure_ratio,
+        TrafficValue::Requests => window.count() as f64,
+        TrafficValue::LatencyMeanS => window.latency.mean_s(),
+        TrafficValue::LatencyP50S => window.latency.quantile_s(0.5),
+        TrafficValue::LatencyP95S => window.latency.quantile_s(0.95),
+        TrafficValue::LatencyP99S => window.latency.quantile_s(0.99),
+    };
+    Some(number).filter(|number| !number.is_nan())
 }
 
 /// What requests say of the release whose pods answered them.

@@ -4,8 +4,8 @@ use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::control_plane::{ControlPlane, RateLimit};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, DaemonSetSpec, DaemonSetUpdate, DeploymentSpec, DeploymentStrategy, JobSpec,
-    Operation, PodFailureAction, PodFailureRequirement, PodFailureRule, PodLife, PodTemplate, Probes, PullPolicy,
-    Quota, QuotaResource, RestartPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
+    Operation, PodFailureAction, PodFailureRequirement, PodFailureRule, PodLife, PodTemplate, Quota, QuotaResource,
+    RestartPolicy, StatefulSetSpec, StatefulSetUpdate, Verb,
 };
 use crate::model::objects::CountOrPercent::Count;
 use crate::model::objects::{Allowance, DisruptionBudget};
@@ -135,7 +135,8 @@ fn a_rolling_update_keeps_to_surge_and_unavailability() {
 fn recreate_waits_until_all_old_pods_are_gone() {
     let change = (10, operate(Verb::SetTemplate(RevisionId(1))));
     let mut model = model(deployment(2, DeploymentStrategy::Recreate), 1, &[change]);
-    model.controllers.lives[0].containers = vec![Container { shut_down: Dist::Constant(seconds(7)), ..container() }];
+    model.controllers.lives[0].containers =
+        vec![Container { shut_down: Dist::Constant(seconds(7)), ..testkit::container("app") }];
     let expected = [
         "0 s: old 0/2 new 0/0",
         "5 s: old 2/2 new 0/0",
@@ -212,7 +213,8 @@ fn stateful_sets_start_in_order_and_update_from_the_top() {
     };
     let script = [(20, operate(Verb::SetTemplate(RevisionId(1)))), (40, operate(Verb::Scale(1)))];
     let mut model = model(controller(ControllerKind::StatefulSet(spec)), 1, &script);
-    model.controllers.lives[0].containers = vec![Container { shut_down: Dist::Constant(seconds(2)), ..container() }];
+    model.controllers.lives[0].containers =
+        vec![Container { shut_down: Dist::Constant(seconds(2)), ..testkit::container("app") }];
     let expected = [
         "0 s: old 0/1 new 0/0",
         "5 s: old 1/2 new 0/0",
@@ -293,7 +295,7 @@ fn random_rollouts_keep_the_invariants_and_come_to_rest() {
         let container = Container {
             start_up: Dist::Exponential { mean: 4.0 },
             shut_down: Dist::Exponential { mean: 6.0 },
-            ..container()
+            ..testkit::container("app")
         };
         model.controllers.lives[0].containers = vec![container];
         if below(2) == 0 {
@@ -354,7 +356,8 @@ fn failure_rules_know_containers_apart() {
             1,
             &[],
         );
-        let ends_with = |code| Container { run_time: Some(Dist::ZERO), exit_codes: vec![(code, 1.0)], ..container() };
+        let ends_with =
+            |code| Container { run_time: Some(Dist::ZERO), exit_codes: vec![(code, 1.0)], ..testkit::container("app") };
         model.controllers.lives[0].containers = vec![ends_with(0), ends_with(42)];
         model.controllers.lives[0].restart_policy = RestartPolicy::Never;
         let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
@@ -393,22 +396,5 @@ fn job() -> JobSpec {
         failure_rules: Vec::new(),
         replaces_only_failed: false,
         is_suspended: false,
-    }
-}
-
-fn container() -> Container {
-    Container {
-        name: "app".to_owned(),
-        image: None,
-        pull_policy: PullPolicy::default(),
-        is_sidecar: false,
-        run_time: None,
-        exit_codes: Vec::new(),
-        start_up: Dist::ZERO,
-        pre_stop: Dist::ZERO,
-        shut_down: Dist::ZERO,
-        checkpoint_every: None,
-        probes: Probes::default(),
-        usage: None,
     }
 }

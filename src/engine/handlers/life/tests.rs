@@ -3,7 +3,7 @@
 use crate::engine::Simulation;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId};
 use crate::model::controllers::{
-    Container, Controller, ControllerKind, Operation, PodLife, PodTemplate, Probe, Probes, PullPolicy, ReplicaSetSpec,
+    Container, Controller, ControllerKind, Operation, PodLife, PodTemplate, Probe, Probes, ReplicaSetSpec,
     RestartPolicy, Verb,
 };
 use crate::model::images::{Bandwidth, Image, Images, Layer};
@@ -56,20 +56,7 @@ fn constant(count: u64) -> Dist {
 }
 
 fn server() -> Container {
-    Container {
-        name: "app".to_owned(),
-        image: None,
-        pull_policy: PullPolicy::IfNotPresent,
-        is_sidecar: false,
-        run_time: None,
-        exit_codes: Vec::new(),
-        start_up: Dist::ZERO,
-        pre_stop: Dist::ZERO,
-        shut_down: Dist::ZERO,
-        checkpoint_every: None,
-        probes: Probes::default(),
-        usage: None,
-    }
+    testkit::container("app")
 }
 
 /// A ReplicaSet of so many pods on nodes that take one pod each.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use crate::engine::Simulation;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId};
 use crate::model::controllers::{
-    Container, Controller, ControllerKind, JobSpec, Operation, PodLife, PodTemplate, Probes, PullPolicy,
-    ReplicaSetSpec, RestartPolicy, Verb,
+    Container, Controller, ControllerKind, JobSpec, Operation, PodLife, PodTemplate, ReplicaSetSpec, RestartPolicy,
+    Verb,
 };
 use crate::model::usage::QualityOfService;
 use crate::model::{Action, Demand, Dist, Model, ScriptedAction, Usage};
@@ -70,18 +70,9 @@ fn burstable(usage: Usage) -> Usage {
 /// Adds an object of one pod, whose only container uses that; it works for `work` seconds where that is given.
 fn add(model: &mut Model, name: &str, kind: ControllerKind, work: Option<u64>, usage: Usage) {
     let container = Container {
-        name: "app".to_owned(),
-        image: None,
-        pull_policy: PullPolicy::default(),
-        is_sidecar: false,
         run_time: work.map(|work| Dist::Constant(seconds(work))),
-        exit_codes: Vec::new(),
-        start_up: Dist::ZERO,
-        pre_stop: Dist::ZERO,
-        shut_down: Dist::ZERO,
-        checkpoint_every: None,
-        probes: Probes::default(),
         usage: Some(Box::new(usage)),
+        ..testkit::container("app")
     };
     let restart_policy = if work.is_some() { RestartPolicy::Never } else { RestartPolicy::Always };
     let life = PodLife { containers: vec![container], restart_policy, ..PodLife::default() };

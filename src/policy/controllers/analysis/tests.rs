@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::conditions::Conditions;
 use crate::model::rollouts::Outcome::{Error, Failed, Inconclusive, Successful};
 
 const SECOND: u64 = 1_000_000_000;
@@ -15,6 +16,7 @@ fn metric() -> Metric {
         consecutive_error_limit: 4,
         consecutive_success_limit: 0,
         is_dry_run: false,
+        conditions: Conditions::default(),
         measured: Vec::new(),
     }
 }

@@ -113,7 +113,7 @@ fn the_pods_that_go_are_upstreams() {
     ];
     for (pods, related, count, expected) in rows {
         let related = related.unwrap_or_else(|| pods.clone());
-        let gone = pods_to_delete(pods.iter().collect(), &related, count, NOW);
+        let gone = pods_to_delete(&pods, &related, count, NOW);
         assert_eq!(gone, expected.into_iter().map(PodId).collect::<Vec<_>>(), "{count} of {pods:?}");
     }
 }

@@ -3,7 +3,7 @@
 use super::canary::{BasicCanary, Scale, approximate, meets_threshold, routed_counts, step_below};
 use super::*;
 use crate::model::objects::CountOrPercent::{self, Count, Percent};
-use crate::model::rollouts::TrafficRouting;
+use crate::model::rollouts::{AbortScaleDown, TrafficRouting};
 use crate::policy::controllers::deployment::resolve_fenceposts;
 
 fn routing(scales_stable: bool, min_pods: Option<i32>) -> TrafficRouting {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::files::Object;
+use super::super::files::{Object, is_from_dump};
 use super::super::{Findings, edit};
 use super::template::{REVISION_HASH_LABEL, release_label, template_of};
 use super::{Maker, PodMakers, Template, read};
@@ -46,10 +46,6 @@ fn owner(tree: &Tree) -> Option<Name<'_>> {
     let owners = tree.at(&["metadata", "ownerReferences"])?.items();
     let owner = owners.iter().find(|owner| owner.get("controller").and_then(Tree::as_bool) == Some(true))?;
     Some((owner.get("kind")?.as_text()?, owner.get("name")?.as_text()?))
-}
-
-fn is_from_dump(tree: &Tree) -> bool {
-    tree.at(&["metadata", "uid"]).is_some()
 }
 
 /// Whether a Job has succeeded or failed.

@@ -8,7 +8,8 @@ use super::super::read::Notes;
 use super::super::{Findings, edit};
 use super::rollout::Reader;
 use super::{Maker, PodMakers, Template};
-use crate::document::{Code, Node as Tree, Span};
+use crate::document::{Code, Issue, Node as Tree, Span};
+use crate::model::conditions::{Condition, Conditions};
 use crate::model::controllers::ControllerKind;
 use crate::model::rollouts::{Analysis, CanaryStep, Measured, Metric, Outcome, RolloutStrategy};
 use crate::scenario::schema::suggestion;
@@ -43,6 +44,8 @@ struct AnalysisTemplate {
     namespace: Option<String>,
     name: String,
     metrics: Vec<Metric>,
+    /// Metrics with conditions that cannot be read, by name, and why.
+    unreadable: Vec<(String, Span, String)>,
     /// Names of metrics that have no say, as they are written.
     dry_run: Vec<String>,
     file: Arc<str>,
@@ -61,11 +64,13 @@ impl AnalysisTemplates {
             super::kinds::note_unused(spec, &["metrics", "args", "dryRun", "measurementRetention"], &mut notes);
             let name = header.name();
             let metrics = notes.list(spec.get("metrics"), "spec.metrics");
-            let metrics = metrics.iter().map(|tree| metric(tree, &name, &mut notes)).collect();
+            let mut unreadable = Vec::new();
+            let metrics = metrics.iter().map(|tree| metric(tree, &name, &mut unreadable, &mut notes)).collect();
             self.list.push(AnalysisTemplate {
                 namespace: (!is_cluster_wide).then(|| header.namespace()),
                 name,
                 metrics,
+                unreadable,
                 dry_run: dry_run(spec, &mut notes),
                 file: object.file.clone(),
                 span: object.tree.span,
@@ -113,12 +118,46 @@ impl AnalysisTemplates {
     }
 }
 
+impl AnalysisTemplates {
+    /// Reports conditions that cannot be read and have to judge numbers.
+    fn check_judged(&self, metric: &Metric, findings: &mut Findings) {
+        let is_judged = |measured: &Measured| matches!(measured, Measured::Values(_) | Measured::TrafficValue(_));
+        if !metric.measured.iter().any(is_judged) {
+            return;
+        }
+        for template in self.list.iter().filter(|template| template.name == metric.template) {
+            for (_, span, why) in template.unreadable.iter().filter(|(name, ..)| *name == metric.name) {
+                let issue = Issue::new(Code::Manifest, &template.file, *span, why.clone());
+                let hint = "numbers are judged by it; say in `workload.analyses` how measurements end: `success`, `results` or \
+                            `traffic: {maxFailureRatio: ...}`";
+                findings.issues.push(issue.with_hint(hint));
+            }
+        }
+    }
+}
+
 fn dry_run(tree: &Tree, notes: &mut Notes) -> Vec<String> {
     let list = notes.list(tree.get("dryRun"), "dryRun");
     list.iter().filter_map(|entry| entry.get("metricName")?.as_text().map(str::to_owned)).collect()
 }
 
-fn metric(tree: &Tree, template: &str, notes: &mut Notes) -> Metric {
+/// `successCondition` and `failureCondition`. What cannot be read is an issue only where something is judged by it.
+fn conditions(
+    tree: &Tree,
+    metric: &str,
+    unreadable: &mut Vec<(String, Span, String)>,
+    notes: &mut Notes,
+) -> Conditions {
+    let mut read = |key: &str| {
+        let given = tree.get(key)?;
+        let text = notes.text(Some(given), &format!("spec.metrics[].{key}")).filter(|text| !text.trim().is_empty())?;
+        let said = |why: String| unreadable.push((metric.to_owned(), given.span, format!("`{key}`: {why}")));
+        Condition::parse(text).map_err(said).ok()
+    };
+    Conditions { success: read("successCondition"), failure: read("failureCondition") }
+}
+
+fn metric(tree: &Tree, template: &str, unreadable: &mut Vec<(String, Span, String)>, notes: &mut Notes) -> Metric {
     const KNOWN: &[&str] = &[
         "name",
         "interval",
@@ -144,6 +183,7 @@ fn metric(tree: &Tree, template: &str, notes: &mut Notes) -> Metric {
         reader.duration(given, &format!("{field}.{key}"))
     };
     let (interval, initial_delay) = (span("interval"), span("initialDelay").unwrap_or_default());
+    let conditions = conditions(tree, &name, unreadable, notes);
     let mut number = |key: &str, least: i64| whole(tree.get(key), &format!("{field}.{key}"), least, notes);
     let count = number("count", 0).and_then(|count| u32::try_from(count).ok());
     let failure_limit = number("failureLimit", -1).unwrap_or(0);
@@ -160,6 +200,7 @@ fn metric(tree: &Tree, template: &str, notes: &mut Notes) -> Metric {
         consecutive_error_limit: limit("consecutiveErrorLimit", 4),
         consecutive_success_limit: limit("consecutiveSuccessLimit", 0),
         is_dry_run: false,
+        conditions,
         measured: Vec::new(),
     };
     if count.is_some_and(|count| count > 1) && interval.is_none() {
@@ -237,6 +278,7 @@ impl PodMakers {
                 };
                 let all = templates.iter().map(&mut measured).collect();
                 metric.measured = all;
+                self.analyses.check_judged(metric, findings);
                 if !is_known && let Some(found) = self.analyses.list.iter().find(|one| one.name == metric.template) {
                     let message = || {
                         let (template, metric) = (&metric.template, &metric.name);

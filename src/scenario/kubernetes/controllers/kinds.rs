@@ -14,8 +14,8 @@ use crate::units::SimDuration;
 
 /// Most replicas of one object.
 pub(super) const REPLICAS_MAX: i32 = 1_000_000;
-/// Deadline of Deployments that say nothing.
-const PROGRESS_DEADLINE_SECONDS: i32 = 600;
+/// Deadline of Deployments and Rollouts that say nothing.
+pub(super) const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 
 /// The versions that were served before `apps/v1`, each with its own defaults.
 pub(super) const EXTENSIONS_V1BETA1: &str = "extensions/v1beta1";
@@ -30,15 +30,50 @@ pub(super) fn replicas(spec: &Tree, notes: &mut Notes) -> i32 {
     count(spec, "replicas", REPLICAS_MAX, notes).unwrap_or(1)
 }
 
-fn min_ready(spec: &Tree, notes: &mut Notes) -> SimDuration {
+pub(super) fn min_ready(spec: &Tree, notes: &mut Notes) -> SimDuration {
     seconds(count(spec, "minReadySeconds", i32::MAX, notes).unwrap_or(0))
 }
 
-/// Notes the fields that are not among those known.
+/// Notes the fields of `spec` that are not among those known.
 pub(super) fn note_unused(spec: &Tree, known: &[&str], notes: &mut Notes) {
-    for entry in spec.entries().iter().filter(|entry| !known.contains(&&*entry.key)) {
-        notes.unused(format!("spec.{}", entry.key), &entry.value);
+    note_unused_of(spec, known, "spec", notes);
+}
+
+/// Notes the fields of what stands at `field` that are not among those known.
+pub(super) fn note_unused_of(tree: &Tree, known: &[&str], field: &str, notes: &mut Notes) {
+    for entry in tree.entries().iter().filter(|entry| !known.contains(&&*entry.key)) {
+        notes.unused(format!("{field}.{}", entry.key), &entry.value);
     }
+}
+
+/// A deadline must leave pods the time to become available.
+pub(super) fn check_deadline(spec: &Tree, deadline: SimDuration, min_ready: SimDuration, notes: &mut Notes) {
+    if deadline <= min_ready {
+        let place = spec.get("progressDeadlineSeconds").unwrap_or(spec).span;
+        let message = "`spec.progressDeadlineSeconds` must be more than `spec.minReadySeconds`";
+        notes.refuse(Code::Contradiction, place, message);
+    }
+}
+
+/// `maxSurge` and `maxUnavailable` of what stands at `field`, if anything does; at least one of them is not 0.
+pub(super) fn surge_and_unavailable(
+    tree: Option<&Tree>,
+    field: &str,
+    place: &Tree,
+    default: CountOrPercent,
+    notes: &mut Notes,
+) -> (CountOrPercent, CountOrPercent) {
+    let mut amount = |key: &str| {
+        let found = tree.and_then(|tree| tree.get(key));
+        count_or_percent(found, &format!("{field}.{key}"), notes).unwrap_or(default)
+    };
+    let (max_surge, max_unavailable) = (amount("maxSurge"), amount("maxUnavailable"));
+    if is_zero(max_surge) && is_zero(max_unavailable) {
+        let message = format!("`maxSurge` and `maxUnavailable` of `{field}` cannot both be 0");
+        let hint = "no pod could be replaced; make one of them 1";
+        notes.refuse_with_hint(Code::Contradiction, place.span, message, hint);
+    }
+    (max_surge, max_unavailable)
 }
 
 pub(super) fn replica_set(spec: &Tree, notes: &mut Notes) -> ReplicaSetSpec {
@@ -67,10 +102,8 @@ pub(super) fn deployment(spec: &Tree, version: &str, notes: &mut Notes) -> Deplo
     let deadline = count(spec, "progressDeadlineSeconds", i32::MAX, notes).unwrap_or(deadline);
     // The largest number stands for no deadline at all.
     let progress_deadline = (deadline != i32::MAX).then(|| seconds(deadline));
-    if progress_deadline.is_some_and(|deadline| deadline <= min_ready) {
-        let place = spec.get("progressDeadlineSeconds").unwrap_or(spec).span;
-        let message = "`spec.progressDeadlineSeconds` must be more than `spec.minReadySeconds`";
-        notes.refuse(Code::Contradiction, place, message);
+    if let Some(deadline) = progress_deadline {
+        check_deadline(spec, deadline, min_ready, notes);
     }
     DeploymentSpec {
         replicas: replicas(spec, notes),
@@ -83,8 +116,7 @@ pub(super) fn deployment(spec: &Tree, version: &str, notes: &mut Notes) -> Deplo
 }
 
 fn deployment_strategy(spec: &Tree, version: &str, notes: &mut Notes) -> DeploymentStrategy {
-    let field = "spec.strategy";
-    let strategy = notes.mapping(spec.get("strategy"), field);
+    let strategy = notes.mapping(spec.get("strategy"), "spec.strategy");
     let of = |key| strategy.and_then(|strategy| strategy.get(key)).filter(|tree| !tree.is_null());
     let is_recreate =
         notes.choice(of("type"), "spec.strategy.type", &[("Recreate", true), ("RollingUpdate", false)]) == Some(true);
@@ -100,22 +132,10 @@ fn deployment_strategy(spec: &Tree, version: &str, notes: &mut Notes) -> Deploym
         EXTENSIONS_V1BETA1 => CountOrPercent::Count(1),
         _ => CountOrPercent::Percent(25),
     };
-    let mut amount = |key: &str| {
-        let tree = rolling.and_then(|rolling| rolling.get(key));
-        count_or_percent(tree, &format!("{field}.rollingUpdate.{key}"), notes).unwrap_or(default)
-    };
-    let (max_surge, max_unavailable) = (amount("maxSurge"), amount("maxUnavailable"));
     let place = rolling.unwrap_or(spec);
+    let (max_surge, max_unavailable) =
+        surge_and_unavailable(rolling, "spec.strategy.rollingUpdate", place, default, notes);
     not_above_all(max_unavailable, "maxUnavailable", place, notes);
-    if is_zero(max_surge) && is_zero(max_unavailable) {
-        let message = "`maxSurge` and `maxUnavailable` of `spec.strategy.rollingUpdate` cannot both be 0";
-        notes.refuse_with_hint(
-            Code::Contradiction,
-            place.span,
-            message,
-            "no pod could be replaced; make one of them 1",
-        );
-    }
     DeploymentStrategy::RollingUpdate { max_surge, max_unavailable }
 }
 

@@ -1,10 +1,12 @@
 //! The parts of the `spec` of a Rollout beside the pod template, completed and checked as Argo Rollouts v1.9.1 does
 //! (`utils/defaults`, `pkg/apis/rollouts/validation`).
 
-use super::super::objects::count_or_percent;
 use super::super::read::Notes;
 use super::analysis::AnalysisTemplates;
-use super::kinds::{REPLICAS_MAX, count, note_unused, replicas};
+use super::kinds::{
+    PROGRESS_DEADLINE_SECONDS, REPLICAS_MAX, check_deadline, count, min_ready, note_unused, note_unused_of, replicas,
+    surge_and_unavailable,
+};
 use super::life::seconds;
 use crate::document::{Code, Node as Tree};
 use crate::model::objects::CountOrPercent;
@@ -16,8 +18,6 @@ use crate::units::SimDuration;
 
 /// The weight of all traffic where nothing is said.
 const FULL_WEIGHT: i32 = 100;
-/// Deadline of Rollouts that say nothing.
-const PROGRESS_DEADLINE_SECONDS: i32 = 600;
 /// How long old ReplicaSets stay where nothing is said.
 const SCALE_DOWN_DELAY_SECONDS: i32 = 30;
 /// Steps that change neither pods nor weights here.
@@ -50,14 +50,10 @@ impl Reader<'_> {
             "rollbackWindow",
         ];
         note_unused(spec, KNOWN, self.notes);
-        let min_ready = seconds(count(spec, "minReadySeconds", i32::MAX, self.notes).unwrap_or(0));
+        let min_ready = min_ready(spec, self.notes);
         let deadline = count(spec, "progressDeadlineSeconds", i32::MAX, self.notes);
         let progress_deadline = seconds(deadline.unwrap_or(PROGRESS_DEADLINE_SECONDS));
-        if progress_deadline <= min_ready {
-            let place = spec.get("progressDeadlineSeconds").unwrap_or(spec).span;
-            let message = "`spec.progressDeadlineSeconds` must be more than `spec.minReadySeconds`";
-            self.notes.refuse(Code::Contradiction, place, message);
-        }
+        check_deadline(spec, progress_deadline, min_ready, self.notes);
         let window = self.notes.mapping(spec.get("rollbackWindow"), "spec.rollbackWindow");
         let revisions = window.and_then(|window| window.get("revisions"));
         RolloutSpec {
@@ -110,18 +106,9 @@ impl Reader<'_> {
             "stableService",
         ];
         let field = "spec.strategy.canary";
-        self.note_unused_of(canary, KNOWN, field);
-        let mut amount = |key: &str| {
-            let read = count_or_percent(canary.get(key), &format!("{field}.{key}"), self.notes);
-            read.unwrap_or(CountOrPercent::Percent(25))
-        };
-        let (max_surge, max_unavailable) = (amount("maxSurge"), amount("maxUnavailable"));
-        let is_zero = |amount| matches!(amount, CountOrPercent::Count(0) | CountOrPercent::Percent(0));
-        if is_zero(max_surge) && is_zero(max_unavailable) {
-            let message = format!("`maxSurge` and `maxUnavailable` of `{field}` cannot both be 0");
-            let hint = "no pod could be replaced; make one of them 1";
-            self.notes.refuse_with_hint(Code::Contradiction, canary.span, message, hint);
-        }
+        note_unused_of(canary, KNOWN, field, self.notes);
+        let default = CountOrPercent::Percent(25);
+        let (max_surge, max_unavailable) = surge_and_unavailable(Some(canary), field, canary, default, self.notes);
         let routing = self.routing(canary);
         let max_weight = routing.map_or(FULL_WEIGHT, |routing| routing.max_weight);
         let steps = self.notes.list(canary.get("steps"), &format!("{field}.steps"));
@@ -134,12 +121,6 @@ impl Reader<'_> {
         });
         let progress_threshold = self.threshold(canary);
         CanaryStrategy { steps, max_surge, max_unavailable, progress_threshold, routing, background }
-    }
-
-    fn note_unused_of(&mut self, tree: &Tree, known: &[&str], field: &str) {
-        for entry in tree.entries().iter().filter(|entry| !known.contains(&&*entry.key)) {
-            self.notes.unused(format!("{field}.{}", entry.key), &entry.value);
-        }
     }
 
     fn threshold(&mut self, canary: &Tree) -> Option<CountOrPercent> {
@@ -282,7 +263,7 @@ impl Reader<'_> {
             "postPromotionAnalysis",
         ];
         let field = "spec.strategy.blueGreen";
-        self.note_unused_of(blue_green, KNOWN, field);
+        note_unused_of(blue_green, KNOWN, field, self.notes);
         let mut name = |key: &str| self.notes.text(blue_green.get(key), &format!("{field}.{key}")).unwrap_or_default();
         let (active, preview) = (name("activeService"), name("previewService"));
         if active == preview {

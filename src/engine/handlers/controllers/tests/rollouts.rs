@@ -1,6 +1,7 @@
 //! Releases of Rollouts, with their instants worked out by hand. Pods take 5 s to start and end at once.
 
 use super::*;
+use crate::model::conditions::{Condition, Conditions};
 use crate::model::rollouts::{
     AbortScaleDown, Analysis, BlueGreenStrategy, CanaryStep, CanaryStrategy, Measured, Metric, Outcome, RolloutSpec,
     RolloutStrategy, TrafficRouting,
@@ -112,6 +113,7 @@ fn analysis() -> Analysis {
         consecutive_error_limit: 4,
         consecutive_success_limit: 0,
         is_dry_run: false,
+        conditions: Conditions::default(),
         measured: vec![good.clone(), bad, good],
     };
     Analysis { metrics: vec![metric] }
@@ -178,6 +180,25 @@ fn an_analysis_aborts_a_canary_and_a_new_template_tries_again() {
     let expected = "RolloutAborted: Rollout aborted update to revision 2: Step-based analysis phase error/failed: \
                     Metric \"rate\" assessed Failed due to failed (1) > failureLimit (0)";
     assert_eq!(message, expected);
+}
+
+/// As the canary above, with numbers and a condition in place of outcomes: 0.99 is enough, 0.94 is not.
+#[test]
+fn the_condition_of_a_metric_judges_measured_numbers() {
+    let script = [(10, operate(Verb::SetTemplate(RevisionId(1))))];
+    let release = |analysis: Analysis| {
+        let steps = vec![CanaryStep::SetWeight(20), CanaryStep::Analysis(analysis)];
+        releases(rollout(10, canary(steps, 2, Some(routing()))), &script)
+    };
+    let mut judged = analysis();
+    let condition = Condition::parse("result[0] >= 0.95").expect("a condition");
+    judged.metrics[0].conditions = Conditions { success: Some(condition), failure: None };
+    judged.metrics[0].measured = vec![Measured::Values(vec![0.99]), Measured::Values(vec![0.99, 0.94])];
+    assert_eq!(release(judged.clone()), release(analysis()));
+    // 0.94 is as good as it must be for a release that asks for 0.9.
+    judged.metrics[0].conditions.success = Condition::parse("result[0] >= 0.9").ok();
+    let (lines, _) = release(judged);
+    assert!(lines.iter().all(|line| !line.contains("Degraded")), "{lines:?}");
 }
 
 #[test]

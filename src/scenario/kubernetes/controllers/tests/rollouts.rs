@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::rollouts::{
     AbortScaleDown, CanaryScale, CanaryStep, Measured, Outcome, RolloutSpec, RolloutStrategy, TrafficRouting,
+    TrafficValue,
 };
 use crate::scenario::kubernetes::Measurement;
 
@@ -146,4 +147,45 @@ fn measurements_are_by_metric_and_image() {
     let good = Measured::Series(vec![Outcome::Successful]);
     assert_eq!(analysis.metrics[0].measured, [Measured::Drawn(0.9), bad]);
     assert_eq!(analysis.metrics[1].measured, [good.clone(), good]);
+}
+
+/// A condition that cannot be read matters only where a number is judged by it.
+#[test]
+fn conditions_that_cannot_be_read_are_refused_where_they_judge() {
+    let text = rollout(", strategy: {canary: {steps: [{analysis: {templates: [{templateName: rate}]}}]}}")
+        .replace("{name: speed,", "{name: speed, successCondition: 'result[0] < {{args.most}}',");
+    for (metric, measured, said) in [
+        ("rate", Measured::Values(vec![1.0]), None),
+        ("speed", Measured::Drawn(0.9), None),
+        ("speed", Measured::Values(vec![1.0]), Some("`successCondition`: `{` cannot be read there")),
+        (
+            "speed",
+            Measured::TrafficValue(TrafficValue::LatencyP95S),
+            Some("`successCondition`: `{` cannot be read there"),
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("objects.yaml");
+        std::fs::write(&path, &text).unwrap();
+        let (mut cluster, mut workload) = (Cluster::default(), Workload::default());
+        let (mut objects, mut findings) = (Objects::default(), Findings::default());
+        let mut makers = PodMakers::new(ReadFor::Others, Vec::new());
+        add_pods(&[path], &mut makers, &mut cluster, &mut workload, &mut objects, &mut findings);
+        let measurement = Measurement {
+            template: "rate".to_owned(),
+            metric: Some(metric.to_owned()),
+            namespace: None,
+            rollout: None,
+            image: None,
+            measured: measured.clone(),
+        };
+        assert_eq!(makers.measure(&[measurement], &mut findings), [0; 0]);
+        let issues: Vec<String> = findings.issues.into_sorted().iter().map(|issue| issue.message.clone()).collect();
+        match said {
+            None => assert_eq!(issues, [""; 0], "{metric} {measured:?}"),
+            Some(said) => {
+                assert!(issues.len() == 1 && issues[0].starts_with(said), "{metric} {measured:?}: {issues:?}")
+            }
+        }
+    }
 }
