@@ -4,6 +4,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod autoscaling;
 pub mod controllers;
 pub mod decisions;
 pub mod fragments;
