@@ -100,6 +100,11 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(autoscaling(view, recorder));
     values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
+    if recorder.traffic.is_some() && world.pods.len() + world.nodes.len() == 0 {
+        // Requests alone: figures of pods and nodes would be zeros of no meaning.
+        let figures = METRICS.iter().zip(&mut values);
+        figures.take_while(|(row, _)| row.0 != "requests_total").for_each(|(_, value)| *value = f64::NAN);
+    }
     let metric = |((name, unit, better), value): (&(&str, &str, Direction), f64)| Metric {
         name: (*name).to_owned(),
         unit: (*unit).to_owned(),
