@@ -1,0 +1,3 @@
+//! Pod autoscalers.
+
+pub mod horizontal_pod_autoscaler;
