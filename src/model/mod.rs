@@ -9,6 +9,7 @@ pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod faults;
+pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
 pub mod node_lifecycle;

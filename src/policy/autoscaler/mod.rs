@@ -18,6 +18,9 @@ use serde_json::Value;
 use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+pub mod horizontal_pod_autoscaler;
+
+mod hpa;
 mod observation;
 mod static_replicas;
 mod target_tracking;
@@ -67,6 +70,11 @@ pub trait HorizontalAutoscaler: Debug + Send {
     /// How long it is from one sync to the next, more than 0.
     fn sync_period(&self) -> SimDuration {
         SYNC_PERIOD
+    }
+
+    /// How long it is from the start to the first sync.
+    fn first_sync(&self) -> SimDuration {
+        self.sync_period()
     }
 
     /// What it reads. What it does not read need not be gathered, and may be missing from what it sees.
@@ -176,7 +184,7 @@ impl AutoscalerRow {
 }
 
 /// Every horizontal autoscaler there is.
-pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, target_tracking::ROW];
+pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, hpa::ROW, target_tracking::ROW];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static AutoscalerRow> {

@@ -1,7 +1,7 @@
 //! Pod autoscalers act: usage of containers reaches them through the metrics pipeline, and they scale their targets.
 //!
 //! All nodes are asked every resolution of the pipeline, and only about pods of targets. An autoscaler looks for the first time
-//! when its period has passed, as upstream's queue has it, and then every period. What it writes takes as long as writes
+//! when its policy says, and then every period. What it writes takes as long as writes
 //! of the control plane do; the object's own controller acts on it when it sees it.
 //!
 //! Cost: O(containers of targets whose pods somebody reads) each time that nodes are asked, the same when pods of a target
@@ -141,10 +141,10 @@ fn build(model: &Model, one: &autoscaling::HorizontalAutoscaler) -> Result<Box<d
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {
-    /// Every autoscaler looks for the first time when its period has passed.
+    /// Every autoscaler is to look for the first time.
     pub(in crate::engine) fn begin_autoscaling(&mut self) {
         let Some(state) = &self.autoscaling else { return };
-        let periods: Vec<_> = state.loops.iter().map(|one| one.policy.sync_period()).collect();
+        let periods: Vec<_> = state.loops.iter().map(|one| one.policy.first_sync()).collect();
         let is_read = state.targets.iter().any(|target| target.is_read);
         for (position, period) in periods.into_iter().enumerate() {
             let autoscaler = AutoscalerId::from_index(position);
