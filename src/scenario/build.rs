@@ -686,6 +686,7 @@ mod tests {
             "faults.pods=",
             "faults.spotTraces=",
             "traffic=",
+            "autoscaling=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -10,8 +10,6 @@
 mod metrics;
 mod pods;
 mod scrape;
-#[cfg(test)]
-mod tests;
 mod traffic;
 
 use crate::engine::Event;
