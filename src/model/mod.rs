@@ -2,6 +2,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod autoscaling;
 pub mod cluster;
 pub mod conditions;
 pub mod control_plane;
@@ -9,6 +10,7 @@ pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod faults;
+pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
 pub mod node_lifecycle;
@@ -23,6 +25,7 @@ pub mod traffic;
 pub mod usage;
 pub mod workload;
 
+pub use autoscaling::Autoscaling;
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
@@ -75,6 +78,8 @@ pub struct Model {
     pub faults: Faults,
     /// Requests: who sends and who serves them.
     pub traffic: Traffic,
+    /// What scales pods.
+    pub autoscaling: Autoscaling,
     /// What to record.
     pub outputs: Outputs,
 }

@@ -113,6 +113,23 @@ impl Demand {
         }
     }
 
+    /// How much is used on average between two ages of a run for which `drawn` was drawn; at one age, what is used then.
+    pub fn mean(&self, drawn: u64, from: SimDuration, to: SimDuration) -> f64 {
+        if to <= from {
+            return self.at(drawn, to) as f64;
+        }
+        let (mut age, mut area) = (from, 0.0);
+        while age < to {
+            let end = self.next_turn(age).map_or(to, |turn| turn.min(to));
+            // Between turns it is constant or a straight line, whose value just before the end is that of its course.
+            let is_ramp = matches!(self, Demand::Ramp { .. });
+            let (first, last) = (self.at(drawn, age), if is_ramp { self.at(drawn, end) } else { self.at(drawn, age) });
+            area += (first as f64 + last as f64) / 2.0 * (end.0 - age.0) as f64;
+            age = end;
+        }
+        area / (to.0 - from.0) as f64
+    }
+
     /// When it next changes its course after `age`: steps, or ceases to rise or fall. None: never.
     pub fn next_turn(&self, age: SimDuration) -> Option<SimDuration> {
         match self {

@@ -153,6 +153,19 @@ impl FluidPlane<'_> {
         }
     }
 
+    /// Core-time that requests have used of a pod, in ns.
+    pub fn core_ns_of(&mut self, number: u32) -> u64 {
+        let server = &self.servers[number];
+        let mut compute_s = server.used.compute_s;
+        if let Some(group) = server.group {
+            let group = &self.stations[server.station].groups[group];
+            let mut pending = Used::default();
+            pending.add(group.rate, self.pending_s());
+            compute_s += group.used.compute_s - server.marked.compute_s + pending.compute_s;
+        }
+        (compute_s * 1e9) as u64
+    }
+
     /// Cores of a node that its servers may use.
     pub fn set_node_cores(&mut self, node: u32, cores: f64) {
         let Some(state) = self.nodes.get_mut(node as usize) else { return };
