@@ -112,7 +112,7 @@ func (d draw) history(name string) *history {
 	c.setSpec()
 	c.driver.register("web", "unset=")
 	var before []condition
-	for range 3 + d.IntN(5) {
+	for range 3 + d.IntN(4) {
 		before = c.look(before)
 		c.pass(pick[int64](d, 15_000, 15_000, 15_000, 15_000, 15_000, 15_250, 14_999, 1_000, 30_000, 45_000, 60_000, 299_999, 300_000, 301_000))
 	}
@@ -201,7 +201,7 @@ func (c *cluster) note(l *look, err error, before []condition) []condition {
 
 // inOrder sorts the two autoscalers that share pods: upstream's order is that of a map.
 func inOrder(message string) string {
-	return strings.ReplaceAll(message, "[{web default} {also default}]", "[{also default} {web default}]")
+	return strings.ReplaceAll(message, "[default/web default/also]", "[default/also default/web]")
 }
 
 func valueOf(metric autoscalingv2.MetricStatus) value {
