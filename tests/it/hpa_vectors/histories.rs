@@ -160,7 +160,8 @@ fn compare(tally: &mut Tally, place: &str, (want, conditions): (&Want, &[Conditi
     let our_conditions: Vec<Condition> = status.conditions.iter().map(condition_of).collect();
     tally.compare((NAME, "conditions"), place, &conditions, &our_conditions.as_slice());
     for condition in conditions {
-        *tally.reasons.entry(format!("{} {} {}", condition.r#type, condition.status, condition.reason)).or_default() += 1;
+        *tally.reasons.entry(format!("{} {} {}", condition.r#type, condition.status, condition.reason)).or_default() +=
+            1;
     }
     let events: Vec<(String, String, String)> = outcome
         .events
@@ -176,9 +177,7 @@ fn compare(tally: &mut Tally, place: &str, (want, conditions): (&Want, &[Conditi
     tally.compare((NAME, "metrics"), place, &want.metrics, &metrics);
 }
 
-fn condition_of(
-    condition: &wavetank::policy::autoscaler::horizontal_pod_autoscaler::status::Condition,
-) -> Condition {
+fn condition_of(condition: &wavetank::policy::autoscaler::horizontal_pod_autoscaler::status::Condition) -> Condition {
     Condition {
         r#type: condition.kind.name().to_owned(),
         status: if condition.is_true { "True" } else { "False" }.to_owned(),

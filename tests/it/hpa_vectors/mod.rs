@@ -55,7 +55,9 @@ fn page(tally: &Tally) -> String {
         all = (all.0 + compared, all.1 + agreeing);
     }
     page.push_str(&format!("| **all** | | {} | {} |\n", all.0, all.1));
-    page.push_str("\nConditions, after so many of the looks:\n\n| condition | status | reason | looks |\n|---|---|---|---:|\n");
+    page.push_str(
+        "\nConditions, after so many of the looks:\n\n| condition | status | reason | looks |\n|---|---|---|---:|\n",
+    );
     for (condition, looks) in &tally.reasons {
         page.push_str(&format!("| {} | {looks} |\n", condition.replace(' ', " | ")));
     }
