@@ -34,6 +34,7 @@ struct Look {
     update_error: String,
     #[serde(default)]
     others: Vec<String>,
+    min_replicas: Option<i32>,
     #[serde(flatten)]
     world: World,
     want: Want,
@@ -52,15 +53,8 @@ struct Want {
     metrics: Vec<Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(default)]
-struct Condition {
-    r#type: String,
-    status: String,
-    reason: String,
-    message: String,
-    since: i64,
-}
+/// Type, status, reason, message, and since when.
+type Condition = (String, String, String, String, i64);
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
@@ -76,14 +70,15 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
     let spec = history.spec.read();
     let problems = spec.problems(settings.can_scale_to_zero);
     assert!(problems.is_empty(), "{}: {problems:?}", history.name);
-    let spec = spec.with_defaults();
+    let mut spec = spec.with_defaults();
     let target = history.spec.scale_target_ref.read();
-    let autoscaler =
-        Autoscaler { namespace: "default", name: "web", target: &target, spec: &spec, settings: &settings };
     let mut state = State::default();
     let mut conditions = Vec::new();
     let templates = &history.looks[0].world.templates;
     for (number, look) in history.looks.iter().enumerate() {
+        spec.min_replicas = look.min_replicas.or(spec.min_replicas);
+        let autoscaler =
+            Autoscaler { namespace: "default", name: "web", target: &target, spec: &spec, settings: &settings };
         let outcome = sync(&autoscaler, &mut state, look, templates);
         let place = format!("{}, look {number}", history.name);
         conditions = after(&conditions, &look.want.conditions);
@@ -137,8 +132,8 @@ fn sync(autoscaler: &Autoscaler<'_>, state: &mut State, look: &Look, templates: 
 fn after(before: &[Condition], changed: &[Condition]) -> Vec<Condition> {
     let mut after = before.to_vec();
     for change in changed {
-        match after.iter().position(|one| one.r#type == change.r#type) {
-            Some(position) if change.status.is_empty() => drop(after.remove(position)),
+        match after.iter().position(|one| one.0 == change.0) {
+            Some(position) if change.1.is_empty() => drop(after.remove(position)),
             Some(position) => after[position] = change.clone(),
             None => after.push(change.clone()),
         }
@@ -160,7 +155,7 @@ fn compare(tally: &mut Tally, place: &str, (want, conditions): (&Want, &[Conditi
     let our_conditions: Vec<Condition> = status.conditions.iter().map(condition_of).collect();
     tally.compare((NAME, "conditions"), place, &conditions, &our_conditions.as_slice());
     for condition in conditions {
-        *tally.reasons.entry(format!("{} {} {}", condition.r#type, condition.status, condition.reason)).or_default() +=
+        *tally.reasons.entry(format!("{} {} {}", condition.0, condition.1, condition.2)).or_default() +=
             1;
     }
     let events: Vec<(String, String, String)> = outcome
@@ -178,13 +173,13 @@ fn compare(tally: &mut Tally, place: &str, (want, conditions): (&Want, &[Conditi
 }
 
 fn condition_of(condition: &wavetank::policy::autoscaler::horizontal_pod_autoscaler::status::Condition) -> Condition {
-    Condition {
-        r#type: condition.kind.name().to_owned(),
-        status: if condition.is_true { "True" } else { "False" }.to_owned(),
-        reason: condition.reason.to_owned(),
-        message: condition.message.clone().into_owned(),
-        since: milliseconds(condition.last_transition),
-    }
+    (
+        condition.kind.name().to_owned(),
+        if condition.is_true { "True" } else { "False" }.to_owned(),
+        condition.reason.to_owned(),
+        condition.message.clone().into_owned(),
+        milliseconds(condition.last_transition),
+    )
 }
 
 fn value_of(metric: Option<&MetricValue>) -> Value {
