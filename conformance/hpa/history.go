@@ -100,6 +100,8 @@ type cluster struct {
 	nextPod  int
 	// How many replicas the load would keep busy.
 	wanted float64
+	// spec.minReplicas, once it has been changed.
+	least *int32
 	// What is measured: pods at all, and what of them.
 	usesPods, hasCPU, hasMemory bool
 }

@@ -155,8 +155,7 @@ fn compare(tally: &mut Tally, place: &str, (want, conditions): (&Want, &[Conditi
     let our_conditions: Vec<Condition> = status.conditions.iter().map(condition_of).collect();
     tally.compare((NAME, "conditions"), place, &conditions, &our_conditions.as_slice());
     for condition in conditions {
-        *tally.reasons.entry(format!("{} {} {}", condition.0, condition.1, condition.2)).or_default() +=
-            1;
+        *tally.reasons.entry(format!("{} {} {}", condition.0, condition.1, condition.2)).or_default() += 1;
     }
     let events: Vec<(String, String, String)> = outcome
         .events

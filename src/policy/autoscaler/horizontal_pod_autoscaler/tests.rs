@@ -253,7 +253,15 @@ fn back_from_zero_there_are_as_many_as_the_spec_wants_by_now() {
     assert_eq!(course.replicas(&[0, 0]), [1, 0]);
     assert_eq!(course.message(ConditionType::ScaledToZero), "the HPA controller scaled the workload to zero");
     course.spec.min_replicas = Some(2);
-    // The metric asks for none, so that the bound of normalisation raises it.
+    // Where the bound of normalisation raises the number, upstream has no reason to tell.
+    let outcome = course.look(&[Some(0)]);
+    assert_eq!(outcome.scale_to, Some(2));
+    assert_eq!(outcome.events[0].message, "New size: 2; reason: ");
+    // A behaviour does not raise what the metric does not ask for.
+    let mut course = Course::new(1, (0, 10), 1).with_behavior(Behavior::default());
+    course.settings.downscale_stabilization = crate::units::SimDuration(0);
+    assert_eq!(course.replicas(&[0]), [0]);
+    course.spec.min_replicas = Some(2);
     let outcome = course.look(&[Some(0)]);
     assert_eq!(outcome.scale_to, Some(2));
     assert_eq!(outcome.events[0].message, "New size: 2; reason: Current number of replicas below Spec.MinReplicas");
