@@ -14,7 +14,7 @@ import (
 
 // How many cases the committed files hold.
 const (
-	calculationCount = 1200
+	calculationCount = 1000
 	historyCount     = 1000
 )
 

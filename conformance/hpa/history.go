@@ -1,7 +1,10 @@
 package hpa
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +33,8 @@ type look struct {
 	ScaleError     string   `json:"scaleError,omitempty"`
 	UpdateError    string   `json:"updateError,omitempty"`
 	Others         []string `json:"others,omitempty"`
+	// From now on the spec says so.
+	MinReplicas *int32 `json:"minReplicas,omitempty"`
 	*world
 	Want outcome `json:"want"`
 }
@@ -42,18 +47,25 @@ type outcome struct {
 	Current   int32      `json:"current,omitempty"`
 	Desired   int32      `json:"desired,omitempty"`
 	LastScale *int64     `json:"lastScale,omitempty"`
-	// Conditions that are not as they were after the last look; those that have gone have a type alone.
+	// Conditions that are not as they were after the last look; those that have gone have an empty status.
 	Conditions []condition `json:"conditions,omitempty"`
 	// Metrics in the order of the spec, empty ones for those that are not known; absent: none was looked at.
 	Metrics []value `json:"metrics,omitempty"`
 }
 
+// condition is written as a list: type, status, reason, message, since.
 type condition struct {
-	Type    string `json:"type"`
-	Status  string `json:"status,omitempty"`
-	Reason  string `json:"reason,omitempty"`
-	Message string `json:"message,omitempty"`
-	Since   int64  `json:"since,omitempty"`
+	kind, status, reason, message string
+	since                         int64
+}
+
+// MarshalJSON writes the list.
+func (c condition) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode([]any{c.kind, c.status, c.reason, c.message, c.since})
+	return out.Bytes(), err
 }
 
 type value struct {
@@ -88,6 +100,8 @@ type cluster struct {
 	nextPod  int
 	// How many replicas the load would keep busy.
 	wanted float64
+	// spec.minReplicas, once it has been changed.
+	least *int32
 	// What is measured: pods at all, and what of them.
 	usesPods, hasCPU, hasMemory bool
 }
@@ -112,7 +126,7 @@ func (d draw) history(name string) *history {
 	c.setSpec()
 	c.driver.register("web", "unset=")
 	var before []condition
-	for range 3 + d.IntN(5) {
+	for range 3 + d.IntN(4) {
 		before = c.look(before)
 		c.pass(pick[int64](d, 15_000, 15_000, 15_000, 15_000, 15_000, 15_250, 14_999, 1_000, 30_000, 45_000, 60_000, 299_999, 300_000, 301_000))
 	}
@@ -123,6 +137,9 @@ func (d draw) history(name string) *history {
 func (c *cluster) setSpec() {
 	c.hpa.Spec = autoscalingv2.HorizontalPodAutoscalerSpec{}
 	c.h.Spec.DeepCopyInto(&c.hpa.Spec)
+	if c.least != nil {
+		c.hpa.Spec.MinReplicas = c.least
+	}
 	defaults.SetDefaults_HorizontalPodAutoscaler(c.hpa)
 }
 
@@ -134,6 +151,11 @@ func (c *cluster) pass(span int64) {
 // look sets the world, lets the controller look, and notes what it did.
 func (c *cluster) look(before []condition) []condition {
 	l := &look{At: c.now, SpecReplicas: c.replicas}
+	if c.replicas == 0 && c.often(30) {
+		l.MinReplicas = ptr(int32(c.between(0, 2)))
+		c.least = l.MinReplicas
+		c.setSpec()
+	}
 	c.move(l)
 	w := *c.w
 	w.Pods, w.Usage = slices.Clone(w.Pods), slices.Clone(w.Usage)
@@ -189,8 +211,8 @@ func (c *cluster) note(l *look, err error, before []condition) []condition {
 		}
 	}
 	for _, had := range before {
-		if !slices.ContainsFunc(after, func(has condition) bool { return has.Type == had.Type }) {
-			l.Want.Conditions = append(l.Want.Conditions, condition{Type: had.Type})
+		if !slices.ContainsFunc(after, func(has condition) bool { return has.kind == had.kind }) {
+			l.Want.Conditions = append(l.Want.Conditions, condition{kind: had.kind})
 		}
 	}
 	for _, metric := range status.CurrentMetrics {
@@ -201,7 +223,7 @@ func (c *cluster) note(l *look, err error, before []condition) []condition {
 
 // inOrder sorts the two autoscalers that share pods: upstream's order is that of a map.
 func inOrder(message string) string {
-	return strings.ReplaceAll(message, "[{web default} {also default}]", "[{also default} {web default}]")
+	return strings.ReplaceAll(message, "[default/web default/also]", "[default/also default/web]")
 }
 
 func valueOf(metric autoscalingv2.MetricStatus) value {
@@ -345,4 +367,9 @@ func (c *cluster) total(target autoscalingv2.MetricTarget, share float64) int64 
 	return c.near(float64(target.Value.MilliValue()) * share)
 }
 
-func (c *cluster) near(value float64) int64 { return int64(value * (0.98 + 0.04*c.Float64())) }
+// near has three digits: the files are kept.
+func (c *cluster) near(value float64) int64 {
+	value *= 0.98 + 0.04*c.Float64()
+	unit := math.Pow10(max(0, int(math.Log10(max(value, 1)))-2))
+	return int64(value/unit) * int64(unit)
+}

@@ -10,6 +10,9 @@ use super::spec::{HorizontalPodAutoscalerSpec, PolicyKind, ScalingPolicy, Scalin
 use super::status::{ConditionType, Status};
 use crate::units::{SimDuration, SimTime};
 
+#[cfg(test)]
+mod tests;
+
 /// Without a behaviour, replicas may at most grow by this factor at once (`scaleUpLimitFactor`).
 const SCALE_UP_FACTOR: f64 = 2.0;
 /// Without a behaviour, so many replicas are always allowed (`scaleUpLimitMinimum`).

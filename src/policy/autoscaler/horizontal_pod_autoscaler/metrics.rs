@@ -113,7 +113,7 @@ fn check_selector(
     names.sort_unstable();
     let namespace = autoscaler.namespace;
     let message = format!(
-        "pods by selector {} are controlled by more than one HPA (e.g. [{{{} {namespace}}} {{{} {namespace}}}])",
+        "pods by selector {} are controlled by more than one HPA (e.g. [{namespace}/{} {namespace}/{}])",
         scale.selector, names[0], names[1],
     );
     outcome.warn("AmbiguousSelector", message.clone());

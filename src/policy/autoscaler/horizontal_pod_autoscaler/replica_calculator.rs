@@ -15,6 +15,9 @@ use crate::world::lives::PodPhase;
 
 mod pods;
 
+#[cfg(test)]
+mod tests;
+
 use pods::{Group, Measured, Sample};
 
 /// How far the ratio of usage to target may be from 1 without a change.
