@@ -1,0 +1,3 @@
+//! What autoscalers decide: how large pods are.
+
+pub mod vertical;

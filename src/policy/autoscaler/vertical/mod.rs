@@ -1,0 +1,24 @@
+//! How large pods are: what each container requests, and its limits.
+//!
+//! The Vertical Pod Autoscaler 1.8.1 in its parts, each of which decides and nothing else:
+//!
+//! ```text
+//! usage -> aggregate -> cluster -> estimator -> recommender -> capping -> updater    -> who is evicted or resized
+//!          histogram                                            proportion  priority
+//!                                                                           restriction
+//!                                                                        -> admission -> what pods get
+//! ```
+
+pub mod admission;
+pub mod aggregate;
+pub mod capping;
+pub mod cluster;
+pub mod estimator;
+pub mod histogram;
+mod numeric;
+pub mod priority;
+mod proportion;
+pub mod recommender;
+pub mod restriction;
+pub mod spec;
+pub mod updater;
