@@ -8,17 +8,24 @@
 //!                                                                           restriction
 //!                                                                        -> admission -> what pods get
 //! ```
+//!
+//! Beside it other rules that size one container, behind the trait [`sizing::Sizing`]: [`autopilot`], the [`oracle`]
+//! that knows the future, and [`back_test`], which scores them all on recorded usage.
 
 pub mod admission;
 pub mod aggregate;
+pub mod autopilot;
+pub mod back_test;
 pub mod capping;
 pub mod cluster;
 pub mod estimator;
 pub mod histogram;
 mod numeric;
+pub mod oracle;
 pub mod priority;
 mod proportion;
 pub mod recommender;
 pub mod restriction;
+pub mod sizing;
 pub mod spec;
 pub mod updater;

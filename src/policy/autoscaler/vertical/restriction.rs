@@ -126,7 +126,8 @@ impl Group {
 
     /// `CanEvictInPlacingPod`: the resize has failed or takes too long.
     fn can_evict_while_resizing(&self, pod: &RestrictedPod, attempts: &mut ResizeAttempts, now: SimTime) -> bool {
-        let since = *attempts.0.entry(pod.id).or_insert(now);
+        attempts.saw(pod.id, now);
+        let since = attempts.0[&pod.id];
         let takes_longer_than = |timeout: SimDuration| now.0.saturating_sub(since.0) > timeout.0;
         self.is_disruptable()
             && match pod.resize {
@@ -191,6 +192,11 @@ pub enum InPlaceDecision {
 pub struct ResizeAttempts(BTreeMap<PodId, SimTime>);
 
 impl ResizeAttempts {
+    /// A pod has been seen being resized since then.
+    pub fn saw(&mut self, pod: PodId, since: SimTime) {
+        self.0.entry(pod).or_insert(since);
+    }
+
     /// Forgets pods that are gone, whose ids are never used again.
     pub fn retain(&mut self, is_there: impl Fn(PodId) -> bool) {
         self.0.retain(|pod, _| is_there(*pod));

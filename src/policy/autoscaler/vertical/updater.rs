@@ -158,6 +158,11 @@ impl Updater {
         }
     }
 
+    /// A resize of a pod has been seen under way since then; for an updater that takes over from one that saw it.
+    pub fn saw_resize(&mut self, pod: PodId, since: SimTime) {
+        self.attempts.saw(pod, since);
+    }
+
     /// Forgets pods that are gone.
     pub fn forget(&mut self, is_there: impl Fn(PodId) -> bool) {
         self.infeasible.retain(|pod, _| is_there(*pod));

@@ -12,13 +12,15 @@ fn minute(count: u64) -> SimTime {
     SimTime(count * MINUTE.0)
 }
 
-/// `TestDisruptReplicatedByController`: replicas, tolerance, least, pods (true: waits); who may be evicted, and who is when
-/// all are tried in turn.
+/// Replicas, tolerance, least, pods (true: waits); who may be evicted, and who is when all are tried in turn.
+type Case = (usize, f64, usize, Vec<bool>, Vec<bool>, Vec<bool>);
+
+/// `TestDisruptReplicatedByController`.
 #[test]
 fn evictions_leave_enough_pods() {
     let (run, wait) = (false, true);
     let yes = |count| vec![true; count];
-    let cases: Vec<(usize, f64, usize, Vec<bool>, Vec<bool>, Vec<bool>)> = vec![
+    let cases: Vec<Case> = vec![
         // Half of 3, cut off, is 1.
         (3, 0.5, 2, vec![run; 3], yes(3), vec![true, false, false]),
         (4, 0.5, 2, vec![run; 4], yes(4), vec![true, true, false, false]),
