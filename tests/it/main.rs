@@ -32,6 +32,7 @@ mod tidy;
 mod traffic;
 mod traffic_swarm;
 mod volumes;
+mod vpa_back_test;
 mod vpa_vectors;
 mod workload_audit;
 mod workload_swarm;

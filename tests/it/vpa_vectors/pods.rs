@@ -124,8 +124,11 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn build(&self) -> RunningContainer {
-        let termination =
-            |[started, finished]: [u64; 2]| Termination { started: ago(started), finished: ago(finished), is_oom: self.oom };
+        let termination = |[started, finished]: [u64; 2]| Termination {
+            started: ago(started),
+            finished: ago(finished),
+            is_oom: self.oom,
+        };
         RunningContainer {
             resources: self.container.build(),
             last_termination: self.ended.map(termination),

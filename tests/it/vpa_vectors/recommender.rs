@@ -58,16 +58,10 @@ pub(super) fn replay_estimator(line: &str, tally: &mut Tally) {
     let mut state = AggregateState::new(&AggregationsConfig::default(), SimTime::ZERO);
     case.cpu.samples().for_each(|(at, value)| state.add_cpu_sample(at, value));
     case.memory.samples().for_each(|(at, value)| state.add_memory_peak(at, value));
-    let multiplier = ConfidenceMultiplier {
-        multiplier: case.multiplier,
-        exponent: case.exponent,
-        interval: seconds(case.interval),
-    };
-    let estimator = Estimator {
-        percentile: case.percentile,
-        margin_fraction: case.margin,
-        confidence: Some(multiplier),
-    };
+    let multiplier =
+        ConfidenceMultiplier { multiplier: case.multiplier, exponent: case.exponent, interval: seconds(case.interval) };
+    let estimator =
+        Estimator { percentile: case.percentile, margin_fraction: case.margin, confidence: Some(multiplier) };
     for resource in Resource::ALL {
         let base = percentile(&state, resource, case.percentile);
         let margin = with_margin(base, case.margin);

@@ -96,8 +96,7 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
         has_in_place_mode: case.in_place_gate,
     };
     let mut updater = Updater::new(UpdaterConfig { restriction, ..UpdaterConfig::default() });
-    let pods: Vec<ObservedPod> =
-        (0..).zip(&case.pods).map(|(number, pod)| pod.build(number, &case.replicas)).collect();
+    let pods: Vec<ObservedPod> = (0..).zip(&case.pods).map(|(number, pod)| pod.build(number, &case.replicas)).collect();
     for (number, pod) in (0..).zip(&case.pods) {
         if let Some(seen) = pod.seen {
             updater.saw_resize(PodId(number), ago(seen));

@@ -226,13 +226,7 @@ impl ContainerState {
     }
 
     /// Adds a sample, in milli-cores or bytes; samples that are out of order are left out. Whether it was used.
-    pub fn add_sample(
-        &mut self,
-        aggregate: &mut AggregateState,
-        resource: Resource,
-        at: SimTime,
-        usage: u64,
-    ) -> bool {
+    pub fn add_sample(&mut self, aggregate: &mut AggregateState, resource: Resource, at: SimTime, usage: u64) -> bool {
         match resource {
             Resource::Cpu if self.last_cpu_sample >= Some(at) => false,
             Resource::Cpu => {

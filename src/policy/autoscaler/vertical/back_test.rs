@@ -9,6 +9,7 @@ use super::capping::LimitRanges;
 use super::priority::{RunningContainer, Termination, UpdateThresholds, priority};
 use super::sizing::{Sizing, Usage};
 use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode};
+use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 
 /// One step of a series.
@@ -70,6 +71,8 @@ pub struct Score {
     pub changes: u64,
 }
 
+/// The only pod.
+const POD: PodId = PodId(0);
 const CORE_HOUR: f64 = 1000.0 * 3.6e12;
 const GIB_HOUR: f64 = (1u64 << 30) as f64 * 3.6e12;
 
@@ -87,7 +90,7 @@ impl BackTest {
     ///
     /// # Panics
     /// When the interval is 0.
-    pub fn run(&self, series: &[UsageStep], sizing: &mut impl Sizing) -> Score {
+    pub fn run(&self, series: &[UsageStep], sizing: &mut dyn Sizing) -> Score {
         assert!(self.interval > SimDuration::ZERO, "a rule is asked from time to time");
         let mut run = Run {
             test: self,
@@ -139,13 +142,13 @@ impl Run<'_> {
         used
     }
 
-    fn observe(&mut self, now: SimTime, needed: Usage, used: Usage, sizing: &mut impl Sizing) {
-        sizing.observe(now, used);
+    fn observe(&mut self, now: SimTime, needed: Usage, used: Usage, sizing: &mut dyn Sizing) {
+        sizing.observe(POD, now, used);
         if needed.memory > used.memory {
             self.score.oom_count += 1;
             let started = self.last_termination.map_or(self.started, |last| last.finished.max(self.started));
             self.last_termination = Some(Termination { started, finished: now, is_oom: true });
-            sizing.observe_oom(now, &self.current);
+            sizing.observe_oom(POD, now, &self.current);
         }
     }
 
@@ -158,8 +161,7 @@ impl Run<'_> {
         }
         let template = std::slice::from_ref(&self.test.template);
         let ranges = LimitRanges::default();
-        let changed =
-            admission::resources_for_pod(&[recommendation], template, UpdateMode::Recreate, &policy, &ranges);
+        let changed = admission::resources_for_pod(&[recommendation], template, UpdateMode::Recreate, &policy, &ranges);
         let next = admission::applied(&self.test.template, &changed[0]);
         if next != self.current {
             self.score.changes += 1;

@@ -159,9 +159,8 @@ impl ClusterState {
             return;
         }
         self.collected = Some(now);
-        self.aggregates.retain(|(labels, _), state| {
-            (state.samples > 0 || is_contributive(*labels)) && !state.is_expired(now)
-        });
+        self.aggregates
+            .retain(|(labels, _), state| (state.samples > 0 || is_contributive(*labels)) && !state.is_expired(now));
     }
 }
 

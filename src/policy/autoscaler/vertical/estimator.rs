@@ -36,8 +36,7 @@ pub fn confidence(state: &AggregateState, interval: SimDuration) -> f64 {
         (Some(first), Some(last)) => last.since(first).0,
         _ => 0,
     };
-    let minutes =
-        (interval.0 / NS_PER_MINUTE) as f64 + (interval.0 % NS_PER_MINUTE) as f64 / NS_PER_MINUTE as f64;
+    let minutes = (interval.0 / NS_PER_MINUTE) as f64 + (interval.0 % NS_PER_MINUTE) as f64 / NS_PER_MINUTE as f64;
     let lifespan = lifespan_ns as f64 / interval.0 as f64;
     let samples = state.samples as f64 / minutes;
     lifespan.min(samples)

@@ -9,8 +9,8 @@
 //!                                                                        -> admission -> what pods get
 //! ```
 //!
-//! Beside it other rules that size one container, behind the trait [`sizing::Sizing`]: [`autopilot`], the [`oracle`]
-//! that knows the future, and [`back_test`], which scores them all on recorded usage.
+//! Beside it other rules that size containers, behind the trait [`sizing::Sizing`]: [`autopilot`], the [`oracle`] that
+//! knows the future, all of them rows of the [`table`], and [`back_test`], which scores them on recorded usage.
 
 pub mod admission;
 pub mod aggregate;
@@ -28,4 +28,5 @@ pub mod recommender;
 pub mod restriction;
 pub mod sizing;
 pub mod spec;
+pub mod table;
 pub mod updater;

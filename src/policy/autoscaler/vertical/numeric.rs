@@ -19,7 +19,8 @@ pub(super) fn log(x: f64) -> f64 {
     let (f, k) = (mantissa - 1.0, f64::from(exponent));
     let s = f / (2.0 + f);
     let (s2, s4) = (s * s, (s * s) * (s * s));
-    let odd = [1.479_819_860_511_658_6e-1, 1.818_357_216_161_805e-1, 2.857_142_874_366_239e-1, 6.666_666_666_666_735e-1];
+    let odd =
+        [1.479_819_860_511_658_6e-1, 1.818_357_216_161_805e-1, 2.857_142_874_366_239e-1, 6.666_666_666_666_735e-1];
     let even = [1.531_383_769_920_937_3e-1, 2.222_219_843_214_978_4e-1, 3.999_999_999_940_942e-1];
     let remainder = s2 * horner(&odd, s4) + s4 * horner(&even, s4);
     let half_square = 0.5 * f * f;
@@ -87,9 +88,14 @@ mod tests {
 
     #[test]
     fn powers_of_whole_exponents_are_products() {
-        for (base, exponent, expected) in
-            [(3.0, 0, 1.0), (3.0, 1, 3.0), (3.0, 5, 243.0), (2.0, -2, 0.25), (1.5, 3, 3.375), (2.0, 100, 2f64.powi(100))]
-        {
+        for (base, exponent, expected) in [
+            (3.0, 0, 1.0),
+            (3.0, 1, 3.0),
+            (3.0, 5, 243.0),
+            (2.0, -2, 0.25),
+            (1.5, 3, 3.375),
+            (2.0, 100, 2f64.powi(100)),
+        ] {
             assert_eq!(power(base, exponent), expected, "{base}^{exponent}");
         }
     }

@@ -8,6 +8,7 @@
 use super::back_test::UsageStep;
 use super::sizing::{Sizing, Usage};
 use super::spec::{Amounts, ContainerRecommendation, ContainerResources};
+use crate::ids::PodId;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 /// Parameters of [`Oracle`].
@@ -23,11 +24,7 @@ pub struct OracleConfig {
 
 impl Default for OracleConfig {
     fn default() -> OracleConfig {
-        OracleConfig {
-            horizon: SimDuration(86_400_000_000_000),
-            cpu_percentile: 0.95,
-            memory_percentile: 1.0,
-        }
+        OracleConfig { horizon: SimDuration(86_400_000_000_000), cpu_percentile: 0.95, memory_percentile: 1.0 }
     }
 }
 
@@ -91,9 +88,11 @@ impl Oracle {
 }
 
 impl Sizing for Oracle {
-    fn observe(&mut self, _at: SimTime, _usage: Usage) {}
+    fn observe(&mut self, _pod: PodId, _at: SimTime, _usage: Usage) {}
 
-    fn observe_oom(&mut self, _at: SimTime, _resources: &ContainerResources) {}
+    fn observe_oom(&mut self, _pod: PodId, _at: SimTime, _resources: &ContainerResources) {}
+
+    fn forget(&mut self, _pod: PodId) {}
 
     fn recommend(&mut self, now: SimTime) -> Option<ContainerRecommendation> {
         if self.decided.is_none_or(|(until, _)| now >= until) {

@@ -136,9 +136,8 @@ impl UpdateThresholds {
 
     fn is_quick_oom(&self, termination: Option<Termination>, now: SimTime) -> bool {
         let is_within = |from: SimTime, to: SimTime| to < from.after(self.evict_after_oom);
-        termination.is_some_and(|last| {
-            last.is_oom && is_within(last.started, last.finished) && is_within(last.finished, now)
-        })
+        termination
+            .is_some_and(|last| last.is_oom && is_within(last.started, last.finished) && is_within(last.finished, now))
     }
 }
 

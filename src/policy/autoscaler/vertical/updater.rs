@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use super::capping::{LimitRanges, cap_for_pod};
 use super::priority::{EvictionRequirement, Priority, RunningContainer, UpdateThresholds, admits, priority};
 use super::restriction::{Group, InPlaceDecision, ResizeAttempts, RestrictedPod, RestrictionConfig};
-use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode, recommendation_for};
+use super::spec::{
+    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode, recommendation_for,
+};
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 
@@ -279,7 +281,11 @@ impl<'v> Round<'_, 'v> {
     }
 
     /// Resizes a pod, if that is still possible; the pod, if it is to be evicted instead. None: no rate limit.
-    fn resize(&mut self, pod: &'v ObservedPod, act: &mut impl FnMut(Step) -> Answer) -> Option<Option<&'v ObservedPod>> {
+    fn resize(
+        &mut self,
+        pod: &'v ObservedPod,
+        act: &mut impl FnMut(Step) -> Answer,
+    ) -> Option<Option<&'v ObservedPod>> {
         let is_in_place = self.vpa.mode == UpdateMode::InPlace;
         match self.decide_in_place(pod) {
             Some(InPlaceDecision::Approved) => {}

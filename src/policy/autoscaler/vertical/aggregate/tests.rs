@@ -41,7 +41,10 @@ fn samples_of_memory_leave_one_peak_an_interval() {
     // At most one sample of CPU an instant, and none of the past.
     assert!(!container.add_sample(&mut aggregate, Resource::Cpu, later(1, DAY), 1000));
     assert!(!container.add_sample(&mut aggregate, Resource::Memory, later(23, HOUR), 1000));
-    assert_eq!((aggregate.samples, aggregate.first_sample, aggregate.last_sample), (3, Some(START), Some(later(1, DAY))));
+    assert_eq!(
+        (aggregate.samples, aggregate.first_sample, aggregate.last_sample),
+        (3, Some(START), Some(later(1, DAY)))
+    );
     assert_eq!(container.window_end(), Some(later(2, DAY)));
     // Adding, taking away and adding again is no different from adding: 10 at the end of the first day, 2 of the second.
     assert_eq!(aggregate.memory_peaks, peaks(&[(1, 10), (2, 2)]).memory_peaks);
@@ -57,7 +60,10 @@ fn running_out_of_memory_bumps_the_peak() {
         }
         container.record_oom(&mut aggregate, START, request_mib * MIB).expect("it is fresh");
         assert_eq!(container.memory_peak_bytes(), expected_mib * MIB);
-        assert_eq!(aggregate.memory_peaks.percentile(1.0), peaks(&[(1, expected_mib * MIB)]).memory_peaks.percentile(1.0));
+        assert_eq!(
+            aggregate.memory_peaks.percentile(1.0),
+            peaks(&[(1, expected_mib * MIB)]).memory_peaks.percentile(1.0)
+        );
     }
 }
 

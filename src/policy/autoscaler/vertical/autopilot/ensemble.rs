@@ -12,6 +12,7 @@ use super::super::histogram::Buckets;
 use super::super::sizing::{Sizing, Usage};
 use super::super::spec::{ContainerRecommendation, ContainerResources, Resource};
 use super::{Window, WindowConfig, Windows, recommendation, value};
+use crate::ids::PodId;
 use crate::units::SimTime;
 
 /// What things cost, for one resource.
@@ -194,17 +195,20 @@ impl Ensemble {
 }
 
 impl Sizing for Ensemble {
-    fn observe(&mut self, at: SimTime, usage: Usage) {
-        let Some(ended) = self.windows.add(at, usage) else { return };
+    fn observe(&mut self, pod: PodId, at: SimTime, usage: Usage) {
+        let Some(ended) = self.windows.add(pod, at, usage) else { return };
         for resource in Resource::ALL {
             let buckets = *self.windows.buckets(resource);
             self.models[resource as usize].add(&buckets, &ended[resource as usize]);
         }
     }
 
-    fn observe_oom(&mut self, _at: SimTime, resources: &ContainerResources) {
-        self.windows.add_oom(resources.limits.or_zero(Resource::Memory));
+    fn observe_oom(&mut self, pod: PodId, _at: SimTime, resources: &ContainerResources) {
+        self.windows.add_oom(pod, resources.limits.or_zero(Resource::Memory));
     }
+
+    // What the pod used in the window that has not ended yet still counts.
+    fn forget(&mut self, _pod: PodId) {}
 
     fn recommend(&mut self, _now: SimTime) -> Option<ContainerRecommendation> {
         let limit = |resource: Resource| self.models[resource as usize].chosen.map(|(_, limit)| limit);

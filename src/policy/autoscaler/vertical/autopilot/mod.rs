@@ -13,9 +13,12 @@ mod window;
 pub use ensemble::{Ensemble, EnsembleConfig, Weights};
 pub use window::{CpuRule, MemoryRule, MovingWindow, MovingWindowConfig};
 
+use std::collections::BTreeMap;
+
 use super::histogram::Buckets;
 use super::sizing::Usage;
 use super::spec::{Amounts, ContainerRecommendation, Resource};
+use crate::ids::PodId;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 /// A task that ran out of memory counts as having needed this many times its limit.
@@ -39,14 +42,16 @@ impl Default for WindowConfig {
 /// One window: how often which bucket was hit.
 type Window = Vec<(usize, f64)>;
 
-/// Samples of both resources, window by window. Of CPU all samples of a window count, of memory its peak.
+/// Samples of both resources, window by window. Of CPU all samples of a window count, of memory the peak of each
+/// task.
 #[derive(Clone, Debug)]
 struct Windows {
     length: SimDuration,
     cpu_buckets: Buckets,
     memory_buckets: Buckets,
     cpu: Window,
-    memory_peak: u64,
+    /// Of each task.
+    memory_peaks: BTreeMap<PodId, u64>,
     ends: Option<SimTime>,
 }
 
@@ -57,7 +62,7 @@ impl Windows {
             cpu_buckets: Buckets::exponential(1e6, 5.0, BUCKET_RATIO, 1e-12),
             memory_buckets: Buckets::exponential(1e12, 5e6, BUCKET_RATIO, 1e-12),
             cpu: vec![],
-            memory_peak: 0,
+            memory_peaks: BTreeMap::new(),
             ends: None,
         }
     }
@@ -70,7 +75,7 @@ impl Windows {
     }
 
     /// Adds a sample; the window that ended with it or before it, if one did.
-    fn add(&mut self, at: SimTime, usage: Usage) -> Option<[Window; 2]> {
+    fn add(&mut self, pod: PodId, at: SimTime, usage: Usage) -> Option<[Window; 2]> {
         let ends = *self.ends.get_or_insert(at.after(self.length));
         let ended = (at >= ends).then(|| self.take());
         if at >= ends {
@@ -79,24 +84,37 @@ impl Windows {
             self.ends = Some(ends.after(SimDuration(windows * self.length.0)));
         }
         let bucket = self.cpu_buckets.find(usage.cpu.0 as f64);
-        match self.cpu.iter_mut().find(|(own, _)| *own == bucket) {
-            Some((_, count)) => *count += 1.0,
-            None => self.cpu.push((bucket, 1.0)),
-        }
-        self.memory_peak = self.memory_peak.max(usage.memory.0);
+        count(&mut self.cpu, bucket);
+        self.add_peak(pod, usage.memory.0);
         ended
     }
 
-    fn add_oom(&mut self, limit_bytes: u64) {
-        self.memory_peak = self.memory_peak.max((limit_bytes as f64 * OOM_BUMP) as u64);
+    fn add_oom(&mut self, pod: PodId, limit_bytes: u64) {
+        self.add_peak(pod, (limit_bytes as f64 * OOM_BUMP) as u64);
+    }
+
+    fn add_peak(&mut self, pod: PodId, bytes: u64) {
+        let peak = self.memory_peaks.entry(pod).or_default();
+        *peak = bytes.max(*peak);
     }
 
     fn take(&mut self) -> [Window; 2] {
         let mut cpu = std::mem::take(&mut self.cpu);
+        let mut memory = vec![];
+        for peak in std::mem::take(&mut self.memory_peaks).into_values() {
+            count(&mut memory, self.memory_buckets.find(peak as f64));
+        }
         cpu.sort_by_key(|(bucket, _)| *bucket);
-        let memory = vec![(self.memory_buckets.find(self.memory_peak as f64), 1.0)];
-        self.memory_peak = 0;
+        memory.sort_by_key(|(bucket, _)| *bucket);
         [cpu, memory]
+    }
+}
+
+/// One sample more in a bucket.
+fn count(window: &mut Window, bucket: usize) {
+    match window.iter_mut().find(|(own, _)| *own == bucket) {
+        Some((_, count)) => *count += 1.0,
+        None => window.push((bucket, 1.0)),
     }
 }
 

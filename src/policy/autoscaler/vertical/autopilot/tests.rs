@@ -4,6 +4,7 @@ use super::*;
 
 const MINUTE: SimDuration = SimDuration(60_000_000_000);
 const MIB: u64 = 1 << 20;
+const POD: PodId = PodId(0);
 
 /// Plays one sample a minute, each for so many minutes; the last recommendation, in milli-cores and MiB.
 fn play(sizing: &mut impl Sizing, start: u64, samples: &[(u64, u64, u64)]) -> (u64, u64) {
@@ -12,7 +13,7 @@ fn play(sizing: &mut impl Sizing, start: u64, samples: &[(u64, u64, u64)]) -> (u
         for _ in 0..minutes {
             minute += 1;
             let usage = Usage { cpu: MilliCpu(cpu), memory: Bytes(memory_mib * MIB) };
-            sizing.observe(SimTime(minute * MINUTE.0), usage);
+            sizing.observe(POD, SimTime(minute * MINUTE.0), usage);
         }
     }
     let one = sizing.recommend(SimTime(minute * MINUTE.0)).expect("there was a window");
@@ -34,10 +35,10 @@ fn about_four_hundred_buckets() {
 #[test]
 fn nothing_is_recommended_before_a_window_has_ended() {
     let mut window = MovingWindow::new("app", MovingWindowConfig::default());
-    window.observe(SimTime(0), Usage::default());
+    window.observe(POD, SimTime(0), Usage::default());
     assert_eq!(window.recommend(SimTime(0)), None);
     let mut ensemble = Ensemble::new("app", EnsembleConfig::default());
-    ensemble.observe(SimTime(0), Usage::default());
+    ensemble.observe(POD, SimTime(0), Usage::default());
     assert_eq!(ensemble.recommend(SimTime(0)), None);
 }
 
@@ -95,9 +96,25 @@ fn running_out_of_memory_raises_the_peak() {
     play(&mut window, 0, &[(10, 100, 1000)]);
     let limits = Amounts::both(MilliCpu(100), Bytes(2000 * MIB));
     let resources = ContainerResources { container: "app".to_owned(), requests: limits, limits };
-    window.observe_oom(SimTime(10 * MINUTE.0), &resources);
+    window.observe_oom(POD, SimTime(10 * MINUTE.0), &resources);
     // 2000 * 1.2, and 15 %.
     near(play(&mut window, 10, &[(10, 100, 1000)]).1, 2400.0 * 1.15);
+}
+
+#[test]
+fn tasks_are_taken_together() {
+    let config = MovingWindowConfig { memory: MemoryRule::MinimalTolerance, ..MovingWindowConfig::default() };
+    let mut window = MovingWindow::new("app", config);
+    for minute in 0..=20 {
+        for (pod, cpu, memory) in [(0, 100, 1000), (1, 1000, 3000)] {
+            let usage = Usage { cpu: MilliCpu(cpu), memory: Bytes(memory * MIB) };
+            window.observe(PodId(pod), SimTime(minute * MINUTE.0), usage);
+        }
+    }
+    let one = window.recommend(SimTime(20 * MINUTE.0)).expect("there was a window");
+    // Ten elevenths of the load are the larger task's.
+    near(one.target.or_zero(Resource::Cpu), 1150.0);
+    near(one.target.or_zero(Resource::Memory) / MIB, 3450.0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::numeric;
 use super::super::sizing::{Sizing, Usage};
 use super::super::spec::{ContainerRecommendation, ContainerResources, Resource};
 use super::{Window, WindowConfig, Windows, recommendation, value};
+use crate::ids::PodId;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 const HOUR: SimDuration = SimDuration(3_600_000_000_000);
@@ -203,8 +204,8 @@ impl MovingWindow {
 }
 
 impl Sizing for MovingWindow {
-    fn observe(&mut self, at: SimTime, usage: Usage) {
-        let Some(ended) = self.windows.add(at, usage) else { return };
+    fn observe(&mut self, pod: PodId, at: SimTime, usage: Usage) {
+        let Some(ended) = self.windows.add(pod, at, usage) else { return };
         for resource in Resource::ALL {
             let buckets = *self.windows.buckets(resource);
             self.statistics[resource as usize].add(&buckets, &ended[resource as usize]);
@@ -217,9 +218,12 @@ impl Sizing for MovingWindow {
         }
     }
 
-    fn observe_oom(&mut self, _at: SimTime, resources: &ContainerResources) {
-        self.windows.add_oom(resources.limits.or_zero(Resource::Memory));
+    fn observe_oom(&mut self, pod: PodId, _at: SimTime, resources: &ContainerResources) {
+        self.windows.add_oom(pod, resources.limits.or_zero(Resource::Memory));
     }
+
+    // What the pod used in the window that has not ended yet still counts.
+    fn forget(&mut self, _pod: PodId) {}
 
     fn recommend(&mut self, now: SimTime) -> Option<ContainerRecommendation> {
         let hold = self.config.hold;

@@ -78,10 +78,12 @@ fn rules_save_most_of_the_slack_of_a_generous_request() {
     let own = Amounts::both(MilliCpu(4000), Bytes(8 * GIB));
     let series = week();
     let fixed = test(own, own, Apply::AtOnce).run(&series, &mut Fixed);
-    let vpa = KubeVpa::new("app", &AggregationsConfig::default(), RecommenderConfig::default(), ResourcePolicy::default());
+    let vpa =
+        KubeVpa::new("app", &AggregationsConfig::default(), RecommenderConfig::default(), ResourcePolicy::default());
     let updater = Apply::Updater(UpdateThresholds::default());
     let by_vpa = test(own, own, updater).run(&series, &mut vpa.clone());
-    let window = test(own, own, Apply::AtOnce).run(&series, &mut MovingWindow::new("app", MovingWindowConfig::default()));
+    let window =
+        test(own, own, Apply::AtOnce).run(&series, &mut MovingWindow::new("app", MovingWindowConfig::default()));
     let ensemble = test(own, own, Apply::AtOnce).run(&series, &mut Ensemble::new("app", EnsembleConfig::default()));
     let mut oracle = Oracle::new("app", OracleConfig::default(), SimTime::ZERO, &series);
     let oracle = test(own, own, Apply::AtOnce).run(&series, &mut oracle);
@@ -99,7 +101,8 @@ fn rules_save_most_of_the_slack_of_a_generous_request() {
 fn a_container_that_needs_more_than_its_limit_gets_it() {
     let own = Amounts::both(MilliCpu(500), Bytes(GIB));
     let series = [step(HOUR, 100, GIB / 2), step(SimDuration(6 * HOUR.0), 100, 2 * GIB)];
-    let vpa = KubeVpa::new("app", &AggregationsConfig::default(), RecommenderConfig::default(), ResourcePolicy::default());
+    let vpa =
+        KubeVpa::new("app", &AggregationsConfig::default(), RecommenderConfig::default(), ResourcePolicy::default());
     let score = test(own, own, Apply::Updater(UpdateThresholds::default())).run(&series, &mut vpa.clone());
     // Each end raises the peak by a fifth, and 15 % come on top: 1 -> 1.38 -> 1.9 -> 2.6 GiB.
     assert!((2..=6).contains(&score.oom_count), "{score:?}");

@@ -197,7 +197,9 @@ fn checkpoints_carry_the_reference_time() {
 fn instants_are_rounded_from_the_year_one() {
     let second = 1_000_000_000;
     // 1970 begins 62 135 596 800 s after the year 1, 4 s after a multiple of 7 s: 3 s later is the next.
-    for (time_s, span_s, expected_s) in [(0, 86_400, 0), (43_200, 86_400, 86_400), (43_199, 86_400, 0), (5, 7, 3), (7, 7, 10)] {
+    for (time_s, span_s, expected_s) in
+        [(0, 86_400, 0), (43_200, 86_400, 86_400), (43_199, 86_400, 0), (5, 7, 3), (7, 7, 10)]
+    {
         let rounded = round_to_multiple(SimTime(time_s * second), SimDuration(span_s * second));
         assert_eq!(rounded, SimTime(expected_s * second), "{time_s} {span_s}");
     }

@@ -48,10 +48,7 @@ fn priority_is_the_relative_difference() {
         ((0, 0), (10, 0), (0, 0), (0, 0), true, true, 9.0),
     ] {
         let of = |(cpu, memory)| amounts(cpu, memory);
-        let ours = priority(
-            &[container("a", of(request))],
-            &[recommended("a", of(target), of(lower), of(upper))],
-        );
+        let ours = priority(&[container("a", of(request))], &[recommended("a", of(target), of(lower), of(upper))]);
         let expected = Priority { is_outside_recommended_range: outside, scales_up: up, resource_diff: diff };
         assert_eq!(ours, expected, "{request:?} {target:?}");
     }
@@ -63,10 +60,8 @@ fn containers_of_a_pod_are_summed() {
     let nothing = Amounts::default();
     // Requests 6 and 4 cores, 10 and 30 MB; targets 8 and 7 cores, 20 and 30 MB: 15 / 10 - 1, and 50 / 40 - 1.
     let containers = [container("a", amounts(6000, 10)), container("b", amounts(4000, 30))];
-    let targets = [
-        recommended("a", amounts(8000, 20), nothing, nothing),
-        recommended("b", amounts(7000, 30), nothing, nothing),
-    ];
+    let targets =
+        [recommended("a", amounts(8000, 20), nothing, nothing), recommended("b", amounts(7000, 30), nothing, nothing)];
     assert_eq!(priority(&containers, &targets).resource_diff, 0.75);
     // 1 and 2 cores, 4 and 8 wanted, the second one is below its bound.
     let containers = [container("a", amounts(1000, 0)), container("b", amounts(2000, 0))];

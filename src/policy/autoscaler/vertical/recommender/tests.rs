@@ -89,7 +89,8 @@ fn only_controlled_resources_are_recommended() {
 
 #[test]
 fn bounds_lie_around_the_target() {
-    let [one] = &RecommenderConfig::default().recommend(&[("a", &nine_samples())], &ResourcePolicy::default())[..] else {
+    let [one] = &RecommenderConfig::default().recommend(&[("a", &nine_samples())], &ResourcePolicy::default())[..]
+    else {
         panic!("one")
     };
     // The bucket of a core ends at 0.2 * (1.05^37 - 1) = 1.0163 cores; with 15 % on top, cut off twice: 1016 + 152.
