@@ -75,7 +75,8 @@ impl Sizing for KubeVpa {
     fn observe_oom(&mut self, pod: PodId, at: SimTime, resources: &ContainerResources) {
         let request = resources.requests.or_zero(Resource::Memory);
         let state = self.states.entry(pod).or_default();
-        state.record_oom(&mut self.aggregate, at, request).expect("samples and events come in order");
+        // What is too old says nothing that later samples do not.
+        state.record_oom(&mut self.aggregate, at, request).ok();
     }
 
     fn forget(&mut self, pod: PodId) {

@@ -153,7 +153,7 @@ impl Updater {
             }
             let mut round = Round { updater: self, vpa, pods, groups: BTreeMap::new(), now, after };
             round.count_groups();
-            if round.run(&mut act).is_none() {
+            if round.run(&mut act).is_err() {
                 return;
             }
             after = round.after;
@@ -171,6 +171,9 @@ impl Updater {
         self.attempts.retain(is_there);
     }
 }
+
+/// A rate limit lets nobody through, ever, which ends the loop.
+struct Stuck;
 
 /// The part of a loop that belongs to one VPA.
 struct Round<'u, 'v> {
@@ -198,8 +201,7 @@ impl<'v> Round<'_, 'v> {
         }
     }
 
-    /// None: a rate limit lets nobody through, ever, which ends the loop.
-    fn run(&mut self, act: &mut impl FnMut(Step) -> Answer) -> Option<()> {
+    fn run(&mut self, act: &mut impl FnMut(Step) -> Answer) -> Result<(), Stuck> {
         let mut evictable = vec![];
         if matches!(self.vpa.mode, UpdateMode::InPlaceOrRecreate | UpdateMode::InPlace) {
             for pod in self.in_order(Round::is_resizable) {
@@ -280,46 +282,43 @@ impl<'v> Round<'_, 'v> {
         }
     }
 
-    /// Resizes a pod, if that is still possible; the pod, if it is to be evicted instead. None: no rate limit.
+    /// Resizes a pod, if that is still possible; the pod, if it is to be evicted instead.
     fn resize(
         &mut self,
         pod: &'v ObservedPod,
         act: &mut impl FnMut(Step) -> Answer,
-    ) -> Option<Option<&'v ObservedPod>> {
+    ) -> Result<Option<&'v ObservedPod>, Stuck> {
         let is_in_place = self.vpa.mode == UpdateMode::InPlace;
         match self.decide_in_place(pod) {
             Some(InPlaceDecision::Approved) => {}
             Some(InPlaceDecision::Deferred) if is_in_place => {}
             Some(InPlaceDecision::Infeasible) => self.record_infeasible(pod),
-            Some(InPlaceDecision::Evict) => return Some(Some(pod)),
-            Some(InPlaceDecision::Deferred) | None => return Some(None),
+            Some(InPlaceDecision::Evict) => return Ok(Some(pod)),
+            Some(InPlaceDecision::Deferred) | None => return Ok(None),
         }
         self.after = self.updater.resizes.wait(self.now, self.after)?;
         // A pod without a group is refused before the API server is asked.
-        let Some(controller) = pod.controller.filter(|controller| self.groups.contains_key(controller)) else {
-            return Some(None);
+        let Some(group) = pod.controller.and_then(|controller| self.groups.get_mut(&controller)) else {
+            return Ok(None);
         };
         let step = Step { pod: pod.restricted.id, change: Change::Resize, after: self.after };
         match act(step) {
-            Answer::Accepted => self.groups.get_mut(&controller)?.resized(),
-            answer if is_in_place => {
-                if answer == Answer::Infeasible {
-                    self.record_infeasible(pod);
-                }
-            }
-            _ => return Some(Some(pod)),
+            Answer::Accepted => group.resized(),
+            Answer::Infeasible if is_in_place => self.record_infeasible(pod),
+            Answer::Refused if is_in_place => {}
+            Answer::Infeasible | Answer::Refused => return Ok(Some(pod)),
         }
-        Some(None)
+        Ok(None)
     }
 
     fn record_infeasible(&mut self, pod: &ObservedPod) {
         self.updater.infeasible.insert(pod.restricted.id, self.vpa.recommendations.to_vec());
     }
 
-    /// Evicts a pod, if that is still possible. None: no rate limit.
-    fn evict(&mut self, pod: &ObservedPod, act: &mut impl FnMut(Step) -> Answer) -> Option<()> {
+    /// Evicts a pod, if that is still possible.
+    fn evict(&mut self, pod: &ObservedPod, act: &mut impl FnMut(Step) -> Answer) -> Result<(), Stuck> {
         if !self.can_evict(pod) {
-            return Some(());
+            return Ok(());
         }
         self.after = self.updater.evictions.wait(self.now, self.after)?;
         let step = Step { pod: pod.restricted.id, change: Change::Evict, after: self.after };
@@ -328,7 +327,7 @@ impl<'v> Round<'_, 'v> {
         {
             group.evicted(&pod.restricted);
         }
-        Some(())
+        Ok(())
     }
 }
 
@@ -361,18 +360,18 @@ impl TokenBucket {
         TokenBucket { rate_per_s, burst, tokens: burst, filled: SimTime::ZERO }
     }
 
-    /// How long after `start` one gets through who asks for it at `after`. None: nobody ever does.
-    fn wait(&mut self, start: SimTime, after: SimDuration) -> Option<SimDuration> {
-        let Some(rate) = self.rate_per_s else { return Some(after) };
+    /// How long after `start` one gets through who asks for it at `after`.
+    fn wait(&mut self, start: SimTime, after: SimDuration) -> Result<SimDuration, Stuck> {
+        let Some(rate) = self.rate_per_s else { return Ok(after) };
         if self.burst < 1.0 {
-            return None;
+            return Err(Stuck);
         }
         let now = start.after(after);
         let gained = SimDuration(now.0.saturating_sub(self.filled.0)).as_seconds() * rate;
         self.tokens = (self.tokens + gained).min(self.burst) - 1.0;
         self.filled = now;
         let wait_s = (-self.tokens / rate).max(0.0);
-        Some(after + SimDuration::from_seconds(wait_s))
+        Ok(after + SimDuration::from_seconds(wait_s))
     }
 }
 

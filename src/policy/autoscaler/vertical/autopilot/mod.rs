@@ -2,7 +2,7 @@
 //! tasks from windows of five minutes.
 //!
 //! [`MovingWindow`] takes a statistic of past windows, [`Ensemble`] the cheapest of several models. Both see usage as
-//! [`Windows`] of histograms. On Borg a limit is what is reserved, too: target and bounds of a recommendation are one.
+//! windows, each a histogram. On Borg a limit is what is reserved, too: target and bounds of a recommendation are one.
 //!
 //! What the paper leaves open is ours: the edges of the buckets, how many windows count for the peak, from which size on the
 //! margin is smaller, all weights and models of the ensemble, and what a task that ran out of memory counts for.
