@@ -35,6 +35,8 @@ mod tidy;
 mod traffic;
 mod traffic_swarm;
 mod volumes;
+mod vpa_back_test;
+mod vpa_vectors;
 mod workload_audit;
 mod workload_swarm;
 mod workloads;

@@ -19,6 +19,7 @@ use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
 pub mod horizontal_pod_autoscaler;
+pub mod vertical;
 
 mod hpa;
 mod observation;

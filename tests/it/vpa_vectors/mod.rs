@@ -1,0 +1,232 @@
+//! The decisions of the real Vertical Pod Autoscaler, replayed: every histogram, estimate, recommendation, capped amount,
+//! priority and step in `tests/vectors/vpa` must be ours too. `conformance/vpa/README.md` says how the vectors are written.
+//!
+//! `WAVETANK_VECTORS` names another directory that has `vpa` in it, for vectors of a fresh seed. What the committed vectors
+//! compared stands in `docs/autoscaler-conformance/vpa.md`, which `WAVETANK_REWRITE=1` writes anew.
+
+mod histograms;
+mod pods;
+mod recommender;
+mod updater;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+use wavetank::policy::autoscaler::vertical::spec::{
+    Amounts, ContainerPolicy, ContainerRecommendation, ContainerResources, ControlledValues, ResourcePolicy, UpdateMode,
+};
+use wavetank::units::{Bytes, MilliCpu};
+
+/// At most so many disagreements are spelt out.
+const SHOWN_MAX: usize = 20;
+
+/// What was compared: which part, and what of it; how often, and how often it agreed.
+#[derive(Debug, Default)]
+struct Tally {
+    counts: BTreeMap<(&'static str, &'static str), (u64, u64)>,
+    cases: BTreeMap<&'static str, u64>,
+    disagreements: Vec<String>,
+}
+
+impl Tally {
+    fn compare<T: PartialEq + Debug>(&mut self, what: (&'static str, &'static str), place: &str, theirs: &T, ours: &T) {
+        let count = self.counts.entry(what).or_default();
+        count.0 += 1;
+        if theirs == ours {
+            count.1 += 1;
+        } else {
+            self.disagreements.push(format!("{place}: {} {}\n  theirs {theirs:?}\n  ours   {ours:?}", what.0, what.1));
+        }
+    }
+}
+
+/// The page of the docs, from what the committed vectors compared.
+fn page(tally: &Tally) -> String {
+    let mut page = String::from(
+        "# Decisions compared with the real Vertical Pod Autoscaler 1.8.1\n\n\
+         Written by `cargo test --test it vpa_vectors` from the vectors in `tests/vectors/vpa`, which the module in\n\
+         `conformance/vpa/` wrote with the packages of the recommender, the admission and the updater themselves; how, stands in\n\
+         its `README.md`. A decision that differs fails the test, so both columns are equal. `WAVETANK_REWRITE=1` writes this\n\
+         page anew.\n\n\
+         Everything is compared exactly: amounts as whole numbers, weights, percentiles and priorities by all bits of their\n\
+         floating-point numbers, as they come out on amd64.\n\n\
+         | part | decision | compared | agreeing |\n|---|---|---:|---:|\n",
+    );
+    let mut all = (0, 0);
+    for ((name, kind), (compared, agreeing)) in &tally.counts {
+        page.push_str(&format!("| {name} | {kind} | {compared} | {agreeing} |\n"));
+        all = (all.0 + compared, all.1 + agreeing);
+    }
+    page.push_str(&format!("| **all** | | {} | {} |\n\nRandom cases:", all.0, all.1));
+    let cases: Vec<String> = tally.cases.iter().map(|(name, cases)| format!(" {cases} of {name}")).collect();
+    page.push_str(&cases.join(","));
+    page.push_str(".\n\nNot compared, since upstream ends with a panic or with a negative amount: ranges of pods that a container without\n");
+    page.push_str("requests or bounds breaks. Deviations are listed where they are: in the modules of `policy::autoscaler::vertical`.\n");
+    page
+}
+
+/// Milli-cores and bytes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+struct Quantities {
+    cpu: Option<u64>,
+    memory: Option<u64>,
+}
+
+impl Quantities {
+    fn amounts(self) -> Amounts {
+        Amounts { cpu: self.cpu.map(MilliCpu), memory: self.memory.map(Bytes) }
+    }
+}
+
+/// `containerPolicies[]`, and containers whose CPU is rounded up.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Policy {
+    #[serde(default)]
+    containers: Vec<OwnPolicy>,
+    #[serde(default, rename = "integerCPU")]
+    integer_cpu: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnPolicy {
+    container: String,
+    #[serde(default)]
+    off: bool,
+    min: Quantities,
+    max: Quantities,
+    #[serde(default)]
+    controlled: String,
+    #[serde(default)]
+    requests_only: bool,
+}
+
+impl Policy {
+    fn build(&self) -> ResourcePolicy {
+        let own = |own: &OwnPolicy| ContainerPolicy {
+            is_scaled: !own.off,
+            min_allowed: own.min.amounts(),
+            max_allowed: own.max.amounts(),
+            controls_cpu: own.controlled != "memory",
+            controls_memory: own.controlled != "cpu",
+            controlled_values: match own.requests_only {
+                true => ControlledValues::RequestsOnly,
+                false => ControlledValues::RequestsAndLimits,
+            },
+            ..ContainerPolicy::named(&own.container)
+        };
+        ResourcePolicy {
+            containers: self.containers.iter().map(own).collect(),
+            integer_cpu: self.integer_cpu.iter().cloned().collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Recommendation {
+    container: String,
+    target: Quantities,
+    lower: Quantities,
+    upper: Quantities,
+    uncapped: Quantities,
+}
+
+fn recommendations(of: &[Recommendation]) -> Vec<ContainerRecommendation> {
+    let one = |one: &Recommendation| ContainerRecommendation {
+        container: one.container.clone(),
+        target: one.target.amounts(),
+        lower_bound: one.lower.amounts(),
+        upper_bound: one.upper.amounts(),
+        uncapped_target: one.uncapped.amounts(),
+    };
+    of.iter().map(one).collect()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Container {
+    name: String,
+    requests: Quantities,
+    limits: Quantities,
+}
+
+impl Container {
+    fn build(&self) -> ContainerResources {
+        ContainerResources {
+            container: self.name.clone(),
+            requests: self.requests.amounts(),
+            limits: self.limits.amounts(),
+        }
+    }
+}
+
+fn mode(name: &str) -> UpdateMode {
+    match name {
+        "Off" => UpdateMode::Off,
+        "Initial" => UpdateMode::Initial,
+        "Recreate" => UpdateMode::Recreate,
+        "InPlaceOrRecreate" => UpdateMode::InPlaceOrRecreate,
+        "InPlace" => UpdateMode::InPlace,
+        _ => panic!("there is no mode {name}"),
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Header {
+    kind: String,
+    release: String,
+}
+
+fn replay(path: &Path, tally: &mut Tally) {
+    let file = std::fs::File::open(path).expect("the vectors can be read");
+    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
+    let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
+    assert_eq!(header.release, "1.8.1", "{}", path.display());
+    let (kind, replay_case): (_, fn(&str, &mut Tally)) = match header.kind.as_str() {
+        "histograms" => ("histograms", histograms::replay),
+        "estimators" => ("estimators", recommender::replay_estimator),
+        "recommender" => ("the recommender", recommender::replay),
+        "capping" => ("capping and admission", pods::replay_capping),
+        "priority" => ("priorities", pods::replay_priority),
+        "updater" => ("the updater", updater::replay),
+        kind => panic!("there are no vectors of kind {kind}"),
+    };
+    for line in lines {
+        *tally.cases.entry(kind).or_default() += 1;
+        replay_case(&line, tally);
+    }
+}
+
+#[test]
+fn the_real_vertical_pod_autoscaler_decides_the_same() {
+    let directory = std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors".into(), PathBuf::from);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory.join("vpa"))
+        .expect("the vectors are there")
+        .map(|entry| entry.expect("it exists").path())
+        .collect();
+    paths.sort();
+    let mut tally = Tally::default();
+    for path in &paths {
+        replay(path, &mut tally);
+    }
+    println!("{:#?}", tally.counts);
+    assert_eq!(tally.cases.len(), 6, "there are vectors of each kind");
+    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
+    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
+    if std::env::var_os("WAVETANK_VECTORS").is_none() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/autoscaler-conformance/vpa.md");
+        if std::env::var_os("WAVETANK_REWRITE").is_some() {
+            std::fs::create_dir_all(path.parent().expect("a directory")).expect("the docs can be written");
+            std::fs::write(&path, page(&tally)).expect("the docs can be written");
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == page(&tally),
+            "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it vpa_vectors writes it anew",
+            path.display()
+        );
+    }
+}
