@@ -87,10 +87,17 @@ func historyCase(random *rand.Rand) any {
 	counter := &pods{line.Ready}
 	scaler := newScaler(collector, counter, &spec)
 	load := vectors.Value(random, 60)
+	var skipped int64
 	for number := range int64(vectors.Between(random, 10, 60)) {
-		at := number*1000 + int64(random.IntN(900))
+		if vectors.Chance(random, 0.03) {
+			skipped += int64(vectors.Between(random, 3, 30)) * 1000
+		}
+		at := skipped + number*1000 + int64(random.IntN(900))
 		now := begin.Add(time.Duration(at) * time.Millisecond)
 		load = vectors.OneOf(random, load, load, load, load, vectors.Value(random, 60), load*3, load/2, 0)
+		if vectors.Chance(random, 0.7) {
+			load = float64(int(8*load)) / 8
+		}
 		step := second{AtMs: at, Ready: counter.ready}
 		if vectors.Chance(random, 0.85) {
 			step.Reports = reports(random, load)
@@ -135,7 +142,7 @@ func ask(step *second, of metrics.MetricClient, key types.NamespacedName, metric
 
 // What pods and an activator report of a load; what the activator passed on is reported by the pods as well.
 func reports(random *rand.Rand, load float64) []statLine {
-	proxied := load * vectors.OneOf(random, 0, 0, 1, random.Float64())
+	proxied := load * vectors.OneOf(random, 0, 0, 1, 0.25, random.Float64())
 	made := []statLine{{load, proxied, load * 2, proxied * 2}}
 	if proxied > 0 {
 		made = append(made, statLine{proxied, 0, proxied * 2, 0})

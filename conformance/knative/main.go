@@ -7,7 +7,7 @@ func main() {
 	vectors.Main("knative", "v0.51.0", []vectors.Sort{
 		{Kind: "windows", Cases: 400, Case: windowCase},
 		{Kind: "decisions", Cases: 500, Case: decisionCase},
-		{Kind: "histories", Cases: 250, Case: historyCase},
-		{Kind: "settings", Cases: 700, Case: settingsCase},
+		{Kind: "histories", Cases: 150, Case: historyCase},
+		{Kind: "settings", Cases: 600, Case: settingsCase},
 	})
 }

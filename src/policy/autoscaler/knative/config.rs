@@ -300,6 +300,17 @@ impl RevisionSettings {
         self.target_burst_capacity != -1.0
     }
 
+    /// A number of pods within the bounds, given the fewest that hold now (`applyBounds`).
+    pub fn bounded(&self, pods: i32, min: i32) -> i32 {
+        if pods < min {
+            min
+        } else if self.max_scale != 0 {
+            pods.min(self.max_scale)
+        } else {
+            pods
+        }
+    }
+
     /// Whether the revision is not known to be unreachable.
     pub fn is_reachable(&self) -> bool {
         self.reachability != Reachability::Unreachable

@@ -139,11 +139,7 @@ impl Reconciler {
         if settings.initial_scale > 1 && !self.is_initialized && settings.is_reachable() {
             min = min.max(settings.initial_scale);
         }
-        let bounded = match settings.max_scale {
-            _ if desired < min => min,
-            max if max != 0 && desired > max => max,
-            _ => desired,
-        };
+        let bounded = settings.bounded(desired, min);
         let (scaling, writes) = if bounded == 0 {
             self.to_zero(settings, observed, now)
         } else {
@@ -185,8 +181,8 @@ impl Reconciler {
         }
     }
 
-    /// The status after a run (`computeStatus`, `computeActiveCondition`).
-    fn update(&mut self, settings: &RevisionSettings, want: i32, ready_pods: u32, now: SimTime) {
+    /// The status after a run that wanted so many pods and found so many ready (`computeStatus`, `computeActiveCondition`).
+    pub fn update(&mut self, settings: &RevisionSettings, want: i32, ready_pods: u32, now: SimTime) {
         if want != SCALE_UNKNOWN || self.desired_scale.is_none_or(|scale| scale < 0) {
             self.desired_scale = Some(want);
         }

@@ -37,8 +37,9 @@ impl Aggregation {
 #[derive(Clone, Debug)]
 pub struct Window {
     buckets: Vec<f64>,
-    /// Since when buckets count: those before are no zeros, there was nothing.
-    first_write: Option<SimTime>,
+    /// Since when buckets count, in nanoseconds: those before are no zeros, there was nothing. A window that was made longer may
+    /// count from before the start of the run.
+    first_write_ns: Option<i64>,
     last_write: Option<SimTime>,
     granularity: SimDuration,
     span: SimDuration,
@@ -59,7 +60,7 @@ impl Window {
         let count = span.0.div_ceil(granularity.0) as usize;
         Window {
             buckets: vec![0.0; count],
-            first_write: None,
+            first_write_ns: None,
             last_write: None,
             granularity,
             span,
@@ -76,7 +77,7 @@ impl Window {
 
     /// Whether nothing was recorded for longer than the window.
     pub fn is_empty(&self, now: SimTime) -> bool {
-        self.silence(self.bucket_start(now)).is_none_or(|silence| silence > self.span.0 as i128)
+        self.last_write.is_none_or(|last| self.bucket_start(now) > last.after(self.span))
     }
 
     /// Adds a value to the bucket of an instant. Instants may lie before the newest one, unless by a whole window.
@@ -86,8 +87,8 @@ impl Window {
             if self.last_write.is_some_and(|last| start.after(self.span) <= last) {
                 return;
             }
-            if self.first_write.is_none_or(|first| first > start) {
-                self.first_write = Some(start);
+            if self.first_write_ns.is_none_or(|first| first > start.0 as i64) {
+                self.first_write_ns = Some(start.0 as i64);
             }
             if self.last_write.is_none_or(|last| start > last) {
                 self.advance(start);
@@ -109,7 +110,7 @@ impl Window {
                 }
             }
             _ => {
-                self.first_write = Some(start);
+                self.first_write_ns = Some(start.0 as i64);
                 self.buckets.fill(0.0);
                 self.total = 0.0;
             }
@@ -120,22 +121,20 @@ impl Window {
     /// The average over the window as of an instant; 0 when it is empty.
     pub fn average(&self, now: SimTime) -> f64 {
         let start = self.bucket_start(now);
-        let (Some(first), Some(last)) = (self.first_write, self.last_write) else { return 0.0 };
+        let (Some(first_ns), Some(last)) = (self.first_write_ns, self.last_write) else { return 0.0 };
         match self.aggregation {
-            Aggregation::Linear => self.linear_average(start, first, last),
+            Aggregation::Linear => self.linear_average(start, first_ns, last),
             Aggregation::WeightedExponential => self.weighted_average(start, last),
         }
     }
 
     /// The mean of the buckets since the first record, without those in which there was silence at the end.
-    fn linear_average(&self, start: SimTime, first: SimTime, last: SimTime) -> f64 {
-        // An average can be asked for before the first record of a window that values from the past were added to.
-        let recorded = ((last.0 as i128 - first.0 as i128) / self.granularity.0 as i128 + 1) as f64;
-        let silence = start.0 as i128 - last.0 as i128;
-        if silence <= 0 {
+    fn linear_average(&self, start: SimTime, first_ns: i64, last: SimTime) -> f64 {
+        let recorded = ((last.0 as i64 - first_ns) / self.granularity.0 as i64 + 1) as f64;
+        if start <= last {
             return rounded(self.total / recorded.min(self.buckets.len() as f64));
         }
-        if silence >= self.span.0 as i128 {
+        if start.since(last) >= self.span {
             return 0.0;
         }
         let (newest, present) = (self.index(last), self.index(start));
@@ -143,13 +142,13 @@ impl Window {
         for index in newest + 1..=present {
             total -= self.buckets[index as usize % self.buckets.len()];
         }
-        let live = self.buckets.len() as i128 - i128::from(present - newest);
+        let live = self.buckets.len() as u64 - (present - newest);
         rounded(total / recorded.min(live as f64))
     }
 
     fn weighted_average(&self, start: SimTime, last: SimTime) -> f64 {
         let count = self.buckets.len();
-        if start.0 as i128 - last.0 as i128 > self.span.0 as i128 {
+        if start > last.after(self.span) {
             return 0.0;
         }
         let mut weight = self.decay;
@@ -178,7 +177,7 @@ impl Window {
         let mut total = 0.0;
         let old_count = self.buckets.len();
         match self.last_write {
-            Some(last) if self.bucket_start(now).0 as i128 - last.0 as i128 <= self.span.0 as i128 => {
+            Some(last) if self.bucket_start(now) <= last.after(self.span) => {
                 let newest = self.index(last) as i64;
                 for back in 0..count.min(old_count) as i64 {
                     let value = self.buckets[(newest - back).rem_euclid(old_count as i64) as usize];
@@ -186,17 +185,12 @@ impl Window {
                     total += value;
                 }
                 // From here on all buckets of the old window count, also those from before its first record.
-                self.first_write = Some(SimTime(last.0.saturating_sub((old_count as u64 - 1) * self.granularity.0)));
+                self.first_write_ns = Some(last.0 as i64 - (old_count as i64 - 1) * self.granularity.0 as i64);
             }
-            _ => self.first_write = None,
+            _ => self.first_write_ns = None,
         }
         (self.span, self.buckets, self.total) = (span, buckets, total);
         self.decay = decay(count as f64);
-    }
-
-    /// How long ago the newest bucket began, in nanoseconds; none: nothing was recorded.
-    fn silence(&self, start: SimTime) -> Option<i128> {
-        self.last_write.map(|last| start.0 as i128 - last.0 as i128)
     }
 
     fn bucket_start(&self, now: SimTime) -> SimTime {

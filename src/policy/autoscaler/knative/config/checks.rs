@@ -53,6 +53,9 @@ pub(super) fn cluster(config: &AutoscalerConfig) -> Vec<SettingProblem> {
 
 /// Rules for annotations that were read. What the cluster sets has been checked there.
 pub(super) fn revision(config: &AutoscalerConfig, settings: &RevisionSettings, from: &mut Settings<'_>) {
+    // Annotations are held against each other, not against the cluster's bounds.
+    let own = |key, pods| if from.text(key).is_some() { pods } else { 0 };
+    let (min, max) = (own("min-scale", settings.min_scale), own("max-scale", settings.max_scale));
     let mut rule = |key: &str, broken: bool, message: &str| {
         if broken && from.text(key).is_some() {
             from.refuse(key, message.to_owned());
@@ -71,7 +74,7 @@ pub(super) fn revision(config: &AutoscalerConfig, settings: &RevisionSettings, f
     rule("scale-down-delay", is_fine(settings.scale_down_delay), "must be whole seconds");
     let retention = settings.scale_to_zero_pod_retention_period;
     rule("scale-to-zero-pod-retention-period", retention > WINDOW_MAX, "must be at most 1h");
-    let (min, max, activation) = (settings.min_scale, settings.max_scale, settings.activation_scale);
+    let activation = settings.activation_scale;
     rule("min-scale", min < 0, "must be 0 or more");
     rule("max-scale", max < 0, "must be 0 or more");
     let limit = config.max_scale_limit;

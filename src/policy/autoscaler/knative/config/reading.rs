@@ -79,9 +79,13 @@ impl<'d> Settings<'d> {
         self.parse(key, into, "a duration such as 90s or 5m that is not negative", |text| SimDuration::parse(text).ok())
     }
 
-    /// A flag; anything but `true` is false, as upstream has it.
+    /// A flag, in the spellings of Go's `strconv.ParseBool`.
     pub(super) fn flag(&mut self, key: &str, into: &mut bool) {
-        self.parse(key, into, "true or false", |text| Some(text.eq_ignore_ascii_case("true")));
+        self.parse(key, into, "true or false", |text| match text {
+            "true" | "True" | "TRUE" | "t" | "T" | "1" => Some(true),
+            "false" | "False" | "FALSE" | "f" | "F" | "0" => Some(false),
+            _ => None,
+        });
     }
 
     /// `metric`.
