@@ -8,6 +8,7 @@ pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod faults;
+pub mod functions;
 pub mod images;
 pub mod kube_scheduler;
 pub mod node_lifecycle;
