@@ -10,6 +10,7 @@
 
 pub mod call_graph;
 pub mod faults;
+pub mod functions;
 pub mod instant;
 pub mod openb;
 pub mod requests;

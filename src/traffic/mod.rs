@@ -15,6 +15,7 @@ mod cores;
 mod endpoints;
 mod event;
 mod fluid;
+pub mod functions;
 mod limit;
 mod log;
 mod node;

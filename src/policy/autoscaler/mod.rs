@@ -18,7 +18,10 @@ use serde_json::Value;
 use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+pub mod functions;
 pub mod horizontal_pod_autoscaler;
+pub mod keda;
+pub mod knative;
 pub mod vertical;
 
 mod hpa;

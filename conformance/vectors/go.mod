@@ -1,0 +1,3 @@
+module wavetank.dev/conformance/vectors
+
+go 1.26.0
