@@ -1,0 +1,246 @@
+//! `target-tracking`: as many replicas as bring a metric back to its target, when alarms have seen it above for some
+//! minutes, or below nine tenths of it for more.
+//!
+//! Every `period` there is a data point. After `highPoints` points in a row above the target there are `current x value /
+//! target` replicas, rounded up; after `lowPoints` points in a row below 0.9 of the target likewise, but never fewer than one
+//! unless there may be none. For `scaleOutCooldown` after a scale-out only a larger one counts, worked out from the number
+//! before it. For `scaleInCooldown` after a scale-in there is no other; a scale-out ends that. A point that is missing
+//! begins both counts anew.
+//!
+//! Parameters: `metric`, `target`, `period`, `highPoints`, `lowPoints`, `scaleOutCooldown`, `scaleInCooldown`,
+//! `disableScaleIn`.
+//!
+//! Source: target tracking of AWS Application Auto Scaling as its user guide and the alarms that it makes tell it; how many
+//! replicas it asks for is not published and follows proportion here.
+//! Cost: O(pods).
+
+use serde::Deserialize;
+
+use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting};
+use crate::policy::parameters::{self, Parameter};
+use crate::units::{SimDuration, SimTime};
+
+pub(super) const ROW: AutoscalerRow = AutoscalerRow {
+    name: "target-tracking",
+    aliases: &["aws-target-tracking"],
+    summary: "in proportion to a metric and its target, behind alarms of some minutes and cooldowns",
+    source: "AWS Application Auto Scaling, target tracking",
+    parameters: PARAMETERS,
+    is_clairvoyant: false,
+    build: |parameters, setting| {
+        let params: Params = parameters::read(parameters)?;
+        parameters::require(params.target > 0.0 && params.target.is_finite(), "`target` must be above 0")?;
+        parameters::require(params.period > SimDuration::ZERO, "`period` must be above 0")?;
+        parameters::require(params.high_points > 0 && params.low_points > 0, "there must be at least one data point")?;
+        let bounds = (setting.min_replicas, setting.max_replicas);
+        Ok(Box::new(TargetTracking { params, bounds, high: 0, low: 0, scale_out: None, scale_in_until: SimTime::ZERO }))
+    },
+};
+
+const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "metric",
+        unit: "",
+        default: "cpu",
+        meaning: "cpu or memory in per cent of requests, requests a second a replica, or concurrency a replica",
+    },
+    Parameter { name: "target", unit: "", default: "70", meaning: "what the metric should be, above 0" },
+    Parameter { name: "period", unit: "", default: "60s", meaning: "time between data points, above 0" },
+    Parameter { name: "highPoints", unit: "", default: "3", meaning: "points above the target that raise the alarm" },
+    Parameter { name: "lowPoints", unit: "", default: "15", meaning: "points below 0.9 of it that raise the other" },
+    Parameter { name: "scaleOutCooldown", unit: "", default: "300s", meaning: "time after a scale-out" },
+    Parameter { name: "scaleInCooldown", unit: "", default: "300s", meaning: "time after a scale-in" },
+    Parameter { name: "disableScaleIn", unit: "", default: "false", meaning: "whether it only scales out" },
+];
+
+/// Share of the target below which the second alarm counts.
+const LOW_SHARE: f64 = 0.9;
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+enum Metric {
+    Cpu,
+    Memory,
+    Requests,
+    Concurrency,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct Params {
+    metric: Metric,
+    target: f64,
+    #[serde(deserialize_with = "parameters::duration")]
+    period: SimDuration,
+    high_points: u32,
+    low_points: u32,
+    #[serde(deserialize_with = "parameters::duration")]
+    scale_out_cooldown: SimDuration,
+    #[serde(deserialize_with = "parameters::duration")]
+    scale_in_cooldown: SimDuration,
+    disable_scale_in: bool,
+}
+
+impl Default for Params {
+    fn default() -> Params {
+        Params {
+            metric: Metric::Cpu,
+            target: 70.0,
+            period: SimDuration(60_000_000_000),
+            high_points: 3,
+            low_points: 15,
+            scale_out_cooldown: SimDuration(300_000_000_000),
+            scale_in_cooldown: SimDuration(300_000_000_000),
+            disable_scale_in: false,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+struct TargetTracking {
+    params: Params,
+    /// The fewest and the most replicas.
+    bounds: (i32, i32),
+    /// Points in a row above the target.
+    high: u32,
+    /// Points in a row below [`LOW_SHARE`] of it.
+    low: u32,
+    /// Replicas before the scale-out whose cooldown runs, and until when.
+    scale_out: Option<(i32, SimTime)>,
+    scale_in_until: SimTime,
+}
+
+impl HorizontalAutoscaler for TargetTracking {
+    fn sync(&mut self, seen: &Observation<'_>) -> Decision {
+        let wanted = seen.replicas.wanted;
+        let bounded = self.setting().clamp(wanted);
+        if bounded != wanted {
+            return Decision::replicas(bounded, "Current number of Replicas is outside of the bounds");
+        }
+        let Some(value) = self.value(seen) else {
+            (self.high, self.low) = (0, 0);
+            return Decision::unknown("InsufficientData", "there is no data point of the metric");
+        };
+        self.high = if value > self.params.target { self.high + 1 } else { 0 };
+        self.low = if value < LOW_SHARE * self.params.target { self.low + 1 } else { 0 };
+        let reading = Reading { name: self.name().to_owned(), current: value, target: self.params.target };
+        let (replicas, reason) = self.judge(value, wanted, seen.now);
+        Decision { metric: Some(reading), ..Decision::replicas(replicas, reason) }
+    }
+
+    fn sync_period(&self) -> SimDuration {
+        self.params.period
+    }
+
+    fn reads(&self) -> Reads {
+        let is_usage = matches!(self.params.metric, Metric::Cpu | Metric::Memory);
+        Reads { pods: is_usage, traffic: !is_usage, ..Reads::default() }
+    }
+}
+
+impl TargetTracking {
+    fn setting(&self) -> Setting<'static> {
+        Setting { min_replicas: self.bounds.0, max_replicas: self.bounds.1, foresight: &[] }
+    }
+
+    fn name(&self) -> &'static str {
+        match self.params.metric {
+            Metric::Cpu => "cpu",
+            Metric::Memory => "memory",
+            Metric::Requests => "requests",
+            Metric::Concurrency => "concurrency",
+        }
+    }
+
+    /// The present data point.
+    fn value(&self, seen: &Observation<'_>) -> Option<f64> {
+        let per_replica = |sum: f64| Some(sum / f64::from(seen.replicas.ready.max(1)));
+        match self.params.metric {
+            Metric::Requests => seen.traffic.and_then(|traffic| per_replica(traffic.arrival_rate_per_s())),
+            Metric::Concurrency => seen.traffic.and_then(|traffic| per_replica(traffic.concurrency)),
+            Metric::Cpu => usage_pct(seen, |one| (one.cpu_milli, one.cpu_request_milli)),
+            Metric::Memory => usage_pct(seen, |one| (one.memory_bytes, one.memory_request_bytes)),
+        }
+    }
+
+    /// How many replicas there should be, and why.
+    fn judge(&mut self, value: f64, wanted: i32, now: SimTime) -> (i32, &'static str) {
+        let (setting, ratio) = (self.setting(), value / self.params.target);
+        if self.high >= self.params.high_points {
+            let cooldown = self.scale_out.filter(|(_, until)| now < *until);
+            let base = cooldown.map_or(wanted, |(base, _)| base);
+            let replicas = setting.clamp_up(f64::from(base) * ratio);
+            if replicas <= wanted {
+                return (wanted, "the scale-out cooldown has not passed, and no larger scale-out is needed");
+            }
+            self.scale_out = Some((base, now.after(self.params.scale_out_cooldown)));
+            self.scale_in_until = SimTime::ZERO;
+            return (replicas, "the metric is above target");
+        }
+        if self.low < self.params.low_points || self.params.disable_scale_in {
+            return (wanted, "no alarm");
+        }
+        if now < self.scale_in_until {
+            return (wanted, "the scale-in cooldown has not passed");
+        }
+        let fewest = if self.bounds.0 == 0 && value == 0.0 { 0 } else { 1 };
+        let replicas = setting.clamp_up(f64::from(wanted) * ratio).max(fewest).min(wanted);
+        if replicas < wanted {
+            self.scale_in_until = now.after(self.params.scale_in_cooldown);
+        }
+        (replicas, "the metric is below target")
+    }
+}
+
+/// What sampled pods use, in per cent of what they request; none: nothing was sampled, or nothing requested.
+fn usage_pct(seen: &Observation<'_>, of: impl Fn(&super::ObservedContainer<'_>) -> (u64, Option<u64>)) -> Option<f64> {
+    let sampled = seen.pods.iter().filter(|pod| pod.sample.is_some() && !pod.is_terminating);
+    let (used, requested) = sampled.flat_map(|pod| seen.containers_of(pod)).fold((0u64, 0u64), |(used, sum), one| {
+        let (usage, request) = of(one);
+        (used.saturating_add(usage), sum.saturating_add(request.unwrap_or(0)))
+    });
+    (requested > 0).then(|| 100.0 * used as f64 / requested as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ReplicaCounts, TrafficSample, find};
+    use super::*;
+
+    /// Drives it with `requests a second` at each minute; the number of replicas after each. Replicas are there at once.
+    fn driven(parameters: serde_json::Value, rates: &[f64]) -> Vec<i32> {
+        let setting = Setting { min_replicas: 1, max_replicas: 20, foresight: &[] };
+        let mut policy = find("target-tracking").unwrap().build(&parameters, &setting).unwrap();
+        let mut wanted = 2;
+        let mut sync = |(minute, &rate): (usize, &f64)| {
+            let window = SimDuration(60_000_000_000);
+            let traffic = TrafficSample { window, arrivals: rate * 60.0, ..TrafficSample::default() };
+            let seen = Observation {
+                now: SimTime(60_000_000_000 * minute as u64),
+                replicas: ReplicaCounts { wanted, current: wanted, ready: wanted },
+                pods: &[],
+                containers: &[],
+                traffic: Some(&traffic),
+                pod_metrics: &[],
+                metrics: &[],
+                wants_text: true,
+            };
+            wanted = policy.sync(&seen).replicas.unwrap_or(wanted);
+            wanted
+        };
+        rates.iter().enumerate().map(&mut sync).collect()
+    }
+
+    #[test]
+    fn alarms_need_their_points_and_cooldowns_their_time() {
+        let parameters = |low| serde_json::json!({"metric": "requests", "target": 10, "lowPoints": low});
+        // 2 replicas: 50 / 2 = 25 a replica is above 10 at minutes 0, 1, 2: ceil(2 x 2.5) = 5. Then 10 each: no alarm.
+        assert_eq!(driven(parameters(15), &[50.0; 5]), [2, 2, 5, 5, 5]);
+        // 90 at minute 3: 90 / 5 = 18 each for the 4th time in a row: in the cooldown, from the 2 before: ceil(2 x 1.8) = 4
+        // is no larger scale-out. 150 at minute 4: 30 each: ceil(2 x 3) = 6 is one.
+        assert_eq!(driven(parameters(15), &[50.0, 50.0, 50.0, 90.0, 150.0]), [2, 2, 5, 5, 6]);
+        // 4 / 2 = 2 a replica is below 9 twice: ceil(2 x 0.2) = 1.
+        assert_eq!(driven(parameters(2), &[4.0; 3]), [2, 1, 1]);
+    }
+}
