@@ -23,6 +23,7 @@
 
 use crate::units::{SimDuration, SimTime};
 
+pub mod bound;
 pub mod scores;
 pub mod violation;
 

@@ -1,5 +1,5 @@
 //! Statistics over what runs measured: summaries, exact quantiles, intervals, paired differences, resampling, lower bounds,
-//! and the closed forms of queueing theory.
+//! elasticity, forecasts, and the closed forms of queueing theory.
 //!
 //! Every function here is a pure function of its arguments in their given order, so equal inputs give equal bits.
 //! What is undefined (the mean of nothing, the interval of one value) is NaN, which tables write as an empty cell.
@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod bound;
 mod classes;
 pub mod elasticity;
+pub mod forecast;
 pub mod interval;
 pub mod latency;
 pub mod quantile;

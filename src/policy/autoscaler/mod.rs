@@ -18,12 +18,18 @@ use serde_json::Value;
 use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+mod metric;
 mod observation;
+mod scheduled;
 mod static_replicas;
+mod step_scaling;
 mod target_tracking;
+mod wish;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod testing;
 
 pub use observation::{
     MetricSource, NamedMetric, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
@@ -176,7 +182,7 @@ impl AutoscalerRow {
 }
 
 /// Every horizontal autoscaler there is.
-pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, target_tracking::ROW];
+pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, target_tracking::ROW, step_scaling::ROW, scheduled::ROW];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static AutoscalerRow> {
