@@ -18,9 +18,17 @@ use serde_json::Value;
 use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+mod clairvoyant;
+mod erlang_c;
+mod holt_winters;
 mod metric;
+mod mpc;
 mod observation;
+mod pid;
+mod predictive;
+mod q_learning;
 mod scheduled;
+mod seasonal_naive;
 mod static_replicas;
 mod step_scaling;
 mod target_tracking;
@@ -182,7 +190,19 @@ impl AutoscalerRow {
 }
 
 /// Every horizontal autoscaler there is.
-pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, target_tracking::ROW, step_scaling::ROW, scheduled::ROW];
+pub const AUTOSCALERS: &[AutoscalerRow] = &[
+    static_replicas::ROW,
+    target_tracking::ROW,
+    step_scaling::ROW,
+    scheduled::ROW,
+    holt_winters::ROW,
+    seasonal_naive::ROW,
+    erlang_c::ROW,
+    pid::ROW,
+    mpc::ROW,
+    q_learning::ROW,
+    clairvoyant::ROW,
+];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static AutoscalerRow> {
