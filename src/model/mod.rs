@@ -10,11 +10,8 @@ pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod faults;
-<<<<<<< HEAD
-pub mod horizontal_pod_autoscaler;
-=======
 pub mod functions;
->>>>>>> serverless
+pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
 pub mod node_lifecycle;

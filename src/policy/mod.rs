@@ -14,6 +14,7 @@ pub mod kubelet;
 pub mod parameters;
 pub mod queue;
 pub mod scheduler;
+pub mod time_zone;
 
 #[cfg(test)]
 mod conformance;

@@ -24,13 +24,27 @@ pub mod keda;
 pub mod knative;
 pub mod vertical;
 
+mod clairvoyant;
+mod erlang_c;
+mod holt_winters;
 mod hpa;
+mod metric;
+mod mpc;
 mod observation;
+mod pid;
+mod predictive;
+mod q_learning;
+mod scheduled;
+mod seasonal_naive;
 mod static_replicas;
+mod step_scaling;
 mod target_tracking;
+mod wish;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod testing;
 
 pub use observation::{
     MetricSource, NamedMetric, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
@@ -188,7 +202,20 @@ impl AutoscalerRow {
 }
 
 /// Every horizontal autoscaler there is.
-pub const AUTOSCALERS: &[AutoscalerRow] = &[static_replicas::ROW, hpa::ROW, target_tracking::ROW];
+pub const AUTOSCALERS: &[AutoscalerRow] = &[
+    static_replicas::ROW,
+    hpa::ROW,
+    target_tracking::ROW,
+    step_scaling::ROW,
+    scheduled::ROW,
+    holt_winters::ROW,
+    seasonal_naive::ROW,
+    erlang_c::ROW,
+    pid::ROW,
+    mpc::ROW,
+    q_learning::ROW,
+    clairvoyant::ROW,
+];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static AutoscalerRow> {

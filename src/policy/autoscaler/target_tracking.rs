@@ -3,19 +3,23 @@
 //!
 //! Every `period` there is a data point. After `highPoints` points in a row above the target there are `current x value /
 //! target` replicas, rounded up; after `lowPoints` points in a row below 0.9 of the target likewise, but never fewer than one
-//! unless there may be none. For `scaleOutCooldown` after a scale-out only a larger one counts, worked out from the number
-//! before it. For `scaleInCooldown` after a scale-in there is no other; a scale-out ends that. A point that is missing
-//! begins both counts anew.
+//! unless there may be none. An alarm that lasts acts again at every point. For `scaleOutCooldown` after a scale-out only a
+//! larger one counts, worked out from the number before it. For `scaleInCooldown` after a scale-in there is no other; a
+//! scale-out ends that. A point that is missing begins both counts anew. With a `warmup`, as EC2 has it, pods are left out of
+//! usage until they have been ready for so long, and there is no scale-in so long after a scale-out.
 //!
-//! Parameters: `metric`, `target`, `period`, `highPoints`, `lowPoints`, `scaleOutCooldown`, `scaleInCooldown`,
+//! Parameters: `metric`, `target`, `period`, `highPoints`, `lowPoints`, `scaleOutCooldown`, `scaleInCooldown`, `warmup`,
 //! `disableScaleIn`.
 //!
-//! Source: target tracking of AWS Application Auto Scaling as its user guide and the alarms that it makes tell it; how many
-//! replicas it asks for is not published and follows proportion here.
+//! Source: target tracking of AWS Application Auto Scaling (cooldowns; default) and of EC2 Auto Scaling (warm-up) as their
+//! user guides tell it, with the alarms that they make: 3 of 3 and 15 of 15 points of a minute. How many replicas they ask
+//! for is not published beyond "in proportion" and rounding that neither adds too little nor removes too much.
 //! Cost: O(pods).
 
 use serde::Deserialize;
 
+use super::metric::{METRIC_MEANING, Metric};
+use super::wish::{bounds, decision};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting};
 use crate::policy::parameters::{self, Parameter};
 use crate::units::{SimDuration, SimTime};
@@ -32,38 +36,31 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
         parameters::require(params.target > 0.0 && params.target.is_finite(), "`target` must be above 0")?;
         parameters::require(params.period > SimDuration::ZERO, "`period` must be above 0")?;
         parameters::require(params.high_points > 0 && params.low_points > 0, "there must be at least one data point")?;
-        let bounds = (setting.min_replicas, setting.max_replicas);
-        Ok(Box::new(TargetTracking { params, bounds, high: 0, low: 0, scale_out: None, scale_in_until: SimTime::ZERO }))
+        Ok(Box::new(TargetTracking {
+            params,
+            bounds: bounds(setting),
+            high: 0,
+            low: 0,
+            scale_out: None,
+            no_scale_in_until: SimTime::ZERO,
+        }))
     },
 };
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "metric",
-        unit: "",
-        default: "cpu",
-        meaning: "cpu or memory in per cent of requests, requests a second a replica, or concurrency a replica",
-    },
+    Parameter { name: "metric", unit: "", default: "cpu", meaning: METRIC_MEANING },
     Parameter { name: "target", unit: "", default: "70", meaning: "what the metric should be, above 0" },
     Parameter { name: "period", unit: "", default: "60s", meaning: "time between data points, above 0" },
     Parameter { name: "highPoints", unit: "", default: "3", meaning: "points above the target that raise the alarm" },
     Parameter { name: "lowPoints", unit: "", default: "15", meaning: "points below 0.9 of it that raise the other" },
     Parameter { name: "scaleOutCooldown", unit: "", default: "300s", meaning: "time after a scale-out" },
     Parameter { name: "scaleInCooldown", unit: "", default: "300s", meaning: "time after a scale-in" },
+    Parameter { name: "warmup", unit: "", default: "0s", meaning: "time until a new replica counts as any other" },
     Parameter { name: "disableScaleIn", unit: "", default: "false", meaning: "whether it only scales out" },
 ];
 
 /// Share of the target below which the second alarm counts.
 const LOW_SHARE: f64 = 0.9;
-
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-enum Metric {
-    Cpu,
-    Memory,
-    Requests,
-    Concurrency,
-}
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -78,6 +75,8 @@ struct Params {
     scale_out_cooldown: SimDuration,
     #[serde(deserialize_with = "parameters::duration")]
     scale_in_cooldown: SimDuration,
+    #[serde(deserialize_with = "parameters::duration")]
+    warmup: SimDuration,
     disable_scale_in: bool,
 }
 
@@ -91,6 +90,7 @@ impl Default for Params {
             low_points: 15,
             scale_out_cooldown: SimDuration(300_000_000_000),
             scale_in_cooldown: SimDuration(300_000_000_000),
+            warmup: SimDuration::ZERO,
             disable_scale_in: false,
         }
     }
@@ -100,33 +100,33 @@ impl Default for Params {
 #[derive(Clone, Debug)]
 struct TargetTracking {
     params: Params,
-    /// The fewest and the most replicas.
-    bounds: (i32, i32),
+    bounds: Setting<'static>,
     /// Points in a row above the target.
     high: u32,
     /// Points in a row below [`LOW_SHARE`] of it.
     low: u32,
     /// Replicas before the scale-out whose cooldown runs, and until when.
     scale_out: Option<(i32, SimTime)>,
-    scale_in_until: SimTime,
+    no_scale_in_until: SimTime,
 }
 
 impl HorizontalAutoscaler for TargetTracking {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
         let wanted = seen.replicas.wanted;
-        let bounded = self.setting().clamp(wanted);
+        let bounded = self.bounds.clamp(wanted);
         if bounded != wanted {
-            return Decision::replicas(bounded, "Current number of Replicas is outside of the bounds");
+            return Decision::replicas(bounded, "the number of replicas was out of bounds");
         }
-        let Some(value) = self.value(seen) else {
+        let Params { metric, target, warmup, .. } = self.params;
+        let Some(value) = metric.value(seen, warmup) else {
             (self.high, self.low) = (0, 0);
             return Decision::unknown("InsufficientData", "there is no data point of the metric");
         };
-        self.high = if value > self.params.target { self.high + 1 } else { 0 };
-        self.low = if value < LOW_SHARE * self.params.target { self.low + 1 } else { 0 };
-        let reading = Reading { name: self.name().to_owned(), current: value, target: self.params.target };
+        self.high = if value > target { self.high + 1 } else { 0 };
+        self.low = if value < LOW_SHARE * target { self.low + 1 } else { 0 };
+        let reading = Reading { name: metric.name().to_owned(), current: value, target };
         let (replicas, reason) = self.judge(value, wanted, seen.now);
-        Decision { metric: Some(reading), ..Decision::replicas(replicas, reason) }
+        decision(seen, replicas, reason, Some(reading))
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -134,73 +134,42 @@ impl HorizontalAutoscaler for TargetTracking {
     }
 
     fn reads(&self) -> Reads {
-        let is_usage = matches!(self.params.metric, Metric::Cpu | Metric::Memory);
-        Reads { pods: is_usage, traffic: !is_usage, ..Reads::default() }
+        self.params.metric.reads()
     }
 }
 
 impl TargetTracking {
-    fn setting(&self) -> Setting<'static> {
-        Setting { min_replicas: self.bounds.0, max_replicas: self.bounds.1, foresight: &[] }
-    }
-
-    fn name(&self) -> &'static str {
-        match self.params.metric {
-            Metric::Cpu => "cpu",
-            Metric::Memory => "memory",
-            Metric::Requests => "requests",
-            Metric::Concurrency => "concurrency",
-        }
-    }
-
-    /// The present data point.
-    fn value(&self, seen: &Observation<'_>) -> Option<f64> {
-        let per_replica = |sum: f64| Some(sum / f64::from(seen.replicas.ready.max(1)));
-        match self.params.metric {
-            Metric::Requests => seen.traffic.and_then(|traffic| per_replica(traffic.arrival_rate_per_s())),
-            Metric::Concurrency => seen.traffic.and_then(|traffic| per_replica(traffic.concurrency)),
-            Metric::Cpu => usage_pct(seen, |one| (one.cpu_milli, one.cpu_request_milli)),
-            Metric::Memory => usage_pct(seen, |one| (one.memory_bytes, one.memory_request_bytes)),
-        }
-    }
-
     /// How many replicas there should be, and why.
     fn judge(&mut self, value: f64, wanted: i32, now: SimTime) -> (i32, &'static str) {
-        let (setting, ratio) = (self.setting(), value / self.params.target);
         if self.high >= self.params.high_points {
-            let cooldown = self.scale_out.filter(|(_, until)| now < *until);
-            let base = cooldown.map_or(wanted, |(base, _)| base);
-            let replicas = setting.clamp_up(f64::from(base) * ratio);
-            if replicas <= wanted {
-                return (wanted, "the scale-out cooldown has not passed, and no larger scale-out is needed");
-            }
-            self.scale_out = Some((base, now.after(self.params.scale_out_cooldown)));
-            self.scale_in_until = SimTime::ZERO;
-            return (replicas, "the metric is above target");
+            return (self.scaled_out(value, wanted, now), "the metric was above its target");
         }
-        if self.low < self.params.low_points || self.params.disable_scale_in {
-            return (wanted, "no alarm");
+        let is_low = self.low >= self.params.low_points && !self.params.disable_scale_in;
+        if !is_low || now < self.no_scale_in_until {
+            return (wanted, "");
         }
-        if now < self.scale_in_until {
-            return (wanted, "the scale-in cooldown has not passed");
-        }
-        let fewest = if self.bounds.0 == 0 && value == 0.0 { 0 } else { 1 };
-        let replicas = setting.clamp_up(f64::from(wanted) * ratio).max(fewest).min(wanted);
+        let fewest = if self.bounds.min_replicas == 0 && value == 0.0 { 0 } else { 1 };
+        let wish = self.bounds.clamp_up(f64::from(wanted) * value / self.params.target);
+        let replicas = wish.max(fewest).min(wanted);
         if replicas < wanted {
-            self.scale_in_until = now.after(self.params.scale_in_cooldown);
+            self.no_scale_in_until = now.after(self.params.scale_in_cooldown);
         }
-        (replicas, "the metric is below target")
+        (replicas, "the metric was below nine tenths of its target")
     }
-}
 
-/// What sampled pods use, in per cent of what they request; none: nothing was sampled, or nothing requested.
-fn usage_pct(seen: &Observation<'_>, of: impl Fn(&super::ObservedContainer<'_>) -> (u64, Option<u64>)) -> Option<f64> {
-    let sampled = seen.pods.iter().filter(|pod| pod.sample.is_some() && !pod.is_terminating);
-    let (used, requested) = sampled.flat_map(|pod| seen.containers_of(pod)).fold((0u64, 0u64), |(used, sum), one| {
-        let (usage, request) = of(one);
-        (used.saturating_add(usage), sum.saturating_add(request.unwrap_or(0)))
-    });
-    (requested > 0).then(|| 100.0 * used as f64 / requested as f64)
+    /// As many as the alarm asks for; in a cooldown, if those are more than what was added already.
+    fn scaled_out(&mut self, value: f64, wanted: i32, now: SimTime) -> i32 {
+        let cooldown = self.scale_out.filter(|(_, until)| now < *until);
+        let base = cooldown.map_or(wanted, |(base, _)| base);
+        // From none a single one is the way up.
+        let replicas = self.bounds.clamp_up(f64::from(base.max(1)) * value / self.params.target);
+        if replicas <= wanted {
+            return wanted;
+        }
+        self.scale_out = Some((base, now.after(self.params.scale_out_cooldown)));
+        self.no_scale_in_until = now.after(self.params.warmup);
+        replicas
+    }
 }
 
 #[cfg(test)]

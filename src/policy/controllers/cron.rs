@@ -260,6 +260,9 @@ pub struct WallClock {
 }
 
 impl WallClock {
+    /// The clock of every run: instant 0 is Monday, 2026-01-05, midnight in UTC.
+    pub const RUN: WallClock = WallClock { start_unix_seconds: 1_767_571_200 };
+
     /// Seconds since 1970, rounded down.
     pub fn unix_seconds(self, time: SimTime) -> i64 {
         self.start_unix_seconds + (time.0 / 1_000_000_000) as i64
