@@ -217,7 +217,7 @@ impl RemainingBudgets {
             if count > 0 && *allowed < 1 {
                 return (false, false);
             }
-            at_once &= *allowed >= count as i64;
+            at_once &= count == 0 || *allowed >= count as i64;
         }
         (true, at_once)
     }

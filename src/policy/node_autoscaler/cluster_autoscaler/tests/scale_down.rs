@@ -13,10 +13,10 @@ use crate::policy::node_autoscaler::cluster_autoscaler::planner::{
 use crate::policy::node_autoscaler::cluster_autoscaler::quota::{Resources, Tracker};
 use crate::policy::node_autoscaler::cluster_autoscaler::removal::{MovedPod, Removable};
 use crate::policy::node_autoscaler::cluster_autoscaler::simple::{SimpleNode, SimplePod, SimpleSnapshot};
-use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{Fits, NodeKey, Rotation};
+use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{Fits, NodeKey, Rotation, Snapshot};
 use crate::units::{Bytes, MilliCpu};
 
-/// One group of at least one node; pod 9 may not move.
+/// One group of nodes; pods from 9 on may not move.
 struct World {
     budgets: Vec<Vec<usize>>,
     unready: Vec<NodeKey>,
@@ -29,7 +29,7 @@ impl Facts for World {
         None
     }
     fn part(&self, pods: &[PodId], _: &RemainingBudgets) -> Result<PodsToMove, (PodId, Blocking)> {
-        match pods.iter().find(|pod| pod.0 == 9) {
+        match pods.iter().find(|pod| pod.0 >= 9) {
             Some(pod) => Err((*pod, Blocking::NotReplicated)),
             None => Ok(PodsToMove { pods: pods.to_vec(), ..PodsToMove::default() }),
         }
@@ -94,9 +94,11 @@ impl Loop {
 
     fn turn(&mut self, minute: u64, allowed: &[i64]) -> (Vec<Removable>, Vec<Removable>) {
         let nodes: Vec<NodeKey> = (0..self.snapshot.node_count()).map(|node| self.snapshot.node_at(node)).collect();
+        let mut candidates = nodes.clone();
+        candidates.sort_by_key(|node| !self.snapshot.pods_on(*node).is_empty());
         let turn = Turn {
             destinations: &nodes,
-            candidates: &nodes,
+            candidates: &candidates,
             in_deletion: &BTreeSet::new(),
             recently_evicted: &[],
             now: at(minute),
@@ -118,16 +120,16 @@ fn keys(nodes: &[Removable]) -> Vec<u32> {
 
 #[test]
 fn a_node_goes_when_unneeded_for_longer_than_ten_minutes() {
-    // Two pods a node: the pods of nodes 0 and 1 find places on 2 and 3, those of 2 and 3 then no more.
+    // Two pods a node. The pod of node 0 goes to 1, both then to 3 and 2, which are full and stay.
     let mut turns = Loop::new(&[&[0], &[1], &[2], &[3], &[]]);
     assert_eq!(turns.turn(0, &[]), (vec![], vec![]));
-    assert_eq!(turns.unneeded(), [0, 1, 4]);
+    assert_eq!(turns.unneeded(), [4, 0, 1]);
     assert_eq!(turns.planner.unremovable()[&NodeKey(0)], Unremovable::NotUnneededLongEnough);
     assert_eq!(turns.planner.unremovable()[&NodeKey(2)], Unremovable::NoPlaceToMovePods);
     assert_eq!(turns.turn(10, &[]), (vec![], vec![]));
     let (empty, drain) = turns.turn(11, &[]);
     assert_eq!((keys(&empty), keys(&drain)), (vec![4], vec![0, 1]));
-    assert_eq!(drain[0].destinations[0].0, PodId(0));
+    assert_eq!(drain[0].destinations, [(PodId(0), NodeKey(2))], "where it ended in the turn before");
     assert!(turns.snapshot.node_count() == 5, "the snapshot is as it was");
 }
 
@@ -135,17 +137,15 @@ fn a_node_goes_when_unneeded_for_longer_than_ten_minutes() {
 fn the_least_size_and_unready_nodes_hold_back() {
     let mut turns = Loop::new(&[&[0], &[], &[]]);
     turns.world.min_size = 2;
-    turns.world.unready = vec![NodeKey(1)];
     turns.turn(0, &[]);
-    // The pod of node 0 finds a place on node 1, which then has none for both.
     let (empty, drain) = turns.turn(11, &[]);
-    assert_eq!((keys(&empty), keys(&drain)), (vec![2], vec![]));
-    assert_eq!(turns.planner.unremovable()[&NodeKey(0)], Unremovable::NodeGroupMinSizeReached);
+    assert_eq!((keys(&empty), keys(&drain)), (vec![1], vec![]));
+    assert_eq!(turns.planner.unremovable()[&NodeKey(2)], Unremovable::NodeGroupMinSizeReached);
     turns.world.min_size = 0;
     turns.world.unready = vec![NodeKey(2)];
-    assert_eq!(keys(&turns.turn(20, &[]).0), [] as [u32; 0]);
+    assert_eq!(keys(&turns.turn(20, &[]).0), [1]);
     assert_eq!(turns.planner.unremovable()[&NodeKey(2)], Unremovable::NotUnreadyLongEnough);
-    assert_eq!(keys(&turns.turn(21, &[]).0), [2], "unready for longer than twenty minutes");
+    assert_eq!(keys(&turns.turn(21, &[]).0), [1, 2], "unready for longer than twenty minutes");
 }
 
 #[test]
@@ -161,13 +161,13 @@ fn a_node_that_may_not_go_is_left_alone_for_five_minutes() {
 
 #[test]
 fn nodes_that_budgets_let_go_at_once_come_first() {
-    let mut turns = Loop::new(&[&[0, 1], &[2], &[3], &[], &[]]);
+    let mut turns = Loop::new(&[&[0, 1], &[2, 3], &[9], &[10], &[11], &[12]]);
     // Budget 0 covers both pods of node 0 and allows one disruption.
     turns.world.budgets = vec![vec![0], vec![0]];
     turns.turn(0, &[1]);
     let (_, drain) = turns.turn(11, &[1]);
-    assert!(drain.iter().any(|node| node.is_risky) && !drain[0].is_risky, "{drain:?}");
-    assert!(drain.is_sorted_by_key(|node| node.is_risky));
+    let risks: Vec<(u32, bool)> = drain.iter().map(|removable| (removable.node.0, removable.is_risky)).collect();
+    assert_eq!(risks, [(1, false), (0, true)]);
 }
 
 #[test]
