@@ -1,0 +1,6 @@
+//! Policies that buy and return nodes.
+//!
+//! What each decides is a function of what it is shown; the engine decides when it is asked, how long a machine takes and
+//! what it costs.
+
+pub mod cluster_autoscaler;
