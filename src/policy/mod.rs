@@ -10,6 +10,7 @@ pub mod balancer;
 pub mod controllers;
 pub mod disruption;
 pub mod kubelet;
+pub mod node_autoscaler;
 pub mod parameters;
 pub mod queue;
 pub mod scheduler;
