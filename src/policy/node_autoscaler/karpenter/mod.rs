@@ -4,8 +4,10 @@
 //! requirements on labels, taints, topology), not kube-scheduler's filters.
 
 pub mod batcher;
+pub mod disruption;
 pub mod go_sort;
 pub mod instance_type;
+pub mod lifecycle;
 pub mod node_pool;
 pub mod requirement;
 pub mod requirements;
