@@ -1,0 +1,74 @@
+// karpenter drives the real scheduler and consolidation of sigs.k8s.io/karpenter over random worlds and writes what they
+// decided, for wavetank's tests to replay.
+//
+//	go run . --seed 1 --scale 1 --out ../../tests/vectors/karpenter
+package main
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+)
+
+// Case is a world and all that was decided about it when it was asked several times: upstream leaves some things to chance.
+type Case struct {
+	World
+	Kind     string    `json:"kind"`
+	Outcomes []Outcome `json:"outcomes"`
+}
+
+const asked = 4
+
+func (d draw) schedule(kind string) Case {
+	c := Case{World: d.theWorld(kind), Kind: kind}
+	seen := map[string]bool{}
+	for range asked {
+		outcome := solve(c.World)
+		key := string(must(json.Marshal(outcome)))
+		if !seen[key] {
+			seen[key] = true
+			c.Outcomes = append(c.Outcomes, outcome)
+		}
+	}
+	return c
+}
+
+func main() {
+	seed := flag.Int64("seed", 1, "seed of the random worlds")
+	scale := flag.Float64("scale", 1, "how many times the usual number of cases")
+	out := flag.String("out", "../../tests/vectors/karpenter", "directory to write to")
+	flag.Parse()
+	check(os.MkdirAll(*out, 0o755))
+	number := func(base int) int { return max(1, int(float64(base)**scale)) }
+	drawCatalogs(*seed)
+	write(*out, "catalogs", *seed, catalogs, func(_ draw, at int) any { return theCatalogs[at] })
+	write(*out, "requirements", *seed, number(2000), func(d draw, _ int) any { return d.pair() })
+	write(*out, "sets", *seed, number(2000), func(d draw, _ int) any { return d.sets() })
+	write(*out, "prices", *seed, number(1000), func(d draw, _ int) any { return d.prices() })
+	write(*out, "costs", *seed, number(1000), func(d draw, _ int) any { return d.cost() })
+	write(*out, "budgets", *seed, number(1000), func(d draw, _ int) any { return d.budgets() })
+	kinds := []string{"plain", "topology", "mixed", "topology", "plain", "reserved", "many"}
+	write(*out, "schedule", *seed, number(1050), func(d draw, at int) any { return d.schedule(kinds[at%len(kinds)]) })
+	write(*out, "consolidation", *seed, number(1000), func(d draw, _ int) any {
+		c := d.consolidation()
+		c.record()
+		return c
+	})
+}
+
+// write makes cases, each from a generator of its own, and writes them as lines of JSON.
+func write(out, name string, seed int64, cases int, make func(draw, int) any) {
+	file := must(os.Create(filepath.Join(out, name+".jsonl.gz")))
+	zip := must(gzip.NewWriterLevel(file, gzip.BestCompression))
+	encoder := json.NewEncoder(zip)
+	for at := range cases {
+		check(encoder.Encode(make(draw{rand.New(rand.NewSource(seed*1_000_003 + int64(at)))}, at)))
+	}
+	check(zip.Close())
+	check(file.Close())
+	fmt.Println(name, cases)
+}

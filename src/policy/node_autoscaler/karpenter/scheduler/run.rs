@@ -1,0 +1,444 @@
+//! One pass: the queue of pods, and the search for each one's place.
+//!
+//! Source: `Solve`, `add` and `addTo...` of `scheduler.go`, and `queue.go`.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
+use super::super::resources::{ResourceKind, ResourceList};
+use super::claims::{Addition, Claim};
+use super::existing::{asked_shape, ports_conflict};
+use super::memo::{Shape, Undefined};
+use super::reservations::{Reservable, Reservations};
+use super::topology::{Place, Sources, Topology};
+use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, counted_capacity, is_of_pool};
+
+/// One pass over a batch.
+pub(super) struct Run<'s, 'e, 'b> {
+    scheduler: &'s mut Scheduler<'e>,
+    batch: &'b Batch,
+    topology: Topology,
+    claims: Vec<Claim>,
+    order: ClaimOrder,
+    limits_left: Vec<Option<ResourceList>>,
+    reservations: Reservations,
+    /// By variant: nodes, by place in their order, that are no longer fit since pods of this batch are there.
+    filled: BTreeMap<usize, Vec<u64>>,
+    /// By variant and claim: whether it is too small for ever.
+    outgrown: BTreeMap<usize, Vec<bool>>,
+    hidden: Vec<u64>,
+    existing: BTreeMap<usize, Vec<usize>>,
+}
+
+/// New nodes in the order in which they are tried: by number of pods, as Go's sort leaves them.
+#[derive(Debug, Default)]
+struct ClaimOrder {
+    order: Vec<usize>,
+    /// The place whose node got a pod since the last sort; the last place for a node that is new.
+    changed: Option<usize>,
+}
+
+impl ClaimOrder {
+    /// Sorts again. One change in a long list is mended as Go would mend it; anything else is sorted in full.
+    fn sort(&mut self, claims: &[Claim]) {
+        let Some(at) = self.changed.take() else { return };
+        let pods = |claim: &usize| claims[*claim].pods.len();
+        let is_less = |one: &usize, other: &usize| pods(one) < pods(other);
+        let length = self.order.len();
+        let mends = length <= INSERTION_MAX || (length >= NINTHER_MIN && sample_is_sorted(&mut self.order, is_less));
+        if !mends {
+            sort_as_go(&mut self.order, is_less);
+            return;
+        }
+        let count = pods(&self.order[at]);
+        let before = self.order[..at].partition_point(|claim| pods(claim) <= count);
+        let after = at + 1 + self.order[at + 1..].partition_point(|claim| pods(claim) < count);
+        if before < at {
+            self.order[before..=at].rotate_right(1);
+        } else {
+            self.order[at..after].rotate_left(1);
+        }
+    }
+}
+
+fn set(bits: &mut Vec<u64>, at: usize) {
+    if bits.len() <= at / 64 {
+        bits.resize(at / 64 + 1, 0);
+    }
+    bits[at / 64] |= 1 << (at % 64);
+}
+
+/// The name that a new node has until it has one.
+fn placeholder(number: usize) -> String {
+    format!("hostname-placeholder-{number:04}")
+}
+
+impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
+    pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch) -> Run<'s, 'e, 'b> {
+        let mut hidden = Vec::new();
+        let mut limits_left = scheduler.limits_left.clone();
+        for node in &batch.without {
+            let Some(place) = scheduler.existing.place[*node] else { continue };
+            set(&mut hidden, place);
+            let state = &scheduler.nodes[*node];
+            let pools = scheduler.environment.pools.iter().map(|(pool, _)| pool);
+            for (left, _) in limits_left.iter_mut().zip(pools).filter(|(_, pool)| is_of_pool(state, pool)) {
+                *left = left.as_ref().map(|left| give_back(left, &counted_capacity(state)));
+            }
+        }
+        let reservations = Reservations::new(scheduler.environment);
+        let mut run = Run {
+            scheduler,
+            batch,
+            topology: Topology::default(),
+            claims: Vec::new(),
+            order: ClaimOrder::default(),
+            limits_left,
+            reservations,
+            filled: BTreeMap::new(),
+            outgrown: BTreeMap::new(),
+            hidden,
+            existing: BTreeMap::new(),
+        };
+        run.start_topology();
+        run
+    }
+
+    fn start_topology(&mut self) {
+        let classes: Vec<usize> = self.batch.pods.iter().map(|pod| pod.class).collect();
+        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let firsts: Vec<usize> = classes.iter().map(|class| variants.of_class(environment, *class, memo)).collect();
+        let mut topology = with_sources(self.scheduler, |sources| Topology::new(self.batch, sources));
+        with_sources(self.scheduler, |sources| firsts.iter().for_each(|variant| topology.update(*variant, sources)));
+        self.topology = topology;
+    }
+
+    pub(super) fn solve(mut self) -> Results {
+        let mut queue = self.queue();
+        let mut last_length: Vec<usize> = vec![0; self.batch.pods.len()];
+        let mut failed: BTreeMap<usize, Failure> = BTreeMap::new();
+        while let Some(pod) = queue.pop_front() {
+            // Back at a pod that was put back when the queue was as long: a whole round brought nothing.
+            if last_length[pod] == queue.len() + 1 {
+                break;
+            }
+            match self.try_pod(pod) {
+                Ok(()) => {
+                    failed.remove(&pod);
+                }
+                Err(failure) => {
+                    failed.insert(pod, failure);
+                    queue.push_back(pod);
+                    last_length[pod] = queue.len();
+                }
+            }
+        }
+        self.finish(failed)
+    }
+
+    /// The pods by CPU, then memory, the largest first; then by age and id.
+    fn queue(&mut self) -> VecDeque<usize> {
+        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let key = |at: &usize| {
+            let pod = &self.batch.pods[*at];
+            let variant = variants.of_class(environment, pod.class, memo);
+            let requests = &variants.get(variant).requests;
+            let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
+            (Reverse(largest), pod.created_s, pod.uid)
+        };
+        let mut order: Vec<usize> = (0..self.batch.pods.len()).collect();
+        order.sort_by_cached_key(key);
+        order.into()
+    }
+
+    /// Tries a pod, with one preference less each time.
+    fn try_pod(&mut self, pod: usize) -> Result<(), Failure> {
+        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let mut variant = variants.of_class(environment, self.batch.pods[pod].class, memo);
+        loop {
+            let failure = match self.add(pod, variant) {
+                Ok(()) => return Ok(()),
+                Err(Failure::Reserved) => return Err(Failure::Reserved),
+                Err(failure) => failure,
+            };
+            let Scheduler { variants, memo, .. } = &mut *self.scheduler;
+            let Some(relaxed) = variants.relaxed(variant, memo) else { return Err(failure) };
+            let topology = &mut self.topology;
+            with_sources(self.scheduler, |sources| topology.update(relaxed, sources));
+            variant = relaxed;
+        }
+    }
+
+    fn add(&mut self, pod: usize, variant: usize) -> Result<(), Failure> {
+        if self.add_to_existing(pod, variant) {
+            return Ok(());
+        }
+        self.order.sort(&self.claims);
+        if self.add_to_claim(pod, variant) {
+            return Ok(());
+        }
+        self.add_to_new(pod, variant)
+    }
+
+    fn add_to_existing(&mut self, pod: usize, variant: usize) -> bool {
+        let nodes = self.scheduler.existing.order.len();
+        let stays_off = self.stays_off_recent_nodes(pod);
+        let mut at = 0;
+        while at < nodes {
+            let word = at / 64;
+            let unfit = &self.scheduler.variants.get(variant).unfit;
+            let filled = self.filled.get(&variant);
+            let word_of = |bits: Option<&Vec<u64>>| bits.and_then(|bits| bits.get(word)).copied().unwrap_or(0);
+            let closed = word_of(Some(unfit)) | word_of(filled) | word_of(Some(&self.hidden));
+            let open = !closed & (u64::MAX << (at % 64));
+            if open == 0 {
+                at = (word + 1) * 64;
+                continue;
+            }
+            at = word * 64 + open.trailing_zeros() as usize;
+            if at >= nodes {
+                return false;
+            }
+            let node = self.scheduler.existing.order[at];
+            let is_off = stays_off && self.scheduler.nodes[node].is_under_consolidate_after;
+            if !is_off && let Some(shape) = self.fits_node(at, node, variant) {
+                self.put_on_node(pod, node, variant, shape);
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// Whether a pod must not go to nodes that just got or lost one: it moves, and not because its node goes.
+    fn stays_off_recent_nodes(&self, pod: usize) -> bool {
+        let node = self.batch.pods[pod].node;
+        self.batch.enforces_consolidate_after && node.is_some_and(|node| !self.scheduler.nodes[node].is_deleting)
+    }
+
+    /// What a pod makes of a node, if it fits.
+    fn fits_node(&mut self, at: usize, node: usize, number: usize) -> Option<Shape> {
+        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
+        let variant = variants.get(number);
+        if existing.is_unfit(node, variant, memo) {
+            if existing.is_changed(node) {
+                set(self.filled.entry(number).or_default(), at);
+            } else {
+                set(&mut variants.get_mut(number).unfit, at);
+            }
+            return None;
+        }
+        let room = existing.room(node);
+        if ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
+            return None;
+        }
+        let hostname = nodes[node].hostname();
+        let shape = asked_shape((room.shape, hostname), variant, Undefined::Never, memo)?;
+        if self.topology.is_empty() {
+            return memo.narrow(shape, Vec::new(), Undefined::Never);
+        }
+        let host = (domains.host_of(node), hostname);
+        if !self.topology.allows_host((number, variant), host, environment, &names(domains.hosts())) {
+            return None;
+        }
+        let additions = self.topology.additions((number, variant), shape, environment, memo)?;
+        memo.narrow(shape, additions, Undefined::Never)
+    }
+
+    fn put_on_node(&mut self, pod: usize, node: usize, number: usize, shape: Shape) {
+        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
+        let variant = variants.get(number);
+        existing.put(node, variant, shape);
+        let hostname = nodes[node].hostname();
+        let place = Place { shape, taints: existing.taints(node), host: domains.host_of(node), hostname };
+        self.topology.record((number, variant), place, environment, memo);
+        self.existing.entry(node).or_default().push(pod);
+    }
+
+    fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
+        let mut tried = BTreeMap::new();
+        for place in 0..self.order.order.len() {
+            let at = self.order.order[place];
+            if self.outgrown.get(&variant).is_some_and(|outgrown| outgrown.get(at).is_some_and(|is| *is)) {
+                continue;
+            }
+            if let Some((addition, places)) = self.fits_claim(at, variant, &mut tried) {
+                self.put_on_claim(pod, at, variant, addition, places);
+                self.order.changed = Some(place);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// What a pod makes of a new node, and of its reservations, if it fits. `tried` keeps what was found out about shapes
+    /// while this pod is tried.
+    fn fits_claim(
+        &mut self,
+        at: usize,
+        number: usize,
+        tried: &mut BTreeMap<Shape, Option<Shape>>,
+    ) -> Option<(Addition, Reservable)> {
+        let Scheduler { memo, variants, templates, .. } = &mut *self.scheduler;
+        let (claim, variant) = (&self.claims[at], variants.get(number));
+        let taints = templates[claim.template].taints;
+        if claim.is_too_small(&variant.requests) || !memo.tolerates(taints, variant.tolerations) {
+            let outgrown = self.outgrown.entry(number).or_default();
+            outgrown.resize(outgrown.len().max(at + 1), false);
+            outgrown[at] = true;
+            return None;
+        }
+        self.claim_with(at, number, false, tried).ok()
+    }
+
+    /// What a pod makes of a new node that is not too small at first sight.
+    fn claim_with(
+        &mut self,
+        at: usize,
+        number: usize,
+        relaxes: bool,
+        tried: &mut BTreeMap<Shape, Option<Shape>>,
+    ) -> Result<(Addition, Reservable), Failure> {
+        let no = Failure::NoCapacity;
+        let Scheduler { environment, memo, variants, templates, domains, options, .. } = &mut *self.scheduler;
+        let (claim, variant) = (&self.claims[at], variants.get(number));
+        let template = &mut templates[claim.template];
+        let names = names(domains.hosts());
+        let host = (claim.host, claim.hostname.as_str());
+        if !self.topology.is_empty() && !self.topology.allows_host((number, variant), host, environment, &names) {
+            return Err(no);
+        }
+        let known = if variant.hostname.is_none() { tried.get(&claim.shape).copied() } else { None };
+        let shape = match known {
+            Some(shape) => shape,
+            None => {
+                let asked = asked_shape((claim.shape, &claim.hostname), variant, Undefined::WellKnown, memo);
+                let topology = &mut self.topology;
+                let shape = asked.and_then(|shape| {
+                    let additions = topology.additions((number, variant), shape, environment, memo)?;
+                    memo.narrow(shape, additions, Undefined::WellKnown)
+                });
+                tried.insert(claim.shape, shape);
+                shape
+            }
+        };
+        let shape = shape.ok_or(no)?;
+        let addition = claim.with(variant, shape, relaxes, template, (environment, memo)).ok_or(no)?;
+        if self.reservations.is_empty() {
+            return Ok((addition, Reservable::These(Default::default())));
+        }
+        let types = &environment.pools[template.pool].1;
+        let of_claim = addition.types().iter().map(|at| &types[*at]);
+        let label = (memo.well_known(), environment.reservation_label.as_str());
+        let wanted = memo.requirements(addition.shape());
+        match self.reservations.reservable(claim.host, of_claim, wanted, label, options.reserved) {
+            Reservable::Wait => Err(Failure::Reserved),
+            Reservable::Nothing => Err(no),
+            places => Ok((addition, places)),
+        }
+    }
+
+    fn put_on_claim(&mut self, pod: usize, at: usize, number: usize, addition: Addition, places: Reservable) {
+        let Scheduler { environment, memo, variants, templates, .. } = &mut *self.scheduler;
+        let (claim, variant) = (&mut self.claims[at], variants.get(number));
+        claim.add(pod, variant, addition);
+        let taints = templates[claim.template].taints;
+        let place = Place { shape: claim.shape, taints, host: claim.host, hostname: &claim.hostname };
+        self.topology.record((number, variant), place, environment, memo);
+        if let Reservable::These(places) = places
+            && !self.reservations.is_empty()
+        {
+            self.reservations.hold(claim.host, places);
+        }
+    }
+
+    fn add_to_new(&mut self, pod: usize, variant: usize) -> Result<(), Failure> {
+        for template in 0..self.scheduler.templates.len() {
+            let Some(types) = self.types_within_limits(template) else { continue };
+            let of = &self.scheduler.templates[template];
+            let tolerations = self.scheduler.variants.get(variant).tolerations;
+            if !self.scheduler.memo.tolerates(of.taints, tolerations) {
+                continue;
+            }
+            let at = self.claims.len();
+            let claim = Claim::new(template, of, types, self.scheduler.domains.hosts().len() + at, placeholder(at + 1));
+            if claim.is_too_small(&self.scheduler.variants.get(variant).requests) {
+                continue;
+            }
+            self.claims.push(claim);
+            let relaxes = self.scheduler.options.min_values == MinValuesPolicy::BestEffort;
+            match self.claim_with(at, variant, relaxes, &mut BTreeMap::new()) {
+                Ok((addition, places)) => {
+                    self.put_on_claim(pod, at, variant, addition, places);
+                    self.order.order.push(at);
+                    self.order.changed = Some(at);
+                    self.charge(at);
+                    return Ok(());
+                }
+                Err(failure) => {
+                    self.claims.pop();
+                    // A pool of less weight must not take a pod that waits for a reservation.
+                    if failure == Failure::Reserved {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+        Err(Failure::NoCapacity)
+    }
+
+    /// The types of a template that its pool's limits allow; none: it has no room for another node.
+    fn types_within_limits(&self, template: usize) -> Option<Vec<usize>> {
+        let template = &self.scheduler.templates[template];
+        let Some(left) = &self.limits_left[template.pool] else { return Some(template.types.clone()) };
+        if left.get(ResourceKind::Nodes) == Some(0) {
+            return None;
+        }
+        let all = &self.scheduler.environment.pools[template.pool].1;
+        let is_within = |at: &usize| left.iter().all(|(kind, left)| all[*at].capacity.amount(kind) <= left);
+        let types: Vec<usize> = template.types.iter().copied().filter(is_within).collect();
+        (!types.is_empty()).then_some(types)
+    }
+
+    /// Takes the most that a new node can be from its pool's limits.
+    fn charge(&mut self, at: usize) {
+        let claim = &self.claims[at];
+        let pool = self.scheduler.templates[claim.template].pool;
+        let Some(left) = &mut self.limits_left[pool] else { return };
+        let mut most = ResourceList::default();
+        for of in &claim.types {
+            most.raise_to(&self.scheduler.environment.pools[pool].1[*of].capacity);
+        }
+        *left = left.less(&most);
+    }
+
+    fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {
+        let Run { scheduler, claims, order, reservations, existing, .. } = self;
+        scheduler.existing.restore();
+        let label = &scheduler.environment.reservation_label;
+        let mut claims: Vec<Option<Claim>> = claims.into_iter().map(Some).collect();
+        let in_order = order.order.iter().filter_map(|at| claims[*at].take());
+        let new_nodes = in_order.map(|claim| {
+            let held = reservations.held(claim.host).map(str::to_owned).collect();
+            let template = &scheduler.templates[claim.template];
+            claim.finish(template, &scheduler.memo, label, held)
+        });
+        Results { new_nodes: new_nodes.collect(), existing, failed }
+    }
+}
+
+/// What limits leave once a node is taken to be gone; kinds without a limit stay without.
+fn give_back(left: &ResourceList, capacity: &ResourceList) -> ResourceList {
+    left.iter().map(|(kind, amount)| (kind, amount + capacity.amount(kind))).collect()
+}
+
+/// Host names by number: those of nodes that are there, then those of new nodes.
+fn names(hosts: &[String]) -> impl Fn(usize) -> String {
+    |host| hosts.get(host).cloned().unwrap_or_else(|| placeholder(host - hosts.len() + 1))
+}
+
+fn with_sources<T>(scheduler: &mut Scheduler<'_>, with: impl FnOnce(&mut Sources<'_, '_>) -> T) -> T {
+    let Scheduler { environment, nodes, domains, memo, variants, .. } = scheduler;
+    with(&mut Sources { environment, nodes, universe: domains, memo, variants })
+}

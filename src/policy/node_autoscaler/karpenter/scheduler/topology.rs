@@ -1,0 +1,481 @@
+//! All rules of the pods of a batch, and of the pods that are there against those of the batch.
+//!
+//! Source: `topology.go` and `topologydomaingroup.go`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::requirement::{Operator, Requirement};
+use super::super::requirements::Requirements;
+use super::memo::{Additions, Memo, Shape, TaintSet};
+use super::topology_group::{Filter, Group, Identity, Kind, Rule};
+use super::variants::{Variant, Variants};
+use super::{Batch, Environment, NodeState, PreferencePolicy};
+use crate::model::pod_spec::{
+    LabelRequirement, PodAffinityTerm, SelectorOperator, TopologySpreadConstraint, WhenUnsatisfiable,
+};
+use crate::model::{PodClass, Taint};
+use crate::policy::scheduler::kube::labels::selects;
+use crate::world::constraints::tolerates;
+
+/// The domains that pools can provide and nodes have, and which pods are where.
+#[derive(Debug)]
+pub(super) struct Universe {
+    /// Domains by label, each with the sets of taints of the pools that provide it.
+    of_pools: BTreeMap<String, BTreeMap<String, Vec<Vec<Taint>>>>,
+    /// Nodes by class of the pods on them, with how many.
+    nodes_of: Vec<Vec<(usize, u32)>>,
+    /// Nodes by label and value; filled as labels are asked for.
+    nodes_with: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    /// Host names by number; the first are those of the nodes.
+    hosts: Vec<String>,
+    host_of: Vec<usize>,
+    /// Classes of pods that are there and keep others away.
+    repelling: Vec<usize>,
+    shapes: Vec<Option<(Shape, TaintSet)>>,
+}
+
+impl Universe {
+    pub(super) fn new(environment: &Environment, nodes: &[NodeState]) -> Universe {
+        let mut nodes_of = vec![Vec::new(); environment.classes.len()];
+        for (node, state) in nodes.iter().enumerate() {
+            for (class, count) in &state.pods {
+                nodes_of[*class].push((node, *count));
+            }
+        }
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut hosts = Vec::new();
+        let mut host_of = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let number = *numbers.entry(node.hostname()).or_insert_with(|| {
+                hosts.push(node.hostname().to_owned());
+                hosts.len() - 1
+            });
+            host_of.push(number);
+        }
+        let repels = |class: &usize| {
+            !nodes_of[*class].is_empty() && !environment.classes[*class].spec.pod_anti_affinity.required.is_empty()
+        };
+        let repelling = (0..environment.classes.len()).filter(repels).collect();
+        let (of_pools, shapes) = (domains_of_pools(environment), vec![None; nodes.len()]);
+        Universe { of_pools, nodes_of, nodes_with: BTreeMap::new(), hosts, host_of, repelling, shapes }
+    }
+
+    pub(super) fn host_of(&self, node: usize) -> usize {
+        self.host_of[node]
+    }
+
+    /// The host names of nodes that are there.
+    pub(super) fn hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    fn nodes_with(&mut self, nodes: &[NodeState], key: &str) -> &BTreeMap<String, Vec<usize>> {
+        self.nodes_with.entry(key.to_owned()).or_insert_with(|| {
+            let mut with: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+            for (node, state) in nodes.iter().enumerate() {
+                if let Some(value) = state.label(key) {
+                    with.entry(value.to_owned()).or_default().push(node);
+                }
+            }
+            with
+        })
+    }
+
+    fn shape(&mut self, node: usize, state: &NodeState, memo: &mut Memo) -> (Shape, TaintSet) {
+        *self.shapes[node].get_or_insert_with(|| {
+            (memo.shape(Requirements::of_labels(&state.labels)), memo.taint_set(&state.taints))
+        })
+    }
+}
+
+/// The domains of every label that pools and their types provide (`buildDomainGroups`).
+fn domains_of_pools(environment: &Environment) -> BTreeMap<String, BTreeMap<String, Vec<Vec<Taint>>>> {
+    let mut domains: BTreeMap<String, BTreeMap<String, Vec<Vec<Taint>>>> = BTreeMap::new();
+    let mut insert = |key: &str, domain: &str, taints: &Vec<Taint>| {
+        let sets = domains.entry(key.to_owned()).or_default().entry(domain.to_owned()).or_default();
+        if taints.is_empty() {
+            *sets = vec![Vec::new()];
+        } else if sets.first().is_none_or(|first| !first.is_empty()) && !sets.contains(taints) {
+            sets.push(taints.clone());
+        }
+    };
+    for (pool, types) in environment.pools.iter().filter(|(_, types)| !types.is_empty()) {
+        let mut of_pool = pool.requirements();
+        of_pool.add_all(&Requirements::of_labels(&pool.template.labels));
+        for instance_type in types {
+            let mut both = of_pool.clone();
+            both.add_all(&instance_type.requirements);
+            for (key, requirement) in both.iter() {
+                requirement.values().for_each(|domain| insert(key, domain, &pool.template.taints));
+            }
+        }
+        for (key, requirement) in of_pool.iter().filter(|(_, it)| it.operator() == Operator::In) {
+            requirement.values().for_each(|domain| insert(key, domain, &pool.template.taints));
+        }
+    }
+    domains
+}
+
+/// What rules are made from and counted against.
+pub(super) struct Sources<'r, 'e> {
+    pub(super) environment: &'e Environment,
+    pub(super) nodes: &'e [NodeState],
+    pub(super) universe: &'r mut Universe,
+    pub(super) memo: &'r mut Memo,
+    pub(super) variants: &'r Variants,
+}
+
+/// A place that a pod is tried at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) shape: Shape,
+    pub(super) taints: TaintSet,
+    pub(super) host: usize,
+    pub(super) hostname: &'a str,
+}
+
+/// The rules of a batch, with pods counted as they are placed.
+#[derive(Debug, Default)]
+pub(super) struct Topology {
+    groups: Vec<Group>,
+    by_identity: BTreeMap<Identity, usize>,
+    inverse: Vec<Group>,
+    inverse_by_identity: BTreeMap<Identity, usize>,
+    /// By variant: its rules, and those by which it keeps others away.
+    owned: BTreeMap<usize, (Vec<usize>, Vec<usize>)>,
+    /// Pods of the batch that are not counted where they are, by node and class.
+    moving: BTreeMap<(usize, usize), u32>,
+    without: BTreeSet<usize>,
+}
+
+impl Topology {
+    pub(super) fn new(batch: &Batch, sources: &mut Sources<'_, '_>) -> Topology {
+        let mut topology = Topology { without: batch.without.iter().copied().collect(), ..Topology::default() };
+        for pod in &batch.pods {
+            if let Some(node) = pod.node {
+                *topology.moving.entry((node, pod.class)).or_default() += 1;
+            }
+        }
+        for class in sources.universe.repelling.clone() {
+            topology.repel(class, sources);
+        }
+        topology
+    }
+
+    /// Whether no rule is about any pod so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.inverse.is_empty()
+    }
+
+    /// Counts the pods of a class that keep others away where they are.
+    fn repel(&mut self, class: usize, sources: &mut Sources<'_, '_>) {
+        let there: Vec<(usize, i32)> = sources.universe.nodes_of[class]
+            .iter()
+            .map(|(node, count)| (*node, self.counted(*node, class, *count)))
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        if there.is_empty() {
+            return;
+        }
+        let pod = &sources.environment.classes[class];
+        for at in self.inverse_groups(pod, sources) {
+            for (node, count) in &there {
+                record_node(&mut self.inverse[at], *node, *count, sources);
+            }
+        }
+    }
+
+    fn counted(&self, node: usize, class: usize, count: u32) -> i32 {
+        let moving = self.moving.get(&(node, class)).copied().unwrap_or(0);
+        count.saturating_sub(moving) as i32
+    }
+
+    /// Sees to the rules of a kind of pod (`Update`): those that are new are counted over the pods that are there.
+    pub(super) fn update(&mut self, variant: usize, sources: &mut Sources<'_, '_>) {
+        if self.owned.contains_key(&variant) {
+            return;
+        }
+        let policy = sources.variants.policy();
+        let pod = &sources.variants.get(variant).pod;
+        let anti = &pod.spec.pod_anti_affinity;
+        let respects = policy == PreferencePolicy::Respect;
+        let repels = !anti.required.is_empty() || (respects && !anti.preferred.is_empty());
+        let inverse = if repels { self.inverse_groups(pod, sources) } else { Vec::new() };
+        let mut owned = Vec::new();
+        for rule in rules(pod, policy, sources) {
+            let identity = rule.identity(pod, sources.memo);
+            let at = match self.by_identity.get(&identity) {
+                Some(at) => *at,
+                None => {
+                    let group = self.count(rule, pod, sources);
+                    self.groups.push(group);
+                    self.by_identity.insert(identity, self.groups.len() - 1);
+                    self.groups.len() - 1
+                }
+            };
+            if !owned.contains(&at) {
+                owned.push(at);
+            }
+        }
+        self.owned.insert(variant, (owned, inverse));
+    }
+
+    fn inverse_groups(&mut self, pod: &PodClass, sources: &mut Sources<'_, '_>) -> Vec<usize> {
+        let mut groups = Vec::new();
+        for term in &pod.spec.pod_anti_affinity.required {
+            let rule = affinity_rule(Kind::AntiAffinity, term, pod, sources.environment);
+            let identity = rule.identity(pod, sources.memo);
+            let next = self.inverse.len();
+            let at = *self.inverse_by_identity.entry(identity).or_insert(next);
+            if at == next {
+                let domains = domains_for(&rule, pod, sources.universe);
+                self.inverse.push(Group::new(rule, domains));
+            }
+            if !groups.contains(&at) {
+                groups.push(at);
+            }
+        }
+        groups
+    }
+
+    /// A new group with the pods that are there (`countDomains`).
+    fn count(&self, rule: Rule, pod: &PodClass, sources: &mut Sources<'_, '_>) -> Group {
+        let domains = domains_for(&rule, pod, sources.universe);
+        let mut group = Group::new(rule, domains);
+        self.register_nodes(&mut group, sources);
+        // Pods are listed by the plain selector: one that is missing lists all of the namespaces.
+        let lists_all = group.rule.selector.is_none();
+        for class in 0..sources.environment.classes.len() {
+            if sources.universe.nodes_of[class].is_empty() {
+                continue;
+            }
+            let of_class = &sources.environment.classes[class];
+            let is_listed = group.selects(class, of_class)
+                || (lists_all && group.rule.namespaces.contains(&of_class.spec.namespace));
+            if !is_listed {
+                continue;
+            }
+            for (node, count) in sources.universe.nodes_of[class].clone() {
+                let count = self.counted(node, class, count);
+                let state = &sources.nodes[node];
+                let (shape, taints) = sources.universe.shape(node, state, sources.memo);
+                if count > 0 && group.rule.counts(shape, state.hostname(), taints, sources.memo) {
+                    record_node(&mut group, node, count, sources);
+                }
+            }
+        }
+        group
+    }
+
+    /// Nodes that count bring their domains, even without pods. Of host names it does not matter which are known.
+    fn register_nodes(&self, group: &mut Group, sources: &mut Sources<'_, '_>) {
+        if group.rule.is_about_hosts() {
+            return;
+        }
+        let with = sources.universe.nodes_with(sources.nodes, &group.rule.key).clone();
+        for (domain, of_domain) in with {
+            let counts = |node: &usize| {
+                let state = &sources.nodes[*node];
+                let takes_part = state.has_node && !state.is_deleting && !self.without.contains(node);
+                takes_part && {
+                    let (shape, taints) = sources.universe.shape(*node, state, sources.memo);
+                    group.rule.counts(shape, state.hostname(), taints, sources.memo)
+                }
+            };
+            if of_domain.iter().any(counts) {
+                group.register(&domain);
+            }
+        }
+    }
+
+    /// What the rules, but for those about host names, make of a node of a shape for a pod (`AddRequirements`); none: it may
+    /// not go there.
+    pub(super) fn additions(
+        &mut self,
+        (number, variant): (usize, &Variant),
+        shape: Shape,
+        environment: &Environment,
+        memo: &Memo,
+    ) -> Option<Additions> {
+        let class = &environment.classes[variant.class];
+        let mut additions = Additions::new();
+        let owned = self.owned.get(&number).map_or(&[][..], |(owned, _)| owned);
+        let owned = owned.iter().map(|at| (false, *at));
+        let inverse = (0..self.inverse.len()).map(|at| (true, at));
+        for (is_inverse, at) in owned.chain(inverse) {
+            let group = if is_inverse { &mut self.inverse[at] } else { &mut self.groups[at] };
+            let is_selected = group.selects(variant.class, class);
+            if group.rule.is_about_hosts() || (is_inverse && !is_selected) {
+                continue;
+            }
+            let of_pod = variant.strict.get(&group.rule.key);
+            let of_node = memo.requirements(shape).get(&group.rule.key);
+            let domains = group.next_domains(is_selected, of_pod, of_node)?;
+            additions.push((group.rule.key.clone(), domains));
+        }
+        Some(additions)
+    }
+
+    /// Whether the rules about host names let a pod go to a host.
+    pub(super) fn allows_host(
+        &mut self,
+        (number, variant): (usize, &Variant),
+        host: (usize, &str),
+        environment: &Environment,
+        names: &dyn Fn(usize) -> String,
+    ) -> bool {
+        let class = &environment.classes[variant.class];
+        let of_pod = variant.strict.get(crate::model::cluster::HOSTNAME_LABEL);
+        let owned = self.owned.get(&number).map_or(&[][..], |(owned, _)| owned);
+        for at in owned {
+            let group = &mut self.groups[*at];
+            if group.rule.is_about_hosts() {
+                let is_selected = group.selects(variant.class, class);
+                if !group.allows_host(host, is_selected, of_pod, names) {
+                    return false;
+                }
+            }
+        }
+        self.inverse.iter_mut().all(|group| {
+            !group.rule.is_about_hosts()
+                || !group.selects(variant.class, class)
+                || group.allows_host(host, true, of_pod, names)
+        })
+    }
+
+    /// A pod was put at a place, whose shape is the one that it has made of it (`Record`).
+    pub(super) fn record(
+        &mut self,
+        (number, variant): (usize, &Variant),
+        place: Place<'_>,
+        environment: &Environment,
+        memo: &mut Memo,
+    ) {
+        let class = &environment.classes[variant.class];
+        for group in &mut self.groups {
+            if !group.selects(variant.class, class) || !group.rule.counts(place.shape, place.hostname, place.taints, memo)
+            {
+                continue;
+            }
+            if group.rule.is_about_hosts() {
+                group.record_host(place.host, 1);
+            } else if let Some(domains) = memo.requirements(place.shape).get(&group.rule.key) {
+                let is_anti = group.rule.kind == Kind::AntiAffinity;
+                record_domains(group, domains, is_anti);
+            }
+        }
+        for at in self.owned.get(&number).map_or(&[][..], |(_, inverse)| inverse) {
+            let group = &mut self.inverse[*at];
+            if group.rule.is_about_hosts() {
+                group.record_host(place.host, 1);
+            } else if let Some(domains) = memo.requirements(place.shape).get(&group.rule.key) {
+                record_domains(group, domains, true);
+            }
+        }
+    }
+}
+
+/// Counts a pod in the one domain that its node is in, or in all that it might be.
+fn record_domains(group: &mut Group, domains: &Requirement, all: bool) {
+    if all {
+        domains.values().for_each(|domain| group.record(domain, 1));
+    } else if let Some(domain) = domains.single() {
+        group.record(domain, 1);
+    }
+}
+
+fn record_node(group: &mut Group, node: usize, count: i32, sources: &mut Sources<'_, '_>) {
+    if group.rule.is_about_hosts() {
+        group.record_host(sources.universe.host_of(node), count);
+    } else if let Some(domain) = sources.nodes[node].label(&group.rule.key) {
+        group.record(domain, count);
+    }
+}
+
+/// The domains of a rule that pools provide. Those of affinity count only where the pod tolerates the pool's taints; those
+/// of spread constraints unless the constraint ignores taints.
+fn domains_for(rule: &Rule, pod: &PodClass, universe: &Universe) -> Vec<String> {
+    let ignores_taints = rule.filter.as_ref().is_some_and(|filter| !filter.honors_taints);
+    let tolerated = |taints: &Vec<Taint>| taints.iter().all(|taint| pod.tolerations.iter().any(|it| tolerates(it, taint)));
+    let of_key = universe.of_pools.get(&rule.key).into_iter().flatten();
+    let counts = |sets: &&Vec<Vec<Taint>>| ignores_taints || sets.iter().any(tolerated);
+    of_key.filter(|(_, sets)| counts(sets)).map(|(domain, _)| domain.clone()).collect()
+}
+
+/// All rules that a pod states itself (`newForTopologies`, `newForAffinities`).
+fn rules(pod: &PodClass, policy: PreferencePolicy, sources: &mut Sources<'_, '_>) -> Vec<Rule> {
+    let respects = policy == PreferencePolicy::Respect;
+    let mut rules = Vec::new();
+    for constraint in &pod.spec.topology_spread {
+        if respects || constraint.when_unsatisfiable == WhenUnsatisfiable::DoNotSchedule {
+            rules.push(spread_rule(constraint, pod, sources.memo));
+        }
+    }
+    let affinities = [(Kind::Affinity, &pod.spec.pod_affinity), (Kind::AntiAffinity, &pod.spec.pod_anti_affinity)];
+    for (kind, affinity) in affinities {
+        let preferred = affinity.preferred.iter().filter(|_| respects).map(|(_, term)| term);
+        let terms = affinity.required.iter().chain(preferred);
+        rules.extend(terms.map(|term| affinity_rule(kind, term, pod, sources.environment)));
+    }
+    rules
+}
+
+fn spread_rule(constraint: &TopologySpreadConstraint, pod: &PodClass, memo: &mut Memo) -> Rule {
+    let mut selector = constraint.selector.clone();
+    for key in &constraint.match_label_keys {
+        let value = pod.spec.labels.iter().find(|label| label.key == *key);
+        if let (Some(selector), Some(label)) = (&mut selector, value) {
+            selector.requirements.push(LabelRequirement {
+                key: key.clone(),
+                operator: SelectorOperator::In,
+                values: vec![label.value.clone()],
+            });
+        }
+    }
+    let selected = Requirements::of_labels(&pod.node_selector);
+    let alternatives = match &pod.spec.node_affinity.required {
+        None => vec![selected],
+        Some(terms) => {
+            let both = |expressions: &Vec<LabelRequirement>| {
+                let mut both = selected.clone();
+                both.add_all(&Requirements::of_selector(expressions));
+                both
+            };
+            terms.iter().map(|term| both(&term.expressions)).collect()
+        }
+    };
+    let filter = Filter {
+        asks: alternatives.into_iter().map(|alternative| memo.ask(alternative)).collect(),
+        honors_affinity: constraint.honors_node_affinity,
+        honors_taints: constraint.honors_node_taints,
+        tolerations: memo.toleration_set(&pod.tolerations),
+    };
+    Rule {
+        key: constraint.topology_key.clone(),
+        kind: Kind::Spread,
+        namespaces: BTreeSet::from([pod.spec.namespace.clone()]),
+        selector,
+        max_skew: constraint.max_skew,
+        min_domains: constraint.min_domains,
+        filter: Some(filter),
+    }
+}
+
+fn affinity_rule(kind: Kind, term: &PodAffinityTerm, pod: &PodClass, environment: &Environment) -> Rule {
+    let mut namespaces: BTreeSet<String> = term.namespaces.iter().cloned().collect();
+    if let Some(selector) = &term.namespace_selector {
+        let selected = environment.namespaces.iter().filter(|(_, labels)| selects(Some(selector), labels));
+        namespaces.extend(selected.map(|(name, _)| name.clone()));
+    } else if namespaces.is_empty() {
+        namespaces.insert(pod.spec.namespace.clone());
+    }
+    Rule {
+        key: term.topology_key.clone(),
+        kind,
+        namespaces,
+        selector: term.selector.clone(),
+        max_skew: i32::MAX,
+        min_domains: None,
+        filter: None,
+    }
+}

@@ -1,0 +1,92 @@
+//! Kinds of pod as they are tried: with all preferences, then with one after the other given up.
+
+use super::super::requirement::Requirement;
+use super::super::requirements::Requirements;
+use super::super::resources::{ResourceKind, ResourceList};
+use super::memo::{Ask, Memo, TolerationSet};
+use super::preferences::relax;
+use super::{Environment, PreferencePolicy};
+use crate::model::PodClass;
+
+/// A kind of pod with some of its preferences.
+#[derive(Debug)]
+pub(super) struct Variant {
+    /// The class it comes from; labels and namespace are those of the class.
+    pub(super) class: usize,
+    pub(super) pod: PodClass,
+    pub(super) requests: ResourceList,
+    /// With the preferred node affinity, unless preferences are ignored.
+    pub(super) ask: Ask,
+    pub(super) hostname: Option<Requirement>,
+    /// Without it: what the domains of a topology depend on.
+    pub(super) strict: Requirements,
+    pub(super) tolerations: TolerationSet,
+    /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
+    pub(super) unfit: Vec<u64>,
+    next: Option<Option<usize>>,
+}
+
+/// All kinds of pod that were tried so far.
+#[derive(Debug)]
+pub(super) struct Variants {
+    list: Vec<Variant>,
+    of_class: Vec<Option<usize>>,
+    policy: PreferencePolicy,
+    tolerates_preferred: bool,
+}
+
+impl Variants {
+    pub(super) fn new(environment: &Environment, policy: PreferencePolicy, tolerates_preferred: bool) -> Variants {
+        let of_class = vec![None; environment.classes.len()];
+        Variants { list: Vec::new(), of_class, policy, tolerates_preferred }
+    }
+
+    pub(super) fn get(&self, variant: usize) -> &Variant {
+        &self.list[variant]
+    }
+
+    pub(super) fn get_mut(&mut self, variant: usize) -> &mut Variant {
+        &mut self.list[variant]
+    }
+
+    pub(super) fn policy(&self) -> PreferencePolicy {
+        self.policy
+    }
+
+    /// The pods of a class as they are.
+    pub(super) fn of_class(&mut self, environment: &Environment, class: usize, memo: &mut Memo) -> usize {
+        if let Some(variant) = self.of_class[class] {
+            return variant;
+        }
+        let variant = self.add(class, environment.classes[class].clone(), memo);
+        self.of_class[class] = Some(variant);
+        variant
+    }
+
+    /// The same with one preference less, if there is one left.
+    pub(super) fn relaxed(&mut self, variant: usize, memo: &mut Memo) -> Option<usize> {
+        if let Some(next) = self.list[variant].next {
+            return next;
+        }
+        let mut pod = self.list[variant].pod.clone();
+        let is_relaxed = relax(&mut pod, self.tolerates_preferred);
+        let next = is_relaxed.then(|| self.add(self.list[variant].class, pod, memo));
+        self.list[variant].next = Some(next);
+        next
+    }
+
+    fn add(&mut self, class: usize, pod: PodClass, memo: &mut Memo) -> usize {
+        let mut requests = ResourceList::from(&pod.requests);
+        requests.set(ResourceKind::Pods, 1);
+        let strict = Requirements::of_pod(&pod);
+        let wanted = match self.policy {
+            PreferencePolicy::Respect => Requirements::of_pod_with_preference(&pod),
+            PreferencePolicy::Ignore => strict.clone(),
+        };
+        let (ask, hostname) = memo.ask(wanted);
+        let tolerations = memo.toleration_set(&pod.tolerations);
+        let unfit = Vec::new();
+        self.list.push(Variant { class, pod, requests, ask, hostname, strict, tolerations, unfit, next: None });
+        self.list.len() - 1
+    }
+}
