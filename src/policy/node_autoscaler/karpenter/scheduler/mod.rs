@@ -35,9 +35,9 @@ use super::resources::ResourceList;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass, Taint};
 
-pub use preferences::relax;
 use existing::Existing;
 use memo::Memo;
+pub use preferences::relax;
 use variants::Variants;
 
 /// `MaxInstanceTypes`: how many instance types a new node may be of at most.

@@ -82,9 +82,8 @@ impl Universe {
     }
 
     fn shape(&mut self, node: usize, state: &NodeState, memo: &mut Memo) -> (Shape, TaintSet) {
-        *self.shapes[node].get_or_insert_with(|| {
-            (memo.shape(Requirements::of_labels(&state.labels)), memo.taint_set(&state.taints))
-        })
+        *self.shapes[node]
+            .get_or_insert_with(|| (memo.shape(Requirements::of_labels(&state.labels)), memo.taint_set(&state.taints)))
     }
 }
 
@@ -353,7 +352,8 @@ impl Topology {
     ) {
         let class = &environment.classes[variant.class];
         for group in &mut self.groups {
-            if !group.selects(variant.class, class) || !group.rule.counts(place.shape, place.hostname, place.taints, memo)
+            if !group.selects(variant.class, class)
+                || !group.rule.counts(place.shape, place.hostname, place.taints, memo)
             {
                 continue;
             }
@@ -396,7 +396,8 @@ fn record_node(group: &mut Group, node: usize, count: i32, sources: &mut Sources
 /// of spread constraints unless the constraint ignores taints.
 fn domains_for(rule: &Rule, pod: &PodClass, universe: &Universe) -> Vec<String> {
     let ignores_taints = rule.filter.as_ref().is_some_and(|filter| !filter.honors_taints);
-    let tolerated = |taints: &Vec<Taint>| taints.iter().all(|taint| pod.tolerations.iter().any(|it| tolerates(it, taint)));
+    let tolerated =
+        |taints: &Vec<Taint>| taints.iter().all(|taint| pod.tolerations.iter().any(|it| tolerates(it, taint)));
     let of_key = universe.of_pools.get(&rule.key).into_iter().flatten();
     let counts = |sets: &&Vec<Vec<Taint>>| ignores_taints || sets.iter().any(tolerated);
     of_key.filter(|(_, sets)| counts(sets)).map(|(domain, _)| domain.clone()).collect()
