@@ -166,11 +166,12 @@ impl Hpa {
             | MetricSpec::External { target, .. } => *target,
             MetricSpec::Pods { average_value_milli, .. } => MetricTarget::average_value(*average_value_milli),
         };
-        let milli = |value: i64| value as f64 / 1000.0;
+        // The mean over no pods is what Go makes of it, and no reading.
+        let milli = |value: i64| Some(value as f64 / 1000.0).filter(|_| value != i64::MIN);
         let (current, target) = match (target.average_utilization, target.average_value_milli, target.value_milli) {
             (Some(target), ..) => (f64::from(value.average_utilization?), f64::from(target)),
-            (_, Some(target), _) => (milli(value.average_value_milli?), milli(target)),
-            (_, _, target) => (milli(value.value_milli?), milli(target?)),
+            (_, Some(target), _) => (milli(value.average_value_milli?)?, milli(target)?),
+            (_, _, target) => (milli(value.value_milli?)?, milli(target?)?),
         };
         Some(Reading { name: name(metric), current, target })
     }
