@@ -219,6 +219,23 @@ mod tests {
     }
 
     #[test]
+    fn means_are_areas_over_time() {
+        let series = Demand::Series(vec![(seconds(0), 5), (seconds(10), 7), (seconds(20), 0)]);
+        let up = Demand::Ramp { from: 100, to: 200, over: seconds(50) };
+        for (demand, from, to, mean) in [
+            (&Demand::Constant(3), 4, 9, 3.0),
+            // (5 x 5 + 7 x 10 + 0 x 5) / 20.
+            (&series, 5, 25, 4.75),
+            (&series, 10, 10, 7.0),
+            // From 140 to 200 within 30 s, then 30 s of 200: (170 x 30 + 200 x 30) / 60.
+            (&up, 20, 80, 185.0),
+        ] {
+            assert_eq!(demand.mean(9, seconds(from), seconds(to)), mean, "{demand:?} {from} {to}");
+        }
+        assert_eq!(Demand::Drawn(Dist::ZERO).mean(9, seconds(1), seconds(2)), 9.0);
+    }
+
+    #[test]
     fn ramps_exceed_when_they_reach_and_still_rise() {
         let up = Demand::Ramp { from: 100, to: 200, over: seconds(50) };
         for (limit, age, now, next) in [

@@ -166,11 +166,12 @@ impl Hpa {
             | MetricSpec::External { target, .. } => *target,
             MetricSpec::Pods { average_value_milli, .. } => MetricTarget::average_value(*average_value_milli),
         };
-        let milli = |value: i64| value as f64 / 1000.0;
+        // The mean over no pods is what Go makes of it, and no reading.
+        let milli = |value: i64| Some(value as f64 / 1000.0).filter(|_| value != i64::MIN);
         let (current, target) = match (target.average_utilization, target.average_value_milli, target.value_milli) {
             (Some(target), ..) => (f64::from(value.average_utilization?), f64::from(target)),
-            (_, Some(target), _) => (milli(value.average_value_milli?), milli(target)),
-            (_, _, target) => (milli(value.value_milli?), milli(target?)),
+            (_, Some(target), _) => (milli(value.average_value_milli?)?, milli(target)?),
+            (_, _, target) => (milli(value.value_milli?)?, milli(target?)?),
         };
         Some(Reading { name: name(metric), current, target })
     }
@@ -365,5 +366,116 @@ fn samples<'s>(metric: &MetricSpec, of_pods: &'s [PodSample], seen: &Observation
             MetricSamples::OfObject(value.copied().ok_or(NO_METRIC))
         }
         MetricSpec::External { metric, .. } => MetricSamples::OfSeries(find(metric, None).ok_or(NO_METRIC)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{ObservedContainer, ObservedPod, ReplicaCounts, Sample, find};
+    use super::*;
+    use crate::ids::PodId;
+    use crate::units::SimTime;
+    use crate::world::lives::PodPhase;
+
+    const MINUTE: u64 = 60_000_000_000;
+
+    fn built(parameters: serde_json::Value) -> Result<Box<dyn HorizontalAutoscaler>, String> {
+        let setting = Setting { min_replicas: 2, max_replicas: 6, foresight: &[] };
+        find("hpa").unwrap().build(&parameters, &setting).map_err(|error| error.to_string())
+    }
+
+    fn cpu(per_cent: i32) -> serde_json::Value {
+        let target = json!({"type": "Utilization", "averageUtilization": per_cent});
+        json!({"metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]})
+    }
+
+    /// Asks with pods that have been ready for an hour, and use so many of 1000 milli-cores.
+    fn asked(policy: &mut dyn HorizontalAutoscaler, used_milli: &[u64]) -> Decision {
+        let now = SimTime(60 * MINUTE);
+        let pod = |position: usize| ObservedPod {
+            id: PodId(position as u32),
+            phase: PodPhase::Running,
+            is_terminating: false,
+            started: Some(SimTime::ZERO),
+            ready: Some((true, SimTime::ZERO)),
+            sample: Some(Sample { at: now, window: SimDuration(MINUTE) }),
+            first_container: position as u32,
+            container_count: 1,
+        };
+        let container = |&cpu_milli: &u64| ObservedContainer {
+            name: "app",
+            cpu_request_milli: Some(1000),
+            memory_request_bytes: None,
+            cpu_milli,
+            memory_bytes: 0,
+        };
+        let count = used_milli.len() as i32;
+        policy.sync(&Observation {
+            now,
+            replicas: ReplicaCounts { wanted: count, current: count, ready: count },
+            pods: &(0..used_milli.len()).map(pod).collect::<Vec<_>>(),
+            containers: &used_milli.iter().map(container).collect::<Vec<_>>(),
+            traffic: None,
+            pod_metrics: &[],
+            metrics: &[],
+            wants_text: true,
+        })
+    }
+
+    /// Upstream's `TestScaleUp`: 300, 500 and 700 of 1000 milli-cores at 30 % are 3 x 50 / 30 = 5.
+    #[test]
+    fn it_decides_and_tells_as_upstream() {
+        let decision = asked(built(cpu(30)).unwrap().as_mut(), &[300, 500, 700]);
+        assert_eq!(decision.replicas, Some(5));
+        assert_eq!(decision.reason, "cpu resource utilization (percentage of request) above target");
+        let reading = Reading { name: "cpu (% of request)".to_owned(), current: 50.0, target: 30.0 };
+        assert_eq!(decision.metric, Some(reading));
+        let seen: Vec<(&str, bool, &str)> =
+            decision.conditions.iter().map(|one| (one.kind, one.is_true, one.reason)).collect();
+        assert_eq!(
+            seen[..3],
+            [
+                ("AbleToScale", true, "SucceededRescale"),
+                ("ScalingActive", true, "ValidMetricFound"),
+                ("ScalingLimited", false, "DesiredWithinRange"),
+            ]
+        );
+    }
+
+    #[test]
+    fn manifests_are_read_as_they_are() {
+        let metrics = json!([
+            {"type": "ContainerResource", "containerResource": {"name": "memory", "container": "app",
+             "target": {"type": "AverageValue", "averageValue": "100Mi"}}},
+            {"type": "Pods", "pods": {"metric": {"name": "requests"},
+             "target": {"type": "AverageValue", "averageValue": 30}}},
+            {"type": "Object", "object": {"describedObject": {"kind": "Ingress", "name": "main"},
+             "metric": {"name": "requests"}, "target": {"type": "Value", "value": "10k"}}},
+            {"type": "External", "external": {"metric": {"name": "messages", "selector": {"matchLabels": {"queue": "a"}}},
+             "target": {"type": "AverageValue", "averageValue": "500m"}}},
+        ]);
+        let policies = json!([{"type": "Pods", "value": 2, "periodSeconds": 60}]);
+        let behavior = json!({
+            "scaleUp": {"stabilizationWindowSeconds": 60, "selectPolicy": "Min", "policies": policies, "tolerance": "0.05"},
+            "scaleDown": {"selectPolicy": "Disabled"},
+        });
+        let reads = built(json!({"metrics": metrics, "behavior": behavior})).unwrap().reads();
+        assert_eq!(reads.pod_metrics, ["requests"]);
+        let sources: Vec<(&str, Option<&str>)> =
+            reads.metrics.iter().map(|one| (one.name.as_str(), one.object.as_deref())).collect();
+        assert_eq!(sources, [("requests", Some("ingress/main")), ("messages", None)]);
+        for (parameters, said) in [
+            (json!({"metrics": [{"type": "Resources"}]}), "is no type of metric"),
+            (json!({"metrics": [{"type": "Resource"}]}), "needs `resource`"),
+            (cpu(0), "averageUtilization"),
+            (json!({"behavior": {"scaleUp": {"selectPolicy": "Most"}}}), "is none of Max, Min, Disabled"),
+            (json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}), "stabilizationWindowSeconds"),
+            (json!({"behavior": {"scaleup": {}}}), "scaleup"),
+        ] {
+            let why = built(parameters.clone()).map(drop).unwrap_err();
+            assert!(why.contains(said), "{parameters}: {why}");
+        }
     }
 }

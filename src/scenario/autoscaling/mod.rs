@@ -1,8 +1,6 @@
 //! Autoscalers: from the file and the manifests to the model.
 
 mod spec;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 
