@@ -35,18 +35,20 @@ func all(arguments []string) {
 	flags := flag.NewFlagSet("all", flag.ExitOnError)
 	seed := flags.Int64("seed", 1, "seed of the whole set")
 	scale := flags.Int("scale", 1, "how many times as many clusters as in the committed files")
-	directory := flags.String("out", "../tests/vectors/scheduler", "directory to write to")
+	directory := flags.String("out", "../tests/vectors", "directory to write to: scheduler and hpa below it")
 	must(flags.Parse(arguments))
-	must(os.MkdirAll(*directory, 0o755))
+	scheduler := filepath.Join(*directory, "scheduler")
+	must(os.MkdirAll(scheduler, 0o755))
 	for i, file := range vectorFiles {
 		list := file.features
 		if list == nil {
 			list = featureNames()
 		}
 		first := *seed*1_000_000 + int64(i)*10_000
-		path := filepath.Join(*directory, file.name+".jsonl.gz")
+		path := filepath.Join(scheduler, file.name+".jsonl.gz")
 		writeLines(path, scheduleLines(file.name, first, file.clusters**scale, list))
 	}
-	writeLines(filepath.Join(*directory, "sampling.jsonl.gz"), samplingLines(*seed, *scale))
-	writeLines(filepath.Join(*directory, "queue.jsonl.gz"), queueLines(*seed*1_000_000, 40**scale))
+	writeLines(filepath.Join(scheduler, "sampling.jsonl.gz"), samplingLines(*seed, *scale))
+	writeLines(filepath.Join(scheduler, "queue.jsonl.gz"), queueLines(*seed*1_000_000, 40**scale))
+	runAutoscalers(*seed, *scale, filepath.Join(*directory, "hpa"))
 }

@@ -16,6 +16,7 @@ import (
 const (
 	calculationCount = 1000
 	historyCount     = 1000
+	refusalCount     = 300
 )
 
 // autoscalers writes the vectors of the horizontal pod autoscaler. Its controller reads the clock of the machine; a bubble
@@ -32,8 +33,10 @@ func autoscalers(arguments []string) {
 		synctest.Test(t, func(*testing.T) {
 			calculations := hpa.Calculations(*seed, calculationCount**scale)
 			histories := hpa.Histories(*seed, historyCount**scale)
+			refusals := hpa.Refusals(*seed, refusalCount**scale)
 			writeLines(filepath.Join(*directory, "calculator.jsonl.gz"), withHeader("hpa-calculator", *seed, calculations))
 			writeLines(filepath.Join(*directory, "histories.jsonl.gz"), withHeader("hpa-histories", *seed, histories))
+			writeLines(filepath.Join(*directory, "refusals.jsonl.gz"), withHeader("hpa-refusals", *seed, refusals))
 		})
 	}
 	os.Args = os.Args[:1]

@@ -3,6 +3,9 @@ package main
 import (
 	"encoding/json"
 	"testing"
+	"testing/synctest"
+
+	"wavetank.dev/conformance/hpa"
 )
 
 // Whatever depends on map order or timing in the set-up or in upstream shows as a difference between two runs.
@@ -18,6 +21,20 @@ func TestSameSeedSameBytes(t *testing.T) {
 			if first[i] != second[i] {
 				t.Errorf("%s: line %d differs between two runs", kind, i)
 			}
+		}
+	}
+}
+
+func TestSameSeedSameBytesOfAutoscalers(t *testing.T) {
+	var runs [2][]string
+	for i := range runs {
+		synctest.Test(t, func(t *testing.T) {
+			runs[i] = encode(t, append(hpa.Calculations(11, 200), hpa.Histories(11, 100)...))
+		})
+	}
+	for i := range runs[0] {
+		if runs[0][i] != runs[1][i] {
+			t.Errorf("line %d differs between two runs", i)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func (d draw) calculation(name string) *calculation {
 		c.Templates = append(c.Templates, d.template(true))
 	}
 	count := pick(d, 1, 2, 3, 3, 4, 5, 6, 8)
-	if d.often(2) {
+	if d.often(3) {
 		count = 0
 	}
 	for id := range count {
@@ -120,6 +120,9 @@ func (d draw) drawUsage(c *calculation, ratio float64) {
 // measure draws the usage of pods; of some nothing is known, and some are gone.
 func (d draw) measure(w *world, now int64, share float64, percent int, hasCPU, hasMemory bool) {
 	w.Usage = nil
+	if len(w.Pods) == 0 && d.often(50) {
+		w.Usage = append(w.Usage, d.usage(pod{}, w.Templates[0], now, share, hasCPU, hasMemory))
+	}
 	for _, p := range w.Pods {
 		if d.often(3) {
 			gone := pod{ID: p.ID - 1}
@@ -143,6 +146,9 @@ func (d draw) podSamples(c *calculation, mean float64) samples {
 
 func (d draw) valuesOf(pods []pod, mean float64, percent int) []sample {
 	var list []sample
+	if len(pods) == 0 && d.often(50) {
+		list = append(list, sample{0, d.jittered(mean)})
+	}
 	for _, p := range pods {
 		if d.often(3) {
 			list = append(list, sample{p.ID - 1, d.jittered(mean)})

@@ -96,8 +96,17 @@ func (d draw) template(mayMiss bool) template {
 	}
 	if d.often(10) {
 		level := one("")
-		if d.often(30) {
+		switch {
+		case d.often(30):
 			level.Memory = nil
+		case d.often(30):
+			level.CPU = nil
+			if mayMiss && d.often(30) {
+				for i := range drawn.Containers {
+					drawn.Containers[i].CPU = nil
+				}
+				drawn.Sidecars = nil
+			}
 		}
 		drawn.PodLevel = &level
 	}

@@ -126,7 +126,12 @@ func (d draw) history(name string) *history {
 	c.setSpec()
 	c.driver.register("web", "unset=")
 	var before []condition
-	for range 3 + d.IntN(4) {
+	// Most are short, so that there are many; some go on for as long as windows and periods do.
+	looks := 2 + d.IntN(2)
+	if d.often(15) {
+		looks = 6 + d.IntN(4)
+	}
+	for range looks {
 		before = c.look(before)
 		c.pass(pick[int64](d, 15_000, 15_000, 15_000, 15_000, 15_000, 15_250, 14_999, 1_000, 30_000, 45_000, 60_000, 299_999, 300_000, 301_000))
 	}

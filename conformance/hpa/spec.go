@@ -12,10 +12,10 @@ import (
 func (c *cluster) drawSpec() {
 	spec := &c.h.Spec
 	spec.ScaleTargetRef = autoscalingv2.CrossVersionObjectReference{Kind: "Deployment", Name: "web", APIVersion: "apps/v1"}
-	c.usesPods = c.often(35)
+	c.usesPods = c.often(30)
 	spec.MaxReplicas = int32(pick[int64](c.draw, 10, 20, 50, 100, 1000))
 	if c.usesPods {
-		spec.MaxReplicas = int32(c.between(2, 8))
+		spec.MaxReplicas = int32(c.between(2, 6))
 	}
 	for n := range pick(c.draw, 1, 1, 1, 2, 2, 3) {
 		spec.Metrics = append(spec.Metrics, c.metric(n))

@@ -21,6 +21,7 @@ mod fgd;
 mod fgd_rules;
 mod fuzz;
 mod golden;
+mod hpa_vectors;
 mod karpenter_vectors;
 mod kube_vectors;
 mod manifests;

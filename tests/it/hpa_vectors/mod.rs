@@ -6,6 +6,7 @@
 
 mod calculations;
 mod histories;
+mod refusals;
 mod world;
 
 use std::collections::BTreeMap;
@@ -80,6 +81,7 @@ fn replay(path: &Path, tally: &mut Tally) {
     let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
     match header.kind.as_str() {
         "hpa-calculator" => lines.for_each(|line| calculations::replay(&line, tally)),
+        "hpa-refusals" => lines.for_each(|line| refusals::replay(&line, tally)),
         "hpa-histories" => lines.for_each(|line| histories::replay(&line, tally)),
         kind => panic!("{}: kind {kind}", path.display()),
     }
@@ -89,7 +91,7 @@ fn replay(path: &Path, tally: &mut Tally) {
 fn the_real_controller_decides_the_same() {
     let directory = std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors".into(), PathBuf::from);
     let mut tally = Tally::default();
-    for file in ["calculator.jsonl.gz", "histories.jsonl.gz"] {
+    for file in ["calculator.jsonl.gz", "histories.jsonl.gz", "refusals.jsonl.gz"] {
         replay(&directory.join("hpa").join(file), &mut tally);
     }
     let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");

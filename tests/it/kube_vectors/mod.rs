@@ -1,8 +1,8 @@
 //! The decisions of the real kube-scheduler, replayed: every verdict, score and victim in `tests/vectors/scheduler` must be
 //! ours too. `conformance/FORMAT.md` says how the vectors are written.
 //!
-//! `WAVETANK_VECTORS` names another directory to replay, for vectors of a fresh seed. What the committed vectors compared
-//! stands in `docs/kube-scheduler-conformance.md`, which `WAVETANK_REWRITE=1` writes anew.
+//! `WAVETANK_VECTORS` names another directory that has `scheduler` in it, for vectors of a fresh seed. What the committed
+//! vectors compared stands in `docs/kube-scheduler-conformance.md`, which `WAVETANK_REWRITE=1` writes anew.
 
 mod queue;
 mod sampling;
@@ -644,9 +644,8 @@ fn replay_case(line: &str, tally: &mut Tally) {
 
 #[test]
 fn the_real_scheduler_decides_the_same() {
-    let directory =
-        std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors/scheduler".into(), PathBuf::from);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&directory)
+    let directory = std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors".into(), PathBuf::from);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory.join("scheduler"))
         .expect("the vectors are there")
         .map(|entry| entry.expect("it exists").path())
         .collect();

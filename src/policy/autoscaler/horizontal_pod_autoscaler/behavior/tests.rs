@@ -195,7 +195,8 @@ fn remembered(recommendations: &[(i32, u64)]) -> State {
 #[test]
 fn without_a_behaviour_the_highest_of_five_minutes_counts() {
     // Remembered with ages, asked for; what counts, how many are remembered then.
-    let rows: [(&[(i32, u64)], i32, i32, usize); 5] = [
+    type Row = (&'static [(i32, u64)], i32, i32, usize);
+    let rows: [Row; 5] = [
         (&[], 5, 5, 1),
         (&[(4, 120), (5, 60)], 3, 5, 3),
         (&[(1, 120), (2, 60)], 3, 3, 3),

@@ -292,7 +292,8 @@ fn requests_are_of_the_pod_a_container_or_all() {
 #[test]
 fn a_metric_of_pods() {
     // Pods, replicas, target, values; replicas and mean.
-    let rows: [(&str, i32, i64, &[i64], f64, (i32, i64)); 8] = [
+    type Row = (&'static str, i32, i64, &'static [i64], f64, (i32, i64));
+    let rows: [Row; 8] = [
         // 20 000 / 15 000 * 3 = 4.
         ("rrr", 3, 15_000, &[20_000, 10_000, 30_000], 0.1, (4, 20_000)),
         // Readiness is of no concern where it is not CPU: 30 000 / 15 000 * 3 = 6.
@@ -405,7 +406,8 @@ fn series_are_summed_up_to_the_largest_number() {
 fn cpu_of_a_pod_counts_once_it_has_been_ready_for_a_window() {
     use ConditionStatus::{False, True, Unknown};
     // Age of the pod, condition with age, age of the sample, window: does it count?
-    let rows: [(Option<u64>, Option<(ConditionStatus, u64)>, u64, u64, bool); 12] = [
+    type Row = (Option<u64>, Option<(ConditionStatus, u64)>, u64, u64, bool);
+    let rows: [Row; 12] = [
         // It is not old enough to have a start or a condition.
         (None, Some((True, 5)), 0, 30, false),
         (Some(180), None, 0, 30, false),
