@@ -227,7 +227,7 @@ func recommenderCase(random *rand.Rand, number int, reached map[string]int) any 
 		}
 	}
 	now := 1_600_000_000 + random.Int64N(200_000_000)
-	for range 2 + random.IntN(6) {
+	for range 1 + random.IntN(4) {
 		now = recommenderOps(random, cluster, &vector, now, reached)
 	}
 	vector.recommend(cluster, vpa, reached)
