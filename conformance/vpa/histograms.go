@@ -113,7 +113,7 @@ func histogramCase(random *rand.Rand, number int, reached map[string]int) any {
 		starts[bucket] = options.GetBucketStart(bucket)
 	}
 	vector.Starts = bitsOf(starts)
-	for range 8 {
+	for range 4 {
 		value := histogramValue(random, options)
 		vector.Find = append(vector.Find, []any{value, options.FindBucket(value)})
 	}
@@ -126,7 +126,7 @@ func histogramCase(random *rand.Rand, number int, reached map[string]int) any {
 		at            time.Time
 	}
 	added := [2][]sample{}
-	for step := range 6 + random.IntN(14) {
+	for step := range 4 + random.IntN(9) {
 		op := histogramOp{H: random.IntN(2)}
 		histogram := histograms[op.H]
 		// Samples of one instant have equal weights, which makes ties; now and then much time passes.

@@ -25,9 +25,9 @@ var components = []component{
 	{"histograms", 1000, histogramCase},
 	{"estimators", 1500, estimatorCase},
 	{"recommender", 1000, recommenderCase},
-	{"capping", 3000, cappingCase},
-	{"priority", 2000, priorityCase},
-	{"updater", 2000, updaterCase},
+	{"capping", 1400, cappingCase},
+	{"priority", 1100, priorityCase},
+	{"updater", 1100, updaterCase},
 }
 
 func main() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -74,8 +75,8 @@ type recommenderOp struct {
 	Accepted  int     `json:"accepted,omitempty"`
 	Time      int64   `json:"t,omitempty"` // s since 1970
 	Request   int64   `json:"request,omitempty"`
-	// Of the VPA:
-	Recommended *[]recommendation `json:"recommended,omitempty"`
+	// Of the VPA: each answer that upstream gives. The order of a Go map may decide between two.
+	Recommended [][]recommendation `json:"recommended,omitempty"`
 }
 
 type recommendation struct {
@@ -201,16 +202,7 @@ func recommenderCase(random *rand.Rand, number int, reached map[string]int) any 
 
 	names := []string{"app", "sidecar", "logger"}[:1+random.IntN(3)]
 	vector.Policy = drawPolicy(random, names)
-	cluster := model.NewClusterState(time.Hour)
-	vpa := &vpa_types.VerticalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "vpa", Namespace: "default", Annotations: map[string]string{}}}
-	vpa.Spec.ResourcePolicy = vector.Policy.resourcePolicy()
-	for _, name := range vector.Policy.IntegerCPU {
-		vpa.Annotations["vpa-post-processor.kubernetes.io/"+name+"_integerCPU"] = "true"
-	}
-	if err := cluster.AddOrUpdateVpa(vpa, labels.SelectorFromSet(labels.Set{"app": "a"})); err != nil {
-		panic(err)
-	}
-	for pod := range 1 + random.IntN(3) {
+	for range 1 + random.IntN(3) {
 		one := recommenderPod{Labels: random.IntN(2)}
 		for _, name := range names {
 			if len(one.Containers) == 0 || chance(random, 0.8) {
@@ -218,20 +210,57 @@ func recommenderCase(random *rand.Rand, number int, reached map[string]int) any 
 			}
 		}
 		vector.Pods = append(vector.Pods, one)
-		id := podID(pod)
-		cluster.AddOrUpdatePod(id, labels.Set{"app": "a", "pod-template-hash": fmt.Sprint(one.Labels)}, corev1.PodRunning)
-		for _, name := range one.Containers {
+	}
+	cluster, _ := vector.cluster()
+	now := 1_600_000_000 + random.Int64N(200_000_000)
+	for range 1 + random.IntN(4) {
+		now = recommenderOps(random, cluster, &vector, now, reached)
+	}
+	vector.recommend(reached)
+	return vector
+}
+
+// cluster is upstream's state with the pods of the case, and the VPA for all of them.
+func (v *recommenderVector) cluster() (model.ClusterState, *vpa_types.VerticalPodAutoscaler) {
+	cluster := model.NewClusterState(time.Hour)
+	vpa := &vpa_types.VerticalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Name: "vpa", Namespace: "default", Annotations: map[string]string{}}}
+	vpa.Spec.ResourcePolicy = v.Policy.resourcePolicy()
+	for _, name := range v.Policy.IntegerCPU {
+		vpa.Annotations["vpa-post-processor.kubernetes.io/"+name+"_integerCPU"] = "true"
+	}
+	if err := cluster.AddOrUpdateVpa(vpa, labels.SelectorFromSet(labels.Set{"app": "a"})); err != nil {
+		panic(err)
+	}
+	for number, pod := range v.Pods {
+		id := podID(number)
+		cluster.AddOrUpdatePod(id, labels.Set{"app": "a", "pod-template-hash": fmt.Sprint(pod.Labels)}, corev1.PodRunning)
+		for _, name := range pod.Containers {
 			if err := cluster.AddOrUpdateContainer(model.ContainerID{PodID: id, ContainerName: name}, model.Resources{}); err != nil {
 				panic(err)
 			}
 		}
 	}
-	now := 1_600_000_000 + random.Int64N(200_000_000)
-	for range 2 + random.IntN(6) {
-		now = recommenderOps(random, cluster, &vector, now, reached)
+	return cluster, vpa
+}
+
+// feed gives the cluster the samples or the event of an operation, and tells how many were used.
+func (op *recommenderOp) feed(cluster model.ClusterState) int {
+	id := model.ContainerID{PodID: podID(op.Pod), ContainerName: op.Container}
+	accepted := 0
+	if op.Series == nil {
+		if cluster.RecordOOM(id, time.Unix(op.Time, 0), model.ResourceAmount(op.Request)) == nil {
+			accepted++
+		}
+		return accepted
 	}
-	vector.recommend(cluster, vpa, reached)
-	return vector
+	op.Series.each(func(at time.Time, value int64) {
+		sample := model.ContainerUsageSampleWithKey{Container: id}
+		sample.MeasureStart, sample.Usage, sample.Resource = at, model.ResourceAmount(value), model.ResourceName(op.Resource)
+		if cluster.AddSample(&sample) == nil {
+			accepted++
+		}
+	})
+	return accepted
 }
 
 func podID(pod int) model.PodID {
@@ -242,7 +271,6 @@ func podID(pod int) model.PodID {
 func recommenderOps(random *rand.Rand, cluster model.ClusterState, vector *recommenderVector, now int64, reached map[string]int) int64 {
 	pod := random.IntN(len(vector.Pods))
 	container := vector.Pods[pod].Containers[random.IntN(len(vector.Pods[pod].Containers))]
-	id := model.ContainerID{PodID: podID(pod), ContainerName: container}
 	count := pick(random, 1, random.IntN(20), random.IntN(500))
 	cpu := drawSeries(random, now, 1, 20_000, count)
 	memory := cpu
@@ -251,18 +279,11 @@ func recommenderOps(random *rand.Rand, cluster model.ClusterState, vector *recom
 	if chance(random, 0.1) {
 		memory.Low = 0
 	}
-	for _, one := range []struct {
-		series   series
-		resource model.ResourceName
-	}{{cpu, model.ResourceCPU}, {memory, model.ResourceMemory}} {
-		op := recommenderOp{Pod: pod, Container: container, Resource: string(one.resource), Series: &one.series}
-		one.series.each(func(at time.Time, value int64) {
-			sample := model.ContainerUsageSampleWithKey{Container: id}
-			sample.MeasureStart, sample.Usage, sample.Resource = at, model.ResourceAmount(value), one.resource
-			if cluster.AddSample(&sample) == nil {
-				op.Accepted++
-			}
-		})
+	for _, op := range []recommenderOp{
+		{Pod: pod, Container: container, Resource: "cpu", Series: &cpu},
+		{Pod: pod, Container: container, Resource: "memory", Series: &memory},
+	} {
+		op.Accepted = op.feed(cluster)
 		if op.Accepted < count {
 			reached["samples out of order"]++
 		}
@@ -272,8 +293,7 @@ func recommenderOps(random *rand.Rand, cluster model.ClusterState, vector *recom
 	if chance(random, 0.5) {
 		at := now + random.Int64N(max(end-now, 1)+200_000) - 100_000
 		op := recommenderOp{Pod: pod, Container: container, Resource: "oom", Time: at, Request: pick(random, 0, memory.High, between(random, 1e6, 1e11))}
-		if cluster.RecordOOM(id, time.Unix(at, 0), model.ResourceAmount(op.Request)) == nil {
-			op.Accepted = 1
+		if op.Accepted = op.feed(cluster); op.Accepted > 0 {
 			reached["out of memory, recorded"]++
 		} else {
 			reached["out of memory, too old"]++
@@ -290,21 +310,53 @@ func recommenderOps(random *rand.Rand, cluster model.ClusterState, vector *recom
 	return end + random.Int64N(100_000)
 }
 
-func (v *recommenderVector) recommend(cluster model.ClusterState, observed *vpa_types.VerticalPodAutoscaler, reached map[string]int) {
-	recommender, format, processors := v.Config.recommender()
-	vpa := cluster.VPAs()[model.VpaID{Namespace: "default", VpaName: "vpa"}]
-	resources := recommender.GetRecommendedPodResources(routines.GetContainerNameToAggregateStateMap(vpa))
-	list := logic.MapToListOfRecommendedContainerResources(resources, format)
-	for _, processor := range processors {
-		list = processor.Process(observed, list)
-	}
-	v.Ops = append(v.Ops, recommenderOp{Recommended: pointer(recommendationsOf(list))})
-	for _, one := range list.ContainerRecommendations {
-		reached["recommendations of a container"]++
-		if !equal(one.Target, one.UncappedTarget) {
-			reached["capped target"]++
+// plays of a case in which the order of two aggregates may matter. Go takes the rarer order of a map of two one time in eight; that it
+// does not come in so many plays has a chance of one in 600 000.
+const plays = 100
+
+// recommend plays the case so often that the order of a map, of which there are two, comes out both ways.
+func (v *recommenderVector) recommend(reached map[string]int) {
+	answers := map[string][]recommendation{}
+	for range plays {
+		cluster, observed := v.cluster()
+		for _, op := range v.Ops {
+			op.feed(cluster)
+		}
+		recommender, format, processors := v.Config.recommender()
+		vpa := cluster.VPAs()[model.VpaID{Namespace: "default", VpaName: "vpa"}]
+		resources := recommender.GetRecommendedPodResources(routines.GetContainerNameToAggregateStateMap(vpa))
+		list := logic.MapToListOfRecommendedContainerResources(resources, format)
+		for _, processor := range processors {
+			list = processor.Process(observed, list)
+		}
+		answer := recommendationsOf(list)
+		text, err := json.Marshal(answer)
+		if err != nil {
+			panic(err)
+		}
+		answers[string(text)] = answer
+		for _, one := range list.ContainerRecommendations {
+			reached["recommendations of a container"]++
+			if !equal(one.Target, one.UncappedTarget) {
+				reached["capped target"]++
+			}
+		}
+		if !v.hasTwoAggregates() {
+			break
 		}
 	}
+	op := recommenderOp{}
+	for _, text := range sortedKeys(answers) {
+		op.Recommended = append(op.Recommended, answers[text])
+	}
+	if len(answers) > 1 {
+		reached["the order of a map decides"]++
+	}
+	v.Ops = append(v.Ops, op)
+}
+
+func (v *recommenderVector) hasTwoAggregates() bool {
+	return slices.ContainsFunc(v.Pods, func(pod recommenderPod) bool { return pod.Labels != v.Pods[0].Labels })
 }
 
 func equal(a, b corev1.ResourceList) bool {

@@ -38,6 +38,7 @@ import (
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/updater/inplace"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/updater/logic"
 	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/updater/priority"
+	"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/updater/restriction"
 	vpa_utils "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/utils/vpa"
 )
 
@@ -127,43 +128,59 @@ func set(of any, name string, value any) {
 	reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Set(reflect.ValueOf(value))
 }
 
-func (w *world) updater(seen map[string]time.Time) logic.Updater {
-	client := fake.NewClientset()
-	client.PrependReactor("create", "pods", w.evict)
-	client.PrependReactor("patch", "pods", w.resize)
-	factory := informers.NewSharedInformerFactory(client, 0)
-	for controller, replicas := range w.vector.Replicas {
-		if replicas >= 0 {
-			set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("rs-", controller), Namespace: "default"}}
-			set.Spec.Replicas = &replicas
-			if err := factory.Apps().V1().ReplicaSets().Informer().GetStore().Add(set); err != nil {
-				panic(err)
-			}
-		}
-	}
-	processor := vpa_utils.NewCappingRecommendationProcessor(ranges{})
-	calculators := []patch.Calculator{inplace.NewResourceInPlaceUpdatesCalculator(provider.NewProvider(ranges{}, processor)), inplace.NewInPlaceUpdatedCalculator()}
+// current is the case that the API server, which there is but one of, answers for.
+var current *world
+
+// shared is upstream's updater; each case replaces what it holds. Its constructor waits for a server and never lets go of it, so
+// that it is called once.
+var shared struct {
+	client    *fake.Clientset
+	updater   logic.Updater
+	processor vpa_utils.RecommendationProcessor
+}
+
+func startUpdater() {
+	shared.client = fake.NewClientset()
+	shared.client.PrependReactor("create", "pods", func(action kubetesting.Action) (bool, runtime.Object, error) { return current.evict(action) })
+	shared.client.PrependReactor("patch", "pods", func(action kubetesting.Action) (bool, runtime.Object, error) { return current.resize(action) })
+	shared.processor = vpa_utils.NewCappingRecommendationProcessor(ranges{})
 	vpaClient, err := vpa_clientset.NewForConfig(&rest.Config{Host: emptyServer.URL})
 	if err != nil {
 		panic(err)
 	}
-	updater, err := newUpdater(client, vpaClient, factory, w, processor, calculators)
+	factory := informers.NewSharedInformerFactory(shared.client, 0)
+	shared.updater, err = logic.NewUpdater(shared.client, vpaClient, factory, factory, 2, -1, 1, 0.5, false, false, 0.1, 12*time.Hour, 10*time.Minute,
+		"", "", time.Minute, shared.processor, priority.NewScalingDirectionPodEvictionAdmission(), everything{}, target{}, priority.NewProcessor(), "", nil, nil)
 	if err != nil {
 		panic(err)
 	}
-	set(updater, "vpaLister", vpaLister{world: w})
-	set(updater, "podLister", podLister{world: w})
-	set(updater, "eventRecorder", &record.FakeRecorder{})
-	restriction := reflect.ValueOf(updater).Elem().FieldByName("restrictionFactory")
-	restriction = reflect.NewAt(restriction.Type(), unsafe.Pointer(restriction.UnsafeAddr())).Elem()
-	set(restriction.Interface(), "lastInPlaceAttemptTimeMap", seen)
-	return updater
+	set(shared.updater, "eventRecorder", &record.FakeRecorder{})
 }
 
-func newUpdater(client *fake.Clientset, vpaClient *vpa_clientset.Clientset, factory informers.SharedInformerFactory, w *world, processor vpa_utils.RecommendationProcessor, calculators []patch.Calculator) (logic.Updater, error) {
-	return logic.NewUpdater(client, vpaClient, factory, factory, w.vector.MinReplicas, -1, 1, w.vector.Tolerance, false, w.vector.SkipsBudget,
-		0.1, 12*time.Hour, 10*time.Minute, "", "", time.Minute, processor, priority.NewScalingDirectionPodEvictionAdmission(),
-		everything{}, target{}, priority.NewProcessor(), "", nil, calculators)
+// updater is upstream's, as if it had seen nothing but resizes since those instants.
+func (w *world) updater(seen map[string]time.Time) logic.Updater {
+	if shared.updater == nil {
+		startUpdater()
+	}
+	factory := informers.NewSharedInformerFactory(shared.client, 0)
+	for controller, replicas := range w.vector.Replicas {
+		if replicas >= 0 {
+			one := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("rs-", controller), Namespace: "default"}}
+			one.Spec.Replicas = &replicas
+			if err := factory.Apps().V1().ReplicaSets().Informer().GetStore().Add(one); err != nil {
+				panic(err)
+			}
+		}
+	}
+	calculators := []patch.Calculator{inplace.NewResourceInPlaceUpdatesCalculator(provider.NewProvider(ranges{}, shared.processor)), inplace.NewInPlaceUpdatedCalculator()}
+	restrictions := restriction.NewPodsRestrictionFactory(shared.client, factory, w.vector.MinReplicas, w.vector.Tolerance, calculators, w.vector.SkipsBudget)
+	set(restrictions, "lastInPlaceAttemptTimeMap", seen)
+	current = w
+	set(shared.updater, "restrictionFactory", restrictions)
+	set(shared.updater, "vpaLister", vpaLister{world: w})
+	set(shared.updater, "podLister", podLister{world: w})
+	set(shared.updater, "infeasibleAttempts", map[types.UID]*vpa_types.RecommendedPodResources{})
+	return shared.updater
 }
 
 func (w *world) evict(action kubetesting.Action) (bool, runtime.Object, error) {
@@ -333,7 +350,7 @@ func (v *updaterVector) run(random *rand.Rand, reached map[string]int) {
 					recommendations[i].Target.CPU = pointer(int64(float64(*one.Target.CPU)*scale) + 1)
 				}
 			}
-			loop.Recommendations = &recommendations
+			loop.Recommendations = pointer(slices.Clone(recommendations))
 		}
 		w.vpa.Status.Recommendation = nil
 		if len(recommendations) > 0 {

@@ -139,7 +139,9 @@ struct Operation {
     t: u64,
     #[serde(default)]
     request: u64,
-    recommended: Option<Vec<Recommendation>>,
+    /// Each answer that upstream gives: the order of a Go map may decide between two.
+    #[serde(default)]
+    recommended: Vec<Vec<Recommendation>>,
 }
 
 impl Config {
@@ -184,11 +186,12 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
     for (number, op) in case.ops.iter().enumerate() {
         let place = format!("{} operation {number}", case.name);
         let (pod, name) = (PodId(op.pod), op.container.as_str());
-        if let Some(theirs) = &op.recommended {
+        if !op.recommended.is_empty() {
             let labels: BTreeSet<LabelSet> = [LabelSet(0), LabelSet(1)].into();
             let ours = cluster.recommend(&config, &labels, &policy, SimTime::ZERO);
-            let kind = ("recommender", "recommendations for all containers");
-            tally.compare(kind, &place, &recommendations(theirs), &ours);
+            let theirs: Vec<_> = op.recommended.iter().map(|theirs| recommendations(theirs)).collect();
+            let answer = theirs.iter().find(|theirs| **theirs == ours).unwrap_or(&theirs[0]);
+            tally.compare(("recommender", "recommendations for all containers"), &place, answer, &ours);
         } else if let Some(series) = &op.series {
             let resource = if op.resource == "cpu" { Resource::Cpu } else { Resource::Memory };
             let accept = |&(at, usage): &(SimTime, u64)| cluster.add_sample(pod, name, resource, at, usage);

@@ -51,3 +51,6 @@ pub fn applied(container: &ContainerResources, change: &ContainerResources) -> C
         limits: change.limits.or(container.limits),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,15 @@ const CHECKPOINT_WEIGHT_MAX: f64 = 10_000.0;
 /// Which values share a bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Scheme {
-    Linear { bucket_size: f64 },
-    Exponential { first_bucket_size: f64, ratio: f64 },
+    Linear {
+        bucket_size: f64,
+    },
+    Exponential {
+        first_bucket_size: f64,
+        ratio: f64,
+        /// Of the ratio.
+        logarithm: f64,
+    },
 }
 
 /// How a histogram is divided (`HistogramOptions`).
@@ -55,9 +62,10 @@ impl Buckets {
     pub fn exponential(max: f64, first_bucket_size: f64, ratio: f64, epsilon: f64) -> Buckets {
         assert!(max > 0.0 && first_bucket_size > 0.0 && epsilon > 0.0, "sizes of buckets are above 0");
         assert!(ratio > 1.0, "buckets grow");
-        let last = numeric::log(max * (ratio - 1.0) / first_bucket_size + 1.0) / numeric::log(ratio);
+        let logarithm = numeric::log(ratio);
+        let last = numeric::log(max * (ratio - 1.0) / first_bucket_size + 1.0) / logarithm;
         let count = libm::ceil(last) as usize + 1;
-        Buckets { scheme: Scheme::Exponential { first_bucket_size, ratio }, count, epsilon }
+        Buckets { scheme: Scheme::Exponential { first_bucket_size, ratio, logarithm }, count, epsilon }
     }
 
     /// How many buckets there are.
@@ -76,9 +84,9 @@ impl Buckets {
             // What is negative becomes 0.
             Scheme::Linear { bucket_size } => (value / bucket_size) as usize,
             Scheme::Exponential { first_bucket_size, .. } if value < first_bucket_size => 0,
-            Scheme::Exponential { first_bucket_size, ratio } => {
+            Scheme::Exponential { first_bucket_size, ratio, logarithm } => {
                 let widths = value * (ratio - 1.0) / first_bucket_size + 1.0;
-                (numeric::log(widths) / numeric::log(ratio)) as usize
+                (numeric::log(widths) / logarithm) as usize
             }
         };
         bucket.min(self.count - 1)
@@ -93,7 +101,7 @@ impl Buckets {
         match self.scheme {
             Scheme::Linear { bucket_size } => bucket as f64 * bucket_size,
             Scheme::Exponential { .. } if bucket == 0 => 0.0,
-            Scheme::Exponential { first_bucket_size, ratio } => {
+            Scheme::Exponential { first_bucket_size, ratio, .. } => {
                 first_bucket_size * (numeric::power(ratio, bucket as i32) - 1.0) / (ratio - 1.0)
             }
         }

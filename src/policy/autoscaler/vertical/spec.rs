@@ -248,3 +248,6 @@ impl LimitRangeItem {
         (combined != LimitRangeItem::default()).then_some(combined)
     }
 }
+
+#[cfg(test)]
+mod tests;

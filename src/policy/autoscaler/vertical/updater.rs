@@ -256,14 +256,14 @@ impl<'v> Round<'_, 'v> {
     }
 
     fn decide_in_place(&mut self, pod: &ObservedPod) -> Option<InPlaceDecision> {
-        let restriction = self.updater.config.restriction;
-        if self.vpa.recommendations.is_empty() {
+        let Some(group) = self.group(pod).copied() else { return Some(InPlaceDecision::Deferred) };
+        if pod.restricted.is_pending || self.vpa.recommendations.is_empty() {
             return Some(InPlaceDecision::Deferred);
         }
         if self.vpa.mode == UpdateMode::InPlace && self.has_failed(pod, self.vpa.recommendations) {
             return None;
         }
-        let Some(group) = self.group(pod).copied() else { return Some(InPlaceDecision::Deferred) };
+        let restriction = self.updater.config.restriction;
         let attempts = &mut self.updater.attempts;
         Some(group.decide_in_place(&pod.restricted, self.vpa.mode, &restriction, attempts, self.now))
     }
