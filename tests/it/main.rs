@@ -19,6 +19,7 @@ mod fgd;
 mod fgd_rules;
 mod fuzz;
 mod golden;
+mod knative_vectors;
 mod kube_vectors;
 mod manifests;
 mod own_policies;

@@ -108,7 +108,9 @@ fn instances_are_loaded_before_a_regular_call() {
     // A call each 30 min and 30 s, for 30 s: idle times of 30 min. From the second idle time on, the function is unloaded and
     // loaded 27 min later: 3 min less than the idle time are wasted each time instead of 30.
     let minute = 60_000;
-    let calls: Vec<Invocation> = (0..50).map(|number| call(0, number * (30 * minute + minute / 2), minute / 2)).collect();
+    let regular = |number| call(0, number * (30 * minute + minute / 2), minute / 2);
+    let calls: Vec<Invocation> =
+        (0..50).map(|number| Invocation { cold_duration: ms(minute / 2), ..regular(number) }).collect();
     let hybrid = unlimited(KeepAlive::Hybrid(HybridSettings::default()));
     let report = simulate(&functions(1), hybrid, calls.iter().copied()).expect("calls are in order").total();
     let fixed = unlimited(KeepAlive::Fixed(ms(60 * minute)));
