@@ -139,8 +139,7 @@ fn read_counts(path: &Path, problems: &mut Problems) -> (Vec<Key>, Vec<Vec<(u32,
 
 /// Numbers of some columns by function; of functions that come twice, the first.
 fn read_numbers(path: &Path, columns: &[&str], problems: &mut Problems) -> BTreeMap<Key, Vec<f64>> {
-    let names: Vec<ColumnName<'_>> =
-        KEY_COLUMNS.into_iter().chain(columns.iter().map(|name| required(name))).collect();
+    let names: Vec<ColumnName<'_>> = KEY_COLUMNS.into_iter().chain(columns.iter().map(|name| required(name))).collect();
     let mut rows = BTreeMap::new();
     let Some(mut table) = CsvTable::open(path, &names, problems) else { return rows };
     while let Some(line) = table.next_row(problems) {

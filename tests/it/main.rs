@@ -19,6 +19,7 @@ mod fgd;
 mod fgd_rules;
 mod fuzz;
 mod golden;
+mod keda_vectors;
 mod knative_vectors;
 mod kube_vectors;
 mod manifests;

@@ -101,7 +101,8 @@ impl FunctionReport {
     pub fn cost(&self, function: &Function, prices: &LambdaPrices, span: SimDuration) -> Dollars {
         let requests = (self.calls - self.throttled()) as f64 * prices.request;
         let execution = gb_seconds(function.memory, self.billed_ms) * prices.gb_second[0].1;
-        let provisioned = gb_seconds(function.memory, self.provisioned_billed_ms) * prices.provisioned_execution_gb_second;
+        let provisioned =
+            gb_seconds(function.memory, self.provisioned_billed_ms) * prices.provisioned_execution_gb_second;
         let ready = prices.provisioned(function.provisioned_concurrency, function.memory, span).0;
         Dollars(requests + execution + provisioned + ready)
     }
@@ -154,9 +155,10 @@ impl Report {
 
     /// Time that instances were loaded and waited, times their memory, in GB-seconds: what keeping them costs the platform.
     pub fn wasted_gb_seconds(&self, functions: &[Function]) -> f64 {
-        let wasted = functions.iter().zip(&self.functions).map(|(function, report)| {
-            gb_seconds(function.memory, 1000) * report.idle_ns as f64 / 1e9
-        });
+        let wasted = functions
+            .iter()
+            .zip(&self.functions)
+            .map(|(function, report)| gb_seconds(function.memory, 1000) * report.idle_ns as f64 / 1e9);
         wasted.sum()
     }
 

@@ -162,7 +162,9 @@ impl Oracle {
             }
             None => {
                 let later = self.instances.iter().rposition(|i| i.0 == call.function && i.4.is_some());
-                if let Some(later) = later.filter(|&later| self.instances[later].4.is_some_and(|(loaded, _)| loaded > now)) {
+                if let Some(later) =
+                    later.filter(|&later| self.instances[later].4.is_some_and(|(loaded, _)| loaded > now))
+                {
                     self.instances.remove(later);
                 }
                 self.cold += 1;

@@ -133,10 +133,7 @@ impl IdleTimes {
         let width = self.bin.as_seconds();
         let first = self.head.bin as f64 * width * (1.0 - settings.margin);
         let last = (self.tail.bin + 1) as f64 * width * (1.0 + settings.margin);
-        Windows {
-            pre_warm: SimDuration::from_seconds(first),
-            keep_alive: SimDuration::from_seconds(last - first),
-        }
+        Windows { pre_warm: SimDuration::from_seconds(first), keep_alive: SimDuration::from_seconds(last - first) }
     }
 }
 

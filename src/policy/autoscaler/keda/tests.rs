@@ -238,12 +238,8 @@ fn objects_tell_what_is_wrong_and_what_the_hpa_gets() {
     let object = ScaledObject::default();
     assert_eq!(object.hpa_bounds(), (1, 100));
     assert!(object.problems().is_empty());
-    let wrong = ScaledObject {
-        min_replica_count: Some(9),
-        max_replica_count: Some(3),
-        idle_replica_count: Some(9),
-        ..object
-    };
+    let wrong =
+        ScaledObject { min_replica_count: Some(9), max_replica_count: Some(3), idle_replica_count: Some(9), ..object };
     assert_eq!(wrong.problems().len(), 2);
     // Triggers on CPU alone keep an object active, unless they fail.
     assert!(Polled::of(&[], true).is_active);
@@ -298,13 +294,8 @@ fn triggers_of_jobs_are_taken_together() {
         })
     };
     // Calculation, most jobs; what waits, jobs for it. 35 / 3 = 11.7; (20 + 5 + 5 / 3) / 3 = 8.9; 20 + 5 + 5 / 3 = 26.7.
-    let rows = [
-        ("max", 100, 20, 20),
-        ("min", 100, 5, 2),
-        ("avg", 100, 12, 9),
-        ("sum", 100, 35, 27),
-        ("sum", 25, 35, 25),
-    ];
+    let rows =
+        [("max", 100, 20, 20), ("min", 100, 5, 2), ("avg", 100, 12, 9), ("sum", 100, 35, 27), ("sum", 25, 35, 25)];
     for (name, max, queue_length, max_scale) in rows {
         let calculation = Calculation::named(name);
         let job = ScaledJob { max_replica_count: Some(max), calculation, ..ScaledJob::default() };

@@ -332,10 +332,7 @@ fn target(
         }
         ScalingMetric::Concurrency => (limit, config.container_concurrency_target_fraction),
     };
-    if from.number("target", &mut total)
-        && metric == ScalingMetric::Concurrency
-        && container_concurrency != 0
-    {
+    if from.number("target", &mut total) && metric == ScalingMetric::Concurrency && container_concurrency != 0 {
         total = total.min(limit);
     }
     if from.number("target-utilization-percentage", &mut utilization) {
