@@ -289,7 +289,8 @@ impl SettingsCase {
 fn settings(line: &str, place: &str, tally: &mut Tally) {
     let case: SettingsCase = case(line);
     let config = AutoscalerConfig::from_data(&case.config);
-    tally.note("whether the ConfigMap is refused", place, case.bad_config == config.is_err(), &|| format!("{config:?}"));
+    tally
+        .note("whether the ConfigMap is refused", place, case.bad_config == config.is_err(), &|| format!("{config:?}"));
     let Ok(config) = config else { return };
     if case.bad_config {
         return;
@@ -309,7 +310,8 @@ fn settings(line: &str, place: &str, tally: &mut Tally) {
         ours.max_scale_down_rate,
     ];
     tally.compare("targets and rates of a revision", place, &floats, &our_floats);
-    let spans = [spec.stable_window as f64, spec.scale_down_delay as f64, theirs.panic_window, theirs.retention, theirs.grace];
+    let spans =
+        [spec.stable_window as f64, spec.scale_down_delay as f64, theirs.panic_window, theirs.retention, theirs.grace];
     let our_spans = [
         ours.stable_window,
         ours.scale_down_delay,
@@ -366,8 +368,7 @@ struct Report {
 fn history(line: &str, place: &str, tally: &mut Tally) {
     let case: HistoryCase = case(line);
     let settings = case.settings.resolve(&AutoscalerConfig::default()).expect("settings of histories are good");
-    let tolerance =
-        if settings.aggregation == Aggregation::WeightedExponential { WEIGHTED_TOLERANCE } else { 0.0 };
+    let tolerance = if settings.aggregation == Aggregation::WeightedExponential { WEIGHTED_TOLERANCE } else { 0.0 };
     let mut metrics = RevisionMetrics::new(&settings);
     let mut autoscaler = Autoscaler::new(&settings, case.ready, SimTime::ZERO);
     for second in &case.seconds {
@@ -444,7 +445,12 @@ fn zero(line: &str, place: &str, tally: &mut Tally) {
     let ours = reconciler.scale(&settings, &observed, at(case.lasted));
     let ours_again = ours.again_after.map(|after| after.0.div_ceil(1_000_000_000));
     let theirs = (case.want, case.applies, case.again, case.probes);
-    tally.compare("scale to zero", place, &theirs, &(ours.want, ours.replicas.is_some(), ours_again, ours.awaits_probe));
+    tally.compare(
+        "scale to zero",
+        place,
+        &theirs,
+        &(ours.want, ours.replicas.is_some(), ours_again, ours.awaits_probe),
+    );
 }
 
 #[derive(Deserialize)]
@@ -480,12 +486,8 @@ fn activity(line: &str, place: &str, tally: &mut Tally) {
     let settings =
         RevisionSettings { min_scale: case.min, max_scale: case.max, initial_scale: case.initial, ..defaults };
     let before = activity_of(&case.activity, &case.reason);
-    let mut reconciler = Reconciler {
-        activity: before,
-        since: SimTime::ZERO,
-        is_initialized: case.initialized,
-        desired_scale: None,
-    };
+    let mut reconciler =
+        Reconciler { activity: before, since: SimTime::ZERO, is_initialized: case.initialized, desired_scale: None };
     reconciler.update(&settings, case.want, case.ready, at(1));
     let theirs = (activity_of(&case.new_activity, &case.new_reason), case.new_initialized, case.changed);
     let ours = (reconciler.activity, reconciler.is_initialized, reconciler.since != SimTime::ZERO);

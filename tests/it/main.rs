@@ -23,6 +23,8 @@ mod fuzz;
 mod golden;
 mod hpa_vectors;
 mod karpenter_vectors;
+mod keda_vectors;
+mod knative_vectors;
 mod kube_vectors;
 mod manifests;
 mod own_policies;

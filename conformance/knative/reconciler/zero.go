@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"time"
 
+	"go.uber.org/zap"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	netv1alpha1 "knative.dev/networking/pkg/apis/networking/v1alpha1"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
+	"knative.dev/pkg/logging"
 
 	"knative.dev/serving/pkg/apis/autoscaling"
 	autoscalingv1alpha1 "knative.dev/serving/pkg/apis/autoscaling/v1alpha1"
@@ -97,7 +99,8 @@ func (line *zeroLine) run() {
 	if err != nil {
 		panic(err)
 	}
-	ctx := areconfig.ToContext(context.Background(), &areconfig.Config{
+	quiet := logging.WithLogger(context.Background(), zap.NewNop().Sugar())
+	ctx := areconfig.ToContext(quiet, &areconfig.Config{
 		Autoscaler: config,
 		Deployment: &deployment.Config{ProgressDeadline: time.Duration(line.Settings.DeadlineS) * time.Second},
 	})

@@ -20,9 +20,9 @@ impl Milli {
         Milli(digits.parse().unwrap_or(u64::MAX))
     }
 
-    /// The metric as a number.
+    /// The metric as a number, by the product that Kubernetes' quantities use, whose last place a quotient may miss.
     pub fn value(self) -> f64 {
-        self.0 as f64 / 1000.0
+        self.0 as f64 * 1e-3
     }
 }
 

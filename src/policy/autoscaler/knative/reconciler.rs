@@ -141,7 +141,7 @@ impl Reconciler {
         }
         let bounded = settings.bounded(desired, min);
         let (scaling, writes) = if bounded == 0 {
-            self.to_zero(settings, observed, now)
+            self.handle_zero(settings, observed, now)
         } else {
             (Scaling { want: bounded, ..Scaling::default() }, true)
         };
@@ -150,7 +150,7 @@ impl Reconciler {
     }
 
     /// What becomes of the wish for no pods, and whether it is written (`handleScaleToZero`).
-    fn to_zero(&self, settings: &RevisionSettings, observed: &Observed, now: SimTime) -> (Scaling, bool) {
+    fn handle_zero(&self, settings: &RevisionSettings, observed: &Observed, now: SimTime) -> (Scaling, bool) {
         let again = |want, after| (Scaling { want, again_after: after, ..Scaling::default() }, false);
         let write = |want| (Scaling { want, ..Scaling::default() }, true);
         if !settings.enable_scale_to_zero {
