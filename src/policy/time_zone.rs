@@ -61,7 +61,9 @@ mod tests {
     fn strikes(zone: &str, schedule: &str, from: i64, count: usize) -> Vec<i64> {
         let zone = TimeZone::named(zone).expect("a zone");
         let schedule = CronSchedule::parse(schedule).expect("a schedule");
-        std::iter::successors(zone.next_after(&schedule, from), |&at| zone.next_after(&schedule, at)).take(count).collect()
+        std::iter::successors(zone.next_after(&schedule, from), |&at| zone.next_after(&schedule, at))
+            .take(count)
+            .collect()
     }
 
     /// 2026-03-28 00:00 UTC, a Saturday; clocks in Berlin go forward on the 29th at 01:00 UTC.

@@ -37,6 +37,8 @@ mod wish;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod shootout;
+#[cfg(test)]
 mod testing;
 
 pub use observation::{

@@ -41,7 +41,12 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
 
 const PARAMETERS: &[Parameter] = &[
     REQUESTS_PER_REPLICA,
-    Parameter { name: "shortageCost", unit: "", default: "5", meaning: "of a missing replica, where one too many is 1" },
+    Parameter {
+        name: "shortageCost",
+        unit: "",
+        default: "5",
+        meaning: "of a missing replica, where one too many is 1",
+    },
     Parameter { name: "changeCost", unit: "", default: "0.02", meaning: "of a change, not negative" },
     Parameter { name: "learningRate", unit: "", default: "0.1", meaning: "weight of what is new, 0 to 1" },
     Parameter { name: "discount", unit: "", default: "0.5", meaning: "weight of what comes later, 0 to less than 1" },

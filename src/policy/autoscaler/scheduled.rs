@@ -84,7 +84,8 @@ impl Action {
     fn read(params: &ActionParams) -> Result<Action, ParameterError> {
         let schedule = CronSchedule::parse(&params.schedule).map_err(|error| ParameterError(error.to_string()))?;
         let name = params.time_zone.as_deref().unwrap_or("UTC");
-        let unknown = || ParameterError(format!("there is no time zone `{name}`; use an IANA name such as Europe/Berlin"));
+        let unknown =
+            || ParameterError(format!("there is no time zone `{name}`; use an IANA name such as Europe/Berlin"));
         parameters::require(params.replicas >= 0, "`replicas` must not be negative")?;
         Ok(Action { schedule, zone: TimeZone::named(name).ok_or_else(unknown)?, replicas: params.replicas })
     }
@@ -100,7 +101,8 @@ impl Action {
         // From further and further back, so that schedules that strike often are not followed for years.
         let spans = std::iter::successors(Some(HOUR_SECONDS), |span| Some(span * 2));
         let strike = |after: i64| self.zone.next_after(&self.schedule, after).filter(|&at| at <= unix_seconds);
-        let first = spans.take_while(|&span| span <= FIVE_YEARS_SECONDS).find_map(|span| strike(unix_seconds - span))?;
+        let first =
+            spans.take_while(|&span| span <= FIVE_YEARS_SECONDS).find_map(|span| strike(unix_seconds - span))?;
         std::iter::successors(Some(first), |&at| strike(at)).last()
     }
 }

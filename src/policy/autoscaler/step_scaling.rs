@@ -181,8 +181,8 @@ fn check_steps(
     sorted.sort_by(|one, other| bound(one).total_cmp(&bound(other)));
     let reaches = |step: &Step| step.upper.is_none_or(|upper| bound(step) < upper);
     let is_joined = sorted.windows(2).all(|pair| pair[0].upper.is_some() && pair[0].upper == pair[1].lower);
-    let has_ends = sorted.first().is_some_and(|step| step.lower == lower)
-        && sorted.last().is_some_and(|step| step.upper == upper);
+    let has_ends =
+        sorted.first().is_some_and(|step| step.lower == lower) && sorted.last().is_some_and(|step| step.upper == upper);
     let why = format!("`{name}` must cover all from the threshold on without gaps or overlap");
     parameters::require(is_joined && has_ends && sorted.iter().all(reaches), &why)?;
     let is_right = |step: &Step| if is_exact { step.adjustment >= 0 } else { step.adjustment.signum() != -sign };
