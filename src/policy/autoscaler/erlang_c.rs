@@ -214,8 +214,10 @@ mod tests {
     #[test]
     fn replicas_have_workers_and_bounds() {
         // 12 workers are 3 replicas of 4 or 5, or 2 of 6; nothing comes: the fewest; too much comes: the most.
-        let of = |workers: u32| json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers,
-                "scaleInDelay": "0s"});
+        let of = |workers: u32| {
+            json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers,
+                "scaleInDelay": "0s"})
+        };
         assert_eq!([4, 5, 6, 12].map(|workers| number(of(workers), 80.0)), [3, 3, 2, 1]);
         assert_eq!([0.0, 1e6].map(|rate| number(of(1), rate)), [1, 20]);
     }
