@@ -15,6 +15,7 @@ var commands = map[string]func(arguments []string){
 	"all":      all,
 	"sampling": sampling,
 	"queue":    queues,
+	"hpa":      autoscalers,
 	"perf":     perf,
 }
 
@@ -23,7 +24,7 @@ func main() {
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling|queue|perf [flags]")
+		fmt.Fprintln(os.Stderr, "usage: conformance all|generate|sampling|queue|hpa|perf [flags]")
 		os.Exit(2)
 	}
 	commands[os.Args[1]](os.Args[2:])

@@ -71,3 +71,7 @@ id!(
     /// What answers requests, in the order of the model.
     ServiceId
 );
+id!(
+    /// What sets numbers of replicas, in the order of the model.
+    AutoscalerId
+);

@@ -240,6 +240,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         script: vec![],
         faults: crate::model::Faults::default(),
         traffic: crate::model::Traffic::default(),
+        autoscaling: crate::model::Autoscaling::default(),
         outputs: Outputs::default(),
     }
 }

@@ -129,6 +129,24 @@ fn refuse<T>(text: &str, why: &str) -> Result<T, QuantityError> {
 /// assert_eq!(parse_quantity_milli("1Ki"), Ok(1_024_000));
 /// ```
 pub fn parse_quantity_milli(text: &str) -> Result<u128, QuantityError> {
+    parse_quantity(text, 1000)
+}
+
+/// The same in billionths of the base unit, the finest that Kubernetes keeps.
+///
+/// # Errors
+/// See [`parse_quantity_milli`].
+///
+/// ```
+/// use wavetank::units::parse_quantity_nano;
+/// assert_eq!(parse_quantity_nano("0.05"), Ok(50_000_000));
+/// ```
+pub fn parse_quantity_nano(text: &str) -> Result<u128, QuantityError> {
+    parse_quantity(text, 1_000_000_000)
+}
+
+/// A quantity in so many parts of its base unit.
+fn parse_quantity(text: &str, parts: u128) -> Result<u128, QuantityError> {
     let digits_end = text.bytes().position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'+' | b'-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits_end);
     if number.starts_with('-') {
@@ -148,9 +166,9 @@ pub fn parse_quantity_milli(text: &str) -> Result<u128, QuantityError> {
     let digits: u128 = format!("{whole}{fraction}").parse().unwrap_or(0);
     let denominator = denominator * 10u128.pow(fraction.len() as u32);
     let too_large = || QuantityError(format!("`{text}` is larger than a quantity can be (2^63 - 1)"));
-    let scaled = digits.checked_mul(numerator).and_then(|n| n.checked_mul(1000)).ok_or_else(too_large)?;
-    let milli = scaled.div_ceil(denominator);
-    if milli > (i64::MAX as u128) * 1000 { Err(too_large()) } else { Ok(milli) }
+    let scaled = digits.checked_mul(numerator).and_then(|n| n.checked_mul(parts)).ok_or_else(too_large)?;
+    let rounded_up = scaled.div_ceil(denominator);
+    if rounded_up > (i64::MAX as u128) * parts { Err(too_large()) } else { Ok(rounded_up) }
 }
 
 /// The factor of a quantity suffix as numerator and denominator.

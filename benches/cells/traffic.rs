@@ -115,7 +115,7 @@ pub fn service(name: &str, count: u32, server: Server, balancer: &str, step: Ste
         routes: vec![],
         overflow: None,
         mirror: None,
-        releases: Vec::new(),
+        releases: vec![],
     }
 }
 

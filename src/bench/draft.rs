@@ -234,6 +234,7 @@ impl Draft {
             script: self.script,
             faults: crate::model::Faults::default(),
             traffic: crate::model::Traffic::default(),
+            autoscaling: crate::model::Autoscaling::default(),
             outputs: Outputs::default(),
         }
     }

@@ -121,7 +121,8 @@ pub(super) fn summary_text(model: &Model, record: &RunRecord) -> String {
     let width = shown().map(|metric| metric.name.len()).max().unwrap_or(0);
     for metric in shown() {
         let unit = if metric.unit == "count" { "" } else { &metric.unit };
-        let line = format!("  {:width$}  {:>14}  {unit}", metric.name, figure(metric.value));
+        let value = if unit == "ratio" { ratio(metric.value) } else { figure(metric.value) };
+        let line = format!("  {:width$}  {value:>14}  {unit}", metric.name);
         let _ = writeln!(text, "{}", line.trim_end());
     }
     if let Some(figures) = &record.traffic {
@@ -216,6 +217,16 @@ pub(super) fn cells_text(directory: &Path, experiment: &Experiment) -> Result<St
     Ok(text)
 }
 
+/// A part of a whole, for people: with four digits that count, however close to none or all it is.
+fn ratio(value: f64) -> String {
+    let distance = value.abs().min((1.0 - value).abs());
+    if distance == 0.0 {
+        return figure(value);
+    }
+    let decimals = (3.0 - distance.log10().floor()).clamp(2.0, 9.0) as usize;
+    format!("{value:.decimals$}")
+}
+
 /// A figure for people: whole numbers whole, others with two decimals, thousands apart.
 pub(super) fn figure(value: f64) -> String {
     let text = if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") };
@@ -236,7 +247,23 @@ pub(super) fn figure(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::figure;
+    use super::{figure, ratio};
+
+    #[test]
+    fn ratios_tell_nines_apart() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (0.5, "0.5000"),
+            (0.999_123_4, "0.9991234"),
+            (0.001_234_56, "0.001235"),
+            (2.4, "2.400"),
+            (79.81, "79.81"),
+            (1e-12, "0.000000000"),
+        ] {
+            assert_eq!(ratio(value), text);
+        }
+    }
 
     #[test]
     fn figures_are_readable() {

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::policy::Parameter;
+use crate::policy::autoscaler::AUTOSCALERS;
 use crate::policy::balancer::BALANCERS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
@@ -57,7 +58,16 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).chain(balancers).collect()
+    let autoscalers = AUTOSCALERS.iter().map(|row| Row {
+        kind: "autoscaler",
+        name: row.name,
+        aliases: row.aliases,
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    schedulers.chain(queues).chain(balancers).chain(autoscalers).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -73,7 +83,8 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                     let place = match kind {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
-                        _ => "how requests for a service find a backend",
+                        "balancer" => "how requests for a service find a backend",
+                        _ => "how many replicas a workload has: autoscaling.autoscalers[].policy",
                     };
                     let blank = if text.is_empty() { "" } else { "\n" };
                     let _ = writeln!(text, "{blank}{kind} policies ({place})");

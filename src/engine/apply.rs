@@ -133,6 +133,7 @@ impl<O: Observer> Simulation<'_, O> {
         let Some(member) = self.world.member_mut(pod) else { return };
         if (member.ready_since != SimTime::NEVER) != is_ready {
             member.ready_since = if is_ready { now } else { SimTime::NEVER };
+            member.unready_since = if is_ready { SimTime::NEVER } else { now };
             self.tell_controller(pod);
             self.note_server(pod);
         }

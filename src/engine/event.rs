@@ -1,6 +1,6 @@
 //! The glossary of the simulation: everything that can happen, and in which order at one instant.
 
-use crate::ids::{ControllerId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId};
 
 /// What comes first at one instant: ends before changes of nodes before arrivals before decisions, so that a decision
 /// sees everything that its instant brought.
@@ -13,7 +13,7 @@ pub enum Phase {
     Progress,
     /// The script and faults change nodes and services.
     Script,
-    /// The control plane notices which nodes do not report.
+    /// The control plane notices which nodes do not report, and asks the others what containers use.
     Monitoring,
     /// It taints them.
     Tainting,
@@ -93,6 +93,13 @@ pub enum Event {
     Write {
         /// Its number.
         number: u32,
+    },
+    /// Nodes are asked what containers use. Scheduled by the time before, handled in `handlers::autoscaling`.
+    Scrape,
+    /// An autoscaler looks at its target. Scheduled by its sync before, handled in `handlers::autoscaling`: scales the target.
+    Autoscale {
+        /// The autoscaler.
+        autoscaler: AutoscalerId,
     },
     /// The scheduler looks at the waiting pods. Scheduled by whatever can help one of them, handled in
     /// `handlers::scheduling`: decides for pod after pod, or becomes busy with the first.
@@ -181,12 +188,12 @@ impl Event {
             | Event::Fault { .. }
             | Event::FaultEnds { .. }
             | Event::Node { .. } => Phase::Script,
-            Event::Monitor => Phase::Monitoring,
+            Event::Monitor | Event::Scrape => Phase::Monitoring,
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
             Event::Write { .. } => Phase::Writing,
-            Event::Sync { .. } => Phase::Control,
+            Event::Sync { .. } | Event::Autoscale { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
         }
     }

@@ -1,6 +1,7 @@
 //! The loop.
 
 use super::event::{Event, Step};
+use super::handlers::autoscaling::AutoscalingState;
 use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
@@ -88,6 +89,8 @@ pub struct Simulation<'m, O> {
     pub(super) tracks_usage: bool,
     /// Requests and their servers, where there are any.
     pub(super) traffic: Option<TrafficState<'m>>,
+    /// Pod autoscalers, where there are any.
+    pub(super) autoscaling: Option<AutoscalingState<'m>>,
     events_handled: u64,
 }
 
@@ -157,6 +160,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             faults: ActiveFaults::default(),
             tracks_usage: model.controllers.tracks_usage(),
             traffic: TrafficState::new(model),
+            autoscaling: AutoscalingState::new(model).expect("policies were checked with their parameters"),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -172,6 +176,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if self.traffic.is_some() {
             self.schedule(SimTime::ZERO.after(self.model.traffic.usage_window), Event::Window);
         }
+        self.begin_autoscaling();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -237,6 +242,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Drain { node } => self.on_drain(node),
             Event::Write { number } => self.on_write(number),
             Event::Sync { controller } => self.on_sync(controller),
+            Event::Scrape => self.on_scrape(),
+            Event::Autoscale { autoscaler } => self.on_autoscale(autoscaler),
             Event::Images => self.on_images(),
             Event::Usage { node } => self.on_usage(node),
             Event::Window => self.on_window(),
@@ -290,6 +297,7 @@ fn build_policies(model: &Model) -> Result<Policies, RunError> {
         let row = balancer::find(name).ok_or_else(|| unknown("balancer", name))?;
         row.build(parameters).map_err(|error| refused(name, error))?;
     }
+    AutoscalingState::new(model)?;
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
     let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;

@@ -77,6 +77,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         if model.controllers.list.iter().any(|other| matches!(other.kind, ControllerKind::Rollout(_))) {
             add("rollouts", recorder.rollouts.table(&view));
         }
+        if let Some(log) = &recorder.autoscalers {
+            add("autoscalers", log.table(model));
+        }
         if let (Some(log), Some(figures)) = (&recorder.traffic, figures) {
             add("services", traffic::tables::services(figures));
             add("sources", traffic::tables::sources(figures));

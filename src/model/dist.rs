@@ -179,18 +179,31 @@ impl Dist {
     /// more than all else together.
     #[inline]
     pub fn fast_sample(&self, stream: &mut Stream) -> SimDuration {
+        match self {
+            Dist::Constant(span) => *span,
+            Dist::Exponential { mean } => rounded(mean * stream.fast_exponential()),
+            _ => self.other_fast_sample(stream),
+        }
+    }
+
+    /// What is not so short that it should be part of its callers.
+    #[inline(never)]
+    fn other_fast_sample(&self, stream: &mut Stream) -> SimDuration {
         let seconds = match self {
-            Dist::Constant(span) => return *span,
-            Dist::Exponential { mean } => mean * stream.fast_exponential(),
             Dist::Normal { mean, sd } => (mean + sd * stream.fast_normal()).max(0.0),
             Dist::Lognormal { mu, sigma } => libm::exp(mu + sigma * stream.fast_normal()),
             Dist::Weibull { scale, shape } => scale * libm::pow(stream.fast_exponential(), 1.0 / shape),
             Dist::Hyperexponential { branches } => branch_mean(branches, stream.unit()) * stream.fast_exponential(),
             _ => return self.sample(stream),
         };
-        // The nearest whole number of what is never negative.
-        SimDuration((seconds * 1e9 + 0.5) as u64)
+        rounded(seconds)
     }
+}
+
+/// A span that is not negative, to the nearest nanosecond.
+#[inline]
+fn rounded(seconds: f64) -> SimDuration {
+    SimDuration((seconds * 1e9 + 0.5) as u64)
 }
 
 /// The mean of the branch of a mixture that a uniform number falls into.

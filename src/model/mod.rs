@@ -2,12 +2,14 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod autoscaling;
 pub mod cluster;
 pub mod control_plane;
 pub mod controllers;
 pub mod devices;
 pub mod dist;
 pub mod faults;
+pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
 pub mod node_lifecycle;
@@ -22,6 +24,7 @@ pub mod traffic;
 pub mod usage;
 pub mod workload;
 
+pub use autoscaling::Autoscaling;
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
@@ -74,6 +77,8 @@ pub struct Model {
     pub faults: Faults,
     /// Requests: who sends and who serves them.
     pub traffic: Traffic,
+    /// What scales pods.
+    pub autoscaling: Autoscaling,
     /// What to record.
     pub outputs: Outputs,
 }

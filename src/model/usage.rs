@@ -113,6 +113,23 @@ impl Demand {
         }
     }
 
+    /// How much is used on average between two ages of a run for which `drawn` was drawn; at one age, what is used then.
+    pub fn mean(&self, drawn: u64, from: SimDuration, to: SimDuration) -> f64 {
+        if to <= from {
+            return self.at(drawn, to) as f64;
+        }
+        let (mut age, mut area) = (from, 0.0);
+        while age < to {
+            let end = self.next_turn(age).map_or(to, |turn| turn.min(to));
+            // Between turns it is constant or a straight line, whose value just before the end is that of its course.
+            let is_ramp = matches!(self, Demand::Ramp { .. });
+            let (first, last) = (self.at(drawn, age), if is_ramp { self.at(drawn, end) } else { self.at(drawn, age) });
+            area += (first as f64 + last as f64) / 2.0 * (end.0 - age.0) as f64;
+            age = end;
+        }
+        area / (to.0 - from.0) as f64
+    }
+
     /// When it next changes its course after `age`: steps, or ceases to rise or fall. None: never.
     pub fn next_turn(&self, age: SimDuration) -> Option<SimDuration> {
         match self {
@@ -199,6 +216,23 @@ mod tests {
             assert_eq!(demand.at(1, seconds(age)), amount, "{demand:?} {age}");
             assert_eq!(demand.next_turn(seconds(age)), turn.map(seconds), "{demand:?} {age}");
         }
+    }
+
+    #[test]
+    fn means_are_areas_over_time() {
+        let series = Demand::Series(vec![(seconds(0), 5), (seconds(10), 7), (seconds(20), 0)]);
+        let up = Demand::Ramp { from: 100, to: 200, over: seconds(50) };
+        for (demand, from, to, mean) in [
+            (&Demand::Constant(3), 4, 9, 3.0),
+            // (5 x 5 + 7 x 10 + 0 x 5) / 20.
+            (&series, 5, 25, 4.75),
+            (&series, 10, 10, 7.0),
+            // From 140 to 200 within 30 s, then 30 s of 200: (170 x 30 + 200 x 30) / 60.
+            (&up, 20, 80, 185.0),
+        ] {
+            assert_eq!(demand.mean(9, seconds(from), seconds(to)), mean, "{demand:?} {from} {to}");
+        }
+        assert_eq!(Demand::Drawn(Dist::ZERO).mean(9, seconds(1), seconds(2)), 9.0);
     }
 
     #[test]

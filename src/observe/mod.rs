@@ -4,6 +4,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod autoscaling;
 pub mod controllers;
 pub mod decisions;
 pub mod fragments;
@@ -18,12 +19,24 @@ pub mod traffic;
 
 pub use recorder::Recorder;
 
-use crate::ids::{ControllerId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId};
+use crate::policy::autoscaler::{self, ReplicaCounts};
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
 use crate::traffic::Plane;
 use crate::units::SimTime;
 use crate::world::View;
+
+/// One look of an autoscaler at its target.
+#[derive(Clone, Copy, Debug)]
+pub struct Autoscaled<'a> {
+    /// Which.
+    pub autoscaler: AutoscalerId,
+    /// The replicas that it saw.
+    pub replicas: ReplicaCounts,
+    /// What it decided.
+    pub decision: &'a autoscaler::Decision,
+}
 
 /// Watches a run.
 pub trait Observer {
@@ -60,6 +73,12 @@ pub trait Observer {
     fn traffic_seen(&mut self, _view: &View<'_>, _plane: &mut Plane<'_>) {}
     /// Traffic has reached the end of the run.
     fn traffic_ended(&mut self, _view: &View<'_>, _plane: &mut Plane<'_>) {}
+    /// Whether the next decision of this autoscaler is to be told in its own words, which takes longer.
+    fn wants_autoscaler_text(&self, _view: &View<'_>, _autoscaler: AutoscalerId) -> bool {
+        false
+    }
+    /// An autoscaler has looked at its target; what it decided is about to be written.
+    fn autoscaled(&mut self, _view: &View<'_>, _sync: &Autoscaled<'_>) {}
     /// The run is over.
     fn end(&mut self, _view: &View<'_>) {}
 }
@@ -90,8 +109,13 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.1.traffic_ended(view, plane);
     }
 
+    fn wants_autoscaler_text(&self, view: &View<'_>, autoscaler: AutoscalerId) -> bool {
+        self.0.wants_autoscaler_text(view, autoscaler) || self.1.wants_autoscaler_text(view, autoscaler)
+    }
+
     forward! {
         begin();
+        autoscaled(sync: &Autoscaled<'_>);
         time_advances(to: SimTime);
         pod_arrived(pod: PodId);
         decided(pod: PodId, decision: &Decision);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Observer;
+use super::autoscaling::AutoscalerLog;
 use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::fragments::Fragments;
@@ -11,6 +11,7 @@ use super::packing::{Packing, PackingState};
 use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
 use super::traffic::TrafficLog;
+use super::{Autoscaled, Observer};
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
@@ -38,6 +39,8 @@ pub struct Recorder {
     pub controllers: ControllerLog,
     /// How releases went.
     pub rollouts: RolloutLog,
+    /// What autoscalers decided, where there are any.
+    pub autoscalers: Option<AutoscalerLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
     /// The state after every arrival, if asked for.
@@ -70,6 +73,7 @@ impl Recorder {
             decisions: model.outputs.decisions.then(DecisionLog::default),
             controllers: ControllerLog::default(),
             rollouts: RolloutLog::default(),
+            autoscalers: AutoscalerLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
@@ -166,6 +170,12 @@ impl Observer for Recorder {
     fn controller_changed(&mut self, _: &View<'_>, controller: ControllerId) {
         self.controllers.note(controller);
         self.rollouts.note(controller);
+    }
+
+    fn autoscaled(&mut self, view: &View<'_>, sync: &Autoscaled<'_>) {
+        if let Some(log) = &mut self.autoscalers {
+            log.note(view, sync);
+        }
     }
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {

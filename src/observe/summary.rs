@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 52] = [
+const METRICS: [(&str, &str, Direction); 55] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -60,6 +60,9 @@ const METRICS: [(&str, &str, Direction); 52] = [
     ("requests_in_objective_ratio", "ratio", Direction::Higher),
     ("error_budget_spent_ratio", "ratio", Direction::Lower),
     ("retries_ratio", "ratio", Direction::Lower),
+    ("scalings_total", "count", Direction::Lower),
+    ("scaling_reversals_total", "count", Direction::Lower),
+    ("scaled_pods_ready_mean", "count", Direction::Lower),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -94,8 +97,14 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend([totals.nodes_up as f64, used as f64, cost]);
     values.extend(usage(view));
     values.extend(traffic(recorder));
+    values.extend(autoscaling(view, recorder));
     values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
+    if recorder.traffic.is_some() && world.pods.len() + world.nodes.len() == 0 {
+        // Requests alone: figures of pods and nodes would be zeros of no meaning.
+        let figures = METRICS.iter().zip(&mut values);
+        figures.take_while(|(row, _)| row.0 != "requests_total").for_each(|(_, value)| *value = f64::NAN);
+    }
     let metric = |((name, unit, better), value): (&(&str, &str, Direction), f64)| Metric {
         name: (*name).to_owned(),
         unit: (*unit).to_owned(),
@@ -154,6 +163,14 @@ fn traffic(recorder: &Recorder) -> [f64; 11] {
         total.budget_spent_ratio,
         total.retries_ratio,
     ]
+}
+
+/// How often autoscalers changed a number of replicas, and turned round, and the mean number of ready pods of their targets;
+/// no figures without autoscalers.
+fn autoscaling(view: &View<'_>, recorder: &Recorder) -> [f64; 3] {
+    let Some(log) = &recorder.autoscalers else { return [f64::NAN; 3] };
+    let figures = log.figures(view.world.time);
+    [figures.changes as f64, figures.reversals as f64, figures.ready_mean]
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

@@ -8,6 +8,7 @@
 // Reading and writing files is this module's work; the ban on it holds in the deterministic core.
 #![allow(clippy::disallowed_methods)]
 
+mod autoscaling;
 mod bench;
 mod chart;
 mod controllers;

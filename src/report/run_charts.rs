@@ -19,6 +19,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
         Some(traffic) => traffic.charts(run.clock.seconds()),
         None => Vec::new(),
     };
+    charts.extend(run.autoscaling.charts(run.clock.seconds()));
     if !run.has_cluster {
         return charts;
     }

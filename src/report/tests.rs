@@ -106,6 +106,61 @@ fn a_run_becomes_charts_and_a_page() {
     assert!(leftovers.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".report")), "{leftovers:?}");
 }
 
+/// Three windows of one source and two services: all is well, then the answers stay away, then they come again.
+fn write_traffic(directory: &Path) {
+    let columns = "time_s,span_s,kind,name,requests_per_s,failures_per_s,error_per_s,timeout_per_s,refused_per_s,\
+                   unavailable_per_s,lost_per_s,good_ratio,latency_s_p50,latency_s_p95,latency_s_p99,in_flight_mean,\
+                   waiting_mean,backends,cpu_cores_mean,retries_per_s\n";
+    let mut traffic = columns.to_owned();
+    for (window, (failed, latency)) in [(0, "0.01,0.02,0.5"), (100, ",,"), (5, "0.02,0.04,1")].into_iter().enumerate() {
+        for (kind, name) in [("all", ""), ("source", "users"), ("service", "web"), ("service", "<i>db")] {
+            let levels = if kind == "service" { format!("3.5,1,{},1.5,0", window + 1) } else { ",,,,".to_owned() };
+            traffic.push_str(&format!(
+                "{},10,{kind},{name},100,{failed},0,{failed},0,0,0,1,{latency},{levels}\n",
+                window * 10
+            ));
+        }
+    }
+    let services = "service,scope,outcome,count,throughput_per_s,latency_s_p50,latency_s_p99,failed_ratio,\
+                    worker_utilisation_ratio,latency_s_p99_ci95_low,latency_s_p99_ci95_high\n\
+                    web,service,,3000,100,0.012,0.6,0.35,0.8125,0.5,0.7\nweb,cell,ok,1950,65,0.012,0.6,,,,\n\
+                    <i>db,service,,3000,100,0.012,0.6,0.0001234,,,\n";
+    let summary = "metric,unit,value\nrequests_total,count,3000\nrequests_failed_ratio,ratio,0.35\n\
+                   request_latency_ms_p99,ms,600\nrequests_in_objective_ratio,ratio,0.99912\n";
+    for (name, text) in [("traffic.csv", &*traffic), ("services.csv", services), ("summary.csv", summary)] {
+        std::fs::write(directory.join(name), text).expect("a place to write");
+    }
+}
+
+#[test]
+fn requests_alone_become_charts_and_a_table() {
+    let (directory, page) = rendered("traffic", write_traffic);
+    let charts = ["traffic", "latency", "failures", "services_latency", "services_in_flight", "services_cpu"];
+    for name in charts.into_iter().chain(["services_backends", "services"]) {
+        assert!(page.contains(&format!("id=\"chart-{name}\"")), "the page lacks {name}");
+    }
+    // Nothing is made again, and there are no pods.
+    for name in ["services_retries", "packing", "pending", "utilisation", "wait"] {
+        assert!(!page.contains(&format!("id=\"chart-{name}\"")), "the page has {name}");
+    }
+    // Three quantiles, each in two pieces: there is none while no answer comes.
+    let svg = read(directory.path(), "charts/latency.svg");
+    let curves = ["#0072B2", "#D55E00", "#009E73"].map(|color| svg.matches(&format!("stroke=\"{color}\"")).count());
+    assert_eq!(curves, [3; 3], "a line in the legend and two pieces");
+    let texts = [
+        "35.0 %",
+        "99.912 %",
+        "600 ms",
+        "81.2 %",
+        "0.012 %",
+        "&lt;i&gt;db",
+        "In the worst windows p50 is 20 ms, p99 1 s.",
+    ];
+    for text in texts {
+        assert!(page.contains(text), "the page says {text}");
+    }
+}
+
 #[test]
 fn the_same_tables_give_the_same_bytes() {
     let (first, _) = rendered("twin", |directory| PLAIN.write_run(directory));

@@ -127,15 +127,15 @@ pub(super) struct ServiceRow {
 /// Columns of `services.csv` that the page shows, with their headings and units.
 pub(super) const FIGURES: [(&str, &str, &str); 10] = [
     ("count", "Attempts", "count"),
-    ("throughput_per_s", "Attempts per second", "1/s"),
+    ("throughput_per_s", "Per second", "1/s"),
     ("failed_ratio", "Failed", "ratio"),
-    ("latency_s_p50", "Latency p50", "s"),
-    ("latency_s_p95", "Latency p95", "s"),
-    ("latency_s_p99", "Latency p99", "s"),
+    ("latency_s_p50", "p50", "s"),
+    ("latency_s_p95", "p95", "s"),
+    ("latency_s_p99", "p99", "s"),
     ("wait_s_mean", "Mean wait", "s"),
     ("worker_utilisation_ratio", "Workers busy", "ratio"),
     ("cpu_cores_mean", "Cores used", "count"),
-    ("error_budget_left_ratio", "Error budget left", "ratio"),
+    ("error_budget_left_ratio", "Budget left", "ratio"),
 ];
 /// Ends of intervals.
 const INTERVALS: [&str; 4] =
@@ -256,7 +256,7 @@ impl Traffic {
         let mut curves = all.curves("All requests", 0, length_s, 1.0, Stroke::Area);
         if self.sources.len() > 1 {
             let shown = largest(&self.sources, |lane| lane.level("requests_per_s"));
-            for (color, (name, lane)) in (2..).zip(shown) {
+            for (color, (_, (name, lane))) in (2..).zip(shown) {
                 let course = lane.level("requests_per_s");
                 curves.extend(course.curves(&format!("From {name}"), color, length_s, 1.0, Stroke::Steps));
             }
@@ -314,8 +314,8 @@ impl Traffic {
         let (x, length_s) = time_axis(end_s);
         let shown = largest(&self.services, |lane| &lane.latency[2]);
         let mut curves = Vec::new();
-        for (color, (name, lane)) in (0..).zip(&shown) {
-            curves.extend(lane.latency[2].curves(name, color, length_s, 1e3, Stroke::Steps));
+        for (color, (name, lane)) in &shown {
+            curves.extend(lane.latency[2].curves(name, *color, length_s, 1e3, Stroke::Steps));
         }
         LineChart {
             title: "Latency that 99 % of attempts at each service did not exceed".to_owned(),
@@ -330,10 +330,10 @@ impl Traffic {
         let (x, length_s) = time_axis(end_s);
         let shown = largest(&self.services, |lane| lane.level(level));
         let mut curves = Vec::new();
-        for (color, (name, lane)) in (0..).zip(&shown) {
-            curves.extend(lane.level(level).curves(name, color, length_s, 1.0, Stroke::Steps));
+        for (color, (name, lane)) in &shown {
+            curves.extend(lane.level(level).curves(name, *color, length_s, 1.0, Stroke::Steps));
         }
-        let remark = shown.first().map_or_else(String::new, |(name, lane)| {
+        let remark = shown.first().map_or_else(String::new, |(_, (name, lane))| {
             most("At most", lane.level(level), |value| format!("{} at {name}", short_number(value)))
         });
         let remark = format!("{remark}{}", self.left_out(shown.len()));
@@ -385,12 +385,13 @@ impl ServiceRow {
     }
 }
 
-/// Those with the highest values, in the order of the table.
-fn largest(lanes: &[(String, Lane)], of: impl Fn(&Lane) -> &Course) -> Vec<&(String, Lane)> {
+/// Those with the highest values, highest first, with their colours: the same in all charts where these are enough for all.
+fn largest(lanes: &[(String, Lane)], of: impl Fn(&Lane) -> &Course) -> Vec<(usize, &(String, Lane))> {
     let mut order: Vec<usize> = (0..lanes.len()).collect();
     order.sort_by(|&one, &other| of(&lanes[other].1).highest().total_cmp(&of(&lanes[one].1).highest()));
     order.truncate(SHOWN_MAX);
-    order.into_iter().map(|at| &lanes[at]).collect()
+    let color = |(rank, &at): (usize, &usize)| if lanes.len() <= COLORS.len() { at } else { rank };
+    order.iter().enumerate().map(|one| (color(one), &lanes[*one.1])).collect()
 }
 
 fn most(begin: &str, course: &Course, say: impl Fn(f64) -> String) -> String {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::autoscaling;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
@@ -54,6 +55,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     measure(spec, &mut makers, context);
+    let manifests = makers.take_autoscalers();
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, &objects, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
@@ -63,6 +65,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let world = traffic::World { cluster: &cluster, workload: &workload, controllers: &controllers, objects: &objects };
     let traffic = traffic::build(spec, world, context);
     traffic::drive_usage(&traffic, &mut controllers);
+    let autoscaling = autoscaling::build(spec, manifests, &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
@@ -80,6 +83,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         script,
         faults,
         traffic,
+        autoscaling,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -682,6 +686,7 @@ mod tests {
             "faults.pods=",
             "faults.spotTraces=",
             "traffic=",
+            "autoscaling=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

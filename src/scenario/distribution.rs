@@ -12,6 +12,7 @@ pub(super) fn takes_no_time(spec: &DistributionSpec) -> bool {
         DistributionSpec::Constant(span) | DistributionSpec::Uniform { max: span, .. } => is_none(span),
         DistributionSpec::Normal { mean, sd } => is_none(mean) && is_none(sd),
         DistributionSpec::Empirical(spans) => spans.iter().all(is_none),
+        DistributionSpec::Percentiles(points) => points.values().all(is_none),
         // The others have a positive mean, scale or minimum.
         _ => false,
     }

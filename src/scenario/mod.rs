@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: the environment. What a scenario may see of it is passed in as [`Environment`].
 
+mod autoscaling;
 mod build;
 mod context;
 mod daemons;

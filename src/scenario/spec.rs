@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
+use super::autoscaling::AutoscalingSpec;
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -39,6 +40,8 @@ pub struct ScenarioSpec {
     pub workload: WorkloadSpec,
     /// Requests: who sends them, who answers them, and how they find their way. Default: there are none.
     pub traffic: Option<TrafficSpec>,
+    /// Who scales pods, and what they see. Default: what the manifests' HorizontalPodAutoscalers say.
+    pub autoscaling: Option<AutoscalingSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::autoscaling;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
 use super::kubernetes::kind_names;
@@ -41,6 +42,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     script(spec, horizon, context);
     super::faults::validate(spec, context);
     traffic::validate(spec, context);
+    autoscaling::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {

@@ -5,6 +5,7 @@
 //! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use crate::units::SimDuration;
@@ -13,7 +14,7 @@ use crate::units::SimDuration;
 const PER_DOUBLING: usize = 1024;
 
 /// How spans were distributed over classes; count, sum and extremes are exact.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Classes {
     /// The class of the first count; a multiple of [`PER_DOUBLING`].
     first: usize,
@@ -26,10 +27,27 @@ pub(super) struct Classes {
     max_ns: u64,
 }
 
+/// What spans come to together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent {
+    pub(super) count: u64,
+    pub(super) sum_ns: u128,
+    min_ns: u64,
+    max_ns: u64,
+}
+
 impl Default for Classes {
     fn default() -> Self {
         let (counts, spilt) = (Vec::new(), BTreeMap::new());
         Classes { first: 0, counts, spilt, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+    }
+}
+
+impl fmt::Debug for Classes {
+    /// Without the classes, which are thousands.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Classes { count, sum_ns, min_ns, max_ns, .. } = self;
+        write!(formatter, "Classes {{ count: {count}, sum_ns: {sum_ns}, min_ns: {min_ns}, max_ns: {max_ns} }}")
     }
 }
 
@@ -45,15 +63,10 @@ impl Classes {
     /// Takes one span in.
     #[inline]
     pub(super) fn record(&mut self, span_ns: u64) {
-        self.add(class_of(span_ns), 1);
-        self.count += 1;
-        self.sum_ns += u128::from(span_ns);
-        self.min_ns = self.min_ns.min(span_ns);
-        self.max_ns = self.max_ns.max(span_ns);
+        self.record_all(std::iter::once(span_ns), |_| ());
     }
 
     /// Takes in so many of one span.
-    #[inline]
     pub(super) fn record_many(&mut self, span_ns: u64, count: u64) {
         if count > 0 {
             let mut left = count;
@@ -62,31 +75,40 @@ impl Classes {
                 self.add(class_of(span_ns), part);
                 left -= u64::from(part);
             }
-            self.count += count;
-            self.sum_ns += u128::from(span_ns) * u128::from(count);
-            self.min_ns = self.min_ns.min(span_ns);
-            self.max_ns = self.max_ns.max(span_ns);
+            let sum_ns = u128::from(span_ns) * u128::from(count);
+            self.extend(Extent { count, sum_ns, min_ns: span_ns, max_ns: span_ns });
         }
     }
 
-    /// Takes spans in.
+    /// Takes spans in, and gives the class of each; what they come to together.
     #[inline]
-    pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>) {
-        let (mut count, mut sum_ns, mut min_ns, mut max_ns) = (0, 0, self.min_ns, self.max_ns);
+    pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>, mut also: impl FnMut(usize)) -> Extent {
+        let mut extent = Extent { count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 };
         for span_ns in spans_ns {
-            self.add(class_of(span_ns), 1);
-            count += 1;
-            sum_ns += u128::from(span_ns);
-            min_ns = min_ns.min(span_ns);
-            max_ns = max_ns.max(span_ns);
+            let class = class_of(span_ns);
+            self.add(class, 1);
+            also(class);
+            extent.count += 1;
+            extent.sum_ns += u128::from(span_ns);
+            extent.min_ns = extent.min_ns.min(span_ns);
+            extent.max_ns = extent.max_ns.max(span_ns);
         }
-        self.count += count;
-        self.sum_ns += sum_ns;
-        (self.min_ns, self.max_ns) = (min_ns, max_ns);
+        self.extend(extent);
+        extent
     }
 
+    /// Takes in what spans come to together whose classes are counted by [`Classes::add`].
     #[inline]
-    fn add(&mut self, class: usize, count: u32) {
+    pub(super) fn extend(&mut self, by: Extent) {
+        self.count += by.count;
+        self.sum_ns += by.sum_ns;
+        self.min_ns = self.min_ns.min(by.min_ns);
+        self.max_ns = self.max_ns.max(by.max_ns);
+    }
+
+    /// Counts spans of a class.
+    #[inline]
+    pub(super) fn add(&mut self, class: usize, count: u32) {
         let known = self.counts.get_mut(class.wrapping_sub(self.first));
         match known.map(|known| (known.checked_add(count), known)) {
             Some((Some(more), known)) => *known = more,
@@ -192,10 +214,8 @@ impl Classes {
             }
         }
         other.spilt.iter().for_each(|(class, count)| *self.spilt.entry(*class).or_default() += count);
-        self.count += other.count;
-        self.sum_ns += other.sum_ns;
-        self.min_ns = self.min_ns.min(other.min_ns);
-        self.max_ns = self.max_ns.max(other.max_ns);
+        let Classes { count, sum_ns, min_ns, max_ns, .. } = *other;
+        self.extend(Extent { count, sum_ns, min_ns, max_ns });
     }
 
     /// Forgets everything but the memory.
@@ -248,7 +268,7 @@ mod tests {
             let spans = spans(seed, count);
             let mut theirs = Histogram::<u64>::new_with_bounds(1, u64::MAX >> 1, 3).expect("bounds");
             let mut own = Classes::default();
-            own.record_all(spans.iter().copied());
+            own.record_all(spans.iter().copied(), |_| ());
             spans.iter().for_each(|&span| theirs.record(span).expect("within the bounds"));
             let classes: Vec<(u64, u64)> =
                 theirs.iter_recorded().map(|class| (class.value_iterated_to(), class.count_at_value())).collect();
@@ -278,7 +298,7 @@ mod tests {
         merged.clear();
         assert_eq!(merged, Classes::default());
         // What was cleared counts anew, in the memory that it has.
-        merged.record_all(some.iter().copied());
+        merged.record_all(some.iter().copied(), |_| ());
         assert_eq!(merged, recorded(&some));
         assert_ne!(merged, recorded(&others));
     }

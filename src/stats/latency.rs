@@ -19,7 +19,7 @@
 //! the 99th percentile in 96, 95 and 93 % of runs at load 0.5 and in 95, 89 and 85 % at load 0.8 (96, 97 and 93 %).
 
 use super::batch_means::{SteadyInterval, push_batch};
-use super::classes::{Classes, spans_of};
+use super::classes::{Classes, class_of, spans_of};
 use crate::units::SimDuration;
 
 /// How latencies were distributed.
@@ -38,7 +38,7 @@ impl LatencyRecorder {
     /// Takes latencies in, which costs less than one by one.
     #[inline]
     pub fn record_all(&mut self, latencies: impl Iterator<Item = SimDuration>) {
-        self.all.record_all(latencies.map(|latency| latency.0));
+        self.all.record_all(latencies.map(|latency| latency.0), |_| ());
     }
 
     /// Takes in so many of one latency.
@@ -119,17 +119,21 @@ pub const PROBABILITIES: [f64; 3] = [0.5, 0.95, 0.99];
 
 /// Latencies of one long run: what [`LatencyRecorder`] has, and intervals for the mean and for [`PROBABILITIES`].
 ///
-/// A record costs one addition to the classes of the batch that is being filled; they go into the whole when it is complete.
+/// A record costs one addition to the classes of the histogram, and three comparisons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SteadyLatency {
-    /// All complete batches together.
-    complete: LatencyRecorder,
-    /// What is kept of each.
+    all: LatencyRecorder,
+    /// What is kept of complete batches.
     batches: Vec<Batch>,
     /// Observations of a complete batch.
     size: u64,
-    /// The batch that is being filled.
-    current: Classes,
+    /// The batch that is being filled, and its observations so far.
+    open: Batch,
+    count: u64,
+    /// The classes of the first batch, in order, while it is being filled.
+    first: Vec<usize>,
+    /// What observations are held against.
+    threshold: Threshold,
     /// The thresholds, and from which observation on each held: one for each time that the run's length doubled.
     thresholds: Vec<(u64, Threshold)>,
 }
@@ -137,7 +141,7 @@ pub struct SteadyLatency {
 /// The class that each quantile lies in, so far.
 type Threshold = [usize; PROBABILITIES.len()];
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Batch {
     sum_ns: u128,
     /// How many observations were in the class of the threshold or below.
@@ -150,10 +154,13 @@ const FIRST_SIZE: u64 = 32;
 impl Default for SteadyLatency {
     fn default() -> Self {
         SteadyLatency {
-            complete: LatencyRecorder::default(),
+            all: LatencyRecorder::default(),
             batches: Vec::new(),
             size: FIRST_SIZE,
-            current: Classes::default(),
+            open: Batch::default(),
+            count: 0,
+            first: Vec::new(),
+            threshold: Threshold::default(),
             thresholds: Vec::new(),
         }
     }
@@ -163,25 +170,46 @@ impl SteadyLatency {
     /// Takes one latency in. Costs a few nanoseconds, batches included.
     #[inline]
     pub fn record(&mut self, latency: SimDuration) {
-        self.current.record(latency.0);
-        if self.current.count() == self.size {
-            self.close();
-        }
+        self.record_all(&[latency]);
     }
 
     /// Takes in so many of one latency, which are no sample: there are no batches, and so no intervals.
     #[inline]
     pub fn record_many(&mut self, latency: SimDuration, count: u64) {
-        self.complete.record_many(latency, count);
+        self.all.record_many(latency, count);
     }
 
     /// Takes latencies in, in their order, which costs less than one by one.
-    pub fn record_all(&mut self, mut latencies: &[SimDuration]) {
+    pub fn record_all(&mut self, latencies: &[SimDuration]) {
+        self.record_in(latencies, None);
+    }
+
+    /// The same in two places at once.
+    pub(crate) fn record_with(&mut self, latencies: &[SimDuration], other: &mut LatencyRecorder) {
+        self.record_in(latencies, Some(&mut other.all));
+    }
+
+    fn record_in(&mut self, mut latencies: &[SimDuration], mut other: Option<&mut Classes>) {
         while !latencies.is_empty() {
             let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
             let (fitting, rest) = latencies.split_at(latencies.len().min(room));
-            self.current.record_all(fitting.iter().map(|latency| latency.0));
-            if self.current.count() == self.size {
+            let (threshold, mut below) = (self.threshold, self.open.below);
+            if self.thresholds.is_empty() {
+                self.first.extend(fitting.iter().map(|latency| class_of(latency.0)));
+                self.first.sort_unstable();
+            }
+            let extent = self.all.all.record_all(fitting.iter().map(|latency| latency.0), |class| {
+                below.iter_mut().zip(threshold).for_each(|(below, border)| *below += u64::from(class <= border));
+                if let Some(other) = &mut other {
+                    other.add(class, 1);
+                }
+            });
+            if let Some(other) = &mut other {
+                other.extend(extent);
+            }
+            self.open = Batch { sum_ns: self.open.sum_ns + extent.sum_ns, below };
+            self.count += extent.count;
+            if self.count == self.size {
                 self.close();
             }
             latencies = rest;
@@ -191,36 +219,41 @@ impl SteadyLatency {
     /// How many more complete the batch: their order among themselves does not matter.
     #[inline]
     pub(crate) fn room(&self) -> u64 {
-        self.size - self.current.count()
+        self.size - self.count
     }
 
     #[inline(never)]
     fn close(&mut self) {
-        let start = self.complete.count();
-        self.complete.all.merge(&self.current);
-        // After a merge there are 32 batches, which is when the run has become twice as long.
-        if self.batches.is_empty() || self.batches.len().is_power_of_two() {
-            let class_at = |probability| self.complete.all.class_at(probability).expect("a batch is not empty");
-            self.thresholds.push((start, PROBABILITIES.map(class_at)));
+        if self.thresholds.is_empty() {
+            self.set_threshold(0);
+            let first = std::mem::take(&mut self.first);
+            let is_below = |border: usize| first.iter().filter(|class| **class <= border).count() as u64;
+            self.open.below = self.threshold.map(is_below);
         }
-        let threshold = self.thresholds.last().expect("the first batch sets one").1;
-        let batch = Batch { sum_ns: self.current.sum_ns(), below: threshold.map(|class| self.current.up_to(class)) };
-        self.current.clear();
-        if push_batch(&mut self.batches, batch, Batch::merge) {
+        if push_batch(&mut self.batches, std::mem::take(&mut self.open), Batch::merge) {
             self.size *= 2;
         }
+        self.count = 0;
+        // After a merge there are 32 batches, which is when the run has become twice as long.
+        if self.batches.len().is_power_of_two() {
+            self.set_threshold(self.all.count());
+        }
+    }
+
+    /// From an observation on, others are held against what the quantiles are so far.
+    fn set_threshold(&mut self, start: u64) {
+        self.threshold = PROBABILITIES.map(|probability| self.all.all.class_at(probability).unwrap_or(0));
+        self.thresholds.push((start, self.threshold));
     }
 
     /// How many latencies there were.
     pub fn count(&self) -> u64 {
-        self.complete.count() + self.current.count()
+        self.all.count()
     }
 
     /// All of them.
     pub fn recorder(&self) -> LatencyRecorder {
-        let mut all = self.complete.clone();
-        all.all.merge(&self.current);
-        all
+        self.all.clone()
     }
 
     /// The mean in seconds with its interval at a confidence level such as 0.95.
@@ -228,7 +261,7 @@ impl SteadyLatency {
     /// # Panics
     /// When `level` is not between 0 and 1.
     pub fn mean_interval_s(&self, level: f64) -> SteadyInterval {
-        let mean_s = (self.complete.all.sum_ns() + self.current.sum_ns()) as f64 / self.count() as f64 * 1e-9;
+        let mean_s = self.all.mean_s();
         let means_s: Vec<f64> =
             self.batches.iter().map(|batch| batch.sum_ns as f64 / self.size as f64 * 1e-9).collect();
         SteadyInterval::from_batches(mean_s, &means_s, level)
@@ -241,9 +274,9 @@ impl SteadyLatency {
     /// # Panics
     /// When `level` is not between 0 and 1.
     pub fn quantile_intervals_s(&self, level: f64) -> [SteadyInterval; PROBABILITIES.len()] {
-        let all = self.recorder();
+        let all = &self.all;
         std::array::from_fn(|index| {
-            let deviation = SteadyInterval::from_batches(0.0, &self.deviations(&all, index), level);
+            let deviation = SteadyInterval::from_batches(0.0, &self.deviations(index), level);
             let (p, estimate) = (PROBABILITIES[index], all.quantile_s(PROBABILITIES[index]));
             // Where the odds of p may lie: on their logarithm nothing leaves 0 to 1 and few exceedances weigh evenly.
             let spread = deviation.half_width() / (p * (1.0 - p));
@@ -256,8 +289,8 @@ impl SteadyLatency {
     }
 
     /// For each batch, which part of it is at or below the thresholds that held in it, less that of the whole run.
-    fn deviations(&self, all: &LatencyRecorder, index: usize) -> Vec<f64> {
-        let part = |&(start, threshold): &(u64, Threshold)| (start, all.part_up_to(threshold[index]));
+    fn deviations(&self, index: usize) -> Vec<f64> {
+        let part = |&(start, threshold): &(u64, Threshold)| (start, self.all.part_up_to(threshold[index]));
         let parts: Vec<(u64, f64)> = self.thresholds.iter().map(part).collect();
         let end_of = |number: usize| parts.get(number + 1).map_or(u64::MAX, |next| next.0);
         let deviation = |(number, batch): (usize, &Batch)| {
@@ -284,7 +317,6 @@ impl Batch {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::classes::class_of;
     use super::*;
     use crate::rng::{Seed, Stream};
 
@@ -342,7 +374,7 @@ mod tests {
         // for each of 19 doublings. Thresholds are set by the batches 1, 2, 3, 5, 9, 17 and 33, and by the first one after each
         // of the nine merges.
         assert_eq!(steady.size, 32 << 9);
-        assert!(steady.current.reserved() <= 21 * 1024 && steady.complete.all.reserved() <= 21 * 1024);
+        assert!(steady.all.all.reserved() <= 21 * 1024);
         assert_eq!(steady.thresholds.len(), 7 + 9);
     }
 

@@ -91,6 +91,12 @@ impl UnitGap {
 
     #[inline]
     fn sample(self, stream: &mut Stream) -> f64 {
+        if let UnitGap::Exponential = self { stream.fast_exponential() } else { self.other_sample(stream) }
+    }
+
+    /// What is not so short that it should be part of its callers.
+    #[inline(never)]
+    fn other_sample(self, stream: &mut Stream) -> f64 {
         match self {
             UnitGap::Exponential => stream.fast_exponential(),
             UnitGap::Deterministic => 1.0,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attempt::{Attempt, NONE, Origin, Place};
+use super::collapsed::Part;
 use super::plane::{DataPlane, is_some};
 use super::server::State;
 use crate::ids::ServiceId;
@@ -33,12 +34,14 @@ impl DataPlane<'_> {
         let is_answered = |one: &Attempt| one.place == Place::Answered;
         let plain = self.attempts.live().filter(|(_, one)| is_of_source(one.origin) && !is_answered(one));
         let patient = self.calls.live().filter(|(_, one)| is_of_source(one.origin()));
-        (plain.count() + patient.count()) as u64
+        let collapsed: usize = self.parts.iter().map(Part::in_flight).sum();
+        (plain.count() + patient.count() + collapsed) as u64
     }
 
     /// Attempts, and calls that wait for theirs: what is kept in memory for requests that have not ended everywhere.
     pub fn live(&self) -> usize {
-        self.attempts.live().count() + self.calls.live().count()
+        let collapsed: usize = self.parts.iter().map(Part::in_flight).sum();
+        self.attempts.live().count() + self.calls.live().count() + collapsed
     }
 
     /// Recomputes what is kept about servers, clients and queues. Takes O(everything there is).
@@ -49,6 +52,10 @@ impl DataPlane<'_> {
         let mut counts = Counts::default();
         for (number, one) in self.attempts.live() {
             counts.add(number, one);
+        }
+        for (service, is_waiting) in self.parts.iter().flat_map(|part| part.present(self.now)) {
+            let present = counts.present.entry(service.0).or_default();
+            (present.0, present.1) = (present.0 + 1, present.1 + u64::from(is_waiting));
         }
         self.check_servers(&counts);
         self.check_services(&counts);

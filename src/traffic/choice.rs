@@ -126,6 +126,11 @@ impl<'m> Plane<'m> {
         either!(self, plane => plane.load_of(number))
     }
 
+    /// Core-time that requests have used of a pod, in ns.
+    pub fn core_ns_of(&mut self, number: u32) -> u64 {
+        either!(self, plane => plane.core_ns_of(number))
+    }
+
     /// Cores of a node that its servers may use.
     pub fn set_node_cores(&mut self, node: u32, cores: f64) {
         either!(self, plane => plane.set_node_cores(node, cores));

@@ -21,13 +21,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::select_unpredictable;
 
 use super::attempt::{NONE, Outcome};
 use super::calendar::Calendar;
 use super::cores::scaled;
 use super::plane::{DataPlane, is_some};
 use super::serve::has_failed;
-use crate::ids::ServiceId;
+use crate::ids::{ServiceId, ZoneId};
 use crate::model::traffic::{Arrivals, Backends, Guard, OperationRef, Order, Service, Step, Traffic};
 use crate::policy::balancer::{self, Balancer, Question};
 use crate::units::{SimDuration, SimTime};
@@ -53,7 +54,15 @@ pub(super) struct Part {
     totals: Vec<Total>,
     /// Nothing happens before.
     quiet_until: SimTime,
+    /// Where all its requests are counted, if they end well there.
+    place: Option<Place>,
+    /// Those that are being counted.
+    latencies: Vec<SimDuration>,
+    waits: Vec<SimDuration>,
 }
+
+/// An operation, and the zone of servers.
+type Place = (u32, Option<ZoneId>);
 
 /// Sums over requests of a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -99,6 +108,19 @@ impl Passage {
     }
 }
 
+impl Part {
+    /// Requests that have not ended.
+    pub(super) fn in_flight(&self) -> usize {
+        self.passages.len()
+    }
+
+    /// The services of those that are at a server, and whether they wait.
+    pub(super) fn present(&self, now: SimTime) -> impl Iterator<Item = (ServiceId, bool)> + '_ {
+        let at_servers = self.passages.iter().filter(|passage| is_some(passage.server));
+        at_servers.map(move |passage| (passage.operation.service, passage.start() >= now))
+    }
+}
+
 /// When the workers of a server are free.
 #[derive(Clone, Debug)]
 pub(super) enum Workers {
@@ -131,11 +153,12 @@ impl Workers {
             Workers::Unlimited => now,
             Workers::One(free) => begin(free),
             Workers::Few(all) => {
-                let mut first = 0;
-                for worker in 1..all.len() {
-                    first = if all[worker] < all[first] { worker } else { first };
+                // Which one it is cannot be guessed, so branches would cost more than both ways do.
+                let mut first = (SimTime::NEVER, 0);
+                for (worker, &free) in all.iter().enumerate() {
+                    first = select_unpredictable(free < first.0, (free, worker), first);
                 }
-                begin(&mut all[first])
+                begin(&mut all[first.1])
             }
             Workers::Many(all) => all.peek_mut().map_or(now, |mut free| begin(&mut free.0)),
         }
@@ -165,6 +188,7 @@ impl<'m> DataPlane<'m> {
                 state.station = position as u16;
                 state.workers = state.slots.iter().map(|_| Workers::new(state.model.server.workers)).collect();
             }
+            let place = self.only_place(&sources, &services);
             self.parts.push(Part {
                 calendar: Calendar::new(sources.len()),
                 totals: vec![Total::default(); services.len()],
@@ -173,18 +197,33 @@ impl<'m> DataPlane<'m> {
                 passages: Vec::new(),
                 waiting_ns: Vec::new(),
                 quiet_until: SimTime::ZERO,
+                place,
+                latencies: Vec::new(),
+                waits: Vec::new(),
             });
         }
+    }
+
+    /// Where all requests of a part are counted, if that is one place.
+    fn only_place(&self, sources: &[usize], services: &[ServiceId]) -> Option<Place> {
+        let ([source], [service]) = (sources, services) else { return None };
+        let [(to, _)] = self.sources[*source].model.mix.as_slice() else { return None };
+        let state = &self.services[service.index()];
+        let mut zones = state.slots.iter().map(|slot| self.servers[slot.server].zone);
+        let zone = zones.next()?;
+        let is_certain = state.model.operations[to.operation as usize].failure == 0.0;
+        (is_certain && zones.all(|other| other == zone)).then_some((to.operation, zone))
     }
 
     /// Moves the parts that need no events on.
     pub(super) fn catch_up(&mut self, until: SimTime) {
         let mut parts = std::mem::take(&mut self.parts);
         // Parts move on one after the other, so memory for many requests is needed once.
-        let mut passages = Vec::new();
+        let (mut passages, mut latencies, mut waits) = (Vec::new(), Vec::new(), Vec::new());
         for part in parts.iter_mut().filter(|part| part.quiet_until < until) {
             passages.append(&mut part.passages);
             std::mem::swap(&mut passages, &mut part.passages);
+            (part.latencies, part.waits) = (latencies, waits);
             for (server, compute_ns) in part.waiting_ns.drain(..) {
                 self.servers[server].compute_ns += compute_ns;
             }
@@ -199,6 +238,7 @@ impl<'m> DataPlane<'m> {
             let left = part.passages.as_slice().to_vec();
             passages = std::mem::replace(&mut part.passages, left);
             passages.clear();
+            (latencies, waits) = (std::mem::take(&mut part.latencies), std::mem::take(&mut part.waits));
         }
         self.parts = parts;
     }
@@ -265,36 +305,76 @@ impl<'m> DataPlane<'m> {
         let start = state.workers[slot as usize].take(now, span);
         passage.end = start.after(span);
         (passage.latency, passage.wait) = (passage.end.since(now), start.since(now));
-        passage.outcome = if has_failed(operation.failure, draft.seed) { Outcome::Error } else { Outcome::Well };
+        passage.outcome = if has_failed(operation.failure, draft.seed, now) { Outcome::Error } else { Outcome::Well };
         passage
     }
 
     /// Counts the requests that end before an instant.
     fn count_ended(&mut self, part: &mut Part, until: SimTime) {
-        let (mut count, mut last, mut is_sorted) = (0, SimTime::ZERO, true);
+        let (mut count, mut last, mut is_sorted, mut is_plain) = (0, None, true, part.place.is_some());
         for passage in part.passages.iter().filter(|passage| passage.end < until) {
             count += 1;
-            is_sorted &= last <= passage.end;
-            last = passage.end;
+            is_sorted &= last <= Some(passage.end);
+            is_plain &= last != Some(passage.end) && is_some(passage.server);
+            last = Some(passage.end);
+        }
+        if count == 0 {
+            return;
         }
         let services = part.services.iter().map(|service| self.services[service.index()].statistics.room());
         let sources = part.sources.iter().map(|&source| self.source_fates[source].room());
-        if is_sorted || services.chain(sources).all(|room| count <= room) {
-            // The order does not matter.
-            let (totals, mut passages) = (&mut part.totals, std::mem::take(&mut part.passages));
-            passages.retain(|passage| {
-                let has_ended = passage.end < until;
-                if has_ended {
-                    self.count_passage(totals, passage);
-                }
-                !has_ended
-            });
-            part.passages = passages;
-            return;
+        // As long as no batch is complete the order does not matter.
+        if !is_sorted && services.chain(sources).any(|room| count > room) {
+            let mut ended: Vec<Passage> = part.passages.extract_if(.., |passage| passage.end < until).collect();
+            ended.sort_by_key(|passage| passage.end);
+            is_plain &= ended.windows(2).all(|pair| pair[0].end < pair[1].end);
+            return self.count_passages(part, &mut ended, until, is_plain);
         }
-        let mut ended: Vec<Passage> = part.passages.extract_if(.., |passage| passage.end < until).collect();
-        ended.sort_by_key(|passage| passage.end);
-        ended.iter().for_each(|passage| self.count_passage(&mut part.totals, passage));
+        let mut passages = std::mem::take(&mut part.passages);
+        self.count_passages(part, &mut passages, until, is_plain);
+        part.passages = passages;
+    }
+
+    /// Counts those of the passages that end before an instant, in their order, and leaves the others.
+    fn count_passages(&mut self, part: &mut Part, passages: &mut Vec<Passage>, until: SimTime, is_plain: bool) {
+        if let Some(place) = part.place
+            && is_plain
+        {
+            return self.count_at_once(part, passages, until, place);
+        }
+        passages.retain(|passage| {
+            let has_ended = passage.end < until;
+            if has_ended {
+                self.count_passage(&mut part.totals, passage);
+            }
+            !has_ended
+        });
+    }
+
+    /// The same for passages that differ in their times only, and end at different instants.
+    fn count_at_once(&mut self, part: &mut Part, passages: &mut Vec<Passage>, until: SimTime, place: Place) {
+        part.latencies.clear();
+        part.waits.clear();
+        let (mut kept, mut waited_ns, mut steps) = (0, 0, 0);
+        for at in 0..passages.len() {
+            let passage = passages[at];
+            if passage.end < until {
+                part.latencies.push(passage.latency);
+                part.waits.push(passage.wait);
+                waited_ns += u128::from(passage.wait.0);
+                steps += u64::from(passage.steps);
+            } else {
+                passages[kept] = passage;
+                kept += 1;
+            }
+        }
+        passages.truncate(kept);
+        part.totals[0].waited_ns += waited_ns;
+        self.events_handled += steps;
+        let (state, source) = (&mut self.services[part.services[0].index()], part.sources[0]);
+        let spans = (part.latencies.as_slice(), part.waits.as_slice());
+        state.statistics.note_all(place, self.zones, spans, state.model.objective);
+        self.source_fates[source].note_all(&part.latencies, self.objectives[source]);
     }
 
     #[inline]
@@ -404,6 +484,7 @@ fn is_collapsible(service: &Service) -> bool {
         && is_blind
         && is_leaf
         && service.routes.is_empty()
+        && service.releases.is_empty()
 }
 
 #[cfg(test)]

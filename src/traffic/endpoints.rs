@@ -194,6 +194,11 @@ impl DataPlane<'_> {
         }
     }
 
+    /// Core-time that requests have used of a pod, in ns.
+    pub fn core_ns_of(&mut self, number: u32) -> u64 {
+        self.used_ns(number)
+    }
+
     /// Core-time that requests have used of a server, in ns.
     pub(super) fn used_ns(&mut self, number: u32) -> u64 {
         let now = self.now;

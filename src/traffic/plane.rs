@@ -391,6 +391,13 @@ impl<'m> DataPlane<'m> {
     pub(super) fn step_stream(seed: u64, step: u64) -> Stream {
         Stream::of_word(split_mix(seed ^ (step + 1).wrapping_mul(0xd6e8_feb8_6659_fd93)))
     }
+
+    /// What is drawn for an attempt that was sent then.
+    #[inline]
+    pub(super) fn attempt_stream(seed: u64, sent: SimTime, step: u64) -> Stream {
+        // An odd number without a pattern spreads the instant over the word.
+        DataPlane::step_stream(seed ^ sent.0.wrapping_mul(0x9fb2_1c65_1e98_df25), step)
+    }
 }
 
 impl<'m> ServiceState<'m> {

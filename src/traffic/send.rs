@@ -13,8 +13,6 @@ use crate::units::{SimDuration, SimTime};
 const ROUTE: u64 = 1 << 40;
 const MIRROR: u64 = 2 << 40;
 const NETWORK: u64 = 3 << 40;
-/// Spreads an instant over a word: an odd number without a pattern.
-const SPREAD: u64 = 0x9fb2_1c65_1e98_df25;
 
 impl<'m> DataPlane<'m> {
     /// A caller calls: once, or as often as its policy says.
@@ -67,8 +65,8 @@ impl<'m> DataPlane<'m> {
     /// Sends an attempt on its way.
     #[inline]
     pub(super) fn dispatch(&mut self, attempt: u32) {
-        let Attempt { request, is_retry, .. } = self.attempts[attempt];
-        let service = request.operation.service;
+        let one = &self.attempts[attempt];
+        let (service, is_retry) = (one.request.operation.service, one.is_retry);
         let state = &mut self.services[service.index()];
         state.statistics.retries += u64::from(is_retry);
         if state.model.guard.rate_limit.is_some() && !state.passes_rate_limit(self.now) {
@@ -76,6 +74,7 @@ impl<'m> DataPlane<'m> {
             return self.answer(attempt);
         }
         if state.model.mirror.is_some() && !is_retry {
+            let request = self.attempts[attempt].request;
             self.mirror(&request);
         }
         match self.services[service.index()].model.has_shared_queue {
@@ -87,21 +86,18 @@ impl<'m> DataPlane<'m> {
     /// The balancer chooses a backend for an attempt.
     #[inline]
     fn choose(&mut self, attempt: u32, service: ServiceId) {
-        let request = self.attempts[attempt].request;
-        let mut client = self.client_for(service, &request);
-        if !self.services[service.index()].split.is_empty() {
-            client = self.group_client(client, service, request.seed);
-        }
+        let client = self.client_of(attempt, service);
         let state = &mut self.services[service.index()];
         let place = &mut self.clients[client as usize];
-        let is_retry = self.attempts[attempt].is_retry;
+        let one = &mut self.attempts[attempt];
+        let (key, zone, is_retry) = (one.request.key, one.request.zone, one.is_retry);
         if !place.admits(&state.model.guard, is_retry) {
-            self.attempts[attempt].outcome = Outcome::Refused;
+            one.outcome = Outcome::Refused;
             return self.answer(attempt);
         }
-        let question = Question { now: self.now, key: request.key, zone: request.zone, loads: &state.loads };
+        let question = Question { now: self.now, key, zone, loads: &state.loads };
         let Some(slot) = place.balancer.pick(&question, &mut place.stream) else {
-            self.attempts[attempt].outcome = Outcome::Unavailable;
+            one.outcome = Outcome::Unavailable;
             return self.answer(attempt);
         };
         place.balancer.sent(slot, self.now);
@@ -109,7 +105,6 @@ impl<'m> DataPlane<'m> {
         place.retries += u32::from(is_retry);
         let seat = &mut state.slots[slot as usize];
         seat.sent += 1;
-        let one = &mut self.attempts[attempt];
         (one.client, one.slot, one.server) = (client, slot, seat.server);
         if !is_some(seat.server) {
             // The backend has gone, and the client does not know yet.
@@ -120,7 +115,7 @@ impl<'m> DataPlane<'m> {
             return self.reach(attempt);
         }
         let to = self.servers[seat.server].zone;
-        match self.travel(attempt, request.zone, to, 0) {
+        match self.travel(attempt, zone, to, 0) {
             SimDuration::ZERO => self.reach(attempt),
             delay => self.schedule(delay, Event::Reach(attempt)),
         }
@@ -135,9 +130,24 @@ impl<'m> DataPlane<'m> {
             return SimDuration::ZERO;
         }
         // A retry travels at another speed than the attempt before.
-        let mut stream = DataPlane::step_stream(one.request.seed ^ one.sent.0.wrapping_mul(SPREAD), NETWORK + way);
+        let mut stream = DataPlane::attempt_stream(one.request.seed, one.sent, NETWORK + way);
         let proxies = sidecar.as_ref().map_or(SimDuration::ZERO, |proxy| proxy.latency.fast_sample(&mut stream));
         dist.fast_sample(&mut stream) + proxies
+    }
+
+    /// Which client balances an attempt.
+    #[inline]
+    fn client_of(&mut self, attempt: u32, service: ServiceId) -> u32 {
+        let state = &self.services[service.index()];
+        if state.model.balancing == Balancing::Central && state.split.is_empty() {
+            return state.clients[0];
+        }
+        let request = self.attempts[attempt].request;
+        let client = self.client_for(service, &request);
+        match self.services[service.index()].split.is_empty() {
+            true => client,
+            false => self.group_client(client, service, request.seed),
+        }
     }
 
     /// Which client balances a request for a service.

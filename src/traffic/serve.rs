@@ -14,10 +14,11 @@ const DEPTH_MAX: u16 = 64;
 /// What decides whether a request fails.
 const FAILURE: u64 = 4 << 40;
 
-/// Whether the answer to a request is an error.
+/// Whether the answer to an attempt is an error: drawn for each, since another attempt is made in the hope that the error was
+/// a passing one.
 #[inline]
-pub(super) fn has_failed(probability: f64, seed: u64) -> bool {
-    probability > 0.0 && DataPlane::step_stream(seed, FAILURE).unit() < probability
+pub(super) fn has_failed(probability: f64, seed: u64, sent: SimTime) -> bool {
+    probability > 0.0 && DataPlane::attempt_stream(seed, sent, FAILURE).unit() < probability
 }
 
 impl<'m> DataPlane<'m> {
@@ -163,9 +164,9 @@ impl<'m> DataPlane<'m> {
     pub(super) fn proceed(&mut self, attempt: u32) {
         loop {
             let one = &mut self.attempts[attempt];
-            let (request, server) = (one.request, one.server);
-            let model: &'m _ = self.services[request.operation.service.index()].model;
-            let operation = &model.operations[request.operation.operation as usize];
+            let (of, seed, server) = (one.request.operation, one.request.seed, one.server);
+            let model: &'m _ = self.services[of.service.index()].model;
+            let operation = &model.operations[of.operation as usize];
             let number = one.step;
             let Some(step) = operation.steps.get(usize::from(number)) else {
                 return self.finish(attempt);
@@ -173,13 +174,13 @@ impl<'m> DataPlane<'m> {
             one.step += 1;
             match step {
                 Step::Compute(dist) => {
-                    let work = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let work = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if work > SimDuration::ZERO {
                         return self.compute(attempt, server, work);
                     }
                 }
                 Step::Wait(dist) => {
-                    let span = dist.fast_sample(&mut DataPlane::step_stream(request.seed, u64::from(number)));
+                    let span = dist.fast_sample(&mut DataPlane::step_stream(seed, u64::from(number)));
                     if span > SimDuration::ZERO {
                         return self.sleep(attempt, span);
                     }
@@ -272,7 +273,8 @@ impl<'m> DataPlane<'m> {
         let (number, service, reached) = (one.server, one.request.operation.service, one.reached);
         let model = self.services[service.index()].model;
         let operation = &model.operations[one.request.operation.operation as usize];
-        if one.outcome.is_well() && has_failed(operation.failure + self.servers[number].failure, one.request.seed) {
+        let failure = operation.failure + self.servers[number].failure;
+        if one.outcome.is_well() && has_failed(failure, one.request.seed, one.sent) {
             self.attempts[attempt].outcome = Outcome::Error;
         }
         self.note_wait(attempt);

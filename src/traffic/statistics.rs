@@ -157,22 +157,36 @@ impl Fate {
         }
     }
 
+    /// Requests have ended well, in this order; those of one instant by length.
+    pub(super) fn note_all(&mut self, latencies: &[SimDuration], promise: Option<Objective>) {
+        self.flush(promise);
+        let count = latencies.len() as u64;
+        self.outcomes[Outcome::Well as usize] += count;
+        self.window.outcomes[Outcome::Well as usize] += count;
+        self.latency.record_with(latencies, &mut self.window.latency);
+        self.note_good(latencies, promise);
+    }
+
     /// Counts the latencies that are not counted yet.
     #[inline(never)]
     pub(super) fn flush(&mut self, promise: Option<Objective>) {
         let mut done = 0;
         while done < self.log.len() {
             let end = self.log.batch_end(done, self.latency.room());
-            self.latency.record_all(&self.log.spans()[done..end]);
+            self.latency.record_with(&self.log.spans()[done..end], &mut self.window.latency);
             done = end;
         }
-        let latencies = self.log.spans();
-        self.window.latency.record_all(latencies.iter().copied());
-        let is_good = |latency: &&SimDuration| promise.is_none_or(|promise| **latency <= promise.latency);
-        let good = latencies.iter().filter(is_good).count() as u64;
-        self.good += good;
-        self.window.good += good;
+        let log = std::mem::take(&mut self.log);
+        self.note_good(log.spans(), promise);
+        self.log = log;
         self.log.clear();
+    }
+
+    fn note_good(&mut self, latencies: &[SimDuration], promise: Option<Objective>) {
+        let all = latencies.len();
+        let good = promise.map_or(all, |promise| latencies.iter().filter(|one| **one <= promise.latency).count());
+        self.good += good as u64;
+        self.window.good += good as u64;
     }
 
     /// How many more latencies may be noted, in any order, before a batch is complete.
@@ -254,6 +268,13 @@ impl Cell {
     }
 }
 
+/// Where the cell of an operation, a zone and an outcome is among all.
+#[inline]
+fn cell_at((operation, zone): (u32, Option<ZoneId>), outcome: Outcome, zones: usize) -> usize {
+    let column = zone.map_or(0, |zone| zone.index() + 1);
+    (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize
+}
+
 /// What is known of one service.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceStatistics {
@@ -289,15 +310,10 @@ impl ServiceStatistics {
     /// An attempt has ended for its caller.
     #[inline]
     pub(super) fn note(&mut self, place: (u32, Option<ZoneId>), outcome: Outcome, latency: SimDuration, zones: usize) {
-        let (operation, zone) = place;
-        let column = zone.map_or(0, |zone| zone.index() + 1);
-        let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
+        let ((operation, zone), at) = (place, cell_at(place, outcome, zones));
         match self.cells.get_mut(at) {
             Some(Some(cell)) => cell.note(latency),
-            _ => {
-                let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
-                self.open_cell(at, cell).record(latency);
-            }
+            _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }).note(latency),
         }
     }
 
@@ -312,15 +328,8 @@ impl ServiceStatistics {
         count: u64,
     ) {
         let (operation, zone) = place;
-        let column = zone.map_or(0, |zone| zone.index() + 1);
-        let at = (operation as usize * (zones + 1) + column) * Outcome::COUNT + outcome as usize;
-        match self.cells.get_mut(at) {
-            Some(Some(cell)) => cell.latency.record_many(latency, count),
-            _ => {
-                let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
-                self.open_cell(at, cell).record_many(latency, count);
-            }
-        }
+        let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
+        self.open_cell(cell_at(place, outcome, zones), cell).latency.record_many(latency, count);
     }
 
     /// In the time before `now` so many requests were there on average, and waited. How long they were there is what Little's
@@ -333,11 +342,11 @@ impl ServiceStatistics {
     }
 
     #[cold]
-    fn open_cell(&mut self, at: usize, cell: Cell) -> &mut LatencyRecorder {
+    fn open_cell(&mut self, at: usize, cell: Cell) -> &mut Cell {
         if self.cells.len() <= at {
             self.cells.resize(at + 1, None);
         }
-        &mut self.cells[at].insert(Box::new(cell)).latency
+        self.cells[at].get_or_insert(Box::new(cell))
     }
 
     /// A request that waited for so long has been served.
@@ -347,6 +356,24 @@ impl ServiceStatistics {
             self.flush_waits();
         }
         self.waits.push(now, wait);
+    }
+
+    /// Requests for one operation have ended well in one zone, in this order, after these waits; those of one instant by
+    /// length.
+    pub(super) fn note_all(
+        &mut self,
+        place: (u32, Option<ZoneId>),
+        zones: usize,
+        (latencies, waits): (&[SimDuration], &[SimDuration]),
+        promise: Option<Objective>,
+    ) {
+        self.attempts.note_all(latencies, promise);
+        self.flush_waits();
+        self.wait.record_all(waits);
+        self.sojourn_ns += latencies.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
+        let (operation, zone) = place;
+        let cell = Cell { operation, zone, outcome: Some(Outcome::Well), ..Cell::default() };
+        self.open_cell(cell_at(place, Outcome::Well, zones), cell).latency.record_all(latencies.iter().copied());
     }
 
     #[inline(never)]

@@ -108,6 +108,8 @@ pub struct Member {
     pub serial: u32,
     /// Since when it has been ready; [`SimTime::NEVER`]: it is not.
     pub ready_since: SimTime,
+    /// Since when it has not been ready after it was; [`SimTime::NEVER`]: it has never ceased to be.
+    pub unready_since: SimTime,
     /// How often its containers were started again: the largest number of one that is not a sidecar.
     pub restarts: u32,
     /// The same of its sidecars.
@@ -215,6 +217,7 @@ impl World {
             ordinal,
             serial: *made,
             ready_since: SimTime::NEVER,
+            unready_since: SimTime::NEVER,
             restarts: 0,
             sidecar_restarts: 0,
             life: None,

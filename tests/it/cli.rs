@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::program::{Ended, command, files_below, wavetank, wavetank_ok, workplace};
+use wavetank::policy::autoscaler::AUTOSCALERS;
 use wavetank::policy::balancer::BALANCERS;
 use wavetank::policy::queue::QUEUE_ORDERS;
 use wavetank::policy::scheduler::SCHEDULERS;
@@ -257,6 +258,19 @@ fn every_balancer_is_listed_and_described_by_each_of_its_names() {
     assert!(described.contains("(scheduler policy)") && described.contains("(balancer policy)"), "{described}");
     let described = wavetank_ok(place.path(), &["policies", "MAGLEV"]).stdout;
     assert!(described.starts_with("maglev (balancer policy)") && described.contains("tableSize"), "{described}");
+}
+
+#[test]
+fn every_autoscaler_is_listed_and_described_by_each_of_its_names() {
+    let place = workplace();
+    let listing = wavetank_ok(place.path(), &["policies"]).stdout;
+    for row in AUTOSCALERS {
+        assert!(listing.lines().any(|line| line.trim_start().starts_with(row.name)), "{} is not listed", row.name);
+        for name in row.aliases.iter().chain([&row.name]) {
+            let described = wavetank_ok(place.path(), &["policies", name]).stdout;
+            assert!(described.contains("(autoscaler policy)") && described.contains(row.source), "{described}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests say which seeds they run and what they skip")]
 
 mod audit;
+mod autoscaling;
 mod bad_input;
 mod bench;
 mod call_graphs;

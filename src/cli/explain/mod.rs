@@ -1,5 +1,6 @@
-//! `wavetank explain`: runs the scenario, watches one pod, and says what the scheduler saw when it decided.
+//! `wavetank explain`: runs the scenario, watches one pod or one autoscaler, and says what was seen when it was decided.
 
+mod autoscaler;
 mod json;
 mod name;
 mod text;
@@ -21,9 +22,13 @@ pub(super) struct ExplainArguments {
     /// The scenario file
     scenario: PathBuf,
     /// Name of the pod; namespace/name where the name alone is not unique
+    #[arg(long, value_name = "NAME", required_unless_present = "autoscaler", conflicts_with = "autoscaler")]
+    pod: Option<String>,
+    /// Name of a horizontal autoscaler instead; namespace/name where the name alone is not unique
     #[arg(long, value_name = "NAME")]
-    pod: String,
-    /// Simulated time, such as 90s or 1h30m: shows the last attempt up to then (default: the last attempt of all)
+    autoscaler: Option<String>,
+    /// Simulated time, such as 90s or 1h30m: shows the last attempt up to then, or how the autoscaler stood (default: the
+    /// last of all)
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Number of the attempt to show, from 1
@@ -51,11 +56,16 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     };
     let overrides = overrides(&arguments.set, arguments.seed)?;
     let model = load_scenario(&arguments.scenario, &overrides, 0, &environment())?.model;
+    if let Some(name) = &arguments.autoscaler {
+        extenders::check(&model, &arguments.scenario)?;
+        return autoscaler::run(&model, name, &wanted, arguments.json);
+    }
+    let pod = arguments.pod.as_deref().unwrap_or_default();
     let refuse = |hint: String| {
-        let message = format!("error: no pod called `{}` arrives in this scenario", arguments.pod);
+        let message = format!("error: no pod called `{pod}` arrives in this scenario");
         Failure::Input(format!("{message}\nhint: {hint}"))
     };
-    let origin = name::origin(&model, &arguments.pod).map_err(refuse)?;
+    let origin = name::origin(&model, pod).map_err(refuse)?;
     extenders::check(&model, &arguments.scenario)?;
     let simulation = Simulation::new(&model, Watcher::new(origin, wanted))
         .map_err(|error| Failure::Input(format!("error: {error}")))?;

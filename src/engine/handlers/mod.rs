@@ -1,6 +1,7 @@
 //! What happens when an event is due, by component.
 
 mod arrival;
+pub(super) mod autoscaling;
 pub(super) mod controllers;
 mod deletion;
 mod drain;

@@ -64,6 +64,13 @@ impl<'m> TrafficState<'m> {
     }
 }
 
+impl TrafficState<'_> {
+    /// The number of the server that a pod is, and which run of its container that is.
+    pub(in crate::engine) fn server_of(&self, pod: PodId) -> Option<(u32, u32)> {
+        self.seats.get(&pod).map(|server| (server.number, server.run))
+    }
+}
+
 /// What a pod is to requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Standing {
@@ -143,6 +150,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if state.services[class.index()].is_empty() {
             return;
         }
+        self.note_pods_change(pod);
         let standing = self.standing(pod);
         match self.traffic.as_ref().and_then(|state| state.seats.get(&pod).copied()) {
             None if standing.is_running && standing.is_ready && !standing.is_ending => {
@@ -313,6 +321,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             let view = View { model: self.model, world: &self.world };
             state.plane.settle();
             self.observer.traffic_seen(&view, &mut state.plane);
+        }
+        self.note_latencies();
+        if let Some(state) = &mut self.traffic {
             state.plane.begin_windows();
         }
     }

@@ -151,6 +151,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     fn set_runs(&mut self, node: NodeId, pod: PodId, runs: Vec<UsedRun>) {
         if self.world.usage.differs(node, pod, &runs) {
+            self.note_pods_change(pod);
             let (joined, now) = (self.world.nodes.added[node.index()], self.world.time);
             self.world.usage.replace((node, joined), pod, runs, now);
             self.look_at_usage(node, now);

@@ -12,7 +12,7 @@ use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::Dist;
 use crate::model::control_plane::RateLimit;
-use crate::model::controllers::ControllerKind;
+use crate::model::controllers::{ControllerKind, Operation, Verb};
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::Reason;
@@ -36,15 +36,22 @@ pub(in crate::engine) enum Write {
         /// Which.
         pod: PodId,
     },
+    /// An object is scaled.
+    Scale {
+        /// Which.
+        controller: ControllerId,
+        /// `spec.replicas`.
+        replicas: i32,
+    },
 }
 
 /// A write on its way to the API server.
 #[derive(Clone, Copy, Debug)]
 struct UnderWay {
     write: Write,
-    /// Who writes.
+    /// Whose controller looks at what is written.
     controller: ControllerId,
-    /// When its controller looks at what it has written.
+    /// When it does.
     seen: SimTime,
 }
 
@@ -85,7 +92,13 @@ impl<O: Observer> Simulation<'_, O> {
             self.carry_out(write);
             return;
         }
-        let client = self.controller(controller).kind.name();
+        let seen = self.send(self.controller(controller).kind.name(), controller, write);
+        self.hold_controller(controller, seen);
+    }
+
+    /// Sends a write of a client that takes its time, and says when the controller that it concerns sees it.
+    pub(in crate::engine) fn send(&mut self, client: &'static str, controller: ControllerId, write: Write) -> SimTime {
+        let plane = &self.model.control_plane;
         let sent = self.take_token(client, plane.controller_writes);
         let done = sent.after(self.draw_write());
         let seen = done.after(self.draw(&plane.watch)).after(self.batch_period(controller));
@@ -93,7 +106,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.writes.next = number.wrapping_add(1);
         self.writes.under_way.insert(number, UnderWay { write, controller, seen });
         self.schedule(done, Event::Write { number });
-        self.hold_controller(controller, seen);
+        seen
     }
 
     pub(in crate::engine) fn on_write(&mut self, number: u32) {
@@ -119,6 +132,10 @@ impl<O: Observer> Simulation<'_, O> {
             }
             Write::Delete { pod } => {
                 self.delete_pod(pod, Reason::Deleted);
+                true
+            }
+            Write::Scale { controller, replicas } => {
+                self.change(Operation { controller, verb: Verb::Scale(replicas) });
                 true
             }
         }

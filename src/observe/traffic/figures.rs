@@ -216,7 +216,7 @@ fn service(
 ) -> ServiceFigures {
     let (model, now) = (&view.model.traffic.services[position], view.world.time);
     let id = ServiceId::from_index(position);
-    let cpu_cores = plane.measured_compute_ns(id) as f64 * 1e-9 / span_s;
+    let cpu_cores = plane.measured_compute_ns(id) as f64 / 1e9 / span_s;
     let statistics = plane.statistics(id);
     let (area, sojourn) = statistics.littles_law(now);
     debug_assert_eq!(area, sojourn, "I6: Little's law at {}", model.name);

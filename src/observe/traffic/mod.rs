@@ -131,7 +131,7 @@ impl TrafficLog {
             let before = std::mem::replace(&mut service.window_areas, areas);
             if is_measured && span_s > 0.0 {
                 let rate = statistics.attempts.window.count() as f64 / span_s;
-                service.series.record(rate, [0, 1].map(|at| (areas[at] - before[at]) as f64 * 1e-9 / span_s));
+                service.series.record(rate, [0, 1].map(|at| (areas[at] - before[at]) as f64 / 1e9 / span_s));
             }
         }
         self.window_begin = now;
@@ -208,14 +208,14 @@ impl Lane {
         let statistics = plane.statistics(id);
         let retries = statistics.retries;
         let areas = [&statistics.in_flight, &statistics.waiting].map(|level: &Level| level.area(now));
-        let mean = |at: usize| (areas[at] - service.areas[at]) as f64 * 1e-9 / span_s;
+        let mean = |at: usize| (areas[at] - service.areas[at]) as f64 / 1e9 / span_s;
         let point = ServicePoint {
             // At the end of the warm-up they are counted anew.
             retries: retries.checked_sub(service.retries).unwrap_or(retries),
             in_flight_mean: mean(0),
             waiting_mean: mean(1),
             backends: plane.backends(id) as u64,
-            cpu_cores: (compute_ns - service.compute_ns) as f64 * 1e-9 / span_s,
+            cpu_cores: (compute_ns - service.compute_ns) as f64 / 1e9 / span_s,
         };
         (service.retries, service.compute_ns, service.areas) = (retries, compute_ns, areas);
         point

@@ -82,7 +82,7 @@ fn columns(table: &Table, wanted: &[&str]) -> Vec<Vec<String>> {
 
 #[test]
 fn one_request_a_second_keeps_a_worker_busy_for_half_of_it() {
-    // Requests at 1, 2, ... 60 s. Each takes 0.5 s and meets an idle worker; the one at 60 s is still there at the end. After
+    // Requests at 1, 2, ... 60 s. Each takes 0.5 s and meets an idle worker; the one at 60 s does not come any more. After
     // the warm-up of 20 s, whose request at 20 s itself ends at 20.5 s, 40 are answered in 40 s: those of 20 to 59 s.
     // Busy are 0.5 of each second. The objective of 0.4 s is missed by all: 1 of the allowed 0.1, so 10 budgets are spent.
     let objective = Some(Objective { latency: seconds(0.4), ratio: 0.9 });

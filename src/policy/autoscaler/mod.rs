@@ -18,9 +18,12 @@ use serde_json::Value;
 use super::parameters::{Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+pub mod horizontal_pod_autoscaler;
+
 mod clairvoyant;
 mod erlang_c;
 mod holt_winters;
+mod hpa;
 mod metric;
 mod mpc;
 mod observation;
@@ -83,6 +86,11 @@ pub trait HorizontalAutoscaler: Debug + Send {
     /// How long it is from one sync to the next, more than 0.
     fn sync_period(&self) -> SimDuration {
         SYNC_PERIOD
+    }
+
+    /// How long it is from the start to the first sync.
+    fn first_sync(&self) -> SimDuration {
+        self.sync_period()
     }
 
     /// What it reads. What it does not read need not be gathered, and may be missing from what it sees.
@@ -194,6 +202,7 @@ impl AutoscalerRow {
 /// Every horizontal autoscaler there is.
 pub const AUTOSCALERS: &[AutoscalerRow] = &[
     static_replicas::ROW,
+    hpa::ROW,
     target_tracking::ROW,
     step_scaling::ROW,
     scheduled::ROW,

@@ -12,6 +12,7 @@
 mod admission;
 mod adoption;
 mod analysis;
+mod autoscalers;
 mod job;
 mod kinds;
 mod life;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use analysis::Measurement;
+pub use autoscalers::WrittenAutoscaler;
 pub use life::Behaviour;
 pub(in crate::scenario) use operate::Change;
 
@@ -92,6 +94,7 @@ pub struct PodMakers {
     images: Vec<String>,
     quotas: Vec<Quota>,
     analyses: AnalysisTemplates,
+    autoscalers: Vec<WrittenAutoscaler>,
 }
 
 /// One object that makes pods.
@@ -166,6 +169,7 @@ impl PodMakers {
             images: Vec::new(),
             quotas: Vec::new(),
             analyses: AnalysisTemplates::default(),
+            autoscalers: Vec::new(),
         }
     }
 
@@ -212,10 +216,18 @@ impl PodMakers {
             ("AnalysisTemplate" | "ClusterAnalysisTemplate", None | Some("argoproj.io/v1alpha1")) => {
                 self.analyses.add(object, findings);
             }
+            ("HorizontalPodAutoscaler", None | Some("autoscaling/v2" | "autoscaling/v1")) => {
+                self.autoscalers.extend(autoscalers::read(object, version, findings));
+            }
             ("ResourceQuota", None | Some("v1")) => self.quotas.extend(quota::read(object, cluster, findings)),
             _ => return false,
         }
         true
+    }
+
+    /// Takes what scales objects.
+    pub(in crate::scenario) fn take_autoscalers(&mut self) -> Vec<WrittenAutoscaler> {
+        std::mem::take(&mut self.autoscalers)
     }
 
     /// Pods as the API server keeps them; none where nothing is changed.

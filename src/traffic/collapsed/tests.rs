@@ -94,7 +94,7 @@ fn service(stream: &mut Stream, name: &str) -> Service {
         routes: vec![],
         overflow: None,
         mirror: None,
-        releases: Vec::new(),
+        releases: vec![],
     }
 }
 
@@ -148,6 +148,9 @@ fn assert_same(one: &mut DataPlane<'_>, other: &mut DataPlane<'_>) {
         assert_same_fate(one, other);
     }
     let now = one.now();
+    assert_eq!((one.requests_sent(), one.requests_in_flight()), (other.requests_sent(), other.requests_in_flight()));
+    one.check();
+    other.check();
     for service in (0..one.traffic.services.len()).map(ServiceId::from_index) {
         assert_eq!(one.compute_ns(service), other.compute_ns(service));
         let (one, other) = (one.statistics(service), other.statistics(service));

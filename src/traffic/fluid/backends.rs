@@ -19,6 +19,11 @@ pub(super) struct Node {
     pub servers: Vec<u32>,
 }
 
+/// Numbers that differ by less than a tenth are alike.
+fn level(value: f64) -> i64 {
+    if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
+}
+
 /// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
 const DRIFT: f64 = 0.1;
 
@@ -39,6 +44,7 @@ impl FluidPlane<'_> {
             };
             let station = server.station;
             let number = self.servers.put(server);
+            self.count_server(number, true);
             self.stations[station].ready.push(number);
         }
         self.learn(self.graph.station_of[service.index()]);
@@ -65,6 +71,7 @@ impl FluidPlane<'_> {
             group: None,
             marked: Used::default(),
             used: Used::default(),
+            cores_used: 0.0,
             queue: 0.0,
             is_told: false,
             is_drained: false,
@@ -97,14 +104,32 @@ impl FluidPlane<'_> {
         };
         let (station, opens_at) = (server.station, server.opens_at);
         let number = self.servers.put(server);
+        self.count_server(number, true);
         if opens_at > self.now {
             self.openings.push((opens_at, station));
+            self.wake_at(opens_at);
         }
         while self.nodes.len() <= seat.node as usize {
             self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
         }
         self.nodes[seat.node as usize].servers.push(number);
         number
+    }
+
+    /// There is one server more, or less.
+    fn count_server(&mut self, number: u32, is_new: bool) {
+        let server = &self.servers[number];
+        let milli = if server.limit.is_finite() { libm::round(server.limit * 1000.0) as i64 } else { 0 };
+        for service in &server.services {
+            let statistics = &mut self.statistics[service.index()];
+            if is_new {
+                statistics.servers.rise(self.now);
+                statistics.limit_milli.change(milli, self.now);
+            } else {
+                statistics.servers.fall(self.now);
+                statistics.limit_milli.change(-milli, self.now);
+            }
+        }
     }
 
     /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
@@ -126,6 +151,19 @@ impl FluidPlane<'_> {
             throttled_ns: (used.throttled_s * 1e9) as u64,
             memory_bytes: rules.memory_base + peak * rules.memory_per_request,
         }
+    }
+
+    /// Core-time that requests have used of a pod, in ns.
+    pub fn core_ns_of(&mut self, number: u32) -> u64 {
+        let server = &self.servers[number];
+        let mut compute_s = server.used.compute_s;
+        if let Some(group) = server.group {
+            let group = &self.stations[server.station].groups[group];
+            let mut pending = Used::default();
+            pending.add(group.rate, self.pending_s());
+            compute_s += group.used.compute_s - server.marked.compute_s + pending.compute_s;
+        }
+        (compute_s * 1e9) as u64
     }
 
     /// Cores of a node that its servers may use.
@@ -158,8 +196,16 @@ impl FluidPlane<'_> {
         self.news_so_far += 1;
         match self.traffic.endpoint_delay.sample(&mut stream) {
             SimDuration::ZERO => self.learn(station),
-            delay => self.news.push((self.now.after(delay), station)),
+            delay => {
+                self.news.push((self.now.after(delay), station));
+                self.wake_at(self.now.after(delay));
+            }
         }
+    }
+
+    /// What is known now holds until then at most.
+    fn wake_at(&mut self, at: SimTime) {
+        self.holds_until = self.holds_until.min(at);
     }
 
     /// Clients know the backends as they are.
@@ -179,6 +225,7 @@ impl FluidPlane<'_> {
         server.state = State::Ending { told_at, refuses };
         if told_at > self.now {
             self.openings.push((told_at, server.station));
+            self.holds_until = self.holds_until.min(told_at);
         }
         let station = &mut self.stations[server.station];
         station.is_changed = true;
@@ -198,6 +245,7 @@ impl FluidPlane<'_> {
             return self.drain(number);
         }
         self.draining.push((self.now.after(stay), number));
+        self.wake_at(self.now.after(stay));
     }
 
     /// All requests of a server that ends are answered.
@@ -217,6 +265,7 @@ impl FluidPlane<'_> {
             self.stations[station].lost += self.stations[station].groups[group].present;
         }
         self.tell_ready(number, false);
+        self.count_server(number, false);
         self.servers[number].state = State::Gone;
         self.draining.retain(|(_, one)| *one != number);
         self.stations[station].is_changed = true;
@@ -252,21 +301,47 @@ impl FluidPlane<'_> {
 
     /// Servers take with them what they have used and what waits at them.
     fn settle_servers(&mut self, station: usize) {
-        for list in 0..2 {
-            let state = &self.stations[station];
-            let numbers = if list == 0 { state.known.clone() } else { self.members[station].clone() };
-            for number in numbers {
-                let server = &mut self.servers[number];
-                let Some(group) = server.group.take() else { continue };
-                let group = &self.stations[station].groups[group];
-                server.used.compute_s += group.used.compute_s - server.marked.compute_s;
-                server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
-                server.queue = group.queue;
-            }
+        for &number in &self.members[station] {
+            let server = &mut self.servers[number];
+            let Some(group) = server.group.take() else { continue };
+            let group = &self.stations[station].groups[group];
+            server.used.compute_s += group.used.compute_s - server.marked.compute_s;
+            server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
+            (server.queue, server.cores_used) = (group.queue, group.rate.compute_s);
         }
     }
 
     fn make_groups(&mut self, number: usize) {
+        let (members, dead) = self.taking(number);
+        let (mut groups, places) = self.alike(number, &members);
+        let state = &self.stations[number];
+        let is_shared = state.spread == Spread::Shared;
+        let total = if is_shared { state.waiting_now() } else { groups.iter().map(|group| group.queue).sum::<f64>() };
+        for group in &mut groups {
+            group.cores /= group.count;
+            // What waits where the balancer evens out is shared by all.
+            group.queue = if state.pools() { total / members.len() as f64 } else { group.queue / group.count };
+        }
+        let before = std::mem::take(&mut self.members[number]);
+        for &server in before.iter().chain(&members) {
+            let server = &mut self.servers[server];
+            (server.cores_used, server.queue) = (0.0, 0.0);
+        }
+        for (&member, place) in members.iter().zip(places) {
+            let server = &mut self.servers[member];
+            (server.group, server.marked) = (Some(place), Used::default());
+        }
+        let zones = self.zones_of(&members);
+        let state = &mut self.stations[number];
+        state.held = if members.is_empty() && is_shared { total } else { 0.0 };
+        (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
+        state.grouped_at = f64::NAN;
+        self.members[number] = members;
+        self.has_moved = true;
+    }
+
+    /// Backends of a station that clients know and that take requests, and which part of the known ones does not.
+    fn taking(&self, number: usize) -> (Vec<u32>, f64) {
         let state = &self.stations[number];
         let listed = if state.model.has_shared_queue { &state.ready } else { &state.known };
         let takes = |&server: &u32| match self.servers[server].state {
@@ -277,22 +352,23 @@ impl FluidPlane<'_> {
         };
         let members: Vec<u32> = listed.iter().copied().filter(takes).collect();
         let dead = 1.0 - members.len() as f64 / (listed.len() as f64).max(1.0);
-        let mut groups: Vec<Group> = Vec::new();
-        let mut places: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
-        let pools = state.evens_out || state.spread == Spread::Shared;
+        (members, dead)
+    }
+
+    /// Groups of backends that are alike, with sums of what they have, and the group of each.
+    fn alike(&self, number: usize, members: &[u32]) -> (Vec<Group>, Vec<usize>) {
+        let state = &self.stations[number];
         let has_quota = state.model.server.quota_period > SimDuration::ZERO;
-        let mut assigned = Vec::with_capacity(members.len());
-        for &member in &members {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut known: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
+        let mut places = Vec::with_capacity(members.len());
+        for &member in members {
             let server = &self.servers[member];
             let share = self.node_share(member);
             let cores = server.limit.min(share);
-            let level = |value: f64| {
-                if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
-            };
-            let waiting = if pools { 0 } else { level(1.0 + server.queue) };
+            let waiting = if state.pools() { 0 } else { level(1.0 + server.queue) };
             let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
-            let key = (server.release, exact, [level(cores), waiting]);
-            let place = *places.entry(key).or_insert_with(|| {
+            let place = *known.entry((server.release, exact, [level(cores), waiting])).or_insert_with(|| {
                 let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
                 groups.push(Group { speed, weight, failure, release, ..Group::default() });
                 groups.len() - 1
@@ -302,27 +378,9 @@ impl FluidPlane<'_> {
             group.cores += cores;
             group.has_quota |= has_quota && server.limit.is_finite() && server.limit <= share;
             group.queue += server.queue;
-            assigned.push(place);
+            places.push(place);
         }
-        // What waits where the balancer evens out is shared by all.
-        let is_shared = state.spread == Spread::Shared;
-        let total = if is_shared { state.waiting_now() } else { groups.iter().map(|group| group.queue).sum::<f64>() };
-        let held = if members.is_empty() && is_shared { total } else { 0.0 };
-        for group in &mut groups {
-            group.cores /= group.count;
-            group.queue = if pools { total / members.len() as f64 } else { group.queue / group.count };
-        }
-        for (&member, place) in members.iter().zip(assigned) {
-            let server = &mut self.servers[member];
-            (server.group, server.marked) = (Some(place), Used::default());
-        }
-        let zones = self.zones_of(&members);
-        let state = &mut self.stations[number];
-        (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
-        state.held = held;
-        self.members[number] = members;
-        self.stations[number].grouped_at = f64::NAN;
-        self.has_moved = true;
+        (groups, places)
     }
 
     fn zones_of(&self, members: &[u32]) -> Vec<(Option<crate::ids::ZoneId>, f64)> {
@@ -344,10 +402,12 @@ impl FluidPlane<'_> {
         for &one in &node.servers {
             let other = &self.servers[one];
             weight += other.cpu_weight;
-            if one != number
-                && let Some(group) = other.group
-            {
-                others += self.stations[other.station].groups.get(group).map_or(0.0, |group| group.rate.compute_s);
+            if one != number {
+                // Those of a station whose groups are being made are in none.
+                others += match other.group {
+                    Some(group) => self.stations[other.station].groups[group].rate.compute_s,
+                    None => other.cores_used,
+                };
             }
         }
         (node.cores * server.cpu_weight / weight.max(1e-12)).max(node.cores - others)

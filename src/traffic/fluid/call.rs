@@ -108,18 +108,33 @@ pub(super) struct Attempts {
     pub well: Moments,
 }
 
+impl Attempts {
+    /// Adds a part of the attempts.
+    pub(super) fn add(&mut self, share: f64, one: &Attempts) {
+        for at in 0..Outcome::COUNT {
+            self.add_outcome(at, share * one.outcomes[at], one.times_s[at]);
+        }
+    }
+
+    /// Adds a part that ends in one way after a time.
+    fn add_outcome(&mut self, at: usize, part: f64, time_s: f64) {
+        let sum = self.outcomes[at] + part;
+        if sum > 0.0 {
+            self.times_s[at] = (self.times_s[at] * self.outcomes[at] + time_s * part) / sum;
+        }
+        self.outcomes[at] = sum;
+    }
+}
+
 /// What becomes of calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Calls {
     /// Attempts for each call, hedges among them.
     pub attempts: f64,
     pub outcomes: [f64; Outcome::COUNT],
-    /// Of all calls, and of those that end well.
     pub time: Moments,
-    pub well: Moments,
-    /// Part of the answers that are errors though the request is not doomed, and part of the attempts that are doomed.
+    /// Part of the answers that are errors.
     pub error: f64,
-    pub doomed_attempts: f64,
 }
 
 impl Calls {
@@ -166,21 +181,13 @@ pub(super) fn attempts(
 ) -> Attempts {
     let mut found = Attempts::default();
     for &(outcome, part, time_s) in refusals {
-        let at = outcome as usize;
-        let sum = found.outcomes[at] + part;
-        if sum > 0.0 {
-            found.times_s[at] = (found.times_s[at] * found.outcomes[at] + time_s * part) / sum;
-        }
-        found.outcomes[at] = sum;
+        found.add_outcome(outcome as usize, part, time_s);
     }
     let patience_s = patience_s(policy);
     let late = if patience_s.is_finite() { let_in * stay.tail(patience_s) } else { 0.0 };
     let in_time = let_in - late;
-    let timeout = Outcome::Timeout as usize;
     if late > 0.0 {
-        let sum = found.outcomes[timeout] + late;
-        found.times_s[timeout] = (found.times_s[timeout] * found.outcomes[timeout] + patience_s * late) / sum;
-        found.outcomes[timeout] = sum;
+        found.add_outcome(Outcome::Timeout as usize, late, patience_s);
     }
     found.well = *stay;
     if late > 1e-9 {
@@ -193,10 +200,9 @@ pub(super) fn attempts(
     if let Some(hedging) = policy.hedging {
         hedge(&mut found.well, hedging.after.as_seconds());
     }
-    found.outcomes[Outcome::Error as usize] += in_time * error;
-    found.times_s[Outcome::Error as usize] = found.well.mean;
-    found.outcomes[Outcome::Well as usize] += in_time * (1.0 - error);
-    found.times_s[Outcome::Well as usize] = found.well.mean;
+    let time_s = found.well.mean;
+    found.add_outcome(Outcome::Error as usize, in_time * error, time_s);
+    found.add_outcome(Outcome::Well as usize, in_time * (1.0 - error), time_s);
     found
 }
 
@@ -214,40 +220,9 @@ fn hedge(time: &mut Moments, after_s: f64) {
     *time = Moments { mean, variance: time.variance * shrunk * shrunk, floor: time.floor };
 }
 
-/// What calls come to whose attempts end like that. A part of the requests is `doomed`: whoever answers them when, it is an
-/// error, as what a request meets is drawn once for all its attempts.
-pub(super) fn calls(policy: &CallPolicy, one: &Attempts, doomed: f64, caller: Caller) -> Calls {
-    if policy.retries.is_none() {
-        return calls_alike(policy, one, 0.0);
-    }
-    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
-    let answered = one.outcomes[well] + one.outcomes[error];
-    let doomed = doomed.clamp(0.0, if answered > 0.0 { one.outcomes[error] / answered } else { 0.0 });
-    let again = allowed(policy, one, caller);
-    if doomed <= 0.0 {
-        return calls_alike(policy, one, again);
-    }
-    let (mut lucky, mut failing) = (*one, *one);
-    lucky.outcomes[well] = answered.min(one.outcomes[well] / (1.0 - doomed).max(1e-12));
-    lucky.outcomes[error] = answered - lucky.outcomes[well];
-    (failing.outcomes[well], failing.outcomes[error]) = (0.0, answered);
-    let (lucky, failing) = (calls_alike(policy, &lucky, again), calls_alike(policy, &failing, again));
-    let attempts = (1.0 - doomed) * lucky.attempts + doomed * failing.attempts;
-    let mut time = Mixture::default();
-    time.add(1.0 - doomed, &lucky.time);
-    time.add(doomed, &failing.time);
-    Calls {
-        attempts,
-        outcomes: std::array::from_fn(|at| (1.0 - doomed) * lucky.outcomes[at] + doomed * failing.outcomes[at]),
-        time: time.moments(),
-        well: lucky.well,
-        error: lucky.error,
-        doomed_attempts: doomed * failing.attempts / attempts,
-    }
-}
-
-/// The same where all requests are alike, and a failed attempt is made again with that chance.
-fn calls_alike(policy: &CallPolicy, one: &Attempts, again: f64) -> Calls {
+/// What calls come to whose attempts end like that.
+pub(super) fn calls(policy: &CallPolicy, one: &Attempts, caller: Caller) -> Calls {
+    let again = policy.retries.as_ref().map_or(0.0, |_| allowed(policy, one, caller));
     let slow = policy.hedging.map_or(0.0, |hedging| {
         let tail = one.well.tail(hedging.after.as_seconds());
         (1..=hedging.limit.min(8)).map(|number| libm::pow(tail, f64::from(number))).sum()
@@ -265,8 +240,7 @@ fn calls_alike(policy: &CallPolicy, one: &Attempts, again: f64) -> Calls {
         let variance = well * one.well.variance + if failing > 0.0 { well * failing * apart * apart } else { 0.0 };
         let floor = if well > 0.999_999 { one.well.floor } else { 0.0 };
         let time = Moments { mean, variance, floor };
-        let (outcomes, well) = (one.outcomes, one.well);
-        return Calls { attempts: 1.0 + slow, outcomes, time, well, error, doomed_attempts: 0.0 };
+        return Calls { attempts: 1.0 + slow, outcomes: one.outcomes, time, error };
     };
     let worth = worth(retries.on, one);
     let failing: f64 = worth.iter().sum();
@@ -288,8 +262,7 @@ fn calls_alike(policy: &CallPolicy, one: &Attempts, again: f64) -> Calls {
     let variance = one.well.variance + retried * (1.0 + retried) * each_s * each_s;
     let floor = if retried < 1e-6 && well > 0.999_999 { one.well.floor } else { 0.0 };
     let time = Moments { mean, variance, floor };
-    let well = Moments { mean: one.well.mean + before_s, variance, floor };
-    Calls { attempts: attempts * (1.0 + slow), outcomes, time, well, error, doomed_attempts: 0.0 }
+    Calls { attempts: attempts * (1.0 + slow), outcomes, time, error }
 }
 
 /// Parts of the attempts that end so that another is worth it.

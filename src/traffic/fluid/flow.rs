@@ -9,6 +9,7 @@ use super::call::{self, Attempts, Caller, Calls, Mixture, Moments, last_of};
 use super::graph::{Origin, Stage};
 use super::station::{Flow, Group};
 use crate::model::Dist;
+use crate::model::traffic::Balancing;
 use crate::traffic::attempt::Outcome;
 
 /// What comes to a node and what becomes of it.
@@ -21,8 +22,6 @@ pub(super) struct NodeFlow {
     pub first: f64,
     /// Part of the answers that say that something went wrong.
     pub error: f64,
-    /// Part of the requests that whoever answers them fails.
-    pub doomed: f64,
     /// What a request needs of a core, alone, and what else it takes.
     pub compute: Moments,
     pub away: Moments,
@@ -47,11 +46,18 @@ pub(super) struct LinkFlow {
     pub rate: f64,
     pub seen: f64,
     pub calls: Calls,
-    /// Part of the calls that fail whoever answers them.
-    pub doomed: f64,
     /// Answers over requests, of those that end with one.
     pub passing: f64,
     pub targets: Vec<TargetFlow>,
+}
+
+impl LinkFlow {
+    /// Of a link with so many targets, before anything has failed.
+    pub(super) fn new(targets: usize) -> LinkFlow {
+        let mut calls = Calls { attempts: 1.0, ..Calls::default() };
+        calls.outcomes[Outcome::Well as usize] = 1.0;
+        LinkFlow { calls, passing: 1.0, targets: vec![TargetFlow::default(); targets], ..LinkFlow::default() }
+    }
 }
 
 /// What becomes of attempts at a target.
@@ -173,7 +179,8 @@ impl FluidPlane<'_> {
             part *= going_on;
         }
         if let Some((link, copied)) = self.graph.nodes[node].mirror {
-            self.push(link, flow.first * copied, flow.first * copied, 1.0);
+            let rate = flow.first * copied * (1.0 - self.over_rate[service]);
+            self.push(link, rate, rate, 1.0);
         }
     }
 
@@ -187,10 +194,11 @@ impl FluidPlane<'_> {
                 changed = changed.max(self.plan(node, pass));
             }
             changed = changed.max(self.serve(station, span_s, pass));
+            let feeds_back = self.graph.has_loop || self.limits_requests(station);
             for at in 0..self.graph.nodes_of[station].len() {
                 let node = self.graph.nodes_of[station][at];
                 let stay = self.stay_of(node);
-                if self.graph.has_loop {
+                if feeds_back {
                     changed = changed.max((stay.mean - self.flows[node].stay.mean).abs() / stay.mean.max(1e-12));
                 }
                 self.flows[node].stay = stay;
@@ -209,7 +217,6 @@ impl FluidPlane<'_> {
     fn plan(&mut self, node: usize, pass: u32) -> f64 {
         let (mut compute, mut away) = (Moments::default(), Moments::default());
         let (mut surviving, mut passing, mut changed) = (1.0, 1.0, 0.0_f64);
-        let mut sound = 1.0;
         let service = self.graph.nodes[node].target.service.index();
         if let Some(proxy) = &self.traffic.services[service].guard.sidecar {
             compute.mean += proxy.compute.as_seconds();
@@ -237,7 +244,6 @@ impl FluidPlane<'_> {
                         parts.push((called.calls.time, branch.chance, branch.count));
                         if !branch.is_optional {
                             going_on *= all_well(called.calls.failing(), branch.chance, branch.count);
-                            sound *= all_well(called.doomed, branch.chance, branch.count);
                         }
                         passing *= 1.0 + branch.chance * (called.passing - 1.0);
                     }
@@ -254,78 +260,82 @@ impl FluidPlane<'_> {
         let flow = &mut self.flows[node];
         changed = changed.max((flow.error - error).abs()).max((flow.passing - passing).abs());
         (flow.compute, flow.away, flow.error, flow.passing) = (compute, away, error, passing);
-        flow.doomed = 1.0 - sound * (1.0 - failure);
         changed
     }
 
     /// What the calls of a link come to.
     fn judge(&mut self, link: usize, pass: u32) -> f64 {
         let model = &self.graph.links[link];
-        let state = &self.links[link];
-        let mut sum = Attempts::default();
-        let (mut well, mut whole, mut ends, mut passed) = (Mixture::default(), 0.0, 0.0, 0.0);
-        let mut doomed = 0.0;
-        let mut max_retries = None;
-        let mut found = Vec::with_capacity(model.targets.len());
-        for (target, known) in model.targets.iter().zip(&state.targets) {
-            let flow = &self.flows[target.node];
-            let service = self.graph.nodes[target.node].target.service.index();
-            max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
-            let station = &self.stations[self.graph.station_of[service]].flow;
-            let stay = flow.stay.plus(&known.travel.time);
-            let guard = self.guards[service];
-            let rest = (1.0 - guard) * (1.0 - station.unavailable);
-            let refusals = [
-                (Outcome::Refused, guard, 0.0),
-                (Outcome::Unavailable, (1.0 - guard) * station.unavailable, 0.0),
-                (Outcome::Refused, rest * station.refused, known.travel.time.mean),
-                (Outcome::Timeout, rest * station.expired, call::patience_s(model.policy).min(1e9)),
-                (Outcome::Lost, rest * (1.0 - station.refused - station.expired) * station.lost, stay.mean),
-            ];
-            let one = call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals);
-            let share = if state.rate > 0.0 { known.share } else { target.share };
-            for at in 0..Outcome::COUNT {
-                let part = share * one.outcomes[at];
-                let both = sum.outcomes[at] + part;
-                if both > 0.0 {
-                    sum.times_s[at] = (sum.times_s[at] * sum.outcomes[at] + one.times_s[at] * part) / both;
-                }
-                sum.outcomes[at] = both;
-            }
-            let answered = one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize];
-            ends += share * answered;
-            passed += share * answered * station.passing * flow.passing;
-            whole += share;
-            doomed += share * flow.doomed;
-            well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
-            found.push(one);
-        }
-        if whole > 0.0 {
-            sum.outcomes.iter_mut().for_each(|part| *part /= whole);
-            doomed /= whole;
-        }
-        sum.well = well.moments();
-        let caller = Caller { rate: state.rate, clients: self.callers_of(link), max_retries };
-        let mut calls = call::calls(model.policy, &sum, doomed, caller);
-        if calls.doomed_attempts > 0.0 {
-            found.iter_mut().for_each(|one| count_doomed(one, &calls));
-        }
+        let found: Vec<Attempts> = (0..model.targets.len()).map(|at| self.attempts_at(link, at)).collect();
+        let (sum, passing) = self.attempts_together(link, &found);
+        let service = self.graph.nodes[model.targets[0].node].target.service.index();
+        let max_retries = self.traffic.services[service].guard.circuit_breaker.max_retries;
+        let caller = Caller { rate: self.links[link].rate, clients: self.callers_of(link), max_retries };
+        let mut calls = call::calls(model.policy, &sum, caller);
         let state = &mut self.links[link];
         // From the tenth pass on half of the way is gone, so that what swings comes to rest.
         let weight = if pass > 10 { 0.5 } else { 1.0 };
         calls.attempts = state.calls.attempts + weight * (calls.attempts - state.calls.attempts);
-        let passing = if ends > 0.0 { passed / ends } else { 1.0 };
         let changed = (calls.attempts - state.calls.attempts)
             .abs()
             .max((calls.failing() - state.calls.failing()).abs())
             .max((passing - state.passing).abs());
-        (state.calls, state.passing, state.doomed) = (calls, passing, doomed);
+        (state.calls, state.passing) = (calls, passing);
         state.targets.iter_mut().zip(found).for_each(|(target, one)| target.attempts = one);
         changed
     }
 
+    /// What attempts at a target of a link come to.
+    fn attempts_at(&self, link: usize, at: usize) -> Attempts {
+        let model = &self.graph.links[link];
+        let travel = &self.links[link].targets[at].travel.time;
+        let node = model.targets[at].node;
+        let flow = &self.flows[node];
+        let service = self.graph.nodes[node].target.service.index();
+        let station = &self.stations[self.graph.station_of[service]].flow;
+        let stay = flow.stay.plus(travel);
+        let guard = self.guards[service];
+        let rest = (1.0 - guard) * (1.0 - station.unavailable);
+        let refusals = [
+            (Outcome::Refused, guard, 0.0),
+            (Outcome::Unavailable, (1.0 - guard) * station.unavailable, 0.0),
+            (Outcome::Refused, rest * station.refused, travel.mean),
+            (Outcome::Timeout, rest * station.expired, call::patience_s(model.policy).min(1e9)),
+            (Outcome::Lost, rest * (1.0 - station.refused - station.expired) * station.lost, stay.mean),
+        ];
+        call::attempts(model.policy, (1.0 - guard) * let_in(station), &stay, flow.error, &refusals)
+    }
+
+    /// The same for all targets of a link together, and answers over requests of those that end with one.
+    fn attempts_together(&self, link: usize, found: &[Attempts]) -> (Attempts, f64) {
+        let (model, state) = (&self.graph.links[link], &self.links[link]);
+        let (mut sum, mut well) = (Attempts::default(), Mixture::default());
+        let (mut whole, mut ends, mut passed) = (0.0, 0.0, 0.0);
+        for ((target, known), one) in model.targets.iter().zip(&state.targets).zip(found) {
+            let flow = &self.flows[target.node];
+            let service = self.graph.nodes[target.node].target.service.index();
+            let station = &self.stations[self.graph.station_of[service]].flow;
+            let share = if state.rate > 0.0 { known.share } else { target.share };
+            sum.add(share, one);
+            well.add(share * one.outcomes[Outcome::Well as usize], &one.well);
+            let answered = share * (one.outcomes[Outcome::Well as usize] + one.outcomes[Outcome::Error as usize]);
+            whole += share;
+            ends += answered;
+            passed += answered * station.passing * flow.passing;
+        }
+        let whole = f64::max(whole, 1e-300);
+        sum.outcomes.iter_mut().for_each(|part| *part /= whole);
+        sum.well = well.moments();
+        (sum, if ends > 0.0 { passed / ends } else { 1.0 })
+    }
+
     /// Places of a link that call by themselves.
     fn callers_of(&self, link: usize) -> f64 {
+        let first = self.graph.links[link].targets[0].node;
+        let service = self.graph.nodes[first].target.service.index();
+        if self.traffic.services[service].balancing == Balancing::Central {
+            return 1.0;
+        }
         match self.graph.links[link].origin {
             Origin::Source(source, _) => f64::from(self.inflows[source].model.clients.max(1)),
             Origin::Node(node) => {
@@ -458,14 +468,6 @@ impl Bracket {
 
 /// A client whose request failed waits at least that long, as with single requests; the mean is not known, so it is added.
 const PAUSE_AFTER_FAILURE_S: f64 = 1e-3;
-
-/// Of all attempts more are doomed than of all calls: those are made again most.
-fn count_doomed(one: &mut Attempts, calls: &Calls) {
-    let (well, error) = (Outcome::Well as usize, Outcome::Error as usize);
-    let answered = one.outcomes[well] + one.outcomes[error];
-    one.outcomes[well] = answered * (1.0 - calls.doomed_attempts) * (1.0 - calls.error);
-    one.outcomes[error] = answered - one.outcomes[well];
-}
 
 fn shape_moments(shape: &super::shape::Shape) -> Moments {
     Moments { mean: shape.mean, variance: shape.variance, floor: shape.floor }

@@ -85,7 +85,8 @@ pub(super) struct Graph<'m> {
     /// Stations by service, and how many there are.
     pub station_of: Vec<usize>,
     pub stations: usize,
-    /// Nodes by station.
+    /// Services and nodes by station.
+    pub services_of: Vec<Vec<usize>>,
     pub nodes_of: Vec<Vec<usize>>,
     /// Whether a node calls itself over others.
     pub has_loop: bool,
@@ -113,6 +114,9 @@ impl<'m> Graph<'m> {
             shapes: Vec::new(),
             order: Vec::new(),
             station_order: Vec::new(),
+            services_of: (0..stations)
+                .map(|one| (0..station_of.len()).filter(|service| station_of[*service] == one).collect())
+                .collect(),
             station_of,
             stations,
             nodes_of: vec![Vec::new(); stations],

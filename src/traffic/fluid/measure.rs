@@ -29,6 +29,13 @@ pub(super) struct Carry {
     pub retries: f64,
 }
 
+impl Carry {
+    /// Of a link with so many targets.
+    pub(super) fn new(targets: usize) -> Carry {
+        Carry { attempts: vec![[0.0; Outcome::COUNT]; targets], ..Carry::default() }
+    }
+}
+
 /// Takes whole numbers out of what has come together.
 pub(super) fn take_whole(left: &mut f64, more: f64) -> u64 {
     let sum = *left + more;

@@ -1,7 +1,29 @@
-//! Traffic by rates instead of requests.
+//! Traffic by rates instead of requests: the same model, constant for a step at a time.
+//!
+//! A step goes forth and back through the graph of calls (`flow`): rates from sources (`profile`) to those whom they call, then
+//! times and failures from those called to their callers (`call`). Backends that serve the same requests are a station
+//! (`station`, `backends`), whose queues (`serve`, `queue`) are in steady state if they are fast against a step, and grow and
+//! drain as fluid if not. What flowed is counted in the statistics that single requests fill, with latencies of quasi-random
+//! requests (`measure`, `shape`).
+//!
+//! **Choices.** Latency is drawn at 64 points a step (Latin hypercube) rather than fitted by a lognormal or gamma distribution: sums,
+//! maxima over parallel calls, retries and mixtures of backends are then exact up to the number of points, and the columns of
+//! waits are scaled to the means of the queues. A wait is nothing, or a constant and something exponential whose mean and
+//! variance are those of M/G/1. Only what decides about flows, how many are late, is a gamma fit, as it must be smooth.
+//! Modulated sources are simulated, since their bursts are what they are there for.
+//!
+//! **Errors** against single requests, in a million requests of each model: throughput 0.2 %, utilisation 0.002; the mean
+//! latency 1 % for M/G/c, processor sharing, limited queues, timeouts, users and parallel calls, 4 to 6 % for round robin, least
+//! request and two choices with up to 100 backends, for quotas and for callers whose workers wait for those called, 14 % for
+//! two choices and variable work; the 95th percentile 2 to 8 %, 11 % with retries, 19 % under quotas. `docs/traffic-fluid.md` has the table, and
+//! what is left out: chance, clumps, keys, outlier ejection, adaptive concurrency.
+//!
+//! **Cost**: O(services and links) for a step and pass, a few passes where calls fail or are late; a step in which nothing has
+//! changed costs nothing. Where backends have come or gone O(backends) once.
 
 mod backends;
 mod call;
+mod finite;
 mod flow;
 mod graph;
 mod measure;
@@ -11,10 +33,11 @@ mod serve;
 mod shape;
 mod split;
 mod station;
+#[cfg(test)]
+mod tests;
 
 use backends::Node;
-use call::Calls;
-use flow::{Bracket, LinkFlow, NodeFlow, TargetFlow};
+use flow::{Bracket, LinkFlow, NodeFlow};
 use graph::Graph;
 use measure::Carry;
 use profile::Inflow;
@@ -22,7 +45,6 @@ use shape::{Columns, POINTS, Points, Shape};
 use split::ReleaseWindow;
 use station::{Server, Station};
 
-use super::attempt::Outcome;
 use super::plane::{Notice, objective_of};
 use super::slab::Slab;
 use super::statistics::{Fate, ServiceStatistics};
@@ -74,6 +96,8 @@ pub struct FluidPlane<'m> {
     deadlines: Vec<f64>,
     /// Part of the attempts that is kept from backends, by service.
     guards: Vec<f64>,
+    /// Of it what comes beyond a limit of rates.
+    over_rate: Vec<f64>,
     /// Clients that balance by themselves.
     clients: u32,
     servers: Slab<Server>,
@@ -104,22 +128,6 @@ pub struct FluidPlane<'m> {
     objectives: Vec<Option<Objective>>,
     is_warm: bool,
     steps: u64,
-}
-
-/// What goes along a link before anything is known: every attempt is answered well.
-fn first_flow(link: &graph::Link<'_>) -> LinkFlow {
-    let well = std::array::from_fn(|at| if at == 0 { 1.0 } else { 0.0 });
-    LinkFlow {
-        calls: Calls { attempts: 1.0, outcomes: well, ..Calls::default() },
-        passing: 1.0,
-        targets: vec![TargetFlow::default(); link.targets.len()],
-        ..LinkFlow::default()
-    }
-}
-
-/// What is carried over to the first step: nothing.
-fn first_carry(link: &graph::Link<'_>) -> Carry {
-    Carry { attempts: vec![[0.0; Outcome::COUNT]; link.targets.len()], ..Carry::default() }
 }
 
 impl<'m> FluidPlane<'m> {
@@ -157,12 +165,13 @@ impl<'m> FluidPlane<'m> {
             source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
             mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
             flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
-            links: graph.links.iter().map(first_flow).collect(),
-            carries: graph.links.iter().map(first_carry).collect(),
+            links: graph.links.iter().map(|link| LinkFlow::new(link.targets.len())).collect(),
+            carries: graph.links.iter().map(|link| Carry::new(link.targets.len())).collect(),
             stations: stations.collect(),
             members: vec![Vec::new(); graph.stations],
             deadlines: deadlines(&graph),
             guards: vec![0.0; traffic.services.len()],
+            over_rate: vec![0.0; traffic.services.len()],
             clients: traffic.sources.iter().map(|source| source.clients.max(1)).sum::<u32>().max(1),
             servers: Slab::default(),
             gone: Vec::new(),
@@ -277,7 +286,8 @@ impl<'m> FluidPlane<'m> {
                 station.held += station.flow.rate * elapsed.as_seconds();
             }
             if station.lost > 0.0 {
-                let counted = station.flow.lost * station.flow.rate * elapsed.as_seconds();
+                let reaching = station.flow.rate * (1.0 - station.flow.unavailable);
+                let counted = station.flow.lost * reaching * elapsed.as_seconds();
                 station.lost = if counted < 1e-6 { 0.0 } else { (station.lost - counted).max(0.0) };
             }
         }
@@ -317,7 +327,7 @@ impl<'m> FluidPlane<'m> {
         done.into_iter().for_each(|number| self.drain(number));
         if !self.is_warm && now >= self.traffic.warm_up {
             self.is_warm = true;
-            self.source_fates.iter_mut().for_each(|fate| *fate = Fate::default());
+            self.source_fates.iter_mut().for_each(Fate::forget);
             self.statistics.iter_mut().for_each(|statistics| statistics.forget(now));
             for station in &mut self.stations {
                 station.marked_compute_s = station.compute_s;

@@ -13,12 +13,14 @@ use crate::stats::queueing::whitt_factor;
 /// Beyond so many servers the loss formula is that of many servers (Jagerman 1974), within 1 %.
 const MANY: f64 = 256.0;
 /// Utilisations closer to 1 than that are not told apart.
-const FULL: f64 = 1.0 - 1e-9;
+pub(super) const FULL: f64 = 1.0 - 1e-9;
 /// A change of the queue in a step that changes the utilisation by less is none.
 const STEADY: f64 = 1e-4;
 
 /// The exponent by which few choices lie between two backends and very many.
 const BETWEEN: f64 = 1.4;
+/// How much less than queues alone those suffer from variable services that few choices keep short; fitted likewise.
+const VARIED: f64 = 0.85;
 /// What those wait longer who find no idle backend and are sent to any, over what they wait where one is free in turn.
 const BLIND: f64 = 0.85;
 
@@ -133,7 +135,7 @@ impl Delay {
 }
 
 /// Where the servers are all busy: P(as many as servers) over P(fewer), in a queue with room for just the servers.
-fn ratio(rates: Rates<'_>, utilisation: f64, capacity: f64) -> f64 {
+pub(super) fn ratio(rates: Rates<'_>, utilisation: f64, capacity: f64) -> f64 {
     let blocking = match rates {
         Rates::Servers(servers) if servers > MANY => {
             let load = utilisation * servers;
@@ -160,7 +162,7 @@ fn ratio(rates: Rates<'_>, utilisation: f64, capacity: f64) -> f64 {
 }
 
 impl Pool<'_> {
-    fn servers(&self) -> f64 {
+    pub(super) fn servers(&self) -> f64 {
         match self.rates {
             Rates::Servers(servers) => servers,
             Rates::Listed(rates) => rates.len() as f64,
@@ -168,7 +170,7 @@ impl Pool<'_> {
     }
 
     /// Rates and capacity of so many backends together.
-    fn joined(&self, backends: f64) -> Rates<'_> {
+    pub(super) fn joined(&self, backends: f64) -> Rates<'_> {
         match self.rates {
             Rates::Servers(servers) => Rates::Servers(servers * backends),
             Rates::Listed(_) => self.rates,
@@ -188,7 +190,7 @@ impl Pool<'_> {
     }
 
     /// What variability makes of the queue before so many servers.
-    fn variability(&self, utilisation: f64, servers: f64, arrival_scv: f64) -> f64 {
+    pub(super) fn variability(&self, utilisation: f64, servers: f64, arrival_scv: f64) -> f64 {
         if self.is_shared_alike {
             return 1.0;
         }
@@ -207,7 +209,7 @@ impl Pool<'_> {
     }
 
     /// The variability of the requests that one backend sees.
-    fn own_arrival_scv(&self, utilisation: f64) -> f64 {
+    pub(super) fn own_arrival_scv(&self, utilisation: f64) -> f64 {
         let each = 1.0 / self.backends.max(1.0);
         match self.spread {
             Spread::Random => 1.0 + (self.arrival_scv - 1.0) * each,
@@ -247,7 +249,9 @@ impl Pool<'_> {
                     shortest
                 } else {
                     // Between what is true of two backends and of very many; the exponent was fitted to simulations of ten.
-                    let many = ignored * few_choices(u, choices) * alone(1.0) * (1.0 - u) / u;
+                    let poisson = self.chance_of(1.0, u) * (u / (1.0 - u) + (count - servers));
+                    let varied = libm::pow(self.variability(u, servers, 1.0), VARIED);
+                    let many = ignored * few_choices(u, choices) * poisson * varied * (1.0 - u) / u;
                     libm::pow(libm::pow(shortest, BETWEEN) + libm::pow(many, BETWEEN), 1.0 / BETWEEN)
                 }
             }
@@ -438,111 +442,6 @@ impl Pool<'_> {
             _ => spread,
         }
     }
-
-    /// The steady state where all requests come from so many users, each of whom is away for a time that is taken as exponential:
-    /// the number present is a birth and death process (the machine repair model; exact for M/M/c//N).
-    pub(super) fn with_users(&self, users: f64, away_s: f64) -> Delay {
-        let pooled = matches!(self.spread, Spread::Shared | Spread::Idle | Spread::Fewest { .. });
-        let backends = if pooled { self.backends } else { 1.0 };
-        let users = if pooled { users } else { users / self.backends };
-        let servers = self.servers() * backends;
-        let rate_of = |number: f64| match self.rates {
-            Rates::Servers(_) => number.min(servers) / servers * self.capacity * backends,
-            Rates::Listed(rates) => {
-                let each = libm::ceil(number / backends) as usize;
-                backends * rates[each.clamp(1, rates.len()) - 1]
-            }
-        };
-        // Weights are scaled down when they get large.
-        let (mut weight, mut number) = (1.0_f64, 0.0);
-        let (mut all, mut passing, mut excess) = (1.0, 0.0, 0.0);
-        let (mut coming, mut delayed, mut first, mut second) = (users, 0.0, 0.0, 0.0);
-        while number + 1.0 <= users + 1e-9 {
-            weight *= (users - number).max(0.0) / away_s / rate_of(number + 1.0);
-            number += 1.0;
-            all += weight;
-            passing += weight * rate_of(number);
-            excess += weight * (number - servers).max(0.0);
-            let arriving = weight * (users - number).max(0.0);
-            coming += arriving;
-            let ahead = (number + 1.0 - servers).max(0.0);
-            if ahead > 0.0 {
-                delayed += arriving;
-                first += arriving * ahead;
-                second += arriving * ahead * (ahead + self.service_scv);
-            }
-            if weight > 1e200 {
-                for sum in [
-                    &mut weight,
-                    &mut all,
-                    &mut passing,
-                    &mut excess,
-                    &mut coming,
-                    &mut delayed,
-                    &mut first,
-                    &mut second,
-                ] {
-                    *sum *= 1e-200;
-                }
-            }
-        }
-        let (passing, queue) = (passing / all, excess / all);
-        let chance = if coming > 0.0 { (delayed / coming).min(1.0) } else { 0.0 };
-        let delay_s = if chance > 0.0 && passing > 0.0 { queue / passing / chance } else { 0.0 };
-        let (mean, square) = (first / delayed.max(1e-300), second / delayed.max(1e-300));
-        let spread = libm::sqrt((square / (mean * mean).max(1e-300) - 1.0).max(0.0));
-        let utilisation = passing / (self.capacity * backends);
-        let queue = queue / backends;
-        Delay { utilisation, queue, mean_queue: queue, chance, delay_s, spread, ..Delay::default() }
-    }
-
-    /// The steady state with limited room, at any load: M/M/c/K, whose queue falls off geometrically, with a quotient that two
-    /// moments change so that what is lost is what does not fit (exact for M/M/c/K).
-    fn limited(&self, rate: f64, room: f64) -> Delay {
-        let pooled = matches!(self.spread, Spread::Shared | Spread::Idle | Spread::Fewest { .. });
-        let backends = if pooled { self.backends } else { 1.0 };
-        let (load, room, capacity) = (rate / self.capacity, room * backends, self.capacity * backends);
-        if load <= 0.0 {
-            return Delay::default();
-        }
-        let ratio = ratio(self.joined(backends), load, self.capacity);
-        let scv = self.own_arrival_scv(load.min(1.0));
-        let scale = self.variability(load.min(FULL), self.servers() * backends, scv).max(0.05);
-        let step = libm::log(load) / scale;
-        let power = (room + 1.0) * step;
-        let (waiting, refused) = if power > 300.0 {
-            (1.0, 1.0 - 1.0 / load)
-        } else {
-            let part = if step.abs() < 1e-9 { (room + 1.0) / scale } else { libm::expm1(power) / (load - 1.0) };
-            let busy = ratio * part;
-            (busy / (1.0 + busy), libm::exp(power) * ratio / (load * (1.0 + busy)))
-        };
-        let refused = refused.clamp(0.0, 1.0);
-        let (mean, variance) = truncated_geometric(step, room);
-        let passing = rate * backends * (1.0 - refused);
-        let chance = ((waiting - refused) / (1.0 - refused).max(1e-12)).clamp(0.0, 1.0);
-        let queue = waiting * mean;
-        let delay_s = if chance > 0.0 { queue / passing / chance } else { 0.0 };
-        let deviation = libm::sqrt(variance + mean * self.service_scv) / capacity;
-        let spread = if delay_s > 0.0 { (deviation / delay_s).min(1.0) } else { 0.0 };
-        let utilisation = load * (1.0 - refused);
-        let (queue, backlog_s) = (queue / backends, (0.0, 0.0));
-        Delay { refused, utilisation, queue, mean_queue: queue, chance, delay_s, spread, is_bounded: true, backlog_s }
-    }
-}
-
-/// Mean and variance of numbers from 0 to `most` whose probabilities fall by e^`step` each.
-fn truncated_geometric(step: f64, most: f64) -> (f64, f64) {
-    if (step * (most + 1.0)).abs() < 1e-3 {
-        return (most / 2.0, most * (most + 2.0) / 12.0);
-    }
-    // Of a growing one the numbers are counted from the other end.
-    let falling = -step.abs();
-    let (q, all) = (libm::exp(falling), libm::exp(falling * (most + 1.0)));
-    let (rest, cut) = (-libm::expm1(falling), -libm::expm1(falling * (most + 1.0)));
-    let mean = q / rest - (most + 1.0) * all / cut;
-    let variance = q / (rest * rest) - (most + 1.0) * (most + 1.0) * all / (cut * cut);
-    (if step > 0.0 { most - mean } else { mean }, variance.max(0.0))
 }
 
 /// How much of the difference between the best and few choices is left with that many backends: nothing when all are choices.
@@ -562,42 +461,4 @@ fn few_choices(u: f64, choices: f64) -> f64 {
             return sum;
         }
     }
-}
-
-/// Requests a second that a backend ends with 1, 2, ... up to all of its workers taken: mean value analysis of workers that
-/// compute for `work_s` on shared `cores` and are away for `away_s`. Where there are several cores, the number that
-/// computes is taken as normal about its mean.
-pub(super) fn worker_rates(into: &mut Vec<f64>, workers: u32, work_s: f64, away_s: f64, cores: f64) {
-    into.clear();
-    let mut computing = 0.0;
-    for number in 1..=workers {
-        let residence = if cores <= 1.0 {
-            work_s * (1.0 + computing) / cores
-        } else {
-            let excess = 1.0 + computing - cores;
-            let others = f64::from(number - 1).max(1.0);
-            let variance = (computing * (1.0 - computing / others)).max(0.0);
-            let above = 0.5 * (excess + libm::sqrt(excess * excess + variance * 2.0 / std::f64::consts::PI));
-            work_s * (1.0 + above / cores)
-        };
-        let rate = f64::from(number) / (residence + away_s);
-        computing = rate * residence;
-        into.push(rate);
-    }
-    // What ends does so at least as fast with more of them.
-    for at in 1..into.len() {
-        into[at] = into[at].max(into[at - 1]);
-    }
-}
-
-/// Workers taken on average while some are free, weighted by how likely that is, and while none is.
-pub(super) fn mean_served(rates: &[f64], rate: f64, chance: f64) -> f64 {
-    let (mut blocking, mut mean) = (1.0, 0.0);
-    let last = rates.len();
-    for (at, ends) in rates[..last - 1].iter().enumerate() {
-        let lost = rate * blocking;
-        blocking = lost / (ends + lost);
-        mean = mean * (1.0 - blocking) + (at + 1) as f64 * blocking;
-    }
-    (1.0 - chance) * mean + chance * last as f64
 }

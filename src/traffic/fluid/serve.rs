@@ -2,7 +2,8 @@
 
 use super::FluidPlane;
 use super::call::{Mixture, Moments};
-use super::queue::{Delay, Known, Pool, Quota, Rates, Spread, mean_served, worker_rates};
+use super::finite::{mean_served, worker_rates};
+use super::queue::{Delay, Known, Pool, Quota, Rates, Spread};
 use super::station::{Flow, Group, Used};
 use crate::model::traffic::{Balancing, Server};
 use crate::stats::queueing::erlang_b;
@@ -88,7 +89,9 @@ impl FluidPlane<'_> {
         let before = state.flow;
         let mut flow = Flow { refused: 0.0, expired: 0.0, lost: 0.0, compute: 0.0, ..before };
         let waits = state.spread == Spread::Shared;
-        flow.unavailable = if waits { 0.0 } else { 1.0 };
+        // Requests that went with the last backend are told from those that find none.
+        let lost = (state.lost / (flow.rate * span_s).max(1e-12)).min(1.0);
+        (flow.unavailable, flow.lost) = if waits { (0.0, 0.0) } else { (1.0 - lost, 1.0) };
         flow.passing = if waits { 0.0 } else { 1.0 };
         flow.wait_s = if waits { span_s } else { 0.0 };
         flow.present = if waits { state.held + flow.rate * span_s / 2.0 } else { 0.0 };
@@ -118,25 +121,23 @@ impl FluidPlane<'_> {
     /// What limits before the backends keep away: rates, and requests in flight of each client.
     fn guard(&mut self, station: usize) -> f64 {
         let mut changed = 0.0_f64;
-        for service in 0..self.guards.len() {
+        for at in 0..self.graph.services_of[station].len() {
+            let service = self.graph.services_of[station][at];
             let guard = &self.traffic.services[service].guard;
-            if self.graph.station_of[service] != station
-                || guard.rate_limit.is_none() && guard.circuit_breaker.max_requests.is_none()
-            {
+            if guard.rate_limit.is_none() && guard.circuit_breaker.max_requests.is_none() {
                 continue;
             }
-            let nodes = self.graph.nodes_of[station].iter().map(|&node| &self.flows[node]);
-            let own = nodes
-                .zip(&self.graph.nodes_of[station])
-                .filter(|(_, node)| self.graph.nodes[**node].target.service.index() == service);
+            let nodes = &self.graph.nodes_of[station];
+            let own = nodes.iter().filter(|node| self.graph.nodes[**node].target.service.index() == service);
             let (mut rate, mut present) = (0.0, 0.0);
-            for (flow, _) in own {
+            for flow in own.map(|node| &self.flows[*node]) {
                 rate += flow.rate;
                 present += flow.rate * flow.stay.mean;
             }
             let mut kept = 0.0;
             if let Some(limit) = guard.rate_limit {
                 kept = bucket_loss(rate / limit.per_second.max(1e-12), f64::from(limit.burst));
+                self.over_rate[service] = kept;
             }
             if let Some(most) = guard.circuit_breaker.max_requests {
                 let clients = match self.traffic.services[service].balancing {
@@ -145,10 +146,16 @@ impl FluidPlane<'_> {
                 };
                 kept = 1.0 - (1.0 - kept) * (1.0 - loss(present * (1.0 - kept) / clients, most));
             }
-            changed = changed.max((self.guards[service] - kept).abs());
-            self.guards[service] = kept;
+            let before = std::mem::replace(&mut self.guards[service], kept);
+            changed = changed.max((before - kept).abs());
         }
         changed
+    }
+
+    /// Whether what is let in hangs on how long requests stay.
+    pub(super) fn limits_requests(&self, station: usize) -> bool {
+        let guard = |service: &usize| &self.traffic.services[*service].guard;
+        self.graph.services_of[station].iter().any(|service| guard(service).circuit_breaker.max_requests.is_some())
     }
 
     fn need_of(&self, station: usize) -> Need {

@@ -34,8 +34,9 @@ pub(super) struct Server {
     /// The group of its station that it is in, if it gets requests, and what the group had used when it came.
     pub group: Option<usize>,
     pub marked: Used,
-    /// What it used before that.
+    /// What it used before that, and cores that it used when it was last in a group.
     pub used: Used,
+    pub cores_used: f64,
     /// Requests in excess of those in service that it came with.
     pub queue: f64,
     /// Whether the cluster was told that its memory is not enough.
@@ -165,6 +166,7 @@ impl Flow {
             (self.lost, before.lost),
             (self.passing, before.passing),
             (self.overflow, before.overflow),
+            (self.failure, before.failure),
         ];
         pairs.iter().map(|(new, old)| (new - old).abs()).fold(0.0, f64::max)
     }
@@ -201,6 +203,11 @@ impl<'m> Station<'m> {
         }
     }
 
+    /// Whether what waits is shared by all backends.
+    pub(super) fn pools(&self) -> bool {
+        self.evens_out || self.spread == Spread::Shared
+    }
+
     /// Whether any backend gets requests.
     pub(super) fn is_served(&self) -> bool {
         !self.groups.is_empty()
@@ -217,7 +224,7 @@ impl<'m> Station<'m> {
         let cores = |group: &Group| group.count * if group.cores.is_finite() { group.cores } else { 1.0 };
         let busy = (computing / groups.iter().map(cores).sum::<f64>().max(1e-12)).clamp(0.0, 1.0);
         let mean = groups.iter().map(|group| group.count * capacity(group)).sum::<f64>() / total;
-        let evens_out = self.evens_out || self.spread == Spread::Shared;
+        let evens_out = self.pools();
         let weight = |group: &Group| {
             let own = if self.weighs { group.weight } else { 1.0 };
             group.count * if evens_out { own * (1.0 - busy + busy * capacity(group) / mean) } else { own }

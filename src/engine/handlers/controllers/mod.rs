@@ -102,8 +102,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
-    /// Somebody changes an object that makes pods. What is not there cannot be changed.
+    /// Somebody changes an object that makes pods, and its controller sees it at once. What is not there cannot be changed.
     pub(in crate::engine) fn operate(&mut self, operation: Operation) {
+        self.change(operation);
+        self.request_sync(operation.controller, self.world.time);
+    }
+
+    /// The same, before its controller has seen it.
+    pub(in crate::engine) fn change(&mut self, operation: Operation) {
         let Operation { controller, verb } = operation;
         let now = self.world.time;
         let state = &mut self.world.owners.controllers[controller.index()];
@@ -127,7 +133,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         self.operate_rollout(controller, verb);
         self.note_change(controller);
-        self.request_sync(controller, now);
     }
 
     /// The controller goes, and all that it owns with it (garbage collection by ownership).
@@ -175,6 +180,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// Tells the observers of a change.
     fn note_change(&mut self, controller: ControllerId) {
+        if let Some(autoscaling) = &mut self.autoscaling {
+            autoscaling.note_change(controller);
+        }
         self.observer.controller_changed(&View { model: self.model, world: &self.world }, controller);
     }
 

@@ -1,0 +1,98 @@
+//! Pod autoscalers, and the metrics between pods and them.
+
+use super::scheduling::PolicyChoice;
+use crate::ids::{ControllerId, ServiceId};
+use crate::units::{SimDuration, SimTime};
+
+/// Everything that scales pods.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Autoscaling {
+    /// Horizontal autoscalers by [`crate::ids::AutoscalerId`], in order of namespace and name; a target has at most one.
+    pub horizontal: Vec<HorizontalAutoscaler>,
+    /// How usage reaches them.
+    pub pipeline: MetricsPipeline,
+    /// Metrics of objects, pods and from outside.
+    pub metrics: Vec<CustomMetric>,
+}
+
+/// What sets the number of replicas of one workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HorizontalAutoscaler {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.scaleTargetRef`.
+    pub target: ControllerId,
+    /// Who decides, and its parameters.
+    pub policy: PolicyChoice,
+    /// `spec.minReplicas`, at least 0. Upstream's default: 1.
+    pub min_replicas: i32,
+    /// `spec.maxReplicas`, at least 1 and not below the fewest.
+    pub max_replicas: i32,
+    /// The service whose traffic it sees; none: none of those there are.
+    pub service: Option<ServiceId>,
+}
+
+/// How usage of containers becomes what autoscalers see (metrics-server).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MetricsPipeline {
+    /// How often all nodes are asked (`--metric-resolution`), more than 0. Usage of CPU is the mean between two answers.
+    pub resolution: SimDuration,
+    /// When they are first asked.
+    pub phase: SimTime,
+    /// How long after they were asked the answers can be read, less than the resolution.
+    pub delay: SimDuration,
+}
+
+impl Default for MetricsPipeline {
+    /// As in the manifests of metrics-server v0.8, with answers that can be read at once.
+    fn default() -> MetricsPipeline {
+        let resolution = SimDuration(15_000_000_000);
+        MetricsPipeline { resolution, phase: SimTime::ZERO.after(resolution), delay: SimDuration::ZERO }
+    }
+}
+
+/// A metric that is neither CPU nor memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomMetric {
+    /// Its name.
+    pub name: String,
+    /// Whose metric it is, as `kind/name` in lower case; none: it is external, or one of pods.
+    pub object: Option<String>,
+    /// What it is.
+    pub source: MetricValues,
+}
+
+/// Where the values of a metric come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricValues {
+    /// From each of these instants on, which ascend, that much, in thousandths; nothing before the first.
+    Series(Vec<(SimTime, i64)>),
+    /// A figure of a service; none: of the service of the autoscaler that asks.
+    Traffic(Option<ServiceId>, TrafficFigure),
+}
+
+/// A figure of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrafficFigure {
+    /// Requests a second that came in, over the time since the last sync.
+    ArrivalRate,
+    /// Mean number of requests there, over the same time.
+    Concurrency,
+    /// Requests there now that wait.
+    QueueLength,
+    /// Requests there now.
+    InFlight,
+    /// 95th percentile of the latency in s.
+    LatencyP95,
+    /// 99th percentile of the latency in s.
+    LatencyP99,
+}
+
+impl Autoscaling {
+    /// Whether nothing scales anything.
+    pub fn is_empty(&self) -> bool {
+        self.horizontal.is_empty()
+    }
+}
