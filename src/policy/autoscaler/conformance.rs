@@ -189,8 +189,7 @@ fn every_autoscaler_endures_seeing_nothing() {
             let seen = Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true };
             let decision = policy.sync(&seen);
             // Upstream leaves a target alone that has been set to none.
-            let is_within =
-                decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);
+            let is_within = decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);
             assert!(is_within, "{}, step {step}: {decision:?}", row.name);
         }
     }
