@@ -174,6 +174,27 @@ fn every_autoscaler_settles_under_a_constant_load() {
     }
 }
 
+/// Nothing is known: no pods, no traffic, no metric; then there are no replicas either.
+#[test]
+fn every_autoscaler_endures_seeing_nothing() {
+    for row in AUTOSCALERS {
+        let mut policy = built(row, 1, 10);
+        for step in 0..40u64 {
+            let now = SimTime(step * policy.sync_period().0);
+            let wanted = if step < 20 { 3 } else { 0 };
+            let replicas = ReplicaCounts { wanted, current: wanted, ready: 0 };
+            let (pods, containers, pod_metrics, metrics) = (&[], &[], &[], &[]);
+            let idle = TrafficSample::default();
+            let traffic = (step % 2 == 0).then_some(&idle);
+            let seen = Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true };
+            let decision = policy.sync(&seen);
+            // Upstream leaves a target alone that has been set to none.
+            let is_within = decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);
+            assert!(is_within, "{}, step {step}: {decision:?}", row.name);
+        }
+    }
+}
+
 #[test]
 fn every_row_is_described_and_checks_its_parameters() {
     let mut names = BTreeSet::new();

@@ -165,13 +165,14 @@ impl HorizontalAutoscaler for ErlangC {
         let Some(traffic) = seen.traffic else { return no_traffic() };
         self.measure(traffic, seen.replicas.ready);
         let rate = traffic.arrival_rate_per_s() + traffic.queued.max(0.0) / self.params.drain_time.as_seconds();
+        let wanted = self.bounds.clamp(seen.replicas.wanted);
         let wish = match self.service_s() {
             Some(service_s) => self.replicas(rate, service_s),
             // Nobody has served anything yet; requests need somebody who does.
-            None if rate > 0.0 => self.bounds.clamp(seen.replicas.wanted.max(1)),
-            None => self.bounds.clamp(seen.replicas.wanted),
+            None if rate > 0.0 => self.bounds.clamp(wanted.max(1)),
+            None => self.bounds.clamp(0),
         };
-        let replicas = self.delay.settle(seen.now, wish);
+        let replicas = self.delay.settle(seen.now, wanted, wish);
         decision(seen, replicas, "the queueing model asks for so many", rate_reading(rate, rate))
     }
 
@@ -214,6 +215,10 @@ mod tests {
     fn replicas_have_workers_and_bounds() {
         // 12 workers are 3 replicas of 4 or 5, or 2 of 6; nothing comes: the fewest; too much comes: the most.
         let of = |workers: u32| json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers});
+        let of = |workers: u32| {
+            json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers,
+                "scaleInDelay": "0s"})
+        };
         assert_eq!([4, 5, 6, 12].map(|workers| number(of(workers), 80.0)), [3, 3, 2, 1]);
         assert_eq!([0.0, 1e6].map(|rate| number(of(1), rate)), [1, 20]);
     }

@@ -23,6 +23,7 @@ pub mod horizontal_pod_autoscaler;
 pub mod keda;
 pub mod knative;
 pub mod vertical;
+pub mod horizontal_pod_autoscaler;
 
 mod clairvoyant;
 mod erlang_c;
@@ -43,6 +44,8 @@ mod wish;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod shootout;
 #[cfg(test)]
 mod testing;
 

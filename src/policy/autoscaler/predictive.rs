@@ -120,7 +120,7 @@ impl<F: Forecast> HorizontalAutoscaler for Predictive<F> {
         let reactive = if self.common.reacts || foretold.is_none() { rate } else { 0.0 };
         let expected = foretold.unwrap_or(0.0).max(reactive);
         let wish = self.bounds.clamp_up(expected / self.common.requests_per_replica);
-        let replicas = self.delay.settle(seen.now, wish);
+        let replicas = self.delay.settle(seen.now, self.bounds.clamp(seen.replicas.wanted), wish);
         let reason = if expected > reactive { "so many requests are expected" } else { "so many requests come now" };
         decision(seen, replicas, reason, rate_reading(expected, self.common.requests_per_replica))
     }

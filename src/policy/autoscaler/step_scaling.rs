@@ -87,11 +87,13 @@ const PARAMETERS: &[Parameter] = &[
 ];
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
 enum AdjustmentType {
-    ChangeInCapacity,
-    PercentChangeInCapacity,
-    ExactCapacity,
+    #[serde(rename = "changeInCapacity")]
+    Change,
+    #[serde(rename = "percentChangeInCapacity")]
+    PercentChange,
+    #[serde(rename = "exactCapacity")]
+    Exact,
 }
 
 /// How to adjust within which distance from the threshold.
@@ -135,7 +137,7 @@ impl Default for Params {
             high_points: 3,
             low_threshold: 50.0,
             low_points: 15,
-            adjustment_type: AdjustmentType::PercentChangeInCapacity,
+            adjustment_type: AdjustmentType::PercentChange,
             scale_out_steps: vec![
                 step(Some(0.0), Some(10.0), 0),
                 step(Some(10.0), Some(20.0), 10),
@@ -162,7 +164,7 @@ impl Params {
         }
         parameters::require(self.high_points > 0 && self.low_points > 0, "there must be at least one data point")?;
         parameters::require(self.min_adjustment_magnitude > 0, "`minAdjustmentMagnitude` must be above 0")?;
-        let is_exact = self.adjustment_type == AdjustmentType::ExactCapacity;
+        let is_exact = self.adjustment_type == AdjustmentType::Exact;
         check_steps("scaleOutSteps", &self.scale_out_steps, (Some(0.0), None), is_exact, 1)?;
         check_steps("scaleInSteps", &self.scale_in_steps, (None, Some(0.0)), is_exact, -1)
     }
@@ -275,9 +277,9 @@ impl Params {
     /// So many replicas after an adjustment.
     fn adjusted(&self, replicas: i32, adjustment: i32) -> i32 {
         match self.adjustment_type {
-            AdjustmentType::ExactCapacity => adjustment,
-            AdjustmentType::ChangeInCapacity => replicas.saturating_add(adjustment),
-            AdjustmentType::PercentChangeInCapacity => {
+            AdjustmentType::Exact => adjustment,
+            AdjustmentType::Change => replicas.saturating_add(adjustment),
+            AdjustmentType::PercentChange => {
                 // Rust divides towards 0, as is asked for.
                 let change = i64::from(replicas) * i64::from(adjustment) / 100;
                 let least = i64::from(self.min_adjustment_magnitude) * i64::from(adjustment.signum());

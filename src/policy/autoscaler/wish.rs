@@ -56,8 +56,11 @@ impl ScaleInDelay {
         ScaleInDelay { span, wishes: VecDeque::new() }
     }
 
-    /// The largest wish of the last `span`, this one included.
-    pub(super) fn settle(&mut self, now: SimTime, wish: i32) -> i32 {
+    /// The largest wish of the last `span`, this one included; at first the number that there is counts as one.
+    pub(super) fn settle(&mut self, now: SimTime, wanted: i32, wish: i32) -> i32 {
+        if self.wishes.is_empty() && self.span > SimDuration::ZERO {
+            self.wishes.push_back((now, wanted));
+        }
         while self.wishes.back().is_some_and(|&(_, other)| other <= wish) {
             self.wishes.pop_back();
         }
@@ -76,9 +79,9 @@ mod tests {
     #[test]
     fn the_largest_wish_of_late() {
         let mut delay = ScaleInDelay::new(SimDuration(30));
-        // 9 was wished at 10 and holds up to 40; then 5 of 20 up to 50, then 3 of 30.
+        // There are 6 at first. 9 was wished at 10 and holds up to 40; then 5 of 20 up to 50, then 3 of 30.
         let wishes = [(0, 4), (10, 9), (20, 5), (30, 3), (40, 1), (41, 1), (50, 1), (51, 1), (60, 1), (61, 1), (62, 7)];
-        let settled = wishes.map(|(at, wish)| delay.settle(SimTime(at), wish));
-        assert_eq!(settled, [4, 9, 9, 9, 9, 5, 5, 3, 3, 1, 7]);
+        let settled = wishes.map(|(at, wish)| delay.settle(SimTime(at), 6, wish));
+        assert_eq!(settled, [6, 9, 9, 9, 9, 5, 5, 3, 3, 1, 7]);
     }
 }

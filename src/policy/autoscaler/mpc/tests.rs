@@ -35,25 +35,22 @@ fn starting_takes_steps_and_costs_them() {
     let costs = Costs { shortage: 10.0, change: 1.0, startup: 2 };
     // More serve in the third step at the earliest.
     assert_eq!(plan(costs, &[5.0; 6], 2), [2, 2, 5, 5, 5, 5]);
-    // A start costs 1 + 2 and a replica 1; for the one step in which it is needed shortage would cost 10 each.
-    assert_eq!(plan(costs, &[2.0, 2.0, 2.0, 5.0, 2.0], 2), [2, 2, 2, 5, 2]);
+    // A start costs 1 + 2, a replica 1 and its end 1; in the one step in which it is needed shortage would cost 10 each.
+    assert_eq!(plan(costs, &[2.0, 2.0, 2.0, 5.0, 2.0, 2.0], 2), [2, 2, 2, 5, 2, 2]);
     let cheap = Costs { shortage: 4.5, ..costs };
-    // 3 + 1 for the step and 1 for the way down are more than 4.5.
-    assert_eq!(plan(cheap, &[2.0, 2.0, 2.0, 5.0, 2.0], 2), [2; 5]);
+    // 3 + 1 + 1 are more than 4.5.
+    assert_eq!(plan(cheap, &[2.0, 2.0, 2.0, 5.0, 2.0, 2.0], 2), [2; 6]);
 }
 
 #[test]
 fn what_must_start_now_is_asked_for() {
-    // Nobody knows of a trend at the first rate: 100 need 10, and so on. With a falling rate changes are delayed until they pay.
+    // Nothing is known of a trend at the first rate: 100 need 10, and that stays so.
     let mut policy = built("mpc", json!({}));
     assert_eq!(driven(policy.as_mut(), &[100.0, 100.0, 100.0]), [10, 10, 10]);
-    // A rise of 20 a step is followed ahead: level and slope smooth 20 40 60 80: levels 20 30 46.8 66.3.., slopes 0 2 4.8..;
-    // what matters is that it asks for more than it sees.
+    // A line through the last two rates: at 40 it foretells 60 for the next period and 80 for the one after, in which those serve
+    // that are started now: 8; at 60 those are 10, and at 80 12.
     let mut policy = built("mpc", json!({"trendWeight": 1, "levelWeight": 1, "damping": 1}));
-    let numbers = driven(policy.as_mut(), &[20.0, 40.0, 60.0, 80.0]);
-    // At 60 a line foretells 80 when the next replica serves (one period later) and 100 a step after: 10 then, but only the
-    // 8 and what the start of the step after needs now are asked for: steps 1 and 2 of the plan.
-    assert_eq!(numbers[2], 10);
+    assert_eq!(driven(policy.as_mut(), &[20.0, 40.0, 60.0, 80.0]), [2, 8, 10, 12]);
 }
 
 /// What a plan costs.
@@ -91,8 +88,8 @@ proptest! {
         let need: Vec<f64> = need.iter().map(|&tenths| f64::from(tenths) / 10.0).collect();
         let costs = Costs { shortage: f64::from(shortage) / 10.0, change: f64::from(change) / 10.0, startup };
         let found = costs.plan(&need, wanted, within(1, 5));
-        let least = plans(need.len(), &[1, 2, 3, 4, 5]).iter().map(|plan| cost(costs, &need, wanted, plan));
-        let least = least.fold(f64::INFINITY, f64::min);
+        let all = plans(need.len(), &[1, 2, 3, 4, 5]);
+        let least = all.iter().map(|plan| cost(costs, &need, wanted, plan)).fold(f64::INFINITY, f64::min);
         prop_assert!((cost(costs, &need, wanted, &found) - least).abs() < 1e-9, "{found:?}");
     }
 }
