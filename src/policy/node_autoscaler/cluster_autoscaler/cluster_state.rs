@@ -178,11 +178,10 @@ impl ClusterState {
         timed_out
     }
 
-    /// Notes how many nodes each group should have now, as after a decision, and works out the ranges anew.
-    pub fn set_targets(&mut self, targets: &[i64]) {
-        for (group, target) in self.groups.iter_mut().zip(targets) {
-            group.target_size = *target;
-        }
+    /// Takes in how the groups are now without looking at nodes, as after a decision or before the first update, and works
+    /// out the ranges anew (`Recalculate`).
+    pub fn set_groups(&mut self, groups: &[GroupState]) {
+        self.groups = groups.to_vec();
         self.recalculate();
     }
 
@@ -257,7 +256,10 @@ impl ClusterState {
         }
     }
 
-    /// Notes that a group's target size grew by `increase`.
+    /// Notes that a group's target size grew by `increase`, or with a negative number that so many are no longer waited for.
+    ///
+    /// # Panics
+    /// If the group was never taken in.
     pub fn register_scale_up(&mut self, group: usize, increase: i64, now: SimTime) {
         let expected_by = now.after(self.groups[group].max_node_provision_time);
         match self.requests.get_mut(&group) {

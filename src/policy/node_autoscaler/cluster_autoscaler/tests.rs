@@ -133,7 +133,7 @@ fn a_scale_up_that_times_out_backs_its_group_off() {
     let node = [registered(0, Some(0), true)];
     assert_eq!(state.update(&[of_size(1)], &node, &[], at(20)), []);
     state.register_scale_up(0, 4, at(20));
-    state.set_targets(&[5]);
+    state.set_groups(&[of_size(5)]);
     assert_eq!(state.upcoming(at(20))[&0], (4, vec![]));
     assert!(state.safety(0, at(20)).is_safe(), "what was asked for may be missing");
     // One more came up, one is starting, one instance has not registered.
@@ -169,7 +169,7 @@ fn too_many_unready_nodes_stop_everything() {
     state.update(&[of_size(5)], &[], &[], at(60));
     assert!(!state.is_group_healthy(0));
     state.register_scale_up(0, 5, at(60));
-    state.set_targets(&[5]);
+    state.set_groups(&[of_size(5)]);
     assert!(state.is_group_healthy(0));
 }
 

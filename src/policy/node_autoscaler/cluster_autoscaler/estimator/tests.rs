@@ -166,7 +166,7 @@ fn shortcuts_change_nothing() {
         let start = Rotation { last_index: stream.below(6) as usize };
         let (mut fast, mut slow) = (start, start);
         limiter.start(None, SimTime::ZERO);
-        let mut asked = |rotation: &mut Rotation, plain: bool| {
+        let asked = |rotation: &mut Rotation, plain: bool| {
             let mut limiter = limiter.clone();
             let (mut kept, mut plainly) = (snapshot.clone(), Forgetful(snapshot.clone()));
             let (size, packing) = (size(&template), Packing::default());

@@ -56,7 +56,9 @@ fn groups_that_are_alike() {
         with(base.clone(), |template| drop(template.labels.insert(name, value)))
     };
     let set = |which: fn(&mut Template) -> &mut Quantities, name: &str, amount: i64| {
-        with(base.clone(), |template| drop(which(template).insert(name.to_owned(), amount)))
+        with(base.clone(), |template| {
+            which(template).insert(name.to_owned(), amount);
+        })
     };
     let table = [
         ("itself", base.clone(), true),

@@ -25,7 +25,7 @@ impl Templates for Cluster {
     type Grown<'a> = &'a mut SimpleSnapshot;
 
     fn takes(&mut self, group: usize, pod: PodId) -> bool {
-        let mut snapshot = self.open(group);
+        let snapshot = self.open(group);
         let node = snapshot.add_node();
         snapshot.place(pod, node).is_ok()
     }

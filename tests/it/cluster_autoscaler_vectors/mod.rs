@@ -1,0 +1,157 @@
+//! Decisions that the real cluster-autoscaler wrote over random cases, replayed. `WAVETANK_CLUSTER_AUTOSCALER_VECTORS`
+//! names another directory; `WAVETANK_REWRITE=1` writes the docs page anew.
+
+mod scale_down;
+mod scale_up;
+mod turns;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use wavetank::policy::node_autoscaler::cluster_autoscaler::estimator::Amount;
+use wavetank::units::{Bytes, MilliCpu};
+
+const SHOWN_MAX: usize = 20;
+
+/// What was compared: component and part to decisions and those that agree; component and outcome to cases.
+#[derive(Default)]
+struct Tally {
+    counts: BTreeMap<(&'static str, &'static str), (usize, usize)>,
+    outcomes: BTreeMap<(&'static str, String), usize>,
+    disagreements: Vec<String>,
+}
+
+impl Tally {
+    fn compare<T: PartialEq + Debug>(&mut self, part: (&'static str, &'static str), place: &str, theirs: &T, ours: &T) {
+        let count = self.counts.entry(part).or_default();
+        count.0 += 1;
+        if theirs == ours {
+            count.1 += 1;
+        } else {
+            self.disagreements.push(format!("{place} {part:?}: theirs {theirs:?}, ours {ours:?}"));
+        }
+    }
+
+    fn outcome(&mut self, component: &'static str, outcome: impl Into<String>) {
+        *self.outcomes.entry((component, outcome.into())).or_default() += 1;
+    }
+
+    fn page(&self) -> String {
+        let mut page = INTRODUCTION.to_owned();
+        page.push_str("| component | what | decisions compared | agreeing |\n|---|---|---:|---:|\n");
+        for ((component, part), (all, agreeing)) in &self.counts {
+            page.push_str(&format!("| {component} | {part} | {all} | {agreeing} |\n"));
+        }
+        page.push_str(
+            "\nHow often the random cases came to which answer:\n\n| component | answer | cases |\n|---|---|---:|\n",
+        );
+        for ((component, outcome), count) in &self.outcomes {
+            page.push_str(&format!("| {component} | {outcome} | {count} |\n"));
+        }
+        page.push_str(DEVIATIONS);
+        page
+    }
+}
+
+const INTRODUCTION: &str = "\
+# Decisions compared with the real cluster-autoscaler
+
+Written by `cargo test --test it cluster_autoscaler_vectors` from the vectors in `tests/vectors/cluster-autoscaler`. They
+hold what the packages of `sigs.k8s.io/cluster-autoscaler`, commit `33c3f97bf274` of 2026-08-21, answered to random cases
+when they were linked with Kubernetes v1.37.0: the bin-packing estimator with the real filters, the expanders, the drain
+rules, eligibility and utilisation, the simulation of removals, the balancing of similar groups and their comparison, the
+registry of what is on its way over up to nine updates, the planner of scale-down over up to seven turns, and the limits on
+what goes at once. A decision that differs fails the test, so both columns are equal. `WAVETANK_REWRITE=1` writes this page
+anew.
+
+The program that drove them is not in this repository: the core moved to a module of its own in July 2026 which could not
+be had through the Go module proxy when this was made, so it was built from its repository's sources. The vectors therefore
+cannot be written again with what is here. Upstream's published table tests stand beside the code as unit tests.
+
+";
+
+const DEVIATIONS: &str = "
+Upstream walks Go maps in several places, so that its answer differs from run to run. While the vectors were written its
+snapshot listed nodes in the order in which they were added, one of the orders it could have taken; estimates have at most
+seven groups of pods and balancing at most twelve node groups, up to where Go's sort keeps the order of equals. Not
+compared: the random expander, the orchestrator as a whole, quotas, limits on time, and evictions; these rest on unit tests.
+Where a group's least size lets only some of its unneeded nodes go, upstream picks by chance: numbers are compared, not
+names.
+";
+
+fn number(value: &Value, name: &str) -> u64 {
+    value[name].as_u64().unwrap_or(0)
+}
+
+fn flag(value: &Value, name: &str) -> bool {
+    value[name].as_bool().unwrap_or(false)
+}
+
+fn list<'v>(value: &'v Value, name: &str) -> &'v [Value] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn amount(value: &Value) -> Amount {
+    Amount { cpu: MilliCpu(number(value, "cpu")), memory: Bytes(number(value, "memory")) }
+}
+
+fn replay(path: &Path, tally: &mut Tally) {
+    let file = std::fs::File::open(path).expect("the vectors can be read");
+    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
+    let header: Value = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
+    assert_eq!(header["kind"], "cluster-autoscaler", "{}", path.display());
+    let component = header["component"].as_str().expect("a component").to_owned();
+    for (index, line) in lines.enumerate() {
+        let case: Value = serde_json::from_str(&line).expect("the format is known");
+        let place = format!("{component} {index}");
+        match component.as_str() {
+            "estimator" => scale_up::estimator(&case, &place, tally),
+            "expanders" => scale_up::expanders(&case, &place, tally),
+            "balancing" => scale_up::balancing(&case, &place, tally),
+            "similar" => scale_up::similar(&case, &place, tally),
+            "drain" => scale_down::drain(&case, &place, tally),
+            "eligibility" => scale_down::eligibility(&case, &place, tally),
+            "removal" => scale_down::removal(&case, &place, tally),
+            "crop" => turns::crop_nodes(&case, &place, tally),
+            "registry" => turns::registry(&case, &place, tally),
+            "planner" => turns::planner(&case, &place, tally),
+            other => panic!("component {other} is not known"),
+        }
+    }
+}
+
+#[test]
+fn the_real_cluster_autoscaler_decides_the_same() {
+    let fresh = std::env::var_os("WAVETANK_CLUSTER_AUTOSCALER_VECTORS");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = fresh.clone().map_or_else(|| root.join("tests/vectors/cluster-autoscaler"), PathBuf::from);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&directory)
+        .expect("the vectors are there")
+        .map(|entry| entry.expect("it exists").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "gz"))
+        .collect();
+    paths.sort();
+    let mut tally = Tally::default();
+    paths.iter().for_each(|path| replay(path, &mut tally));
+    assert!(tally.counts.len() >= 10, "every component is there: {:?}", tally.counts);
+    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
+    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
+    if fresh.is_some() {
+        return;
+    }
+    let path = root.join("docs/node-autoscaler-conformance/cluster-autoscaler.md");
+    if std::env::var_os("WAVETANK_REWRITE").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("the docs can be written");
+        std::fs::write(&path, tally.page()).expect("the docs can be written");
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == tally.page(),
+        "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it cluster_autoscaler_vectors writes it anew",
+        path.display()
+    );
+}
