@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
@@ -11,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -87,14 +90,46 @@ func settings(w World, spotToSpot bool) *options.Options {
 	return o
 }
 
+// store stands in for the API server. Making one takes longer than a pass of the scheduler, so that worlds share it.
+var store = sync.OnceValue(func() client.Client {
+	// The plain tracker: the usual one looks at all kinds of object whenever one is made.
+	tracker := clienttesting.NewObjectTracker(scheme.Scheme, serializer.NewCodecFactory(scheme.Scheme).UniversalDecoder())
+	return fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjectTracker(tracker).
+		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithIndex(&v1.NodeClaim{}, "status.providerID", func(o client.Object) []string { return []string{o.(*v1.NodeClaim).Status.ProviderID} }).
+		Build()
+})
+
+// emptied is the store without the objects of the last world.
+func emptied(ctx context.Context) client.Client {
+	pods, nodes, claims, pools := corev1.PodList{}, corev1.NodeList{}, v1.NodeClaimList{}, v1.NodePoolList{}
+	for _, list := range []client.ObjectList{&pods, &nodes, &claims, &pools} {
+		check(store().List(ctx, list))
+	}
+	var all []client.Object
+	for at := range pods.Items {
+		all = append(all, &pods.Items[at])
+	}
+	for at := range nodes.Items {
+		all = append(all, &nodes.Items[at])
+	}
+	for at := range claims.Items {
+		all = append(all, &claims.Items[at])
+	}
+	for at := range pools.Items {
+		all = append(all, &pools.Items[at])
+	}
+	for _, object := range all {
+		check(store().Delete(ctx, object, client.GracePeriodSeconds(0)))
+	}
+	return store()
+}
+
 // build makes a world. Pods on nodes are called after their node and number; those to place after their position.
 func build(w World, spotToSpot bool) *env {
 	e := &env{clock: clocktesting.NewFakeClock(now)}
 	e.ctx = options.ToContext(injection.WithControllerName(context.Background(), "vectors"), settings(w, spotToSpot))
-	e.client = fake.NewClientBuilder().WithScheme(scheme.Scheme).
-		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
-		WithIndex(&v1.NodeClaim{}, "status.providerID", func(o client.Object) []string { return []string{o.(*v1.NodeClaim).Status.ProviderID} }).
-		Build()
+	e.client = emptied(e.ctx)
 	e.provider = &provider{types: map[string][]*cloudprovider.InstanceType{}}
 	for _, pool := range w.Pools {
 		np := pool.object()

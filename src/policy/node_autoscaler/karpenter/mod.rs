@@ -14,6 +14,11 @@ pub mod requirements;
 pub mod resources;
 pub mod scheduler;
 
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+
 pub use batcher::Batcher;
 pub use instance_type::{InstanceType, Offering};
 pub use node_pool::NodePool;

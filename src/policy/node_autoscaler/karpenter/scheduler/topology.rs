@@ -134,6 +134,14 @@ pub(super) struct Place<'a> {
     pub(super) hostname: &'a str,
 }
 
+/// A rule about host names that a pod has to meet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HostRule {
+    is_inverse: bool,
+    at: usize,
+    is_selected: bool,
+}
+
 /// The rules of a batch, with pods counted as they are placed.
 #[derive(Debug, Default)]
 pub(super) struct Topology {
@@ -316,30 +324,42 @@ impl Topology {
         Some(additions)
     }
 
-    /// Whether the rules about host names let a pod go to a host.
-    pub(super) fn allows_host(
+    /// The rules about host names that a pod has to meet, and whether it is one of the pods that they count.
+    pub(super) fn host_rules(
         &mut self,
         (number, variant): (usize, &Variant),
-        host: (usize, &str),
         environment: &Environment,
-        names: &dyn Fn(usize) -> String,
-    ) -> bool {
+    ) -> Vec<HostRule> {
         let class = &environment.classes[variant.class];
-        let of_pod = variant.strict.get(crate::model::cluster::HOSTNAME_LABEL);
         let owned = self.owned.get(&number).map_or(&[][..], |(owned, _)| owned);
+        let mut rules = Vec::new();
         for at in owned {
             let group = &mut self.groups[*at];
             if group.rule.is_about_hosts() {
                 let is_selected = group.selects(variant.class, class);
-                if !group.allows_host(host, is_selected, of_pod, names) {
-                    return false;
-                }
+                rules.push(HostRule { is_inverse: false, at: *at, is_selected });
             }
         }
-        self.inverse.iter_mut().all(|group| {
-            !group.rule.is_about_hosts()
-                || !group.selects(variant.class, class)
-                || group.allows_host(host, true, of_pod, names)
+        for (at, group) in self.inverse.iter_mut().enumerate() {
+            if group.rule.is_about_hosts() && group.selects(variant.class, class) {
+                rules.push(HostRule { is_inverse: true, at, is_selected: true });
+            }
+        }
+        rules
+    }
+
+    /// Whether such rules let a pod go to a host.
+    pub(super) fn allows_host(
+        &self,
+        rules: &[HostRule],
+        variant: &Variant,
+        host: (usize, &str),
+        names: &dyn Fn(usize) -> String,
+    ) -> bool {
+        let of_pod = variant.strict.get(crate::model::cluster::HOSTNAME_LABEL);
+        rules.iter().all(|rule| {
+            let groups = if rule.is_inverse { &self.inverse } else { &self.groups };
+            groups[rule.at].allows_host(host, rule.is_selected, of_pod, names)
         })
     }
 
