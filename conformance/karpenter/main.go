@@ -45,11 +45,17 @@ func main() {
 	seed := flag.Int64("seed", 1, "seed of the random worlds")
 	scale := flag.Float64("scale", 1, "how many times the usual number of cases")
 	out := flag.String("out", "../../tests/vectors/karpenter", "directory to write to")
+	only := flag.String("only", "", "write this file alone")
 	flag.Parse()
 	log.SetLogger(logr.Discard())
 	check(os.MkdirAll(*out, 0o755))
 	number := func(base int) int { return max(1, int(float64(base)**scale)) }
 	drawCatalogs(*seed)
+	write := func(out, name string, seed int64, cases int, make func(draw, int) any) {
+		if *only == "" || *only == name {
+			write(out, name, seed, cases, make)
+		}
+	}
 	write(*out, "catalogs", *seed, catalogs, func(_ draw, at int) any { return theCatalogs[at] })
 	write(*out, "requirements", *seed, number(2000), func(d draw, _ int) any { return d.pair() })
 	write(*out, "sets", *seed, number(2000), func(d draw, _ int) any { return d.sets() })

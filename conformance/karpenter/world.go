@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"sort"
+	"strconv"
 	"sync"
 	"time"
 
@@ -43,10 +45,11 @@ func (p *provider) Name() string                                 { return "vecto
 func (p *provider) RepairPolicies() []cloudprovider.RepairPolicy { return nil }
 func (p *provider) GetSupportedNodeClasses() []status.Object     { return []status.Object{&nodeClass{}} }
 
+// nodeClass stands for the provider's own settings, of which there are none.
 type nodeClass struct{ v1.NodePool }
 
-func (n *nodeClass) GetObjectKind() schema.ObjectKind {
-	return &metav1.TypeMeta{APIVersion: "example.com/v1", Kind: "NodeClass"}
+func init() {
+	scheme.Scheme.AddKnownTypeWithName(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "NodeClass"}, &nodeClass{})
 }
 
 // env is a world made of upstream's own objects.
@@ -220,11 +223,11 @@ type Outcome struct {
 }
 
 type NewNode struct {
-	Pool     string   `json:"pool"`
-	Pods     []int    `json:"pods"`
-	Types    []string `json:"types"`
-	Reqs     string   `json:"reqs"`
-	Requests Amounts  `json:"requests"`
+	Pool     string  `json:"pool"`
+	Pods     []int   `json:"pods"`
+	Types    string  `json:"types"` // a bit for each type of the catalogue, the first the lowest, in hexadecimal
+	Reqs     string  `json:"reqs"`
+	Requests Amounts `json:"requests"`
 }
 
 // solve drives the real scheduler once over a fresh copy of the world.
@@ -272,10 +275,11 @@ func newNode(n *ksched.NodeClaim, number map[string]int) NewNode {
 	for _, pod := range n.Pods {
 		back.Pods = append(back.Pods, number[pod.Name])
 	}
+	types := new(big.Int)
 	for _, it := range n.InstanceTypeOptions {
-		back.Types = append(back.Types, it.Name)
+		types.SetBit(types, must(strconv.Atoi(it.Name[len(it.Name)-2:])), 1) // names end with their number
 	}
+	back.Types = types.Text(16)
 	sort.Ints(back.Pods)
-	sort.Strings(back.Types)
 	return back
 }

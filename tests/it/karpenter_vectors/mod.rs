@@ -278,14 +278,14 @@ fn kind_of(kind: &str) -> &'static str {
 
 fn new_node(node: &NewNode, environment: &Environment) -> spec::NewNode {
     let (pool, types) = &environment.pools[node.pool];
-    let mut names: Vec<String> = node.types.iter().map(|at| types[*at].name.clone()).collect();
-    names.sort();
+    let number = |at: &usize| types[*at].name.rsplit('-').next().and_then(|number| number.parse::<u32>().ok());
+    let bits = node.types.iter().filter_map(number).fold(0_u64, |bits, number| bits | 1 << number);
     let mut pods = node.pods.clone();
     pods.sort_unstable();
     spec::NewNode {
         pool: pool.name.clone(),
         pods,
-        types: names,
+        types: format!("{bits:x}"),
         reqs: all_printed(&node.requirements),
         requests: spec::written(&node.requests),
     }

@@ -287,11 +287,12 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
         let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
-        // Out of its map while it is looked at for every node.
+        // Out of their places while nodes are looked at.
+        let order = std::mem::take(&mut self.order.order);
         let mut outgrown = self.outgrown.remove(&variant).unwrap_or_default();
         outgrown.resize(self.claims.len(), false);
         let mut found = None;
-        for (place, at) in self.order.order.iter().copied().enumerate() {
+        for (place, at) in order.iter().copied().enumerate() {
             if outgrown[at] {
                 continue;
             }
@@ -304,6 +305,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 break;
             }
         }
+        self.order.order = order;
         self.outgrown.insert(variant, outgrown);
         let Some((place, at, (addition, places))) = found else { return false };
         self.put_on_claim(pod, at, variant, addition, places);
