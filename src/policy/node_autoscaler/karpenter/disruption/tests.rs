@@ -103,9 +103,7 @@ fn spot_nodes_are_replaced_only_where_fifteen_types_are_cheaper() {
 #[test]
 fn plain_nodes_are_replaced_by_any_cheaper_type() {
     let of = |at: usize| machine(&format!("type-{at}"), 1000, 0.1 + 0.1 * at as f64, &["a"]);
-    let mut types: Vec<InstanceType> = (0..3).map(of).collect();
-    // The node is of the dearest type; its kind of capacity is the spot of nobody, so that the plain rule holds.
-    types[2].offerings.push(Offering::new("a", SPOT, 0.3));
+    let types: Vec<InstanceType> = (0..3).map(of).collect();
     let environment = environment(types.clone(), vec![pod("web", 500)]);
     let nodes = [node("old", &types[2], "a", "on-demand", 500)];
     let moved = BatchPod { class: 0, created_s: 0, uid: 0, node: Some(0) };
@@ -115,7 +113,7 @@ fn plain_nodes_are_replaced_by_any_cheaper_type() {
     let surroundings = Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
     let command = work.compute(&[&candidate]).expect("a command");
-    // 0.1 and 0.2 are below 0.3; the node's own type is not, not even as spot.
+    // 0.1 and 0.2 are below 0.3; the node's own type is not.
     assert_eq!(command.replacements[0].types, [0, 1]);
 }
 
@@ -148,7 +146,8 @@ fn a_type_that_goes_is_not_bought_again() {
 }
 
 /// The example of kubernetes-sigs/karpenter#1664: 16 nodes at $0.04 cost $0.64 an hour, one node for all of it $0.65. With
-/// a fee of $0.03 for every node that is $1.12 against $0.68.
+/// a fee of $0.03 for every node that is $1.12 against $0.68. Upstream's binary search does not get there: it begins with
+/// nine nodes, which cost less than the large one.
 #[test]
 fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
     let plan = |fee: f64| {
@@ -164,7 +163,9 @@ fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
         let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
         let surroundings = Surroundings::default();
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let command = work.multi_node(candidates, &mut [100]).command;
+        let found = work.multi_node(candidates.clone(), &mut [100]).command;
+        assert_eq!(found, None, "nine nodes cost 0.36 or 0.63");
+        let command = work.compute(&candidates.iter().collect::<Vec<_>>());
         command.map(|command| {
             let cost = balanced::replacement_cost(&command, &environment);
             (command.nodes.len(), (cost * 100.0).round())

@@ -69,8 +69,9 @@ impl Universe {
         &self.hosts
     }
 
-    fn nodes_with(&mut self, nodes: &[NodeState], key: &str) -> &BTreeMap<String, Vec<usize>> {
-        self.nodes_with.entry(key.to_owned()).or_insert_with(|| {
+    /// Nodes by value of a label, to be put back after use.
+    fn take_nodes_with(&mut self, nodes: &[NodeState], key: &str) -> BTreeMap<String, Vec<usize>> {
+        self.nodes_with.remove(key).unwrap_or_else(|| {
             let mut with: BTreeMap<String, Vec<usize>> = BTreeMap::new();
             for (node, state) in nodes.iter().enumerate() {
                 if let Some(value) = state.label(key) {
@@ -263,14 +264,17 @@ impl Topology {
             if !is_listed {
                 continue;
             }
-            for (node, count) in sources.universe.nodes_of[class].clone() {
-                let count = self.counted(node, class, count);
-                let state = &sources.nodes[node];
-                let (shape, taints) = sources.universe.shape(node, state, sources.memo);
+            // Out of its place while it is read, as shapes are learnt on the way.
+            let of_nodes = std::mem::take(&mut sources.universe.nodes_of[class]);
+            for (node, count) in &of_nodes {
+                let count = self.counted(*node, class, *count);
+                let state = &sources.nodes[*node];
+                let (shape, taints) = sources.universe.shape(*node, state, sources.memo);
                 if count > 0 && group.rule.counts(shape, state.hostname(), taints, sources.memo) {
-                    record_node(&mut group, node, count, sources);
+                    record_node(&mut group, *node, count, sources);
                 }
             }
+            sources.universe.nodes_of[class] = of_nodes;
         }
         group
     }
@@ -280,8 +284,8 @@ impl Topology {
         if group.rule.is_about_hosts() {
             return;
         }
-        let with = sources.universe.nodes_with(sources.nodes, &group.rule.key).clone();
-        for (domain, of_domain) in with {
+        let with = sources.universe.take_nodes_with(sources.nodes, &group.rule.key);
+        for (domain, of_domain) in &with {
             let counts = |node: &usize| {
                 let state = &sources.nodes[*node];
                 let takes_part = state.has_node && !state.is_deleting && !self.without.contains(node);
@@ -291,9 +295,10 @@ impl Topology {
                 }
             };
             if of_domain.iter().any(counts) {
-                group.register(&domain);
+                group.register(domain);
             }
         }
+        sources.universe.nodes_with.insert(group.rule.key.clone(), with);
     }
 
     /// What the rules, but for those about host names, make of a node of a shape for a pod (`AddRequirements`); none: it may
