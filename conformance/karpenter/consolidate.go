@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"sort"
 	"time"
 
@@ -15,8 +15,8 @@ type Consolidation struct {
 	World
 	SpotToSpot bool           `json:"spotToSpot"`
 	Budgets    map[string]int `json:"budgets"`
-	Single     []Move         `json:"single"` // what would be done to each node by itself
-	Multi      []Move         `json:"multi"`  // one, or none; several: which one is left to chance
+	Single     [][]Move       `json:"single"` // what would be done to each node by itself; all answers that differ
+	Multi      [][]Move       `json:"multi"`  // what would be done to several nodes; all answers that differ
 	Empty      []string       `json:"empty"`
 }
 
@@ -76,48 +76,68 @@ func (d draw) consolidation() Consolidation {
 		w.Pods = append(w.Pods, d.Intn(len(w.Classes)))
 	}
 	w.Ignore, w.BestEffort = d.chance(10), d.chance(10)
-	c := Consolidation{World: w, SpotToSpot: d.chance(60), Budgets: map[string]int{}, Single: []Move{}, Multi: []Move{}, Empty: []string{}}
+	c := Consolidation{World: w, SpotToSpot: d.chance(60), Budgets: map[string]int{}, Empty: []string{}}
 	for _, pool := range w.Pools {
 		c.Budgets[pool.Name] = pick(d, 0, 1, 2, 5, 100)
 	}
 	return c
 }
 
-// record drives the real methods over fresh copies of the world.
+// leavesToChance says whether a rule about other pods may leave several domains equally good.
+func (w World) leavesToChance() bool {
+	for _, c := range w.Classes {
+		if len(c.Near)+len(c.NearSoft)+len(c.Apart)+len(c.ApartSoft)+len(c.Spread) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// record drives the real methods, several times where the answer may be left to chance.
 func (c *Consolidation) record() {
 	e := build(c.World, c.SpotToSpot)
 	queue := disruption.NewQueue(e.client, e.recorder, e.cluster, e.clock, e.provisioner)
+	common := disruption.MakeConsolidation(e.clock, e.cluster, e.client, e.provisioner, e.provider, e.recorder, queue)
+	pass := disruption.WithValidator(unvalidated{})
 	unlimited := map[string]int{}
 	for _, pool := range c.Pools {
 		unlimited[pool.Name] = 1000
 	}
-	single := disruption.NewSingleNodeConsolidation(disruption.MakeConsolidation(e.clock, e.cluster, e.client, e.provisioner, e.provider, e.recorder, queue), disruption.WithValidator(unvalidated{}))
-	list, _ := candidates(e, single, queue)
-	for _, candidate := range list {
-		fresh := disruption.NewSingleNodeConsolidation(disruption.MakeConsolidation(e.clock, e.cluster, e.client, e.provisioner, e.provider, e.recorder, queue), disruption.WithValidator(unvalidated{}))
-		_, totals := candidates(e, fresh, queue)
-		fresh.SetNodePoolTotals(totals)
-		e.cluster.MarkUnconsolidated()
-		for _, command := range must(fresh.ComputeCommands(e.ctx, copied(unlimited), candidate)) {
-			c.Single = append(c.Single, moveOf(command, nil))
-		}
+	times := 1
+	if c.leavesToChance() {
+		times = asked
 	}
 	seen := map[string]bool{}
-	for range 3 {
-		multi := disruption.NewMultiNodeConsolidation(disruption.MakeConsolidation(e.clock, e.cluster, e.client, e.provisioner, e.provider, e.recorder, queue), disruption.WithValidator(unvalidated{}))
-		list, totals := candidates(e, multi, queue)
-		multi.SetNodePoolTotals(totals)
-		e.cluster.MarkUnconsolidated()
-		for _, command := range must(multi.ComputeCommands(e.ctx, copied(c.Budgets), list...)) {
-			move := moveOf(command, nil)
-			if key := fmt.Sprint(move.Nodes, move.Buys); !seen[key] {
-				seen[key] = true
-				c.Multi = append(c.Multi, move)
+	for range times {
+		single := []Move{}
+		list, totals := candidates(e, disruption.NewSingleNodeConsolidation(common, pass), queue)
+		for _, candidate := range list {
+			method := disruption.NewSingleNodeConsolidation(common, pass)
+			method.SetNodePoolTotals(totals)
+			e.cluster.MarkUnconsolidated()
+			for _, command := range must(method.ComputeCommands(e.ctx, copied(unlimited), candidate)) {
+				single = append(single, moveOf(command, nil))
 			}
 		}
+		if key := "single" + string(must(json.Marshal(single))); !seen[key] {
+			seen[key] = true
+			c.Single = append(c.Single, single)
+		}
+		method := disruption.NewMultiNodeConsolidation(common, pass)
+		list, totals = candidates(e, method, queue)
+		method.SetNodePoolTotals(totals)
+		e.cluster.MarkUnconsolidated()
+		multi := []Move{}
+		for _, command := range must(method.ComputeCommands(e.ctx, copied(c.Budgets), list...)) {
+			multi = append(multi, moveOf(command, nil))
+		}
+		if key := "multi" + string(must(json.Marshal(multi))); !seen[key] {
+			seen[key] = true
+			c.Multi = append(c.Multi, multi)
+		}
 	}
-	emptiness := disruption.NewEmptiness(disruption.MakeConsolidation(e.clock, e.cluster, e.client, e.provisioner, e.provider, e.recorder, queue), disruption.WithValidator(unvalidated{}))
-	list, _ = candidates(e, emptiness, queue)
+	emptiness := disruption.NewEmptiness(common, pass)
+	list, _ := candidates(e, emptiness, queue)
 	e.cluster.MarkUnconsolidated()
 	for _, command := range must(emptiness.ComputeCommands(e.ctx, copied(c.Budgets), list...)) {
 		c.Empty = append(c.Empty, moveOf(command, nil).Nodes...)

@@ -12,6 +12,10 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Case is a world and all that was decided about it when it was asked several times: upstream leaves some things to chance.
@@ -41,10 +45,17 @@ func main() {
 	seed := flag.Int64("seed", 1, "seed of the random worlds")
 	scale := flag.Float64("scale", 1, "how many times the usual number of cases")
 	out := flag.String("out", "../../tests/vectors/karpenter", "directory to write to")
+	only := flag.String("only", "", "write this file alone")
 	flag.Parse()
+	log.SetLogger(logr.Discard())
 	check(os.MkdirAll(*out, 0o755))
 	number := func(base int) int { return max(1, int(float64(base)**scale)) }
 	drawCatalogs(*seed)
+	write := func(out, name string, seed int64, cases int, make func(draw, int) any) {
+		if *only == "" || *only == name {
+			write(out, name, seed, cases, make)
+		}
+	}
 	write(*out, "catalogs", *seed, catalogs, func(_ draw, at int) any { return theCatalogs[at] })
 	write(*out, "requirements", *seed, number(2000), func(d draw, _ int) any { return d.pair() })
 	write(*out, "sets", *seed, number(2000), func(d draw, _ int) any { return d.sets() })
@@ -63,12 +74,16 @@ func main() {
 // write makes cases, each from a generator of its own, and writes them as lines of JSON.
 func write(out, name string, seed int64, cases int, make func(draw, int) any) {
 	file := must(os.Create(filepath.Join(out, name+".jsonl.gz")))
+	start := time.Now()
 	zip := must(gzip.NewWriterLevel(file, gzip.BestCompression))
 	encoder := json.NewEncoder(zip)
 	for at := range cases {
+		if at%100 == 99 {
+			fmt.Fprintln(os.Stderr, name, at+1, time.Since(start).Round(time.Second))
+		}
 		check(encoder.Encode(make(draw{rand.New(rand.NewSource(seed*1_000_003 + int64(at)))}, at)))
 	}
 	check(zip.Close())
 	check(file.Close())
-	fmt.Println(name, cases)
+	fmt.Println(name, cases, "cases in", time.Since(start).Round(time.Second))
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"sort"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/awslabs/operatorpkg/status"
@@ -11,7 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -40,10 +45,11 @@ func (p *provider) Name() string                                 { return "vecto
 func (p *provider) RepairPolicies() []cloudprovider.RepairPolicy { return nil }
 func (p *provider) GetSupportedNodeClasses() []status.Object     { return []status.Object{&nodeClass{}} }
 
+// nodeClass stands for the provider's own settings, of which there are none.
 type nodeClass struct{ v1.NodePool }
 
-func (n *nodeClass) GetObjectKind() schema.ObjectKind {
-	return &metav1.TypeMeta{APIVersion: "example.com/v1", Kind: "NodeClass"}
+func init() {
+	scheme.Scheme.AddKnownTypeWithName(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "NodeClass"}, &nodeClass{})
 }
 
 // env is a world made of upstream's own objects.
@@ -87,14 +93,46 @@ func settings(w World, spotToSpot bool) *options.Options {
 	return o
 }
 
+// store stands in for the API server. Making one takes longer than a pass of the scheduler, so that worlds share it.
+var store = sync.OnceValue(func() client.Client {
+	// The plain tracker: the usual one looks at all kinds of object whenever one is made.
+	tracker := clienttesting.NewObjectTracker(scheme.Scheme, serializer.NewCodecFactory(scheme.Scheme).UniversalDecoder())
+	return fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjectTracker(tracker).
+		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
+		WithIndex(&v1.NodeClaim{}, "status.providerID", func(o client.Object) []string { return []string{o.(*v1.NodeClaim).Status.ProviderID} }).
+		Build()
+})
+
+// emptied is the store without the objects of the last world.
+func emptied(ctx context.Context) client.Client {
+	pods, nodes, claims, pools := corev1.PodList{}, corev1.NodeList{}, v1.NodeClaimList{}, v1.NodePoolList{}
+	for _, list := range []client.ObjectList{&pods, &nodes, &claims, &pools} {
+		check(store().List(ctx, list))
+	}
+	var all []client.Object
+	for at := range pods.Items {
+		all = append(all, &pods.Items[at])
+	}
+	for at := range nodes.Items {
+		all = append(all, &nodes.Items[at])
+	}
+	for at := range claims.Items {
+		all = append(all, &claims.Items[at])
+	}
+	for at := range pools.Items {
+		all = append(all, &pools.Items[at])
+	}
+	for _, object := range all {
+		check(store().Delete(ctx, object, client.GracePeriodSeconds(0)))
+	}
+	return store()
+}
+
 // build makes a world. Pods on nodes are called after their node and number; those to place after their position.
 func build(w World, spotToSpot bool) *env {
 	e := &env{clock: clocktesting.NewFakeClock(now)}
 	e.ctx = options.ToContext(injection.WithControllerName(context.Background(), "vectors"), settings(w, spotToSpot))
-	e.client = fake.NewClientBuilder().WithScheme(scheme.Scheme).
-		WithIndex(&corev1.Pod{}, "spec.nodeName", func(o client.Object) []string { return []string{o.(*corev1.Pod).Spec.NodeName} }).
-		WithIndex(&v1.NodeClaim{}, "status.providerID", func(o client.Object) []string { return []string{o.(*v1.NodeClaim).Status.ProviderID} }).
-		Build()
+	e.client = emptied(e.ctx)
 	e.provider = &provider{types: map[string][]*cloudprovider.InstanceType{}}
 	for _, pool := range w.Pools {
 		np := pool.object()
@@ -185,11 +223,11 @@ type Outcome struct {
 }
 
 type NewNode struct {
-	Pool     string   `json:"pool"`
-	Pods     []int    `json:"pods"`
-	Types    []string `json:"types"`
-	Reqs     string   `json:"reqs"`
-	Requests Amounts  `json:"requests"`
+	Pool     string  `json:"pool"`
+	Pods     []int   `json:"pods"`
+	Types    string  `json:"types"` // a bit for each type of the catalogue, the first the lowest, in hexadecimal
+	Reqs     string  `json:"reqs"`
+	Requests Amounts `json:"requests"`
 }
 
 // solve drives the real scheduler once over a fresh copy of the world.
@@ -237,10 +275,11 @@ func newNode(n *ksched.NodeClaim, number map[string]int) NewNode {
 	for _, pod := range n.Pods {
 		back.Pods = append(back.Pods, number[pod.Name])
 	}
+	types := new(big.Int)
 	for _, it := range n.InstanceTypeOptions {
-		back.Types = append(back.Types, it.Name)
+		types.SetBit(types, must(strconv.Atoi(it.Name[len(it.Name)-2:])), 1) // names end with their number
 	}
+	back.Types = types.Text(16)
 	sort.Ints(back.Pods)
-	sort.Strings(back.Types)
 	return back
 }

@@ -208,7 +208,8 @@ pub(super) struct Outcome {
 pub(super) struct NewNode {
     pub(super) pool: String,
     pub(super) pods: Vec<usize>,
-    pub(super) types: Vec<String>,
+    /// A bit for each type of the catalogue, the first the lowest, in hexadecimal.
+    pub(super) types: String,
     pub(super) reqs: String,
     pub(super) requests: Amounts,
 }

@@ -11,7 +11,7 @@ use super::claims::{Addition, Claim};
 use super::existing::{asked_shape, ports_conflict};
 use super::memo::{Shape, Undefined};
 use super::reservations::{Reservable, Reservations};
-use super::topology::{Place, Sources, Topology};
+use super::topology::{HostRule, Place, Sources, Topology};
 use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, counted_capacity, is_of_pool};
 
 /// One pass over a batch.
@@ -29,6 +29,28 @@ pub(super) struct Run<'s, 'e, 'b> {
     outgrown: BTreeMap<usize, Vec<bool>>,
     hidden: Vec<u64>,
     existing: BTreeMap<usize, Vec<usize>>,
+}
+
+/// What was found out while one pod is tried on new nodes.
+#[derive(Debug)]
+struct Trial {
+    rules: Vec<HostRule>,
+    /// What the pod makes of a shape, by number of the shape.
+    shapes: Vec<Option<Option<Shape>>>,
+}
+
+impl Trial {
+    fn known(&self, shape: Shape) -> Option<Option<Shape>> {
+        self.shapes.get(shape.0 as usize).copied().flatten()
+    }
+
+    fn learn(&mut self, shape: Shape, becomes: Option<Shape>) {
+        let at = shape.0 as usize;
+        if self.shapes.len() <= at {
+            self.shapes.resize(at + 1, None);
+        }
+        self.shapes[at] = Some(becomes);
+    }
 }
 
 /// New nodes in the order in which they are tried: by number of pods, as Go's sort leaves them.
@@ -181,7 +203,14 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         self.add_to_new(pod, variant)
     }
 
+    /// The rules about host names that a pod has to meet.
+    fn host_rules(&mut self, number: usize) -> Vec<HostRule> {
+        let variant = self.scheduler.variants.get(number);
+        self.topology.host_rules((number, variant), self.scheduler.environment)
+    }
+
     fn add_to_existing(&mut self, pod: usize, variant: usize) -> bool {
+        let rules = self.host_rules(variant);
         let nodes = self.scheduler.existing.order.len();
         let stays_off = self.stays_off_recent_nodes(pod);
         let mut at = 0;
@@ -202,7 +231,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
             let node = self.scheduler.existing.order[at];
             let is_off = stays_off && self.scheduler.nodes[node].is_under_consolidate_after;
-            if !is_off && let Some(shape) = self.fits_node(at, node, variant) {
+            if !is_off && let Some(shape) = self.fits_node(at, node, variant, &rules) {
                 self.put_on_node(pod, node, variant, shape);
                 return true;
             }
@@ -218,7 +247,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     /// What a pod makes of a node, if it fits.
-    fn fits_node(&mut self, at: usize, node: usize, number: usize) -> Option<Shape> {
+    fn fits_node(&mut self, at: usize, node: usize, number: usize, rules: &[HostRule]) -> Option<Shape> {
         let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
         let variant = variants.get(number);
         if existing.is_unfit(node, variant, memo) {
@@ -239,7 +268,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             return memo.narrow(shape, Vec::new(), Undefined::Never);
         }
         let host = (domains.host_of(node), hostname);
-        if !self.topology.allows_host((number, variant), host, environment, &names(domains.hosts())) {
+        if !self.topology.allows_host(rules, variant, host, &names(domains.hosts())) {
             return None;
         }
         let additions = self.topology.additions((number, variant), shape, environment, memo)?;
@@ -257,48 +286,48 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
-        let mut tried = BTreeMap::new();
-        for place in 0..self.order.order.len() {
-            let at = self.order.order[place];
-            if self.outgrown.get(&variant).is_some_and(|outgrown| outgrown.get(at).is_some_and(|is| *is)) {
+        let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
+        // Out of their places while nodes are looked at.
+        let order = std::mem::take(&mut self.order.order);
+        let mut outgrown = self.outgrown.remove(&variant).unwrap_or_default();
+        outgrown.resize(self.claims.len(), false);
+        let mut found = None;
+        for (place, at) in order.iter().copied().enumerate() {
+            if outgrown[at] {
                 continue;
             }
-            if let Some((addition, places)) = self.fits_claim(at, variant, &mut tried) {
-                self.put_on_claim(pod, at, variant, addition, places);
-                self.order.changed = Some(place);
-                return true;
+            if self.is_outgrown(at, variant) {
+                outgrown[at] = true;
+                continue;
+            }
+            if let Ok(fit) = self.claim_with(at, variant, false, &mut trial) {
+                found = Some((place, at, fit));
+                break;
             }
         }
-        false
+        self.order.order = order;
+        self.outgrown.insert(variant, outgrown);
+        let Some((place, at, (addition, places))) = found else { return false };
+        self.put_on_claim(pod, at, variant, addition, places);
+        self.order.changed = Some(place);
+        true
     }
 
-    /// What a pod makes of a new node, and of its reservations, if it fits. `tried` keeps what was found out about shapes
-    /// while this pod is tried.
-    fn fits_claim(
-        &mut self,
-        at: usize,
-        number: usize,
-        tried: &mut BTreeMap<Shape, Option<Shape>>,
-    ) -> Option<(Addition, Reservable)> {
+    /// Whether a new node is too small or too tainted for a pod, now and for ever.
+    fn is_outgrown(&mut self, at: usize, number: usize) -> bool {
         let Scheduler { memo, variants, templates, .. } = &mut *self.scheduler;
         let (claim, variant) = (&self.claims[at], variants.get(number));
         let taints = templates[claim.template].taints;
-        if claim.is_too_small(&variant.requests) || !memo.tolerates(taints, variant.tolerations) {
-            let outgrown = self.outgrown.entry(number).or_default();
-            outgrown.resize(outgrown.len().max(at + 1), false);
-            outgrown[at] = true;
-            return None;
-        }
-        self.claim_with(at, number, false, tried).ok()
+        claim.is_too_small(&variant.requests) || !memo.tolerates(taints, variant.tolerations)
     }
 
-    /// What a pod makes of a new node that is not too small at first sight.
+    /// What a pod makes of a new node, and of its reservations, if it fits.
     fn claim_with(
         &mut self,
         at: usize,
         number: usize,
         relaxes: bool,
-        tried: &mut BTreeMap<Shape, Option<Shape>>,
+        trial: &mut Trial,
     ) -> Result<(Addition, Reservable), Failure> {
         let no = Failure::NoCapacity;
         let Scheduler { environment, memo, variants, templates, domains, options, .. } = &mut *self.scheduler;
@@ -306,10 +335,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         let template = &mut templates[claim.template];
         let names = names(domains.hosts());
         let host = (claim.host, claim.hostname.as_str());
-        if !self.topology.is_empty() && !self.topology.allows_host((number, variant), host, environment, &names) {
+        if !self.topology.allows_host(&trial.rules, variant, host, &names) {
             return Err(no);
         }
-        let known = if variant.hostname.is_none() { tried.get(&claim.shape).copied() } else { None };
+        let known = if variant.hostname.is_none() { trial.known(claim.shape) } else { None };
         let shape = match known {
             Some(shape) => shape,
             None => {
@@ -319,7 +348,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                     let additions = topology.additions((number, variant), shape, environment, memo)?;
                     memo.narrow(shape, additions, Undefined::WellKnown)
                 });
-                tried.insert(claim.shape, shape);
+                trial.learn(claim.shape, shape);
                 shape
             }
         };
@@ -368,7 +397,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
             self.claims.push(claim);
             let relaxes = self.scheduler.options.min_values == MinValuesPolicy::BestEffort;
-            match self.claim_with(at, variant, relaxes, &mut BTreeMap::new()) {
+            let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
+            match self.claim_with(at, variant, relaxes, &mut trial) {
                 Ok((addition, places)) => {
                     self.put_on_claim(pod, at, variant, addition, places);
                     self.order.order.push(at);

@@ -69,8 +69,9 @@ impl Universe {
         &self.hosts
     }
 
-    fn nodes_with(&mut self, nodes: &[NodeState], key: &str) -> &BTreeMap<String, Vec<usize>> {
-        self.nodes_with.entry(key.to_owned()).or_insert_with(|| {
+    /// Nodes by value of a label, to be put back after use.
+    fn take_nodes_with(&mut self, nodes: &[NodeState], key: &str) -> BTreeMap<String, Vec<usize>> {
+        self.nodes_with.remove(key).unwrap_or_else(|| {
             let mut with: BTreeMap<String, Vec<usize>> = BTreeMap::new();
             for (node, state) in nodes.iter().enumerate() {
                 if let Some(value) = state.label(key) {
@@ -131,6 +132,14 @@ pub(super) struct Place<'a> {
     pub(super) taints: TaintSet,
     pub(super) host: usize,
     pub(super) hostname: &'a str,
+}
+
+/// A rule about host names that a pod has to meet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HostRule {
+    is_inverse: bool,
+    at: usize,
+    is_selected: bool,
 }
 
 /// The rules of a batch, with pods counted as they are placed.
@@ -254,14 +263,17 @@ impl Topology {
             if !is_listed {
                 continue;
             }
-            for (node, count) in sources.universe.nodes_of[class].clone() {
-                let count = self.counted(node, class, count);
-                let state = &sources.nodes[node];
-                let (shape, taints) = sources.universe.shape(node, state, sources.memo);
+            // Out of its place while it is read, as shapes are learnt on the way.
+            let of_nodes = std::mem::take(&mut sources.universe.nodes_of[class]);
+            for (node, count) in &of_nodes {
+                let count = self.counted(*node, class, *count);
+                let state = &sources.nodes[*node];
+                let (shape, taints) = sources.universe.shape(*node, state, sources.memo);
                 if count > 0 && group.rule.counts(shape, state.hostname(), taints, sources.memo) {
-                    record_node(&mut group, node, count, sources);
+                    record_node(&mut group, *node, count, sources);
                 }
             }
+            sources.universe.nodes_of[class] = of_nodes;
         }
         group
     }
@@ -271,8 +283,8 @@ impl Topology {
         if group.rule.is_about_hosts() {
             return;
         }
-        let with = sources.universe.nodes_with(sources.nodes, &group.rule.key).clone();
-        for (domain, of_domain) in with {
+        let with = sources.universe.take_nodes_with(sources.nodes, &group.rule.key);
+        for (domain, of_domain) in &with {
             let counts = |node: &usize| {
                 let state = &sources.nodes[*node];
                 let takes_part = state.has_node && !state.is_deleting && !self.without.contains(node);
@@ -282,9 +294,10 @@ impl Topology {
                 }
             };
             if of_domain.iter().any(counts) {
-                group.register(&domain);
+                group.register(domain);
             }
         }
+        sources.universe.nodes_with.insert(group.rule.key.clone(), with);
     }
 
     /// What the rules, but for those about host names, make of a node of a shape for a pod (`AddRequirements`); none: it may
@@ -315,30 +328,42 @@ impl Topology {
         Some(additions)
     }
 
-    /// Whether the rules about host names let a pod go to a host.
-    pub(super) fn allows_host(
+    /// The rules about host names that a pod has to meet, and whether it is one of the pods that they count.
+    pub(super) fn host_rules(
         &mut self,
         (number, variant): (usize, &Variant),
-        host: (usize, &str),
         environment: &Environment,
-        names: &dyn Fn(usize) -> String,
-    ) -> bool {
+    ) -> Vec<HostRule> {
         let class = &environment.classes[variant.class];
-        let of_pod = variant.strict.get(crate::model::cluster::HOSTNAME_LABEL);
         let owned = self.owned.get(&number).map_or(&[][..], |(owned, _)| owned);
+        let mut rules = Vec::new();
         for at in owned {
             let group = &mut self.groups[*at];
             if group.rule.is_about_hosts() {
                 let is_selected = group.selects(variant.class, class);
-                if !group.allows_host(host, is_selected, of_pod, names) {
-                    return false;
-                }
+                rules.push(HostRule { is_inverse: false, at: *at, is_selected });
             }
         }
-        self.inverse.iter_mut().all(|group| {
-            !group.rule.is_about_hosts()
-                || !group.selects(variant.class, class)
-                || group.allows_host(host, true, of_pod, names)
+        for (at, group) in self.inverse.iter_mut().enumerate() {
+            if group.rule.is_about_hosts() && group.selects(variant.class, class) {
+                rules.push(HostRule { is_inverse: true, at, is_selected: true });
+            }
+        }
+        rules
+    }
+
+    /// Whether such rules let a pod go to a host.
+    pub(super) fn allows_host(
+        &self,
+        rules: &[HostRule],
+        variant: &Variant,
+        host: (usize, &str),
+        names: &dyn Fn(usize) -> String,
+    ) -> bool {
+        let of_pod = variant.strict.get(crate::model::cluster::HOSTNAME_LABEL);
+        rules.iter().all(|rule| {
+            let groups = if rule.is_inverse { &self.inverse } else { &self.groups };
+            groups[rule.at].allows_host(host, rule.is_selected, of_pod, names)
         })
     }
 
