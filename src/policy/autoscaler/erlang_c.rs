@@ -214,7 +214,6 @@ mod tests {
     #[test]
     fn replicas_have_workers_and_bounds() {
         // 12 workers are 3 replicas of 4 or 5, or 2 of 6; nothing comes: the fewest; too much comes: the most.
-        let of = |workers: u32| json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers});
         let of = |workers: u32| {
             json!({"waitLimit": "0s", "probability": 0.2, "serviceTime": "100ms", "workersPerReplica": workers,
                 "scaleInDelay": "0s"})

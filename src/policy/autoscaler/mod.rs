@@ -23,7 +23,6 @@ pub mod horizontal_pod_autoscaler;
 pub mod keda;
 pub mod knative;
 pub mod vertical;
-pub mod horizontal_pod_autoscaler;
 
 mod clairvoyant;
 mod erlang_c;

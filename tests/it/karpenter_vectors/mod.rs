@@ -365,11 +365,6 @@ fn replay_moves(case: &Moves, place: &str, tally: &mut Tally) {
     tally.compare_any("consolidation of single nodes", place, &case.single, &single);
     let multi = work.multi_node(of(Method::MultiNodeConsolidation), &mut budgets.clone()).command;
     let multi: Vec<Move> = multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
-    if case.multi.len() <= 1 {
-        tally.compare("consolidation of several nodes", place, &case.multi, &multi);
-    }
-    let multi: Vec<Move> =
-        multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
     tally.compare_any("consolidation of several nodes", place, &case.multi, &multi);
     let empty = empty_nodes(of(Method::Emptiness), &mut budgets.clone()).command;
     let mut empty: Vec<String> =

@@ -156,9 +156,8 @@ fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
         let nodes: Vec<NodeState> =
             (0..16).map(|at| node(&format!("n{at:02}"), &types[0], "a", "on-demand", 0)).collect();
         let moved = |at: usize| BatchPod { class: 0, created_s: 0, uid: at as u64, node: Some(at) };
-        let candidates: Vec<Candidate> = (0..16)
-            .filter_map(|at| Candidate::new(&environment, &nodes, at, vec![(moved(at), 1.0)]))
-            .collect();
+        let candidates: Vec<Candidate> =
+            (0..16).filter_map(|at| Candidate::new(&environment, &nodes, at, vec![(moved(at), 1.0)])).collect();
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
         let surroundings = Surroundings::default();
@@ -180,8 +179,7 @@ fn several_nodes_go_where_their_pods_fit_on_others() {
     let types = vec![machine("large", 4000, 0.4, &["a"])];
     let environment = environment(types.clone(), vec![pod("web", 500)]);
     // Every node has one pod of 500 milli-cores and 3500 left: all but one can go.
-    let nodes: Vec<NodeState> =
-        (0..5).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 3500)).collect();
+    let nodes: Vec<NodeState> = (0..5).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 3500)).collect();
     let moved = |at: usize| BatchPod { class: 0, created_s: 0, uid: at as u64, node: Some(at) };
     let candidates = || -> Vec<Candidate> {
         (0..5).filter_map(|at| Candidate::new(&environment, &nodes, at, vec![(moved(at), 1.0)])).collect()
@@ -205,8 +203,7 @@ fn balanced_pools_leave_alone_what_saves_too_little() {
     let types = vec![machine("large", 4000, 0.4, &["a"])];
     let mut environment = environment(types.clone(), vec![pod("web", 100)]);
     environment.pools[0].0.disruption.policy = ConsolidationPolicy::Balanced;
-    let nodes: Vec<NodeState> =
-        (0..2).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 3000)).collect();
+    let nodes: Vec<NodeState> = (0..2).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 3000)).collect();
     let moved = |uid: u64| (BatchPod { class: 0, created_s: 0, uid, node: Some(0) }, 1.0);
     let candidate = Candidate::new(&environment, &nodes, 0, (0..9).map(moved).collect()).expect("a candidate");
     // Half of the cost (0.4 / 0.8), for 10 of 11 or of 25 parts of the disruption: 0.55 or 1.25. And for a tenth of the
