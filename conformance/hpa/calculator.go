@@ -186,7 +186,10 @@ func (d draw) drawValue(c *calculation, ratio float64) {
 		for d.often(30) {
 			series = append(series, d.between(-2000, max(1, min(whole, 1<<40))))
 		}
-		if d.often(3) {
+		if d.often(12) {
+			series = append(series, math.MaxInt64/2+1)
+		}
+		if d.often(8) {
 			series = append(series, math.MaxInt64/2+1)
 		}
 	}

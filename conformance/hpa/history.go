@@ -102,6 +102,8 @@ type cluster struct {
 	wanted float64
 	// spec.minReplicas, once it has been changed.
 	least *int32
+	// Whether the last look added replicas.
+	raised bool
 	// What is measured: pods at all, and what of them.
 	usesPods, hasCPU, hasMemory bool
 }
@@ -188,6 +190,7 @@ func (c *cluster) look(before []condition) []condition {
 	}
 	after := c.note(l, err, before)
 	c.h.Looks = append(c.h.Looks, l)
+	c.raised = c.w.written != nil && *c.w.written > c.replicas
 	if c.w.written != nil {
 		c.replicas = *c.w.written
 	}
@@ -256,10 +259,17 @@ func valueOf(metric autoscalingv2.MetricStatus) value {
 
 // move lets time's work be done on the target: pods come and go, load changes, things fail.
 func (c *cluster) move(l *look) {
-	if c.often(5) {
+	if c.often(8) {
 		c.replicas = int32(c.between(0, int64(c.h.Spec.MaxReplicas)+2))
-		l.SpecReplicas = c.replicas
+		if c.often(30) {
+			c.replicas = 0
+		}
 	}
+	if c.raised && c.often(12) {
+		// Somebody takes away what the autoscaler has just added, so that it has no right to add more.
+		c.replicas = c.replicas/4 + 1
+	}
+	l.SpecReplicas = c.replicas
 	l.StatusReplicas = c.replicas
 	if c.often(15) {
 		l.StatusReplicas = max(0, c.replicas+int32(c.between(-2, 2)))
