@@ -48,7 +48,8 @@ impl Tally {
 const DEVIATIONS: &str = "
 ## Known deviations
 
-Cases of the first four are left out of the vectors or have both answers; the others cannot come up in them.
+Cases of the first three are left out of the vectors. Of the fourth both answers stand there, and a negative number of the sixth
+is read as 0. The others cannot come up.
 
 - Ranges of pods (LimitRange): where a container has neither a recommendation nor requests, or has no bounds that could be
   lowered, upstream ends with a panic; here such a container stays as it is.
