@@ -2,11 +2,12 @@
 //!
 //! Follows `pkg/utils/vpa/capping.go` of the Vertical Pod Autoscaler 1.8.1, which the updater and the admission both apply.
 //!
-//! Known deviations, all where a LimitRange of pods is broken and upstream's code leaves its own track:
+//! Known deviations, most of them where a LimitRange of pods is broken and upstream's code leaves its own track:
 //! - A container without a recommendation and without requests keeps its limits; upstream ends with a nil pointer.
 //! - A container without a recommendation has no bounds; upstream ends with a write to a nil map where bounds would have to
 //!   be lowered.
 //! - An amount that would become 0 of memory is 0; upstream makes it -1 byte.
+//! - More than 9.2 * 10^15 bytes of memory are compared with a limit as they are; upstream's number overflows.
 
 use super::proportion;
 use super::recommender::{at_least, at_most};
