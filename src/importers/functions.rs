@@ -250,3 +250,6 @@ pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<Functio
     calls.sort_by_key(|call| call.arrival);
     problems.into_result(FunctionCalls { functions, calls })
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@
 //! - Metrics are milli-units in 64 bits; a metric of more than 1.8e16 is that number.
 //! - Schedules are in UTC or at a fixed distance from it. Upstream knows every zone's summer time.
 //! - Formulas over several triggers (`scalingModifiers`), push scalers, and the annotations that pause are not here. Triggers
-//!   on CPU and memory are resource metrics of the HPA, and keep the object active ([`scaled_object::Polled::is_resource_only`]).
+//!   on CPU and memory are resource metrics of the HPA, and keep the object active ([`scaled_object::Polled::of`]).
 //! - Between zero and the HPA upstream may use metrics that the HPA has fetched, of objects that never go to zero. The value
 //!   is the same; here it is always the poll's.
 

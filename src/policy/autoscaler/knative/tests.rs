@@ -140,8 +140,9 @@ fn the_maximum_of_late_follows_upstreams_table() {
 fn decisions_follow_upstreams_table() {
     // Columns: target, burst, change, ready pods, stable, panic; pods wanted, excess burst capacity.
     type Change = fn(&mut RevisionSettings);
+    type Row = (f64, f64, Change, u32, (f64, f64), (i32, i32));
     let same: Change = |_| {};
-    let rows: [(f64, f64, Change, u32, (f64, f64), (i32, i32)); 10] = [
+    let rows: [Row; 10] = [
         // Nothing is under way: no pods. 1 * 13.33 - 100 = -86.7, down to -87.
         (10.0, 100.0, same, 1, (0.0, 0.0), (0, -87)),
         // 21 / 181: one pod. No limit of bursts: the activator stays.
