@@ -123,6 +123,7 @@ impl Cell {
             script: Vec::new(),
             faults: wavetank::model::Faults::default(),
             traffic: wavetank::model::Traffic::default(),
+            autoscaling: wavetank::model::Autoscaling::default(),
             outputs: Outputs::default(),
         }
     }

@@ -52,6 +52,9 @@ struct Latest {
     looked: (SimTime, i32),
     /// Ready pods times ns.
     ready_area: u128,
+    /// Type, status and reason of its conditions, and their text.
+    conditions: Vec<(&'static str, bool, &'static str)>,
+    conditions_text: u32,
 }
 
 /// Texts that repeat.
@@ -113,7 +116,12 @@ impl AutoscalerLog {
             latest.reversals += u64::from(latest.direction == -direction);
             latest.direction = direction;
         }
-        let conditions = self.conditions.code(&in_words(&decision.conditions));
+        let key = |one: &Condition| (one.kind, one.is_true, one.reason);
+        if latest.row.is_none() || !latest.conditions.iter().copied().eq(decision.conditions.iter().map(key)) {
+            latest.conditions = decision.conditions.iter().map(key).collect();
+            latest.conditions_text = self.conditions.code(&in_words(&decision.conditions));
+        }
+        let conditions = latest.conditions_text;
         let is_same = latest.row.is_some_and(|row| {
             (row.replicas, row.desired, row.conditions) == (replicas, desired, conditions)
                 && row.time.after(self.spacing) > now

@@ -53,9 +53,10 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
+    let autoscalers = makers.take_autoscalers();
+    autoscaling::make_room(spec, &autoscalers, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     measure(spec, &mut makers, context);
-    let manifests = makers.take_autoscalers();
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, &objects, context);
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
@@ -65,7 +66,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let world = traffic::World { cluster: &cluster, workload: &workload, controllers: &controllers, objects: &objects };
     let traffic = traffic::build(spec, world, context);
     traffic::drive_usage(&traffic, &mut controllers);
-    let autoscaling = autoscaling::build(spec, manifests, &controllers, &traffic, context);
+    let autoscaling = autoscaling::build(spec, autoscalers, &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }

@@ -93,6 +93,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         script: vec![],
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
+        autoscaling: wavetank::model::Autoscaling::default(),
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

@@ -45,6 +45,7 @@ pub(crate) fn model(text: &str) -> Model {
         script: vec![],
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
+        autoscaling: wavetank::model::Autoscaling::default(),
         outputs: Outputs::default(),
     }
 }

@@ -132,6 +132,7 @@ pub(crate) fn random_model(seed: u64) -> Model {
         script,
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
+        autoscaling: wavetank::model::Autoscaling::default(),
         outputs: Outputs {
             sample_every: draw.maybe(0.3, |draw| SimDuration(draw.between(1, 30) * SECOND_NS)),
             decisions: true,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value as Json;
 
 use super::context::Context;
-use super::kubernetes::WrittenAutoscaler;
+use super::kubernetes::{Parts, PodMakers, WrittenAutoscaler};
 use super::schema::{join, suggestion};
 use super::script::kind_and_name;
 use super::spec::ScenarioSpec;
@@ -112,6 +112,30 @@ fn validate_metric(metric: &CustomMetricSpec, at: &str, context: &mut Context<'_
         if pair[1].at.0 <= pair[0].at.0 {
             let at = format!("{at}.series[{}].at", index + 1);
             context.report(&at, Code::OutOfRange, format!("`{at}` is not after the point before it"));
+        }
+    }
+}
+
+/// Makes what targets need that are scaled up: see [`PodMakers::make_room`].
+pub(super) fn make_room(
+    scenario: &ScenarioSpec,
+    manifests: &[WrittenAutoscaler],
+    makers: &mut PodMakers,
+    parts: &mut Parts<'_>,
+    context: &mut Context<'_>,
+) {
+    let of_file = scenario.autoscaling.iter().flat_map(|spec| &spec.autoscalers).filter_map(|one| {
+        let (kind, name) = kind_and_name(&one.target)?;
+        let written = manifests.iter().find(|written| is_for(one, written));
+        let max = one.max_replicas.or(written.map(|written| written.max_replicas))?;
+        Some((one.namespace.as_str(), kind, name, max))
+    });
+    let of_manifests = manifests
+        .iter()
+        .map(|one| (one.namespace.as_str(), one.target_kind.as_str(), one.target_name.as_str(), one.max_replicas));
+    for (namespace, kind, name, max_replicas) in of_file.chain(of_manifests) {
+        if let Some(at) = makers.find(kind, namespace, name) {
+            makers.make_room(at, max_replicas, parts, &mut context.findings);
         }
     }
 }

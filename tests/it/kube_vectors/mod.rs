@@ -294,6 +294,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         script: vec![],
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
+        autoscaling: wavetank::model::Autoscaling::default(),
         outputs: Outputs::default(),
     }
 }

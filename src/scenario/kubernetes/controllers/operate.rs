@@ -11,6 +11,9 @@ use crate::document::{Code, Issue, Node as Tree};
 use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{ControllerKind, Operation, Verb};
 
+/// Beyond so many replicas pods that an autoscaler adds share the claims of the last.
+const SCALED_MAX: i32 = 10_000;
+
 /// A change to an object that is there.
 #[derive(Clone, Copy)]
 pub(in crate::scenario) enum Change<'s> {
@@ -45,6 +48,24 @@ impl PodMakers {
     /// The position of an object.
     pub(in crate::scenario) fn find(&self, kind: &str, namespace: &str, name: &str) -> Option<usize> {
         self.position(kind, namespace, name)
+    }
+
+    /// Makes what an object needs that somebody may scale up to so many replicas: pods of StatefulSets with claims of their own are
+    /// of a class each.
+    pub(in crate::scenario) fn make_room(
+        &mut self,
+        at: usize,
+        replicas: i32,
+        parts: &mut Parts<'_>,
+        findings: &mut Findings,
+    ) {
+        let maker = &mut self.list[at];
+        let present = maker.replicas;
+        if !maker.claims.is_empty() && present.is_some_and(|present| present < replicas) {
+            maker.scale(replicas.min(SCALED_MAX));
+            self.build(at, parts, findings);
+            self.list[at].replicas = present;
+        }
     }
 
     /// What a change comes to.
