@@ -73,3 +73,70 @@ fn usage_pct(
     });
     (requested > 0).then(|| 100.0 * used as f64 / requested as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ReplicaCounts, Sample, TrafficSample};
+    use super::*;
+    use crate::ids::PodId;
+    use crate::units::SimTime;
+    use crate::world::lives::PodPhase;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A pod that has been ready since some second, and has a sample.
+    fn pod(position: u32, since: u64) -> ObservedPod {
+        ObservedPod {
+            id: PodId(position),
+            phase: PodPhase::Running,
+            is_terminating: false,
+            started: Some(SimTime::ZERO),
+            ready: Some((true, SimTime(since * SECOND))),
+            sample: Some(Sample { at: SimTime(100 * SECOND), window: SimDuration(15 * SECOND) }),
+            first_container: position,
+            container_count: 1,
+        }
+    }
+
+    fn container(cpu_milli: u64) -> ObservedContainer<'static> {
+        ObservedContainer {
+            name: "app",
+            cpu_request_milli: Some(500),
+            memory_request_bytes: None,
+            cpu_milli,
+            memory_bytes: 7,
+        }
+    }
+
+    #[test]
+    fn usage_is_that_of_pods_that_count() {
+        // Ready since 10 and 90; the third is ending, the fourth has no sample.
+        let mut pods = [pod(0, 10), pod(1, 90), pod(2, 10), pod(3, 10)];
+        pods[2].is_terminating = true;
+        pods[3].sample = None;
+        let containers = [container(300), container(500), container(9000), container(9000)];
+        let traffic = TrafficSample {
+            window: SimDuration(10 * SECOND),
+            arrivals: 60.0,
+            concurrency: 9.0,
+            latency_p95_s: Some(0.25),
+            ..TrafficSample::default()
+        };
+        let seen = Observation {
+            now: SimTime(100 * SECOND),
+            replicas: ReplicaCounts { wanted: 4, current: 4, ready: 3 },
+            pods: &pods,
+            containers: &containers,
+            traffic: Some(&traffic),
+            pod_metrics: &[],
+            metrics: &[],
+            wants_text: false,
+        };
+        let value = |metric: Metric, warmup_s: u64| metric.value(&seen, SimDuration(warmup_s * SECOND));
+        // (300 + 500) / 1000; with 30 s of warm-up the first alone: 300 / 500; with 200 s nobody.
+        assert_eq!([0, 30, 200].map(|warmup_s| value(Metric::Cpu, warmup_s)), [Some(80.0), Some(60.0), None]);
+        // Nothing is requested. 6 a second and 9 at a time are for three.
+        let others = [Metric::Memory, Metric::Requests, Metric::Concurrency, Metric::Latency];
+        assert_eq!(others.map(|metric| value(metric, 0)), [None, Some(2.0), Some(3.0), Some(0.25)]);
+    }
+}

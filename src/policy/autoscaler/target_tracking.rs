@@ -174,42 +174,54 @@ impl TargetTracking {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReplicaCounts, TrafficSample, find};
+    use super::super::testing::{asked, built, built_for, second};
     use super::*;
 
     /// Drives it with `requests a second` at each minute; the number of replicas after each. Replicas are there at once.
     fn driven(parameters: serde_json::Value, rates: &[f64]) -> Vec<i32> {
-        let setting = Setting { min_replicas: 1, max_replicas: 20, foresight: &[] };
-        let mut policy = find("target-tracking").unwrap().build(&parameters, &setting).unwrap();
-        let mut wanted = 2;
-        let mut sync = |(minute, &rate): (usize, &f64)| {
-            let window = SimDuration(60_000_000_000);
-            let traffic = TrafficSample { window, arrivals: rate * 60.0, ..TrafficSample::default() };
-            let seen = Observation {
-                now: SimTime(60_000_000_000 * minute as u64),
-                replicas: ReplicaCounts { wanted, current: wanted, ready: wanted },
-                pods: &[],
-                containers: &[],
-                traffic: Some(&traffic),
-                pod_metrics: &[],
-                metrics: &[],
-                wants_text: true,
-            };
-            wanted = policy.sync(&seen).replicas.unwrap_or(wanted);
-            wanted
-        };
-        rates.iter().enumerate().map(&mut sync).collect()
+        super::super::testing::driven(built("target-tracking", parameters).as_mut(), rates)
     }
 
     #[test]
     fn alarms_need_their_points_and_cooldowns_their_time() {
         let parameters = |low| serde_json::json!({"metric": "requests", "target": 10, "lowPoints": low});
-        // 2 replicas: 50 / 2 = 25 a replica is above 10 at minutes 0, 1, 2: ceil(2 x 2.5) = 5. Then 10 each: no alarm.
+        // 2 replicas: 50 / 2 = 25 a replica is above 10 at minutes 1, 2, 3: ceil(2 x 2.5) = 5. Then 10 each: no alarm.
         assert_eq!(driven(parameters(15), &[50.0; 5]), [2, 2, 5, 5, 5]);
-        // 90 at minute 3: 90 / 5 = 18 each for the 4th time in a row: in the cooldown, from the 2 before: ceil(2 x 1.8) = 4
-        // is no larger scale-out. 150 at minute 4: 30 each: ceil(2 x 3) = 6 is one.
+        // 90 at minute 4: 90 / 5 = 18 each for the 4th time in a row: in the cooldown, from the 2 before: ceil(2 x 1.8) = 4
+        // is no larger scale-out. 150 at minute 5: 30 each: ceil(2 x 3) = 6 is one.
         assert_eq!(driven(parameters(15), &[50.0, 50.0, 50.0, 90.0, 150.0]), [2, 2, 5, 5, 6]);
         // 4 / 2 = 2 a replica is below 9 twice: ceil(2 x 0.2) = 1.
         assert_eq!(driven(parameters(2), &[4.0; 3]), [2, 1, 1]);
+    }
+
+    #[test]
+    fn scaling_in_waits_for_warm_up_and_cooldown() {
+        let all = |more: serde_json::Value| {
+            let mut all = serde_json::json!({"metric": "requests", "target": 10, "highPoints": 1, "lowPoints": 1,
+                "scaleOutCooldown": "0s", "scaleInCooldown": "0s"});
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            all
+        };
+        // ceil(2 x 2.5) = 5 at minute 1; 4 / 5 = 0.8 is below 9, but only at minute 4 has it warmed up: ceil(5 x 0.08) = 1.
+        let rates = [50.0, 4.0, 4.0, 4.0];
+        assert_eq!(driven(all(serde_json::json!({"warmup": "3m"})), &rates), [5, 5, 5, 1]);
+        assert_eq!(driven(all(serde_json::json!({"disableScaleIn": true})), &rates), [5, 5, 5, 5]);
+        // From 2 up to 8 at minute 1; ceil(8 x 0.5) = 4 at minute 2; then nothing up to minute 4: 20 / 4 = 5, ceil(4 x 0.5) = 2.
+        let rates = [80.0, 40.0, 20.0, 20.0];
+        assert_eq!(driven(all(serde_json::json!({"scaleInCooldown": "2m"})), &rates), [8, 4, 4, 2]);
+    }
+
+    #[test]
+    fn to_none_and_from_none() {
+        let setting = Setting { min_replicas: 0, max_replicas: 20, foresight: &[] };
+        let parameters = serde_json::json!({"metric": "requests", "target": 10, "highPoints": 1, "lowPoints": 1});
+        let mut policy = built_for("target-tracking", parameters, &setting);
+        // 25 a second for none are as for one: ceil(1 x 2.5).
+        let minute = |at: f64| second(60.0 * at);
+        assert_eq!(asked(policy.as_mut(), minute(1.0), 0, 25.0).replicas, Some(3));
+        // A little asks for one, nothing for none, once the cooldown of a scale-in has passed.
+        assert_eq!(asked(policy.as_mut(), minute(2.0), 3, 0.1).replicas, Some(1));
+        assert_eq!(asked(policy.as_mut(), minute(3.0), 1, 0.0).replicas, Some(1));
+        assert_eq!(asked(policy.as_mut(), minute(7.0), 1, 0.0).replicas, Some(0));
     }
 }
