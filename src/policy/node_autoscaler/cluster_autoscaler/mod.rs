@@ -28,12 +28,19 @@
 //! pods on 4 000 nodes are 24 000 questions; a removal asks about every other node for each of the node's pods that fits
 //! nowhere near. Every module says what its calls cost.
 //!
-//! Deviations. Upstream walks Go maps in several places, in an order that differs from run to run; here each is walked in
-//! the order in which its entries came, one of the orders upstream could have taken: groups of equivalent pods, nodes in a
-//! snapshot, unneeded nodes, node groups with failures. Sorts are stable, where upstream's keep the order of equals only
-//! up to twelve. The clock stands still within a decision unless the caller moves it, so that limits on time bind only if
-//! the caller charges time. Not modelled: dynamic resource allocation, CSI limits, provisioning requests, capacity
-//! buffers, node groups that are made on demand, the expander over gRPC, salvos of scale-ups, graceful degradation.
+//! What was compared with the real code, decision by decision, stands in
+//! `docs/node-autoscaler-conformance/cluster-autoscaler.md`. Deviations:
+//!
+//! - Upstream walks Go maps in several places, in an order that differs from run to run; here each is walked in the order
+//!   in which its entries came, one of the orders upstream could have taken: groups of equivalent pods, nodes in a snapshot,
+//!   unneeded nodes. Sorts are stable, where upstream's keep the order of equals only up to twelve.
+//! - The clock stands still within a decision, so that limits on time bind only if the caller charges time; the limit on the
+//!   simulation of scale-down and that on marking nodes are left out.
+//! - `random`, and ties at the end of a chain, draw from the caller's stream. Patterns of `priority` have the syntax of the
+//!   crate `regex`. The hyperbolic tangent of `price` may differ from Go's in the last bit.
+//! - Pods of DaemonSets on a node that goes are evicted by best effort upstream; here they end with the node.
+//! - Not modelled: dynamic resource allocation, CSI limits, provisioning requests and all-or-nothing scale-ups, capacity
+//!   buffers, node groups made on demand, the expander over gRPC, several scale-ups a turn, graceful degradation.
 
 pub mod actuation;
 pub mod backoff;

@@ -109,8 +109,6 @@ pub struct Options {
     pub scale_down_delay_type_local: bool,
     /// How long a node that could not go is not looked at: `unremovable-node-recheck-timeout`.
     pub unremovable_node_recheck_timeout: SimDuration,
-    /// Time of one simulation of scale-down: `scale-down-simulation-timeout`.
-    pub scale_down_simulation_timeout: SimDuration,
     /// Whether mirror pods do not count as use: `ignore-mirror-pods-utilization`.
     pub ignore_mirror_pods_utilization: bool,
     /// Pods of lower priority neither cause a scale-up nor keep a node: `expendable-pods-priority-cutoff`.
@@ -186,7 +184,6 @@ impl Default for Options {
             scale_down_delay_after_failure: minutes(3),
             scale_down_delay_type_local: false,
             unremovable_node_recheck_timeout: minutes(5),
-            scale_down_simulation_timeout: seconds(30),
             ignore_mirror_pods_utilization: false,
             expendable_pods_priority_cutoff: -10,
             max_bulk_soft_taint_count: 10,
