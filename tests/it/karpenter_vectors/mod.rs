@@ -364,8 +364,7 @@ fn replay_moves(case: &Moves, place: &str, tally: &mut Tally) {
     }
     tally.compare_any("consolidation of single nodes", place, &case.single, &single);
     let multi = work.multi_node(of(Method::MultiNodeConsolidation), &mut budgets.clone()).command;
-    let multi: Vec<Move> =
-        multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
+    let multi: Vec<Move> = multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
     tally.compare_any("consolidation of several nodes", place, &case.multi, &multi);
     let empty = empty_nodes(of(Method::Emptiness), &mut budgets.clone()).command;
     let mut empty: Vec<String> =
@@ -418,7 +417,9 @@ fn the_real_karpenter_decides_the_same() {
     let directory = fresh.clone().unwrap_or_else(|| "tests/vectors/karpenter".into());
     let mut tally = Tally::default();
     let mut catalogs: Vec<Vec<spec::Type>> = Vec::new();
-    replay(&directory, "catalogs", &mut tally, |types: &mut Vec<spec::Type>, _, _| catalogs.push(std::mem::take(types)));
+    replay(&directory, "catalogs", &mut tally, |types: &mut Vec<spec::Type>, _, _| {
+        catalogs.push(std::mem::take(types))
+    });
     replay(&directory, "requirements", &mut tally, |case, place, tally| replay_pair(case, place, tally));
     replay(&directory, "sets", &mut tally, |case, place, tally| replay_sets(case, place, tally));
     replay(&directory, "prices", &mut tally, |case, place, tally| replay_prices(case, &catalogs, place, tally));
@@ -444,5 +445,9 @@ fn the_real_karpenter_decides_the_same() {
         std::fs::write(&path, page(&tally)).expect("the docs can be written");
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == page(&tally), "{} is not what the vectors say now; write it with WAVETANK_REWRITE=1", path.display());
+    assert!(
+        written == page(&tally),
+        "{} is not what the vectors say now; write it with WAVETANK_REWRITE=1",
+        path.display()
+    );
 }

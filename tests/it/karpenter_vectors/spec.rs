@@ -7,9 +7,7 @@ use wavetank::model::pod_spec::{
     HostPort, LabelRequirement, LabelSelector, NodeAffinity, NodeSelectorTerm, PodAffinity, PodAffinityTerm,
     SelectorOperator, TopologySpreadConstraint, WhenUnsatisfiable,
 };
-use wavetank::model::{
-    Label, PodClass, PodSpec, Resources, Taint, TaintEffect, Toleration, TolerationOperator,
-};
+use wavetank::model::{Label, PodClass, PodSpec, Resources, Taint, TaintEffect, Toleration, TolerationOperator};
 use wavetank::policy::node_autoscaler::karpenter::disruption::balanced::{self, PoolTotals};
 use wavetank::policy::node_autoscaler::karpenter::disruption::{Candidate, NODE_COST, eviction_cost};
 use wavetank::policy::node_autoscaler::karpenter::node_pool::{ConsolidationPolicy, NodeRequirement, order_by_weight};
@@ -321,8 +319,7 @@ impl PoolSpec {
         pool.limits = list(&self.limits);
         pool.template.labels = labels(&self.labels);
         pool.template.taints = taints(&self.taints);
-        pool.template.node_class =
-            Some(Label { key: "example.com/nodeclass".to_owned(), value: "default".to_owned() });
+        pool.template.node_class = Some(Label { key: "example.com/nodeclass".to_owned(), value: "default".to_owned() });
         let requirement = |req: &Req| NodeRequirement {
             key: req.key.clone(),
             operator: Operator::parse(&req.op).expect("an operator"),

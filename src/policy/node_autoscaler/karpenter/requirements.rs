@@ -197,7 +197,10 @@ impl Requirements {
     pub fn intersects(&self, other: &Requirements) -> bool {
         let (small, large) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
         small.0.iter().all(|(key, one)| {
-            large.0.get(key).is_none_or(|two| one.has_intersection(two) || (one.allows_missing() && two.allows_missing()))
+            large
+                .0
+                .get(key)
+                .is_none_or(|two| one.has_intersection(two) || (one.allows_missing() && two.allows_missing()))
         })
     }
 }

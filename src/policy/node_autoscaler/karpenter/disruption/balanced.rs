@@ -85,7 +85,12 @@ fn is_balanced(environment: &Environment, pool: usize) -> bool {
 
 /// Whether every pool with this policy approves of a move (`EvaluateBalancedMove`). Savings are attributed to pools by what
 /// their nodes cost.
-pub fn approves(command: &Command, candidates: &[&Candidate], environment: &Environment, totals: &[PoolTotals]) -> bool {
+pub fn approves(
+    command: &Command,
+    candidates: &[&Candidate],
+    environment: &Environment,
+    totals: &[PoolTotals],
+) -> bool {
     let mut by_pool: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for candidate in candidates {
         let (cost, disruption) = by_pool.entry(candidate.pool).or_default();

@@ -222,10 +222,8 @@ pub fn remove_same_type(node: &mut NewNode, candidates: &[&Candidate], environme
 /// The cheapest offering that a candidate's zone and kind of capacity leave.
 fn cheapest_of(instance_type: &InstanceType, candidate: &Candidate, environment: &Environment) -> Option<f64> {
     let mut labels = Requirements::new();
-    let of_candidate = [
-        (crate::model::cluster::ZONE_LABEL, &candidate.zone),
-        (CAPACITY_TYPE_LABEL, &candidate.capacity_type),
-    ];
+    let of_candidate =
+        [(crate::model::cluster::ZONE_LABEL, &candidate.zone), (CAPACITY_TYPE_LABEL, &candidate.capacity_type)];
     for (key, value) in of_candidate {
         if let Some(value) = value {
             labels.add(key, &Requirement::is(value));

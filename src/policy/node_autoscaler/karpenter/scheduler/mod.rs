@@ -18,6 +18,7 @@ mod existing;
 mod memo;
 mod preferences;
 mod reservations;
+mod rules;
 mod run;
 mod topology;
 mod topology_group;
@@ -35,9 +36,9 @@ use super::resources::ResourceList;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass, Taint};
 
-pub use preferences::relax;
 use existing::Existing;
 use memo::Memo;
+pub use preferences::relax;
 use variants::Variants;
 
 /// `MaxInstanceTypes`: how many instance types a new node may be of at most.

@@ -19,18 +19,13 @@ fn solve(environment: &Environment, nodes: &[NodeState], classes: &[usize]) -> R
 }
 
 fn names(environment: &Environment, node: &NewNode) -> Vec<String> {
-    let mut names: Vec<String> =
-        node.types.iter().map(|at| environment.pools[node.pool].1[*at].name.clone()).collect();
+    let mut names: Vec<String> = node.types.iter().map(|at| environment.pools[node.pool].1[*at].name.clone()).collect();
     names.sort();
     names
 }
 
 fn three_sizes() -> Vec<InstanceType> {
-    vec![
-        machine("small", 1000, 0.1, &ZONES),
-        machine("medium", 2000, 0.2, &ZONES),
-        machine("large", 4000, 0.4, &ZONES),
-    ]
+    vec![machine("small", 1000, 0.1, &ZONES), machine("medium", 2000, 0.2, &ZONES), machine("large", 4000, 0.4, &ZONES)]
 }
 
 #[test]

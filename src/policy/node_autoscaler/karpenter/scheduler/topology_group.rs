@@ -209,12 +209,7 @@ impl Group {
     }
 
     /// The emptiest domain in which the pod does not break the skew.
-    fn least(
-        &self,
-        is_selected: bool,
-        by_pod: impl Fn(&str) -> bool,
-        by_node: impl Fn(&str) -> bool,
-    ) -> Option<&str> {
+    fn least(&self, is_selected: bool, by_pod: impl Fn(&str) -> bool, by_node: impl Fn(&str) -> bool) -> Option<&str> {
         let supported = || self.domains.iter().filter(|(domain, _)| by_pod(domain)).map(|(_, count)| *count);
         let few = self.rule.min_domains.is_some_and(|min| (supported().count() as i64) < i64::from(min));
         let min = if few { 0 } else { supported().min().unwrap_or(i32::MAX) };
@@ -229,12 +224,7 @@ impl Group {
     }
 
     /// The domains with pods; if there are none that the pod can reach, and it is one of them itself, where it may begin.
-    fn with_pods(
-        &self,
-        is_selected: bool,
-        of_pod: Option<&Requirement>,
-        of_node: Option<&Requirement>,
-    ) -> Vec<&str> {
+    fn with_pods(&self, is_selected: bool, of_pod: Option<&Requirement>, of_node: Option<&Requirement>) -> Vec<&str> {
         let by_pod = |domain: &str| of_pod.is_none_or(|requirement| requirement.has(domain));
         let by_node = |domain: &str| of_node.is_none_or(|requirement| requirement.has(domain));
         let occupied = || self.domains.iter().filter(|(domain, count)| **count > 0 && by_pod(domain));
