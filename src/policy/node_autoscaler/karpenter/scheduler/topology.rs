@@ -151,6 +151,7 @@ pub(super) struct Topology {
     /// Pods of the batch that are not counted where they are, by node and class.
     moving: BTreeMap<(usize, usize), u32>,
     without: BTreeSet<usize>,
+    ties: u64,
 }
 
 impl Topology {
@@ -165,6 +166,11 @@ impl Topology {
             topology.repel(class, sources);
         }
         topology
+    }
+
+    /// How often one of several equally good domains was looked at first.
+    pub(super) fn ties(&self) -> u64 {
+        self.ties
     }
 
     /// Whether no rule is about any pod so far.
@@ -319,7 +325,8 @@ impl Topology {
             }
             let of_pod = variant.strict.get(&group.rule.key);
             let of_node = memo.requirements(shape).get(&group.rule.key);
-            let domains = group.next_domains(is_selected, of_pod, of_node)?;
+            let (domains, is_tied) = group.next_domains(is_selected, of_pod, of_node)?;
+            self.ties += u64::from(is_tied);
             additions.push((group.rule.key.clone(), domains));
         }
         Some(additions)
