@@ -53,9 +53,16 @@ impl Tally {
         }
     }
 
-    /// Compares with all that upstream was seen to decide.
-    fn compare_any<T: PartialEq + std::fmt::Debug>(&mut self, part: &'static str, place: &str, theirs: &[T], ours: &T) {
-        if let [theirs] = theirs {
+    /// Compares with all that upstream was seen to decide. Where nothing was left to chance, `ties` being none, there is one
+    /// answer and it is ours.
+    fn compare_any<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        part: &'static str,
+        place: &str,
+        (theirs, ours): (&[T], &T),
+        ties: u64,
+    ) {
+        if let ([theirs], 0) = (theirs, ties) {
             return self.compare(part, place, theirs, ours);
         }
         let count = self.chance.entry(part).or_default();
@@ -305,7 +312,7 @@ fn replay_schedule(case: &Schedule, place: &str, tally: &mut Tally) {
         existing.insert(nodes[*node].name.clone(), pods);
     }
     let ours = Outcome { new, existing, failed: results.failed.into_keys().collect() };
-    tally.compare_any(kind_of(&case.kind), place, &case.outcomes, &ours);
+    tally.compare_any(kind_of(&case.kind), place, (&case.outcomes, &ours), scheduler.ties());
 }
 
 #[derive(Deserialize)]
@@ -362,10 +369,12 @@ fn replay_moves(case: &Moves, place: &str, tally: &mut Tally) {
         let found = work.single_node(vec![candidate], &vec![1000; budgets.len()], &BTreeSet::new());
         single.extend(found.command.map(|command| move_of(&command, &candidates, &environment, &nodes)));
     }
-    tally.compare_any("consolidation of single nodes", place, &case.single, &single);
+    let ties = work.scheduler.ties();
+    tally.compare_any("consolidation of single nodes", place, (&case.single, &single), ties);
     let multi = work.multi_node(of(Method::MultiNodeConsolidation), &mut budgets.clone()).command;
     let multi: Vec<Move> = multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
-    tally.compare_any("consolidation of several nodes", place, &case.multi, &multi);
+    let ties = scheduler.ties() - ties;
+    tally.compare_any("consolidation of several nodes", place, (&case.multi, &multi), ties);
     let empty = empty_nodes(of(Method::Emptiness), &mut budgets.clone()).command;
     let mut empty: Vec<String> =
         empty.iter().flat_map(|command| &command.nodes).map(|node| nodes[*node].name.clone()).collect();
@@ -400,9 +409,9 @@ fn page(tally: &Tally) -> String {
         page.push_str(&format!("| {part} | {compared} | {agreeing} |\n"));
     }
     page.push_str(
-        "\nUpstream walks maps in no order, so that which of several equal zones a pod gets is left to chance. Every case is\n\
-         put to it several times; where its answers differ, ours is looked for among those that were seen. That it was not\n\
-         seen does not make it wrong, so that these cases are counted apart:\n\n\
+        "\nUpstream walks maps in no order, so that which of several equally good domains a pod tries is left to chance. Our\n\
+         scheduler counts such choices. The cases with any, or with answers of upstream that differed when it was asked\n\
+         several times, are not in the table above but here; how often our answer is among those that were seen:\n\n\
          | part | cases left to chance | ours was seen |\n|---|---:|---:|\n",
     );
     for (part, (cases, seen)) in &tally.chance {

@@ -165,6 +165,13 @@ impl NodePool {
         requirements
     }
 
+    /// Whether the pool's nodes have more than its limits allow, itself counted as [`super::resources::ResourceKind::Nodes`]: then an
+    /// order that was decided is not placed (`Limits.ExceededBy`, asked before each). A pass decides within what limits
+    /// leave, but does not count nodes, so that a limit on them can be overrun by one pass until this stops it.
+    pub fn is_over_limits(&self, usage: &ResourceList) -> bool {
+        self.limits.iter().any(|(kind, limit)| usage.get(kind).is_some_and(|used| used > limit))
+    }
+
     /// What makes nodes drift when it changes (`Hash`): all of the template but its requirements. Lists count as sets of
     /// which what is repeated an even number of times is left out, as upstream's hash does.
     pub fn drift_identity(&self) -> NodeTemplate {

@@ -120,6 +120,17 @@ fn pools_are_sorted_by_weight_and_then_backwards_by_name() {
 }
 
 #[test]
+fn limits_are_exceeded_by_what_is_above_them() {
+    let mut pool = NodePool::named("default");
+    pool.limits = [(ResourceKind::Cpu, 1000), (ResourceKind::Nodes, 2)].into_iter().collect();
+    let used = |cpu, nodes| [(ResourceKind::Cpu, cpu), (ResourceKind::Nodes, nodes)].into_iter().collect();
+    let cases: [(ResourceList, bool); 3] = [(used(1000, 2), false), (used(1001, 2), true), (used(0, 3), true)];
+    for (usage, wanted) in cases {
+        assert_eq!(pool.is_over_limits(&usage), wanted, "{usage:?}");
+    }
+}
+
+#[test]
 fn batches_close_after_a_second_of_rest_or_ten_in_all() {
     let mut batcher = Batcher::default();
     assert_eq!(batcher.trigger(PodId(0), seconds(100.0)), Some(seconds(101.0)));

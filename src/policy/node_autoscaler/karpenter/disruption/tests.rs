@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::node_pool::{Budget, ConsolidationPolicy, NodeCount};
+use super::super::node_pool::{Budget, ConsolidationPolicy, NodeCount, NodeRequirement};
 use super::super::requirement::Operator;
 use super::super::requirements::{Requirements, SPOT};
 use super::super::scheduler::{Options, Scheduler};
@@ -145,6 +145,15 @@ fn a_type_that_goes_is_not_bought_again() {
     }
 }
 
+fn capacity_types(kinds: &[&str]) -> NodeRequirement {
+    NodeRequirement {
+        key: CAPACITY_TYPE_LABEL.to_owned(),
+        operator: Operator::In,
+        values: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+        min_values: None,
+    }
+}
+
 /// The example of kubernetes-sigs/karpenter#1664: 16 nodes at $0.04 cost $0.64 an hour, one node for all of it $0.65. With
 /// a fee of $0.03 for every node that is $1.12 against $0.68. Upstream's binary search does not get there: it begins with
 /// nine nodes, which cost less than the large one.
@@ -152,7 +161,8 @@ fn a_type_that_goes_is_not_bought_again() {
 fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
     let plan = |fee: f64| {
         let types = vec![machine("small", 1000, 0.04 + fee, &["a"]), machine("large", 16_000, 0.65 + fee, &["a"])];
-        let environment = environment(types.clone(), vec![pod("web", 1000)]);
+        let mut environment = environment(types.clone(), vec![pod("web", 1000)]);
+        environment.pools[0].0.template.requirements = vec![capacity_types(&["on-demand"])];
         let nodes: Vec<NodeState> =
             (0..16).map(|at| node(&format!("n{at:02}"), &types[0], "a", "on-demand", 0)).collect();
         let moved = |at: usize| BatchPod { class: 0, created_s: 0, uid: at as u64, node: Some(at) };
@@ -279,12 +289,7 @@ fn requirements_of_a_type_to_buy_hold_spot_where_prices_were_spot() {
     types[0].offerings.push(Offering::new("a", SPOT, 0.05));
     types[0].requirements.set(CAPACITY_TYPE_LABEL, kinds);
     let mut environment = environment(types.clone(), vec![pod("web", 500)]);
-    environment.pools[0].0.template.requirements = vec![super::super::node_pool::NodeRequirement {
-        key: CAPACITY_TYPE_LABEL.to_owned(),
-        operator: Operator::In,
-        values: vec![SPOT.to_owned(), "on-demand".to_owned()],
-        min_values: None,
-    }];
+    environment.pools[0].0.template.requirements = vec![capacity_types(&[SPOT, "on-demand"])];
     let nodes = [node("old", &types[1], "a", "on-demand", 500)];
     let moved = BatchPod { class: 0, created_s: 0, uid: 0, node: Some(0) };
     let candidate = Candidate::new(&environment, &nodes, 0, vec![(moved, 1.0)]).expect("a candidate");

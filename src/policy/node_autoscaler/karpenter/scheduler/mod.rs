@@ -18,6 +18,7 @@ mod existing;
 mod memo;
 mod preferences;
 mod reservations;
+mod rules;
 mod run;
 mod topology;
 mod topology_group;
@@ -220,6 +221,7 @@ pub struct Scheduler<'e> {
     /// What pools may still add, by position of the pool; none: a pool without limits.
     limits_left: Vec<Option<ResourceList>>,
     domains: topology::Universe,
+    ties: u64,
 }
 
 impl<'e> Scheduler<'e> {
@@ -235,7 +237,7 @@ impl<'e> Scheduler<'e> {
         let existing = Existing::new(&daemons, nodes, &mut memo);
         let limits_left = limits_left(environment, nodes);
         let domains = topology::Universe::new(environment, nodes);
-        Scheduler { environment, options, nodes, templates, memo, variants, existing, limits_left, domains }
+        Scheduler { environment, options, nodes, templates, memo, variants, existing, limits_left, domains, ties: 0 }
     }
 
     /// Finds places for a batch (`Solve`).
@@ -264,6 +266,12 @@ impl<'e> Scheduler<'e> {
             !is_short
         });
         results.failed.extend(failed);
+    }
+
+    /// How often, so far, one of several equally good domains was tried for a pod, where upstream takes any. As long as it
+    /// is 0, nothing was left to chance.
+    pub fn ties(&self) -> u64 {
+        self.ties
     }
 
     /// What the scheduler knows about pools and pods.

@@ -444,8 +444,9 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {
-        let Run { scheduler, claims, order, reservations, existing, .. } = self;
+        let Run { scheduler, claims, order, reservations, existing, topology, .. } = self;
         scheduler.existing.restore();
+        scheduler.ties += topology.ties();
         let label = &scheduler.environment.reservation_label;
         let mut claims: Vec<Option<Claim>> = claims.into_iter().map(Some).collect();
         let in_order = order.order.iter().filter_map(|at| claims[*at].take());

@@ -188,43 +188,60 @@ impl Group {
         }
     }
 
-    /// The domains that a pod may go to, of those that pod and node allow, under any other rule; none: nowhere.
+    /// The domains that a pod may go to, of those that pod and node allow, under any other rule, and whether others would
+    /// have done as well; none: nowhere.
     pub(super) fn next_domains(
         &self,
         is_selected: bool,
         of_pod: Option<&Requirement>,
         of_node: Option<&Requirement>,
-    ) -> Option<Requirement> {
+    ) -> Option<(Requirement, bool)> {
         let by_pod = |domain: &str| of_pod.is_none_or(|requirement| requirement.has(domain));
         let by_node = |domain: &str| of_node.is_none_or(|requirement| requirement.has(domain));
-        let found: Vec<&str> = match self.rule.kind {
-            Kind::Spread => self.least(is_selected, by_pod, by_node).into_iter().collect(),
+        let (found, is_tied): (Vec<&str>, bool) = match self.rule.kind {
+            Kind::Spread => self.least(is_selected, by_pod, by_node),
             Kind::Affinity => self.with_pods(is_selected, of_pod, of_node),
             Kind::AntiAffinity => {
                 let empty = self.domains.iter().filter(|(_, count)| **count == 0).map(|(domain, _)| domain.as_str());
-                empty.filter(|domain| by_node(domain) && by_pod(domain)).collect()
+                (empty.filter(|domain| by_node(domain) && by_pod(domain)).collect(), false)
             }
         };
-        (!found.is_empty()).then(|| Requirement::new(Operator::In, found))
+        (!found.is_empty()).then(|| (Requirement::new(Operator::In, found), is_tied))
     }
 
-    /// The emptiest domain in which the pod does not break the skew.
-    fn least(&self, is_selected: bool, by_pod: impl Fn(&str) -> bool, by_node: impl Fn(&str) -> bool) -> Option<&str> {
+    /// The emptiest domain in which the pod does not break the skew, and whether there is another one.
+    fn least(
+        &self,
+        is_selected: bool,
+        by_pod: impl Fn(&str) -> bool,
+        by_node: impl Fn(&str) -> bool,
+    ) -> (Vec<&str>, bool) {
         let supported = || self.domains.iter().filter(|(domain, _)| by_pod(domain)).map(|(_, count)| *count);
         let few = self.rule.min_domains.is_some_and(|min| (supported().count() as i64) < i64::from(min));
         let min = if few { 0 } else { supported().min().unwrap_or(i32::MAX) };
         let mut best: Option<(i64, &str)> = None;
+        let mut is_tied = false;
         for (domain, count) in self.domains.iter().filter(|(domain, _)| by_node(domain)) {
             let count = i64::from(*count) + i64::from(is_selected);
-            if count - i64::from(min) <= i64::from(self.rule.max_skew) && best.is_none_or(|(least, _)| count < least) {
-                best = Some((count, domain));
+            if count - i64::from(min) > i64::from(self.rule.max_skew) {
+                continue;
+            }
+            match best {
+                Some((least, _)) if count > least => {}
+                Some((least, _)) if count == least => is_tied = true,
+                _ => (best, is_tied) = (Some((count, domain.as_str())), false),
             }
         }
-        best.map(|(_, domain)| domain)
+        (best.into_iter().map(|(_, domain)| domain).collect(), is_tied)
     }
 
     /// The domains with pods; if there are none that the pod can reach, and it is one of them itself, where it may begin.
-    fn with_pods(&self, is_selected: bool, of_pod: Option<&Requirement>, of_node: Option<&Requirement>) -> Vec<&str> {
+    fn with_pods(
+        &self,
+        is_selected: bool,
+        of_pod: Option<&Requirement>,
+        of_node: Option<&Requirement>,
+    ) -> (Vec<&str>, bool) {
         let by_pod = |domain: &str| of_pod.is_none_or(|requirement| requirement.has(domain));
         let by_node = |domain: &str| of_node.is_none_or(|requirement| requirement.has(domain));
         let occupied = || self.domains.iter().filter(|(domain, count)| **count > 0 && by_pod(domain));
@@ -232,14 +249,18 @@ impl Group {
             occupied().filter(|(domain, _)| by_node(domain)).map(|(domain, _)| domain.as_str()).collect();
         let begins = is_selected && (self.occupied == 0 || occupied().next().is_none());
         if !there.is_empty() || !begins {
-            return there;
+            return (there, false);
         }
         let any = Requirement::exists();
         let both = of_pod.unwrap_or(&any).intersection(of_node.unwrap_or(&any));
-        let first = |allows: &dyn Fn(&str) -> bool| self.domains.keys().map(String::as_str).find(|it| allows(it));
+        let all = |allows: &dyn Fn(&str) -> bool| -> Vec<&str> {
+            self.domains.keys().map(String::as_str).filter(|domain| allows(domain)).collect()
+        };
         // Upstream takes a domain that both allow and one that the pod allows, which may be another one.
-        let mut begin: Vec<&str> = [first(&|it| both.has(it)), first(&by_pod)].into_iter().flatten().collect();
+        let (by_both, by_one) = (all(&|domain| both.has(domain)), all(&by_pod));
+        let is_tied = by_both.len() > 1 || by_one.len() > 1;
+        let mut begin: Vec<&str> = [by_both.first(), by_one.first()].into_iter().flatten().copied().collect();
         begin.dedup();
-        begin
+        (begin, is_tied)
     }
 }
