@@ -152,9 +152,9 @@ pub(super) fn build(
     let spec = scenario.autoscaling.as_ref().unwrap_or(&default);
     let mut builder = Builder { controllers, traffic, context };
     let mut list: Vec<HorizontalAutoscaler> =
-        manifests.iter().filter_map(|written| builder.written_in_manifest(written, spec)).collect();
+        manifests.iter().filter_map(|written| builder.manifest(written, spec)).collect();
     for (index, one) in spec.autoscalers.iter().enumerate() {
-        list.extend(builder.written_in_scenario(one, &manifests, &format!("autoscaling.autoscalers[{index}]")));
+        list.extend(builder.written(one, &manifests, &format!("autoscaling.autoscalers[{index}]")));
     }
     list.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     let metrics = spec.metrics.iter().enumerate();
@@ -172,11 +172,7 @@ struct Builder<'m, 'c, 'x> {
 
 impl Builder<'_, '_, '_> {
     /// An autoscaler of the manifests, unless the file puts another one in its place.
-    fn written_in_manifest(
-        &mut self,
-        written: &WrittenAutoscaler,
-        spec: &AutoscalingSpec,
-    ) -> Option<HorizontalAutoscaler> {
+    fn manifest(&mut self, written: &WrittenAutoscaler, spec: &AutoscalingSpec) -> Option<HorizontalAutoscaler> {
         let is_replaced = spec.autoscalers.iter().any(|one| is_for(one, written));
         if is_replaced {
             return None;
@@ -206,7 +202,7 @@ impl Builder<'_, '_, '_> {
         })
     }
 
-    fn written_in_scenario(
+    fn written(
         &mut self,
         one: &AutoscalerSpec,
         manifests: &[WrittenAutoscaler],
