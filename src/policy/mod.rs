@@ -6,6 +6,7 @@
 
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod autoscaler;
 pub mod balancer;
 pub mod controllers;
 pub mod disruption;
