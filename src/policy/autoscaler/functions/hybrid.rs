@@ -7,7 +7,7 @@
 //! time.
 //!
 //! Parameters and their defaults are the paper's: range 4 h, bins of 1 minute, percentiles 5 and 99 (of which the bins' lower
-//! and upper ends are taken), margins of 10 % on both, threshold 2, margins of 15 % around a forecast. The paper leaves open
+//! and upper ends are taken), margins of 10 % on both, threshold 2, margins of 15 % around a forecast, in the reading of DSLab's reproduction (`dslab-faas`, `hybrid_histogram.rs`). The paper leaves open
 //! how many idle times beyond the range are too many: half of them, here. Calls that come while others run count as idle times
 //! of zero.
 //!
