@@ -1,5 +1,5 @@
 //! Sizes of tasks in the manner of AWS Fargate (Amazon ECS developer guide, "Task CPU and memory"; Amazon EKS user guide,
-//! "Fargate Pod configuration"; as of November 2025).
+//! "Fargate Pod configuration"; as of 2025).
 
 use crate::units::{Bytes, MilliCpu};
 

@@ -6,10 +6,11 @@
 //! whole range. When most idle times lie beyond the range, the next one is forecast, and the function is there around that
 //! time.
 //!
-//! Parameters and their defaults are the paper's: range 4 h, bins of 1 minute, percentiles 5 and 99 (of which the bins' lower
-//! and upper ends are taken), margins of 10 % on both, threshold 2, margins of 15 % around a forecast. The paper leaves open
-//! how many idle times beyond the range are too many: half of them, here. Calls that come while others run count as idle times
-//! of zero.
+//! Parameters and their defaults are the paper's, in the reading of DSLab's reproduction (`dslab-faas`,
+//! `hybrid_histogram.rs`): range 4 h, bins of 1 minute, percentiles 5 and 99 (of which the bins' lower and upper ends are
+//! taken), margins of 10 % on both, threshold 2, margins of 15 % around a forecast. Of idle times beyond the range half are
+//! too many. Calls that come while others run count as idle times of zero. The tail is counted from the end of the call, so
+//! that the function is kept from head to tail; DSLab keeps it for the tail's time from when it is loaded.
 //!
 //! Deviation: the paper forecasts by ARIMA, whose order it searches anew for each idle time. Here the forecast is an
 //! autoregression of first order, fitted by the method of moments, which needs no past but five sums; with fewer than three

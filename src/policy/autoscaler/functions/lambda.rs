@@ -1,7 +1,7 @@
 //! Which calls are throttled, in the manner of AWS Lambda.
 //!
 //! Figures from the AWS Lambda developer guide ("Understanding Lambda function scaling", "Lambda scaling behavior", "Lambda
-//! quotas"), as of November 2025: an account may have 1 000 calls under way in a region; a function may start 1 000 instances
+//! quotas"), as of 2025: an account may have 1 000 calls under way in a region; a function may start 1 000 instances
 //! every 10 seconds, refilled continuously and never more than that at once; ten times as many requests a second as
 //! concurrency are let in. Instances that a function reserves, and those that it has provisioned, are no longer there for
 //! others.

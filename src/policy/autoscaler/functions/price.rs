@@ -1,7 +1,9 @@
 //! Prices of functions and tasks, as data.
 //!
-//! All are list prices of AWS for US East (N. Virginia), in US dollars, from its pages "AWS Lambda Pricing" and "AWS Fargate
-//! Pricing" as they were in November 2025, without free tier and taxes. A GB is 2^30 bytes.
+//! All are list prices of AWS for US East (N. Virginia), in US dollars, without free tier and taxes. A GB is 2^30 bytes.
+//! On-demand prices of functions by tier are those of the page "AWS Lambda Pricing" in 2025, prices of tasks those of "AWS
+//! Fargate Pricing" in 2025, the same in June 2026. The prices of provisioned concurrency and of the last tier on Arm
+//! belong to the same page, but could not be checked against a dated copy of it.
 
 use crate::units::{Bytes, Dollars, SimDuration};
 
