@@ -54,7 +54,7 @@ struct Scaled {
     /// First attempts a second from each instant on.
     rates: Vec<(SimTime, f64)>,
     objective: Option<ViolationMeter>,
-    /// Of how many replicas a request takes a second, at the target utilisation; none: it is not known.
+    /// How long a request takes a replica, in s, at the target utilisation; none: it is not known.
     replica_s: Option<f64>,
 }
 
@@ -274,8 +274,8 @@ fn start_seconds(pods: &[(SimTime, u32)], ready: &[(SimTime, u32)], end: SimTime
     (area_unit_s(pods, end) - area_unit_s(ready, end)) / made as f64
 }
 
-/// Of how many replicas a request for a service takes a second, at the target utilisation; none where a replica has neither
-/// a share of CPU nor workers.
+/// How long a request for a service takes a replica, in s, at the target utilisation; none where a replica has neither a share of
+/// CPU nor workers, and where a request takes nothing.
 fn replica_seconds(model: &Model, plane: &Plane<'_>, service: ServiceId, now: SimTime) -> Option<f64> {
     let statistics = plane.statistics(service);
     let of = &model.traffic.services[service.index()];
@@ -295,7 +295,7 @@ fn replica_seconds(model: &Model, plane: &Plane<'_>, service: ServiceId, now: Si
     let compute = (cores > 0.0).then(|| mean(compute_seconds) / cores);
     let workers = of.server.workers.map(|workers| mean(busy_seconds) / f64::from(workers));
     let busy = compute.into_iter().chain(workers).reduce(f64::max)?;
-    busy.is_finite().then_some(busy / UTILISATION)
+    (busy.is_finite() && busy > 0.0).then_some(busy / UTILISATION)
 }
 
 /// Core-time of a step.
