@@ -68,6 +68,11 @@ impl ControllerLog {
         }
     }
 
+    /// When a controller changed, and how it stood from then on.
+    pub fn of(&self, controller: ControllerId) -> impl Iterator<Item = (SimTime, &Standing)> {
+        self.rows.iter().filter(move |row| row.controller == controller).map(|row| (row.time, &row.standing))
+    }
+
     /// One row a change.
     pub fn table(&self, view: &View<'_>) -> Table {
         let names = view.model.controllers.list.iter();

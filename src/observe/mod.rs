@@ -7,6 +7,7 @@
 pub mod autoscaling;
 pub mod controllers;
 pub mod decisions;
+pub mod elasticity;
 pub mod fragments;
 pub mod node_usage;
 pub mod packing;

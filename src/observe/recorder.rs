@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::autoscaling::AutoscalerLog;
 use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
+use super::elasticity::ElasticityLog;
 use super::fragments::Fragments;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
@@ -41,6 +42,8 @@ pub struct Recorder {
     pub rollouts: RolloutLog,
     /// What autoscalers decided, where there are any.
     pub autoscalers: Option<AutoscalerLog>,
+    /// How well replicas followed what was asked of them, where services are scaled.
+    pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
     /// The state after every arrival, if asked for.
@@ -74,6 +77,7 @@ impl Recorder {
             controllers: ControllerLog::default(),
             rollouts: RolloutLog::default(),
             autoscalers: AutoscalerLog::new(model),
+            elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
@@ -197,11 +201,17 @@ impl Observer for Recorder {
         if let Some(traffic) = &mut self.traffic {
             traffic.see(view, plane);
         }
+        if let Some(elasticity) = &mut self.elasticity {
+            elasticity.see(view, plane);
+        }
     }
 
     fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         if let Some(traffic) = &mut self.traffic {
             traffic.end(view, plane);
+        }
+        if let Some(elasticity) = &mut self.elasticity {
+            elasticity.end(view, plane);
         }
     }
 

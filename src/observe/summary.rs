@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 55] = [
+const METRICS: [(&str, &str, Direction); 61] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -63,6 +63,12 @@ const METRICS: [(&str, &str, Direction); 55] = [
     ("scalings_total", "count", Direction::Lower),
     ("scaling_reversals_total", "count", Direction::Lower),
     ("scaled_pods_ready_mean", "count", Direction::Lower),
+    ("replicas_missing_mean", "count", Direction::Lower),
+    ("replicas_surplus_mean", "count", Direction::Lower),
+    ("underprovisioned_mean_pct", "%", Direction::Lower),
+    ("overprovisioned_mean_pct", "%", Direction::Lower),
+    ("objective_violated_s_total", "s", Direction::Lower),
+    ("replica_cost_ratio", "ratio", Direction::Lower),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -98,6 +104,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(usage(view));
     values.extend(traffic(recorder));
     values.extend(autoscaling(view, recorder));
+    values.extend(elasticity(view, recorder));
     values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
     if recorder.traffic.is_some() && world.pods.len() + world.nodes.len() == 0 {
@@ -171,6 +178,14 @@ fn autoscaling(view: &View<'_>, recorder: &Recorder) -> [f64; 3] {
     let Some(log) = &recorder.autoscalers else { return [f64::NAN; 3] };
     let figures = log.figures(view.world.time);
     [figures.changes as f64, figures.reversals as f64, figures.ready_mean]
+}
+
+/// Replicas that were missing and too many on average, the shares of time with too few and too many, how long objectives were
+/// broken, and the cost over the least possible; no figures where no service is scaled.
+fn elasticity(view: &View<'_>, recorder: &Recorder) -> [f64; 6] {
+    let Some(log) = &recorder.elasticity else { return [f64::NAN; 6] };
+    let of = log.totals(&recorder.controllers, view.world.time);
+    [of.missing_mean, of.surplus_mean, of.under_pct, of.over_pct, of.violated_s, of.cost_ratio]
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

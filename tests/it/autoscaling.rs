@@ -3,7 +3,7 @@
 
 use wavetank::engine::Simulation;
 use wavetank::model::Model;
-use wavetank::observe::{Autoscaled, CheckEveryEvent, Observer};
+use wavetank::observe::{Autoscaled, CheckEveryEvent, Observer, Recorder};
 use wavetank::scenario::{Environment, load_scenario};
 use wavetank::world::View;
 
@@ -92,6 +92,30 @@ fn other_policies_stand_in_for_a_manifest() {
     // The bounds are those of the manifest.
     assert_eq!(model.autoscaling.horizontal[0].max_replicas, 10);
     assert_eq!(changes(&model).list, [(60.0, 4)]);
+}
+
+/// 100 requests a second of 10 ms use a core, which is 2 pods of half a core, or 2.5 that are busy to 80 %: 3. There are 2 up to
+/// 60 s and then 4, of 600 s: one is missing for a tenth of the time, one too many for the rest. Pods are ready at once, so the
+/// cheapest supply is 3 x 600 replica-seconds; there were 2 x 60 + 4 x 540. Without a limit of CPU nobody waits.
+#[test]
+fn replicas_are_compared_with_what_requests_need() {
+    let traffic = "workload: {manifests: [web.yaml]}\nautoscaling:\n  autoscalers: [{target: deploy/web, policy: \
+                   target-tracking, parameters: {metric: requests, target: 25, period: 30s, highPoints: 2}}]\ntraffic:\n  \
+                   model: {fluid: {}}\n  services: [{name: web, pods: {target: deployment/web}, steps: [{compute: \
+                   10ms}], objective: {latency: 50ms, ratio: 0.9}}]\n  sources: [{name: users, to: web, rate: 100/s}]\n";
+    let model = model(HALF, traffic);
+    let finished = Simulation::new(&model, Recorder::new(&model)).expect("the policies are there").run();
+    let (recorder, end) = (&finished.observer, finished.world.time);
+    let log = recorder.elasticity.as_ref().expect("a service is scaled");
+    let targets = log.targets(&recorder.controllers, end);
+    let [found] = &targets[..] else { panic!("one target: {targets:?}") };
+    let figures = &found.figures;
+    assert_eq!((figures.under_accuracy, figures.over_accuracy), (0.1, 0.9));
+    assert_eq!((figures.under_timeshare_percent, figures.over_timeshare_percent), (10.0, 90.0));
+    assert_eq!((found.start_s, found.replica_s, found.cheapest_replica_s), (0.0, 2280.0, 1800.0));
+    assert_eq!(found.violations.map(|found| found.violated_s), Some(0.0));
+    let totals = log.totals(&recorder.controllers, end);
+    assert_eq!((totals.missing_mean, totals.surplus_mean, totals.cost_ratio), (0.1, 0.9, 2280.0 / 1800.0));
 }
 
 /// A metric from outside that rises to 90 messages after two minutes, 10 of them for each replica.
