@@ -27,7 +27,7 @@ use super::{
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{Bytes, MilliCpu, SimDuration};
 
-mod written;
+pub(super) mod written;
 
 use written::{WrittenBehavior, WrittenMetric};
 

@@ -28,6 +28,7 @@ mod clairvoyant;
 mod erlang_c;
 mod holt_winters;
 mod hpa;
+mod keda_row;
 mod kpa;
 mod metric;
 mod mpc;
@@ -226,6 +227,7 @@ pub const AUTOSCALERS: &[AutoscalerRow] = &[
     static_replicas::ROW,
     hpa::ROW,
     kpa::ROW,
+    keda_row::ROW,
     target_tracking::ROW,
     step_scaling::ROW,
     scheduled::ROW,

@@ -14,7 +14,7 @@ use crate::units::parse_quantity_milli;
 /// `MetricSpec`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct WrittenMetric {
+pub(in crate::policy::autoscaler) struct WrittenMetric {
     r#type: String,
     resource: Option<WrittenResource>,
     container_resource: Option<WrittenResource>,
@@ -85,7 +85,7 @@ struct WrittenTarget {
 /// `HorizontalPodAutoscalerBehavior`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct WrittenBehavior {
+pub(in crate::policy::autoscaler) struct WrittenBehavior {
     scale_up: Option<WrittenRules>,
     scale_down: Option<WrittenRules>,
 }
@@ -146,7 +146,7 @@ impl WrittenMetric {
     ///
     /// # Errors
     /// When the part that the type names is missing, or a word or quantity is wrong.
-    pub(super) fn spec(self) -> Result<MetricSpec, ParameterError> {
+    pub(in crate::policy::autoscaler) fn spec(self) -> Result<MetricSpec, ParameterError> {
         let missing =
             |part: &str| ParameterError(format!("a metric of type {} needs `{part}`", self.r#type));
         match self.r#type.as_str() {
@@ -266,7 +266,7 @@ impl WrittenBehavior {
     ///
     /// # Errors
     /// When a word or a tolerance is wrong.
-    pub(super) fn spec(self) -> Result<Behavior, ParameterError> {
+    pub(in crate::policy::autoscaler) fn spec(self) -> Result<Behavior, ParameterError> {
         Ok(Behavior {
             scale_up: self.scale_up.map(WrittenRules::spec).transpose()?,
             scale_down: self.scale_down.map(WrittenRules::spec).transpose()?,
