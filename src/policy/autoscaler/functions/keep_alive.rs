@@ -15,7 +15,10 @@ pub struct Windows {
 impl Windows {
     /// It stays, for so long.
     pub fn stay(keep_alive: SimDuration) -> Windows {
-        Windows { pre_warm: SimDuration::ZERO, keep_alive }
+        Windows {
+            pre_warm: SimDuration::ZERO,
+            keep_alive,
+        }
     }
 }
 
@@ -41,8 +44,12 @@ impl KeepAlive {
     /// A call comes; `is_busy` while others of the function are under way.
     #[inline]
     pub fn arrive(&self, state: &mut KeepAliveState, now: SimTime, is_busy: bool) {
-        let KeepAlive::Hybrid(settings) = self else { return };
-        let idle_times = state.idle_times.get_or_insert_with(|| Box::new(IdleTimes::new(settings)));
+        let KeepAlive::Hybrid(settings) = self else {
+            return;
+        };
+        let idle_times = state
+            .idle_times
+            .get_or_insert_with(|| Box::new(IdleTimes::new(settings)));
         if is_busy {
             idle_times.record(SimDuration::ZERO);
         } else if let Some(end) = state.last_end {

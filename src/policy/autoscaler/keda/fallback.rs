@@ -60,16 +60,33 @@ impl Health {
     ) -> Outcome {
         if let Some(Reading { metric, is_active }) = reading {
             self.failures = 0;
-            return Outcome { metric: Some(metric), is_active, is_error: false, is_fallback: false };
+            return Outcome {
+                metric: Some(metric),
+                is_active,
+                is_error: false,
+                is_fallback: false,
+            };
         }
-        let failed = Outcome { metric: None, is_active: false, is_error: true, is_fallback: false };
-        let Some(fallback) = fallback else { return failed };
+        let failed = Outcome {
+            metric: None,
+            is_active: false,
+            is_error: true,
+            is_fallback: false,
+        };
+        let Some(fallback) = fallback else {
+            return failed;
+        };
         self.failures = self.failures.saturating_add(1);
         if self.failures <= fallback.failure_threshold {
             return failed;
         }
         match fallback.metric(target, replicas, ready_replicas) {
-            Some(metric) => Outcome { metric: Some(metric), is_active: true, is_error: false, is_fallback: true },
+            Some(metric) => Outcome {
+                metric: Some(metric),
+                is_active: true,
+                is_error: false,
+                is_fallback: true,
+            },
             None => failed,
         }
     }
