@@ -27,11 +27,7 @@ impl Seed {
     /// The stream `name` of entity `entity` (0 where there is one entity only).
     pub fn stream(self, name: &str, entity: u64) -> Stream {
         let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let parts = [
-            self.base.to_le_bytes(),
-            u64::from(self.replication).to_le_bytes(),
-            entity.to_le_bytes(),
-        ];
+        let parts = [self.base.to_le_bytes(), u64::from(self.replication).to_le_bytes(), entity.to_le_bytes()];
         for byte in parts.iter().flatten().chain(name.as_bytes()) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
@@ -63,11 +59,7 @@ impl Stream {
     #[inline]
     pub fn of_word(word: u64) -> Stream {
         // At most one of four different words is spread to zero.
-        Stream {
-            state: std::array::from_fn(|turn| {
-                split_mix(word.wrapping_add((turn as u64).wrapping_mul(SPACING)))
-            }),
-        }
+        Stream { state: std::array::from_fn(|turn| split_mix(word.wrapping_add((turn as u64).wrapping_mul(SPACING)))) }
     }
 
     /// 64 random bits.
@@ -168,10 +160,7 @@ mod tests {
 
     use super::*;
 
-    const SEED: Seed = Seed {
-        base: 42,
-        replication: 0,
-    };
+    const SEED: Seed = Seed { base: 42, replication: 0 };
 
     #[test]
     fn streams_depend_on_each_part_of_their_name() {
@@ -180,27 +169,14 @@ mod tests {
         assert_eq!(base, first(SEED, "arrival", 0));
         assert_ne!(base, first(SEED, "service", 0));
         assert_ne!(base, first(SEED, "arrival", 1));
-        assert_ne!(
-            base,
-            first(
-                Seed {
-                    replication: 1,
-                    ..SEED
-                },
-                "arrival",
-                0
-            )
-        );
+        assert_ne!(base, first(Seed { replication: 1, ..SEED }, "arrival", 0));
         assert_ne!(base, first(Seed { base: 43, ..SEED }, "arrival", 0));
     }
 
     #[test]
     fn a_word_seeds_a_stream_as_the_generator_would() {
         for word in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
-            let (mut own, mut theirs) = (
-                Stream::of_word(word),
-                Xoshiro256PlusPlus::seed_from_u64(word),
-            );
+            let (mut own, mut theirs) = (Stream::of_word(word), Xoshiro256PlusPlus::seed_from_u64(word));
             assert!((0..10).all(|_| own.bits() == theirs.next_u64()), "{word}");
         }
     }
@@ -209,8 +185,7 @@ mod tests {
     fn draws_stay_in_range_and_have_their_mean() {
         let mut stream = SEED.stream("test", 0);
         let n = 100_000;
-        let mean =
-            |draw: &mut dyn FnMut() -> f64| (0..n).map(|_| draw()).sum::<f64>() / f64::from(n);
+        let mean = |draw: &mut dyn FnMut() -> f64| (0..n).map(|_| draw()).sum::<f64>() / f64::from(n);
         // Standard errors: 0.289, 1 and 1 over sqrt(100 000); the bounds are five of them.
         assert!((mean(&mut || stream.unit()) - 0.5).abs() < 0.005);
         let mut stream = SEED.stream("test", 1);
@@ -228,16 +203,12 @@ mod tests {
             let n = 100_000;
             let draws: Vec<f64> = (0..n).map(|_| stream.gamma(shape)).collect();
             let mean = draws.iter().sum::<f64>() / f64::from(n);
-            let variance =
-                draws.iter().map(|x| (x - shape) * (x - shape)).sum::<f64>() / f64::from(n);
+            let variance = draws.iter().map(|x| (x - shape) * (x - shape)).sum::<f64>() / f64::from(n);
             // Mean and variance are the shape k. The fourth central moment is 3 k^2 + 6 k, so the squared distances vary by
             // 2 k^2 + 6 k. The bounds are five standard errors.
             let bound = |variance: f64| 5.0 * (variance / f64::from(n)).sqrt();
             assert!((mean - shape).abs() < bound(shape), "{shape}: {mean}");
-            assert!(
-                (variance - shape).abs() < bound(2.0 * shape * shape + 6.0 * shape),
-                "{shape}: {variance}"
-            );
+            assert!((variance - shape).abs() < bound(2.0 * shape * shape + 6.0 * shape), "{shape}: {variance}");
         }
     }
 

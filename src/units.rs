@@ -147,50 +147,28 @@ pub fn parse_quantity_nano(text: &str) -> Result<u128, QuantityError> {
 
 /// A quantity in so many parts of its base unit.
 fn parse_quantity(text: &str, parts: u128) -> Result<u128, QuantityError> {
-    let digits_end = text
-        .bytes()
-        .position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'+' | b'-'))
-        .unwrap_or(text.len());
+    let digits_end = text.bytes().position(|b| !matches!(b, b'0'..=b'9' | b'.' | b'+' | b'-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(digits_end);
     if number.starts_with('-') {
         return refuse(text, "is negative");
     }
     let number = number.strip_prefix('+').unwrap_or(number);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty())
-        || !whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|b| b.is_ascii_digit())
-    {
+    if (whole.is_empty() && fraction.is_empty()) || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
         return refuse(text, "is not a quantity such as 500m, 2 or 1Gi");
     }
     if whole.len() + fraction.len() > 30 {
         return refuse(text, "has more digits than a quantity can hold");
     }
     let Some((numerator, denominator)) = suffix_scale(suffix) else {
-        return refuse(
-            text,
-            "has an unknown unit; units are m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei",
-        );
+        return refuse(text, "has an unknown unit; units are m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei");
     };
     let digits: u128 = format!("{whole}{fraction}").parse().unwrap_or(0);
     let denominator = denominator * 10u128.pow(fraction.len() as u32);
-    let too_large = || {
-        QuantityError(format!(
-            "`{text}` is larger than a quantity can be (2^63 - 1)"
-        ))
-    };
-    let scaled = digits
-        .checked_mul(numerator)
-        .and_then(|n| n.checked_mul(parts))
-        .ok_or_else(too_large)?;
+    let too_large = || QuantityError(format!("`{text}` is larger than a quantity can be (2^63 - 1)"));
+    let scaled = digits.checked_mul(numerator).and_then(|n| n.checked_mul(parts)).ok_or_else(too_large)?;
     let rounded_up = scaled.div_ceil(denominator);
-    if rounded_up > (i64::MAX as u128) * parts {
-        Err(too_large())
-    } else {
-        Ok(rounded_up)
-    }
+    if rounded_up > (i64::MAX as u128) * parts { Err(too_large()) } else { Ok(rounded_up) }
 }
 
 /// The factor of a quantity suffix as numerator and denominator.
@@ -271,13 +249,8 @@ impl SimDuration {
         let mut rest = text;
         let mut total_ns = 0u128;
         while !rest.is_empty() {
-            let number_end = rest
-                .bytes()
-                .position(|b| !b.is_ascii_digit() && b != b'.')
-                .unwrap_or(rest.len());
-            let unit_end = rest[number_end..]
-                .bytes()
-                .position(|b| b.is_ascii_digit() || b == b'.');
+            let number_end = rest.bytes().position(|b| !b.is_ascii_digit() && b != b'.').unwrap_or(rest.len());
+            let unit_end = rest[number_end..].bytes().position(|b| b.is_ascii_digit() || b == b'.');
             let unit_end = unit_end.map_or(rest.len(), |length| number_end + length);
             let (number, unit) = (&rest[..number_end], &rest[number_end..unit_end]);
             let unit_ns: u128 = match unit {
@@ -290,16 +263,12 @@ impl SimDuration {
                 "d" => 86_400_000_000_000,
                 "" => return refuse(text, "has no unit; write 90s, 5m or 2h"),
                 _ => {
-                    return refuse(
-                        text,
-                        "has an unknown unit; units are ns, us, ms, s, m, h, d",
-                    );
+                    return refuse(text, "has an unknown unit; units are ns, us, ms, s, m, h, d");
                 }
             };
             let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
             let digits = format!("{whole}{fraction}");
-            if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit())
-            {
+            if digits.is_empty() || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
                 return refuse(text, "is not a duration such as 90s, 5m or 1h30m");
             }
             let digits: u128 = digits.parse().unwrap_or(0);
@@ -336,18 +305,8 @@ pub fn parse_rate(text: &str) -> Result<f64, QuantityError> {
         return refuse(text, "is negative");
     }
     let Some((count, unit)) = text.split_once('/') else {
-        let is_number = text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-            && !text.is_empty();
-        return refuse(
-            text,
-            if is_number {
-                "has no unit; write 100/s, 5/min or 2/h"
-            } else {
-                EXAMPLES
-            },
-        );
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && !text.is_empty();
+        return refuse(text, if is_number { "has no unit; write 100/s, 5/min or 2/h" } else { EXAMPLES });
     };
     let seconds = match unit {
         "s" => 1.0,
@@ -362,10 +321,7 @@ pub fn parse_rate(text: &str) -> Result<f64, QuantityError> {
         Some(b'G') => (&count[..count.len() - 1], 1e9),
         _ => (count, 1.0),
     };
-    let is_plain = number.len() <= 30
-        && number
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_plain = number.len() <= 30 && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match number.parse::<f64>() {
         Ok(number) if is_plain => Ok(number * factor / seconds),
         _ => refuse(text, EXAMPLES),
@@ -416,20 +372,8 @@ mod tests {
 
     #[test]
     fn wrong_quantities_are_refused() {
-        for text in [
-            "",
-            "-1",
-            "1GB",
-            "abc",
-            "1..2",
-            "1 Gi",
-            "NaN",
-            "inf",
-            "9223372036854775808",
-            "16Ei",
-            "1e99",
-            "--1",
-        ] {
+        for text in ["", "-1", "1GB", "abc", "1..2", "1 Gi", "NaN", "inf", "9223372036854775808", "16Ei", "1e99", "--1"]
+        {
             assert!(parse_quantity_milli(text).is_err(), "{text}");
         }
     }
@@ -451,17 +395,7 @@ mod tests {
         ] {
             assert_eq!(SimDuration::parse(text), Ok(SimDuration(ns)), "{text}");
         }
-        for text in [
-            "",
-            "5",
-            "-5s",
-            "5 s",
-            "5min",
-            "s",
-            "1.2.3s",
-            "9999999999h",
-            "NaNs",
-        ] {
+        for text in ["", "5", "-5s", "5 s", "5min", "s", "1.2.3s", "9999999999h", "NaNs"] {
             assert!(SimDuration::parse(text).is_err(), "{text}");
         }
     }
@@ -481,10 +415,9 @@ mod tests {
         ] {
             assert_eq!(parse_rate(text), Ok(per_second), "{text}");
         }
-        for text in [
-            "", "5", "-5/s", "/s", "5/", "5/y", "5 /s", "5kk/s", "1e3/s", "NaN/s", "inf/s", ".",
-            "./s", "1/s/s",
-        ] {
+        for text in
+            ["", "5", "-5/s", "/s", "5/", "5/y", "5 /s", "5kk/s", "1e3/s", "NaN/s", "inf/s", ".", "./s", "1/s/s"]
+        {
             assert!(parse_rate(text).is_err(), "{text}");
         }
     }

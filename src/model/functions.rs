@@ -32,11 +32,6 @@ pub struct Function {
 impl Function {
     /// A function without reserved or provisioned instances.
     pub fn new(name: &str, memory: Bytes) -> Function {
-        Function {
-            name: name.to_owned(),
-            memory,
-            reserved_concurrency: None,
-            provisioned_concurrency: 0,
-        }
+        Function { name: name.to_owned(), memory, reserved_concurrency: None, provisioned_concurrency: 0 }
     }
 }

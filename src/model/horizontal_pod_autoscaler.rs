@@ -123,35 +123,21 @@ pub struct MetricTarget {
 impl MetricTarget {
     /// So many per cent of the requests.
     pub fn utilization(percent: i32) -> MetricTarget {
-        MetricTarget {
-            average_utilization: Some(percent),
-            ..MetricTarget::none(TargetKind::Utilization)
-        }
+        MetricTarget { average_utilization: Some(percent), ..MetricTarget::none(TargetKind::Utilization) }
     }
 
     /// That value as a whole, in thousandths of its unit.
     pub fn value(milli: i64) -> MetricTarget {
-        MetricTarget {
-            value_milli: Some(milli),
-            ..MetricTarget::none(TargetKind::Value)
-        }
+        MetricTarget { value_milli: Some(milli), ..MetricTarget::none(TargetKind::Value) }
     }
 
     /// That value for each pod, in thousandths of its unit.
     pub fn average_value(milli: i64) -> MetricTarget {
-        MetricTarget {
-            average_value_milli: Some(milli),
-            ..MetricTarget::none(TargetKind::AverageValue)
-        }
+        MetricTarget { average_value_milli: Some(milli), ..MetricTarget::none(TargetKind::AverageValue) }
     }
 
     fn none(kind: TargetKind) -> MetricTarget {
-        MetricTarget {
-            kind,
-            value_milli: None,
-            average_value_milli: None,
-            average_utilization: None,
-        }
+        MetricTarget { kind, value_milli: None, average_value_milli: None, average_utilization: None }
     }
 }
 
@@ -178,9 +164,7 @@ pub struct MetricIdentifier {
 impl MetricIdentifier {
     /// The selector as upstream's messages show it.
     pub fn selector_text(&self) -> String {
-        self.selector
-            .as_ref()
-            .map_or_else(|| "nil".to_owned(), MetricSelector::to_string)
+        self.selector.as_ref().map_or_else(|| "nil".to_owned(), MetricSelector::to_string)
     }
 }
 
@@ -203,14 +187,7 @@ impl MetricSelector {
         };
         let mut expressions = self.match_expressions.clone();
         expressions.sort();
-        LabelSelector {
-            requirements: self
-                .match_labels
-                .iter()
-                .map(is_value)
-                .chain(expressions)
-                .collect(),
-        }
+        LabelSelector { requirements: self.match_labels.iter().map(is_value).chain(expressions).collect() }
     }
 }
 
@@ -221,17 +198,9 @@ impl fmt::Display for MetricSelector {
             write!(formatter, "{key}: {value},")?;
         }
         formatter.write_str("},MatchExpressions:[]LabelSelectorRequirement{")?;
-        for LabelRequirement {
-            key,
-            operator,
-            values,
-        } in &self.match_expressions
-        {
+        for LabelRequirement { key, operator, values } in &self.match_expressions {
             let values = values.join(" ");
-            write!(
-                formatter,
-                "LabelSelectorRequirement{{Key:{key},Operator:{operator:?},Values:[{values}],}},"
-            )?;
+            write!(formatter, "LabelSelectorRequirement{{Key:{key},Operator:{operator:?},Values:[{values}],}},")?;
         }
         formatter.write_str("},}")
     }
@@ -315,15 +284,10 @@ impl Tolerance {
     /// When the text is no quantity or negative.
     pub fn parse(text: &str) -> Result<Tolerance, QuantityError> {
         let nano = parse_quantity_nano(text)?;
-        let (digits, divisor) = [
-            (1_000_000_000, 1e0),
-            (1_000_000, 1e3),
-            (1000, 1e6),
-            (1, 1e9),
-        ]
-        .into_iter()
-        .find(|(nanos, _)| nano % nanos == 0)
-        .map_or((nano, 1e9), |(nanos, divisor)| (nano / nanos, divisor));
+        let (digits, divisor) = [(1_000_000_000, 1e0), (1_000_000, 1e3), (1000, 1e6), (1, 1e9)]
+            .into_iter()
+            .find(|(nanos, _)| nano % nanos == 0)
+            .map_or((nano, 1e9), |(nanos, divisor)| (nano / nanos, divisor));
         Ok(Tolerance(digits as f64 * (1.0 / divisor)))
     }
 
@@ -340,20 +304,11 @@ impl HorizontalPodAutoscalerSpec {
         self.min_replicas.get_or_insert(1);
         if self.metrics.is_empty() {
             let target = MetricTarget::utilization(DEFAULT_CPU_UTILIZATION);
-            self.metrics.push(MetricSpec::Resource {
-                name: ResourceName::Cpu,
-                target,
-            });
+            self.metrics.push(MetricSpec::Resource { name: ResourceName::Cpu, target });
         }
         if let Some(behavior) = &mut self.behavior {
-            behavior.scale_up = Some(ScalingRules::over(
-                behavior.scale_up.take(),
-                ScalingRules::default_up(),
-            ));
-            behavior.scale_down = Some(ScalingRules::over(
-                behavior.scale_down.take(),
-                ScalingRules::default_down(),
-            ));
+            behavior.scale_up = Some(ScalingRules::over(behavior.scale_up.take(), ScalingRules::default_up()));
+            behavior.scale_down = Some(ScalingRules::over(behavior.scale_down.take(), ScalingRules::default_down()));
         }
         self
     }
@@ -366,16 +321,8 @@ impl ScalingRules {
             stabilization_window_s: Some(0),
             select_policy: Some(SelectPolicy::Max),
             policies: Some(vec![
-                ScalingPolicy {
-                    kind: PolicyKind::Pods,
-                    value: 4,
-                    period_s: 15,
-                },
-                ScalingPolicy {
-                    kind: PolicyKind::Percent,
-                    value: 100,
-                    period_s: 15,
-                },
+                ScalingPolicy { kind: PolicyKind::Pods, value: 4, period_s: 15 },
+                ScalingPolicy { kind: PolicyKind::Percent, value: 100, period_s: 15 },
             ]),
             tolerance: None,
         }
@@ -386,11 +333,7 @@ impl ScalingRules {
         ScalingRules {
             stabilization_window_s: None,
             select_policy: Some(SelectPolicy::Max),
-            policies: Some(vec![ScalingPolicy {
-                kind: PolicyKind::Percent,
-                value: 100,
-                period_s: 15,
-            }]),
+            policies: Some(vec![ScalingPolicy { kind: PolicyKind::Percent, value: 100, period_s: 15 }]),
             tolerance: None,
         }
     }
@@ -399,9 +342,7 @@ impl ScalingRules {
     fn over(written: Option<ScalingRules>, default: ScalingRules) -> ScalingRules {
         let written = written.unwrap_or_default();
         ScalingRules {
-            stabilization_window_s: written
-                .stabilization_window_s
-                .or(default.stabilization_window_s),
+            stabilization_window_s: written.stabilization_window_s.or(default.stabilization_window_s),
             select_policy: written.select_policy.or(default.select_policy),
             policies: written.policies.or(default.policies),
             tolerance: written.tolerance.or(default.tolerance),

@@ -37,9 +37,7 @@ pub fn read<P: DeserializeOwned>(parameters: &serde_json::Value) -> Result<P, Pa
 /// When there is a parameter.
 pub fn none(parameters: &serde_json::Value) -> Result<(), ParameterError> {
     match parameters.as_object().and_then(|map| map.keys().next()) {
-        Some(name) => Err(ParameterError(format!(
-            "there is no parameter `{name}`: this policy has none"
-        ))),
+        Some(name) => Err(ParameterError(format!("there is no parameter `{name}`: this policy has none"))),
         None => Ok(()),
     }
 }
@@ -57,9 +55,5 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SimDuratio
 /// # Errors
 /// When it is.
 pub fn require(is_right: bool, why: &str) -> Result<(), ParameterError> {
-    if is_right {
-        Ok(())
-    } else {
-        Err(ParameterError(why.to_owned()))
-    }
+    if is_right { Ok(()) } else { Err(ParameterError(why.to_owned())) }
 }

@@ -28,9 +28,7 @@ impl TimeZone {
     /// How far clocks there are ahead of UTC at an instant in seconds since 1970, in seconds.
     pub fn offset_s(self, unix_seconds: i64) -> i64 {
         // The database has rules for all time; what is beyond them is UTC.
-        self.zone
-            .find_local_time_type(unix_seconds)
-            .map_or(0, |kind| i64::from(kind.ut_offset()))
+        self.zone.find_local_time_type(unix_seconds).map_or(0, |kind| i64::from(kind.ut_offset()))
     }
 
     /// The first time after `unix_seconds` that a schedule strikes by the clocks there, in seconds since 1970 in UTC; none: it
@@ -51,9 +49,7 @@ impl TimeZone {
         // Offsets change less than once in two days.
         const DAY_SECONDS: i64 = 86_400;
         let [before, later] = [-DAY_SECONDS, DAY_SECONDS].map(|away| self.offset_s(local + away));
-        let shown = |offset: i64| {
-            Some(local - offset).filter(|&unix| self.offset_s(unix) == offset && unix > after)
-        };
+        let shown = |offset: i64| Some(local - offset).filter(|&unix| self.offset_s(unix) == offset && unix > after);
         shown(before).or(shown(later)).unwrap_or(local - before)
     }
 }
@@ -65,11 +61,9 @@ mod tests {
     fn strikes(zone: &str, schedule: &str, from: i64, count: usize) -> Vec<i64> {
         let zone = TimeZone::named(zone).expect("a zone");
         let schedule = CronSchedule::parse(schedule).expect("a schedule");
-        std::iter::successors(zone.next_after(&schedule, from), |&at| {
-            zone.next_after(&schedule, at)
-        })
-        .take(count)
-        .collect()
+        std::iter::successors(zone.next_after(&schedule, from), |&at| zone.next_after(&schedule, at))
+            .take(count)
+            .collect()
     }
 
     /// 2026-03-28 00:00 UTC, a Saturday; clocks in Berlin go forward on the 29th at 01:00 UTC.
@@ -103,13 +97,7 @@ mod tests {
     #[test]
     fn far_from_utc() {
         // 09:00 in Kiritimati, 14 hours ahead, is 19:00 UTC of the day before; in Kathmandu (5:45) 03:15 UTC.
-        assert_eq!(
-            strikes("Pacific/Kiritimati", "0 9 * * *", MARCH, 1),
-            [MARCH + 19 * HOUR]
-        );
-        assert_eq!(
-            strikes("Asia/Kathmandu", "0 9 * * *", MARCH, 1),
-            [MARCH + 3 * HOUR + HOUR / 4]
-        );
+        assert_eq!(strikes("Pacific/Kiritimati", "0 9 * * *", MARCH, 1), [MARCH + 19 * HOUR]);
+        assert_eq!(strikes("Asia/Kathmandu", "0 9 * * *", MARCH, 1), [MARCH + 3 * HOUR + HOUR / 4]);
     }
 }

@@ -31,18 +31,11 @@ static NORMAL: Tables = tables(NORMAL_TAIL, NORMAL_AREA, true);
 
 /// The tables of exp(-x), or of exp(-x^2 / 2).
 const fn tables(tail: f64, area: f64, is_square: bool) -> Tables {
-    let mut tables = Tables {
-        borders: [0.0; LAYERS + 1],
-        densities: [1.0; LAYERS + 1],
-    };
+    let mut tables = Tables { borders: [0.0; LAYERS + 1], densities: [1.0; LAYERS + 1] };
     let mut border = tail;
     let mut layer = 1;
     while layer < LAYERS {
-        let density = if is_square {
-            exp(-border * border / 2.0)
-        } else {
-            exp(-border)
-        };
+        let density = if is_square { exp(-border * border / 2.0) } else { exp(-border) };
         tables.borders[layer] = border;
         tables.densities[layer] = density;
         if layer == 1 {
@@ -50,11 +43,7 @@ const fn tables(tail: f64, area: f64, is_square: bool) -> Tables {
             tables.densities[0] = 0.0;
         }
         let logarithm = ln(area / border + density);
-        border = if is_square {
-            sqrt(-2.0 * logarithm)
-        } else {
-            -logarithm
-        };
+        border = if is_square { sqrt(-2.0 * logarithm) } else { -logarithm };
         layer += 1;
     }
     tables
@@ -100,10 +89,7 @@ const fn sqrt(x: f64) -> f64 {
 /// The layer that 64 bits mean, and the place in it from 0 to 1.
 #[inline]
 fn place(bits: u64) -> (usize, f64) {
-    (
-        (bits & 0xff) as usize,
-        (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0),
-    )
+    ((bits & 0xff) as usize, (bits >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0))
 }
 
 /// An exponential number with mean 1.
@@ -111,11 +97,7 @@ fn place(bits: u64) -> (usize, f64) {
 pub(super) fn exponential(stream: &mut Stream) -> f64 {
     let (layer, part) = place(stream.bits());
     let x = part * EXPONENTIAL.borders[layer];
-    if x < EXPONENTIAL.borders[layer + 1] {
-        x
-    } else {
-        exponential_at_edge(stream, layer, x)
-    }
+    if x < EXPONENTIAL.borders[layer + 1] { x } else { exponential_at_edge(stream, layer, x) }
 }
 
 #[cold]
@@ -143,11 +125,7 @@ fn exponential_at_edge(stream: &mut Stream, mut layer: usize, mut x: f64) -> f64
 pub(super) fn normal(stream: &mut Stream) -> f64 {
     let (layer, part) = place(stream.bits());
     let x = (2.0 * part - 1.0) * NORMAL.borders[layer];
-    if x.abs() < NORMAL.borders[layer + 1] {
-        x
-    } else {
-        normal_at_edge(stream, layer, x)
-    }
+    if x.abs() < NORMAL.borders[layer + 1] { x } else { normal_at_edge(stream, layer, x) }
 }
 
 #[cold]
@@ -175,11 +153,7 @@ fn normal_tail(stream: &mut Stream, is_negative: bool) -> f64 {
         let beyond = -libm::log(1.0 - stream.unit()) / NORMAL_TAIL;
         let height = -libm::log(1.0 - stream.unit());
         if 2.0 * height > beyond * beyond {
-            return if is_negative {
-                -NORMAL_TAIL - beyond
-            } else {
-                NORMAL_TAIL + beyond
-            };
+            return if is_negative { -NORMAL_TAIL - beyond } else { NORMAL_TAIL + beyond };
         }
     }
 }
@@ -198,8 +172,7 @@ mod tests {
     fn layers_have_equal_areas() {
         for (tables, area) in [(&EXPONENTIAL, EXPONENTIAL_AREA), (&NORMAL, NORMAL_AREA)] {
             for layer in 1..LAYERS {
-                let found =
-                    tables.borders[layer] * (tables.densities[layer + 1] - tables.densities[layer]);
+                let found = tables.borders[layer] * (tables.densities[layer + 1] - tables.densities[layer]);
                 assert!((found / area - 1.0).abs() < 1e-9, "{layer}: {found}");
                 assert!(tables.borders[layer + 1] < tables.borders[layer]);
             }
@@ -217,10 +190,7 @@ mod tests {
             let (n, expected) = (draws.len() as f64, distribution(bound));
             let found = draws.iter().filter(|&&draw| draw <= bound).count() as f64 / n;
             let deviation = (expected * (1.0 - expected) / n).sqrt();
-            assert!(
-                (found - expected).abs() < 5.0 * deviation + 1e-12,
-                "{bound}: {found} instead of {expected}"
-            );
+            assert!((found - expected).abs() < 5.0 * deviation + 1e-12, "{bound}: {found} instead of {expected}");
         }
     }
 
@@ -229,33 +199,19 @@ mod tests {
         let mut stream = Stream::of_word(1);
         let draws: Vec<f64> = (0..400_000).map(|_| exponential(&mut stream)).collect();
         // Up to 11, which is in the tail: exp(-11) of 400 000 are 7.
-        check(
-            &draws,
-            &|x| -libm::expm1(-x),
-            (1..=44).map(|step| f64::from(step) * 0.25),
-        );
+        check(&draws, &|x| -libm::expm1(-x), (1..=44).map(|step| f64::from(step) * 0.25));
         assert!(draws.iter().all(|&draw| draw >= 0.0));
         let mut stream = Stream::of_word(2);
         let draws: Vec<f64> = (0..400_000).map(|_| normal(&mut stream)).collect();
         let distribution = |x: f64| 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2);
-        check(
-            &draws,
-            &distribution,
-            (-16..=16).map(|step| f64::from(step) * 0.25),
-        );
+        check(&draws, &distribution, (-16..=16).map(|step| f64::from(step) * 0.25));
     }
 
     #[test]
     fn draws_are_the_same_everywhere() {
         // As drawn when this was written: what the compiler works out must not depend on where it runs.
         let mut stream = Stream::of_word(3);
-        let drawn = [0, 1, 2, 3].map(|turn| {
-            if turn % 2 == 0 {
-                exponential(&mut stream)
-            } else {
-                normal(&mut stream)
-            }
-        });
+        let drawn = [0, 1, 2, 3].map(|turn| if turn % 2 == 0 { exponential(&mut stream) } else { normal(&mut stream) });
         let borders = EXPONENTIAL.borders.iter().chain(&NORMAL.borders);
         let hash = borders.fold(0u64, |hash, border| hash.rotate_left(7) ^ border.to_bits());
         let expected = [
@@ -264,9 +220,6 @@ mod tests {
             4_607_780_916_244_673_974,
             4_609_243_685_656_889_206,
         ];
-        assert_eq!(
-            (drawn.map(f64::to_bits), hash),
-            (expected, 9_652_774_500_436_454_460)
-        );
+        assert_eq!((drawn.map(f64::to_bits), hash), (expected, 9_652_774_500_436_454_460));
     }
 }

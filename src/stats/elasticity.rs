@@ -79,11 +79,7 @@ impl Spells {
     /// Elasticity of scaling up or down as in Herbst et al. (2013): 1 over the product of the mean time to adapt and the mean
     /// amount, in 1 / (unit second); infinite when there was no spell.
     pub fn elasticity(&self) -> f64 {
-        if self.count == 0 {
-            f64::INFINITY
-        } else {
-            1.0 / (self.mean_s() * self.mean_amount())
-        }
+        if self.count == 0 { f64::INFINITY } else { 1.0 / (self.mean_s() * self.mean_amount()) }
     }
 }
 
@@ -175,20 +171,9 @@ impl ElasticityMeter {
     ///
     /// # Panics
     /// When a value is negative or not finite, or an option is out of its range.
-    pub fn new(
-        start: SimTime,
-        demand: f64,
-        supply: f64,
-        options: ElasticityOptions,
-    ) -> ElasticityMeter {
-        assert!(
-            options.sample_period > SimDuration::ZERO,
-            "samples need a period"
-        );
-        assert!(
-            options.demand_floor > 0.0 && options.demand_floor.is_finite(),
-            "the floor of demand is above 0"
-        );
+    pub fn new(start: SimTime, demand: f64, supply: f64, options: ElasticityOptions) -> ElasticityMeter {
+        assert!(options.sample_period > SimDuration::ZERO, "samples need a period");
+        assert!(options.demand_floor > 0.0 && options.demand_floor.is_finite(), "the floor of demand is above 0");
         ElasticityMeter {
             options,
             start,
@@ -197,12 +182,7 @@ impl ElasticityMeter {
             supply: Series::new(check(supply)),
             under: Side::default(),
             over: Side::default(),
-            sampling: Sampling {
-                next: start,
-                values: None,
-                compared: 0,
-                unequal: 0,
-            },
+            sampling: Sampling { next: start, values: None, compared: 0, unequal: 0 },
         }
     }
 
@@ -248,10 +228,8 @@ impl ElasticityMeter {
             over_accuracy_percent: percent(done.over.relative_s),
             under_timeshare_percent: percent(done.under.spells.total_s),
             over_timeshare_percent: percent(done.over.spells.total_s),
-            instability_percent: 100.0 * done.sampling.unequal as f64
-                / done.sampling.compared as f64,
-            jitter_per_minute: (done.supply.moves.amount - done.demand.moves.amount)
-                / (duration_s / 60.0),
+            instability_percent: 100.0 * done.sampling.unequal as f64 / done.sampling.compared as f64,
+            jitter_per_minute: (done.supply.moves.amount - done.demand.moves.amount) / (duration_s / 60.0),
             under: done.under.spells,
             over: done.over.spells,
             demand: done.demand.moves,
@@ -273,17 +251,13 @@ impl ElasticityMeter {
         let floor = demand.max(self.options.demand_floor);
         self.under.hold(demand - supply, floor, span_s);
         self.over.hold(supply - demand, floor, span_s);
-        self.sampling
-            .hold([demand, supply], to, self.options.sample_period);
+        self.sampling.hold([demand, supply], to, self.options.sample_period);
         self.now = to;
     }
 }
 
 fn check(value: f64) -> f64 {
-    assert!(
-        value.is_finite() && value >= 0.0,
-        "a demand or supply of {value}"
-    );
+    assert!(value.is_finite() && value >= 0.0, "a demand or supply of {value}");
     value
 }
 
@@ -301,13 +275,7 @@ struct Series {
 
 impl Series {
     fn new(value: f64) -> Series {
-        Series {
-            value,
-            settled: None,
-            last: None,
-            area: 0.0,
-            moves: Moves::default(),
-        }
+        Series { value, settled: None, last: None, area: 0.0, moves: Moves::default() }
     }
 
     /// The value holds for some time from `at` on, so it counts as a change if it is one.
@@ -378,10 +346,7 @@ impl Sampling {
         // The other samples in the span see no movement on either side.
         let others = (to.since(self.next).0 - 1) / period.0;
         self.compared += others;
-        self.next = self
-            .next
-            .after(SimDuration(others * period.0))
-            .after(period);
+        self.next = self.next.after(SimDuration(others * period.0)).after(period);
         self.values = Some(values);
     }
 }

@@ -46,25 +46,15 @@ impl Holt {
     /// # Panics
     /// When one is out of its range.
     pub fn new(level_weight: f64, trend_weight: f64, damping: f64) -> Holt {
-        [level_weight, trend_weight, damping]
-            .into_iter()
-            .for_each(check_share);
-        Holt {
-            level_weight,
-            trend_weight,
-            damping,
-            state: None,
-        }
+        [level_weight, trend_weight, damping].into_iter().for_each(check_share);
+        Holt { level_weight, trend_weight, damping, state: None }
     }
 }
 
 impl Forecast for Holt {
     fn push(&mut self, value: f64) {
         let Some(Line { level, trend }) = self.state else {
-            self.state = Some(Line {
-                level: value,
-                trend: 0.0,
-            });
+            self.state = Some(Line { level: value, trend: 0.0 });
             return;
         };
         let expected = self.damping * trend;
@@ -122,17 +112,9 @@ impl HoltWinters {
     /// # Panics
     /// When a weight is out of its range, or the season has no step.
     pub fn new(weights: SmoothingWeights, season: usize) -> HoltWinters {
-        [weights.level, weights.trend, weights.season]
-            .into_iter()
-            .for_each(check_share);
+        [weights.level, weights.trend, weights.season].into_iter().for_each(check_share);
         assert!(season > 0, "a season has steps");
-        HoltWinters {
-            weights,
-            season,
-            offsets: Vec::with_capacity(season),
-            next: 0,
-            state: None,
-        }
+        HoltWinters { weights, season, offsets: Vec::with_capacity(season), next: 0, state: None }
     }
 
     /// Takes values of the first season, until it is complete.
@@ -151,18 +133,11 @@ impl Forecast for HoltWinters {
         let Some(Line { level, trend }) = self.state else {
             return self.learn_season(value);
         };
-        let SmoothingWeights {
-            level: a,
-            trend: c,
-            season: g,
-        } = self.weights;
+        let SmoothingWeights { level: a, trend: c, season: g } = self.weights;
         let offset = &mut self.offsets[self.next];
         let next_level = a * (value - *offset) + (1.0 - a) * (level + trend);
         *offset = g * (value - level - trend) + (1.0 - g) * *offset;
-        self.state = Some(Line {
-            level: next_level,
-            trend: c * (next_level - level) + (1.0 - c) * trend,
-        });
+        self.state = Some(Line { level: next_level, trend: c * (next_level - level) + (1.0 - c) * trend });
         self.next = (self.next + 1) % self.season;
     }
 
@@ -196,19 +171,10 @@ impl SeasonalNaive {
     /// # Panics
     /// When there is no season, a season has no step, or the probability is not within 0 to 1.
     pub fn new(season: usize, seasons: usize, probability: f64) -> SeasonalNaive {
-        assert!(
-            season > 0 && seasons > 0,
-            "a season has steps, and there is one"
-        );
+        assert!(season > 0 && seasons > 0, "a season has steps, and there is one");
         check_share(probability);
         let capacity = season * seasons;
-        SeasonalNaive {
-            season,
-            probability,
-            values: Vec::new(),
-            capacity,
-            count: 0,
-        }
+        SeasonalNaive { season, probability, values: Vec::new(), capacity, count: 0 }
     }
 }
 
@@ -227,15 +193,9 @@ impl Forecast for SeasonalNaive {
         let oldest = self.count - self.values.len();
         let first = target.checked_sub(steps.div_ceil(self.season) * self.season)?;
         let back = std::iter::successors(Some(first), |at| at.checked_sub(self.season));
-        let mut alike: Vec<f64> = back
-            .take_while(|&at| at >= oldest)
-            .map(|at| self.values[at % self.capacity])
-            .collect();
-        if alike.is_empty() {
-            None
-        } else {
-            Some(quantile(&mut alike, self.probability))
-        }
+        let mut alike: Vec<f64> =
+            back.take_while(|&at| at >= oldest).map(|at| self.values[at % self.capacity]).collect();
+        if alike.is_empty() { None } else { Some(quantile(&mut alike, self.probability)) }
     }
 }
 
@@ -253,10 +213,7 @@ mod tests {
 
     fn near(left: Option<f64>, right: f64) {
         let left = left.expect("a forecast");
-        assert!(
-            (left - right).abs() <= 1e-12 * right.abs().max(1.0),
-            "{left} is not {right}"
-        );
+        assert!((left - right).abs() <= 1e-12 * right.abs().max(1.0), "{left} is not {right}");
     }
 
     fn after<F: Forecast>(mut model: F, values: &[f64]) -> F {
@@ -274,19 +231,12 @@ mod tests {
         // Then 13: level 0.5 x 13 + 0.5 x 12.4 = 12.7, slope 0.2 x 0.7 + 0.8 x 0.4 = 0.46; 12.7 + 3 x 0.46.
         near(model(&[10.0, 14.0, 13.0]).ahead(3), 14.08);
         // Damped by a half the slope of 0.4 is worth 0.2 + 0.1 + 0.05.
-        near(
-            after(Holt::new(0.5, 0.2, 0.5), &[10.0, 14.0]).ahead(3),
-            12.35,
-        );
+        near(after(Holt::new(0.5, 0.2, 0.5), &[10.0, 14.0]).ahead(3), 12.35);
     }
 
     #[test]
     fn holt_winters_by_hand() {
-        let weights = SmoothingWeights {
-            level: 0.5,
-            trend: 0.5,
-            season: 0.5,
-        };
+        let weights = SmoothingWeights { level: 0.5, trend: 0.5, season: 0.5 };
         let model = |values: &[f64]| after(HoltWinters::new(weights, 3), values);
         assert_eq!(model(&[8.0, 10.0]).ahead(1), None);
         // 8 10 12: level 10, offsets -2 0 2.
@@ -301,14 +251,8 @@ mod tests {
 
     #[test]
     fn holt_winters_knows_a_season_that_repeats() {
-        let values: Vec<f64> = (0..50)
-            .map(|step| 20.0 + [3.0, -1.0, -4.0, 2.0, 0.0][step % 5])
-            .collect();
-        let weights = SmoothingWeights {
-            level: 0.3,
-            trend: 0.1,
-            season: 0.2,
-        };
+        let values: Vec<f64> = (0..50).map(|step| 20.0 + [3.0, -1.0, -4.0, 2.0, 0.0][step % 5]).collect();
+        let weights = SmoothingWeights { level: 0.3, trend: 0.1, season: 0.2 };
         let model = after(HoltWinters::new(weights, 5), &values);
         for steps in 1..=12 {
             near(model.ahead(steps), values[(steps - 1) % 5]);
@@ -317,8 +261,7 @@ mod tests {
 
     #[test]
     fn seasonal_naive_by_hand() {
-        let model =
-            |values: &[f64], probability| after(SeasonalNaive::new(3, 2, probability), values);
+        let model = |values: &[f64], probability| after(SeasonalNaive::new(3, 2, probability), values);
         assert_eq!(model(&[1.0, 2.0], 0.5).ahead(1), None);
         // Nothing is known yet of the second and third step; the fourth from now is as the first.
         assert_eq!(model(&[1.0], 0.5).ahead(1), None);
@@ -329,17 +272,8 @@ mod tests {
         near(model(&[1.0, 2.0, 3.0, 5.0, 6.0], 0.5).ahead(2), 3.0);
         near(model(&[1.0, 2.0, 3.0, 5.0, 6.0], 1.0).ahead(2), 5.0);
         // Two seasons are kept: of 3 7, then 5 9, then 6 8 the lower ones.
-        near(
-            model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(2),
-            5.0,
-        );
-        near(
-            model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(3),
-            6.0,
-        );
-        near(
-            model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(1),
-            3.0,
-        );
+        near(model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(2), 5.0);
+        near(model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(3), 6.0);
+        near(model(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 9.0, 8.0], 0.0).ahead(1), 3.0);
     }
 }

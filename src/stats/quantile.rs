@@ -49,11 +49,7 @@ impl Sample for f64 {
 
     fn toward(self, upper: Self, fraction: f64) -> f64 {
         // An infinite neighbour with no weight must not turn a finite quantile into NaN.
-        if fraction == 0.0 || self == upper {
-            self
-        } else {
-            self + (upper - self) * fraction
-        }
+        if fraction == 0.0 || self == upper { self } else { self + (upper - self) * fraction }
     }
 }
 
@@ -76,10 +72,7 @@ pub fn quantile<S: Sample>(values: &mut [S], probability: f64) -> f64 {
 /// # Panics
 /// When a probability is not within 0 to 1, or they do not ascend.
 pub fn quantiles<S: Sample>(values: &mut [S], probabilities: &[f64]) -> Vec<f64> {
-    assert!(
-        probabilities.iter().all(|p| (0.0..=1.0).contains(p)),
-        "a probability is not within 0 to 1"
-    );
+    assert!(probabilities.iter().all(|p| (0.0..=1.0).contains(p)), "a probability is not within 0 to 1");
     assert!(probabilities.is_sorted(), "the probabilities do not ascend");
     if values.is_empty() {
         return vec![f64::NAN; probabilities.len()];
@@ -91,8 +84,7 @@ pub fn quantiles<S: Sample>(values: &mut [S], probabilities: &[f64]) -> Vec<f64>
     for probability in probabilities {
         let position = last as f64 * probability;
         let lower_rank = (position.floor() as usize).min(last);
-        let (_, &mut lower, above) =
-            values[settled..].select_nth_unstable_by(lower_rank - settled, S::order);
+        let (_, &mut lower, above) = values[settled..].select_nth_unstable_by(lower_rank - settled, S::order);
         let upper = above.iter().copied().min_by(S::order).unwrap_or(lower);
         result.push(lower.toward(upper, position - lower_rank as f64));
         settled = lower_rank;
@@ -129,17 +121,10 @@ mod tests {
             // h = 4 * 0.5 = 2: the middle of five.
             (vec![5, 5, 1, 9, 2], 0.5, 5.0),
             // h = 3 * 0.5 = 1.5: halfway between 2^63 and 2^63 + 2^20.
-            (
-                vec![0, 1 << 63, (1 << 63) + (1 << 20), u64::MAX],
-                0.5,
-                (1u64 << 63) as f64 + (1u64 << 19) as f64,
-            ),
+            (vec![0, 1 << 63, (1 << 63) + (1 << 20), u64::MAX], 0.5, (1u64 << 63) as f64 + (1u64 << 19) as f64),
         ] {
             let mut shuffled = values.clone();
-            assert!(
-                (quantile(&mut shuffled, probability) - expected).abs() < 1e-12,
-                "{values:?} at {probability}"
-            );
+            assert!((quantile(&mut shuffled, probability) - expected).abs() < 1e-12, "{values:?} at {probability}");
         }
     }
 
@@ -147,10 +132,7 @@ mod tests {
     fn edges() {
         assert!(quantile::<u64>(&mut [], 0.5).is_nan());
         assert_eq!(quantile(&mut [f64::INFINITY, 1.0, 2.0], 0.5), 2.0);
-        assert_eq!(
-            quantile(&mut [f64::INFINITY, f64::INFINITY], 0.5),
-            f64::INFINITY
-        );
+        assert_eq!(quantile(&mut [f64::INFINITY, f64::INFINITY], 0.5), f64::INFINITY);
         assert!(quantile(&mut [f64::NAN, 1.0], 1.0).is_nan());
         assert_eq!(quantile(&mut [SimDuration(10), SimDuration(20)], 0.5), 15.0);
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Behavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget,
-    ObjectReference, ResourceName, ScalingPolicy, ScalingRules,
+    Behavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, ResourceName,
+    ScalingPolicy, ScalingRules,
 };
 
 /// The longest period of a policy in s (`MaxPeriodSeconds`).
@@ -35,10 +35,7 @@ impl HorizontalPodAutoscalerSpec {
         let mut found = Found::default();
         let fewest = i32::from(!can_scale_to_zero);
         if self.min_replicas.is_some_and(|min| min < fewest) {
-            found.add(
-                "minReplicas",
-                format!("must be greater than or equal to {fewest}"),
-            );
+            found.add("minReplicas", format!("must be greater than or equal to {fewest}"));
         }
         if self.max_replicas == 0 {
             found.add("maxReplicas", "must be set and greater than 0");
@@ -46,31 +43,20 @@ impl HorizontalPodAutoscalerSpec {
             found.add("maxReplicas", "must be greater than or equal to 1");
         }
         if self.min_replicas.is_some_and(|min| self.max_replicas < min) {
-            found.add(
-                "maxReplicas",
-                "must be greater than or equal to `minReplicas`",
-            );
+            found.add("maxReplicas", "must be greater than or equal to `minReplicas`");
         }
         for (position, metric) in self.metrics.iter().enumerate() {
             found.metric(&format!("metrics[{position}]"), metric);
         }
-        let is_of_object = |metric: &MetricSpec| {
-            matches!(
-                metric,
-                MetricSpec::Object { .. } | MetricSpec::External { .. }
-            )
-        };
+        let is_of_object =
+            |metric: &MetricSpec| matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. });
         if self.min_replicas == Some(0) && !self.metrics.iter().any(is_of_object) {
             found.add(
                 "metrics",
                 "must specify at least one Object or External metric to support scaling to zero replicas",
             );
         }
-        if let Some(Behavior {
-            scale_up,
-            scale_down,
-        }) = &self.behavior
-        {
+        if let Some(Behavior { scale_up, scale_down }) = &self.behavior {
             found.rules("behavior.scaleUp", scale_up.as_ref());
             found.rules("behavior.scaleDown", scale_down.as_ref());
         }
@@ -85,40 +71,24 @@ struct Found {
 
 impl Found {
     fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.problems.push(SpecProblem {
-            field: field.into(),
-            message: message.into(),
-        });
+        self.problems.push(SpecProblem { field: field.into(), message: message.into() });
     }
 
     fn metric(&mut self, place: &str, metric: &MetricSpec) {
         match metric {
-            MetricSpec::Resource { name, target } => {
-                self.usage(&format!("{place}.resource"), name, target)
-            }
-            MetricSpec::ContainerResource {
-                name,
-                container,
-                target,
-            } => {
+            MetricSpec::Resource { name, target } => self.usage(&format!("{place}.resource"), name, target),
+            MetricSpec::ContainerResource { name, container, target } => {
                 let place = format!("{place}.containerResource");
                 if container.is_empty() {
                     self.add(format!("{place}.container"), "must specify a container");
                 }
                 self.usage(&place, name, target);
             }
-            MetricSpec::Pods {
-                metric,
-                average_value_milli,
-            } => {
+            MetricSpec::Pods { metric, average_value_milli } => {
                 let target = MetricTarget::average_value(*average_value_milli);
                 self.identified(&format!("{place}.pods"), metric, &target);
             }
-            MetricSpec::Object {
-                described_object,
-                metric,
-                target,
-            } => {
+            MetricSpec::Object { described_object, metric, target } => {
                 let place = format!("{place}.object");
                 self.reference(&format!("{place}.describedObject"), described_object);
                 self.identified(&place, metric, target);
@@ -131,14 +101,8 @@ impl Found {
                 let place = format!("{place}.external");
                 self.identified(&place, metric, target);
                 let message = match (target.value_milli, target.average_value_milli) {
-                    (None, None) => (
-                        "averageValue",
-                        "must set either a target value for metric or a per-pod target",
-                    ),
-                    (Some(_), Some(_)) => (
-                        "value",
-                        "may not set both a target value for metric and a per-pod target",
-                    ),
+                    (None, None) => ("averageValue", "must set either a target value for metric or a per-pod target"),
+                    (Some(_), Some(_)) => ("value", "may not set both a target value for metric and a per-pod target"),
                     _ => return,
                 };
                 self.add(format!("{place}.target.{}", message.0), message.1);
@@ -173,22 +137,13 @@ impl Found {
     }
 
     fn target(&mut self, place: &str, target: &MetricTarget) {
-        for (name, value) in [
-            ("value", target.value_milli),
-            ("averageValue", target.average_value_milli),
-        ] {
+        for (name, value) in [("value", target.value_milli), ("averageValue", target.average_value_milli)] {
             if value.is_some_and(|milli| milli <= 0) {
                 self.add(format!("{place}.target.{name}"), "must be positive");
             }
         }
-        if target
-            .average_utilization
-            .is_some_and(|percent| percent < 1)
-        {
-            self.add(
-                format!("{place}.target.averageUtilization"),
-                "must be greater than 0",
-            );
+        if target.average_utilization.is_some_and(|percent| percent < 1) {
+            self.add(format!("{place}.target.averageUtilization"), "must be greater than 0");
         }
     }
 
@@ -205,10 +160,7 @@ impl Found {
         let Some(rules) = rules else { return };
         match rules.stabilization_window_s {
             Some(..0) => {
-                self.add(
-                    format!("{place}.stabilizationWindowSeconds"),
-                    "must be greater than or equal to zero",
-                );
+                self.add(format!("{place}.stabilizationWindowSeconds"), "must be greater than or equal to zero");
             }
             Some(window_s) if window_s > WINDOW_MAX_S => self.add(
                 format!("{place}.stabilizationWindowSeconds"),
@@ -217,10 +169,7 @@ impl Found {
             _ => {}
         }
         if rules.policies.as_ref().is_some_and(Vec::is_empty) {
-            self.add(
-                format!("{place}.policies"),
-                "must specify at least one Policy",
-            );
+            self.add(format!("{place}.policies"), "must specify at least one Policy");
         }
         for (position, policy) in rules.policies.iter().flatten().enumerate() {
             self.policy(&format!("{place}.policies[{position}]"), policy);
@@ -232,16 +181,10 @@ impl Found {
             self.add(format!("{place}.value"), "must be greater than zero");
         }
         if policy.period_s <= 0 {
-            self.add(
-                format!("{place}.periodSeconds"),
-                "must be greater than zero",
-            );
+            self.add(format!("{place}.periodSeconds"), "must be greater than zero");
         }
         if policy.period_s > PERIOD_MAX_S {
-            self.add(
-                format!("{place}.periodSeconds"),
-                format!("must be less than or equal to {PERIOD_MAX_S}"),
-            );
+            self.add(format!("{place}.periodSeconds"), format!("must be less than or equal to {PERIOD_MAX_S}"));
         }
     }
 }

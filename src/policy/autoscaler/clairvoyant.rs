@@ -29,35 +29,20 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
         let params: Params = parameters::read(parameters)?;
         params.check()?;
         let path = params.path(setting.foresight);
-        Ok(Box::new(Clairvoyant {
-            period: params.period,
-            bounds: bounds(setting),
-            path,
-            at: 0,
-        }))
+        Ok(Box::new(Clairvoyant { period: params.period, bounds: bounds(setting), path, at: 0 }))
     },
 };
 
 const PARAMETERS: &[Parameter] = &[
     REQUESTS_PER_REPLICA,
-    Parameter {
-        name: "startupDelay",
-        unit: "",
-        default: "30s",
-        meaning: "time until a new replica serves",
-    },
+    Parameter { name: "startupDelay", unit: "", default: "30s", meaning: "time until a new replica serves" },
     Parameter {
         name: "allowedShortage",
         unit: "",
         default: "0",
         meaning: "share of the requests of any instant that need not be served, 0 to less than 1",
     },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "15s",
-        meaning: "time between syncs, above 0",
-    },
+    Parameter { name: "period", unit: "", default: "15s", meaning: "time between syncs, above 0" },
 ];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -94,14 +79,9 @@ impl Params {
     /// How many replicas there are to be from which instant on.
     fn path(&self, foresight: &[(SimTime, f64)]) -> Vec<(SimTime, u32)> {
         let served = (1.0 - self.allowed_shortage) / self.requests_per_replica;
-        let need = foresight
-            .iter()
-            .map(|&(at, rate)| (at, libm::ceil(rate * served - 1e-9) as u32));
+        let need = foresight.iter().map(|&(at, rate)| (at, libm::ceil(rate * served - 1e-9) as u32));
         // What is said at a sync holds up to the next one.
-        cheapest_supply(
-            &need.collect::<Vec<_>>(),
-            SimDuration(self.startup_delay.0 + self.period.0),
-        )
+        cheapest_supply(&need.collect::<Vec<_>>(), SimDuration(self.startup_delay.0 + self.period.0))
     }
 }
 
@@ -117,10 +97,7 @@ struct Clairvoyant {
 
 impl HorizontalAutoscaler for Clairvoyant {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        self.at += self.path[self.at..]
-            .iter()
-            .take_while(|(since, _)| *since <= seen.now)
-            .count();
+        self.at += self.path[self.at..].iter().take_while(|(since, _)| *since <= seen.now).count();
         let needed = self.at.checked_sub(1).map_or(0, |last| self.path[last].1);
         let replicas = self.bounds.clamp(i32::try_from(needed).unwrap_or(i32::MAX));
         decision(seen, replicas, "it is known what comes", None)
@@ -142,47 +119,21 @@ mod tests {
     use super::super::testing::{asked, built_for, second};
     use super::*;
 
-    fn numbers(
-        parameters: serde_json::Value,
-        foresight: &[(SimTime, f64)],
-        seconds: &[f64],
-    ) -> Vec<i32> {
-        let setting = Setting {
-            min_replicas: 1,
-            max_replicas: 20,
-            foresight,
-        };
+    fn numbers(parameters: serde_json::Value, foresight: &[(SimTime, f64)], seconds: &[f64]) -> Vec<i32> {
+        let setting = Setting { min_replicas: 1, max_replicas: 20, foresight };
         let mut policy = built_for("clairvoyant", parameters, &setting);
-        seconds
-            .iter()
-            .map(|&at| {
-                asked(policy.as_mut(), second(at), 1, 0.0)
-                    .replicas
-                    .expect("a number")
-            })
-            .collect()
+        seconds.iter().map(|&at| asked(policy.as_mut(), second(at), 1, 0.0).replicas.expect("a number")).collect()
     }
 
     #[test]
     fn replicas_are_asked_for_just_before_they_are_needed() {
         // 95 a second from 300 to 400 need 10, which take 30 s: to be asked for at the last sync before 270 at the latest; what
         // is asked for at 255 holds up to 270. At 400 they are not needed any more.
-        let foresight = [
-            (second(0.0), 11.0),
-            (second(300.0), 95.0),
-            (second(400.0), 0.0),
-            (second(450.0), 1e6),
-        ];
+        let foresight = [(second(0.0), 11.0), (second(300.0), 95.0), (second(400.0), 0.0), (second(450.0), 1e6)];
         let at = [0.0, 240.0, 255.0, 270.0, 390.0, 400.0, 405.0];
-        assert_eq!(
-            numbers(json!({}), &foresight, &at),
-            [2, 2, 10, 10, 10, 1, 20]
-        );
+        assert_eq!(numbers(json!({}), &foresight, &at), [2, 2, 10, 10, 10, 1, 20]);
         // A tenth that may be missing leaves 85.5 and 9.9.
-        assert_eq!(
-            numbers(json!({"allowedShortage": 0.1}), &foresight, &at[..4]),
-            [1, 1, 9, 9]
-        );
+        assert_eq!(numbers(json!({"allowedShortage": 0.1}), &foresight, &at[..4]), [1, 1, 9, 9]);
     }
 
     #[test]

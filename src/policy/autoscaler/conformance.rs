@@ -6,18 +6,15 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AUTOSCALERS, AutoscalerRow, Decision, HorizontalAutoscaler, Observation, ObservedContainer,
-    ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample, find,
+    AUTOSCALERS, AutoscalerRow, Decision, HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod,
+    ReplicaCounts, Sample, Setting, TrafficSample, find,
 };
 use crate::ids::PodId;
 use crate::rng::{Seed, Stream};
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::PodPhase;
 
-const SEED: Seed = Seed {
-    base: 42,
-    replication: 0,
-};
+const SEED: Seed = Seed { base: 42, replication: 0 };
 const SECOND: u64 = 1_000_000_000;
 /// Requests a second that a replica can serve.
 const RATE_OF_ONE: f64 = 10.0;
@@ -37,14 +34,8 @@ struct Target {
 impl Target {
     fn new(entity: u64, wanted: i32) -> Target {
         let stream = SEED.stream("test/autoscaler", entity);
-        let mut target = Target {
-            stream,
-            now: SimTime::ZERO,
-            wanted,
-            pods: Vec::new(),
-            rate_per_s: 20.0,
-            has_gaps: true,
-        };
+        let mut target =
+            Target { stream, now: SimTime::ZERO, wanted, pods: Vec::new(), rate_per_s: 20.0, has_gaps: true };
         target.follow();
         target
     }
@@ -66,18 +57,11 @@ impl Target {
             let has_sample = is_ready && !(self.has_gaps && self.stream.below(10) == 0);
             pods.push(ObservedPod {
                 id,
-                phase: if is_ready {
-                    PodPhase::Running
-                } else {
-                    PodPhase::Pending
-                },
+                phase: if is_ready { PodPhase::Running } else { PodPhase::Pending },
                 is_terminating: false,
                 started: Some(made),
                 ready: Some((is_ready, if is_ready { ready_at } else { made })),
-                sample: has_sample.then_some(Sample {
-                    at: self.now,
-                    window: SimDuration(15 * SECOND),
-                }),
+                sample: has_sample.then_some(Sample { at: self.now, window: SimDuration(15 * SECOND) }),
                 first_container: position as u32,
                 container_count: 1,
             });
@@ -115,11 +99,7 @@ impl Target {
         };
         policy.sync(&Observation {
             now: self.now,
-            replicas: ReplicaCounts {
-                wanted: self.wanted,
-                current: self.pods.len() as i32,
-                ready,
-            },
+            replicas: ReplicaCounts { wanted: self.wanted, current: self.pods.len() as i32, ready },
             pods: &pods,
             containers: &containers,
             traffic: Some(&traffic),
@@ -133,19 +113,10 @@ impl Target {
 /// What arrives, as a clairvoyant is told it.
 const FORESIGHT: &[(SimTime, f64)] = &[(SimTime(0), 20.0), (SimTime(600 * SECOND), 200.0)];
 
-fn built(
-    row: &AutoscalerRow,
-    min_replicas: i32,
-    max_replicas: i32,
-) -> Box<dyn HorizontalAutoscaler> {
+fn built(row: &AutoscalerRow, min_replicas: i32, max_replicas: i32) -> Box<dyn HorizontalAutoscaler> {
     let foresight = if row.is_clairvoyant { FORESIGHT } else { &[] };
-    let setting = Setting {
-        min_replicas,
-        max_replicas,
-        foresight,
-    };
-    row.build(&serde_json::json!({}), &setting)
-        .expect("the defaults are right")
+    let setting = Setting { min_replicas, max_replicas, foresight };
+    row.build(&serde_json::json!({}), &setting).expect("the defaults are right")
 }
 
 /// The decisions of a storm, each checked.
@@ -165,10 +136,7 @@ fn storm(row: &AutoscalerRow, entity: u64, (min, max): (i32, i32)) -> Vec<Decisi
             assert!((min..=max).contains(&replicas), "out of bounds: {place}");
             // Upstream's event names none where a window alone changes the number; its conditions do.
             let is_explained = !decision.reason.is_empty() || !decision.conditions.is_empty();
-            assert!(
-                replicas == target.wanted || is_explained,
-                "no reason: {place}"
-            );
+            assert!(replicas == target.wanted || is_explained, "no reason: {place}");
             target.wanted = replicas;
             target.follow();
         }
@@ -182,12 +150,7 @@ fn every_autoscaler_stays_within_bounds_and_decides_the_same_again() {
     for row in AUTOSCALERS {
         for (entity, bounds) in [(0, (1, 10)), (1, (0, 50)), (2, (3, 3)), (3, (2, 40))] {
             let first = storm(row, entity, bounds);
-            assert_eq!(
-                first,
-                storm(row, entity, bounds),
-                "{}, storm {entity}",
-                row.name
-            );
+            assert_eq!(first, storm(row, entity, bounds), "{}, storm {entity}", row.name);
         }
     }
 }
@@ -219,29 +182,14 @@ fn every_autoscaler_endures_seeing_nothing() {
         for step in 0..40u64 {
             let now = SimTime(step * policy.sync_period().0);
             let wanted = if step < 20 { 3 } else { 0 };
-            let replicas = ReplicaCounts {
-                wanted,
-                current: wanted,
-                ready: 0,
-            };
+            let replicas = ReplicaCounts { wanted, current: wanted, ready: 0 };
             let (pods, containers, pod_metrics, metrics) = (&[], &[], &[], &[]);
             let idle = TrafficSample::default();
             let traffic = (step % 2 == 0).then_some(&idle);
-            let seen = Observation {
-                now,
-                replicas,
-                pods,
-                containers,
-                traffic,
-                pod_metrics,
-                metrics,
-                wants_text: true,
-            };
+            let seen = Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true };
             let decision = policy.sync(&seen);
             // Upstream leaves a target alone that has been set to none.
-            let is_within = decision
-                .replicas
-                .is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);
+            let is_within = decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);
             assert!(is_within, "{}, step {step}: {decision:?}", row.name);
         }
     }
@@ -250,99 +198,41 @@ fn every_autoscaler_endures_seeing_nothing() {
 #[test]
 fn every_row_is_described_and_checks_its_parameters() {
     let mut names = BTreeSet::new();
-    let setting = Setting {
-        min_replicas: 1,
-        max_replicas: 10,
-        foresight: FORESIGHT,
-    };
+    let setting = Setting { min_replicas: 1, max_replicas: 10, foresight: FORESIGHT };
     for row in AUTOSCALERS {
         for name in row.aliases.iter().chain([&row.name]) {
             assert!(names.insert(*name), "{name} is there twice");
             assert_eq!(find(name).map(|found| found.name), Some(row.name), "{name}");
         }
-        assert!(
-            row.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
-            "{}",
-            row.name
-        );
-        assert!(
-            !row.summary.is_empty() && !row.source.is_empty(),
-            "{} says nothing about itself",
-            row.name
-        );
-        assert!(
-            built(row, 1, 10).sync_period() > SimDuration::ZERO,
-            "{}",
-            row.name
-        );
+        assert!(row.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", row.name);
+        assert!(!row.summary.is_empty() && !row.source.is_empty(), "{} says nothing about itself", row.name);
+        assert!(built(row, 1, 10).sync_period() > SimDuration::ZERO, "{}", row.name);
         let refused = |parameters: serde_json::Value| row.build(&parameters, &setting).err();
-        let why = refused(serde_json::json!({ "no-such-thing": 1 }))
-            .unwrap_or_else(|| panic!("{}", row.name));
-        assert!(
-            why.to_string().contains("no-such-thing"),
-            "{}: {why}",
-            row.name
-        );
+        let why = refused(serde_json::json!({ "no-such-thing": 1 })).unwrap_or_else(|| panic!("{}", row.name));
+        assert!(why.to_string().contains("no-such-thing"), "{}: {why}", row.name);
         for parameter in row.parameters {
             let given = |value: serde_json::Value| serde_json::json!({ (parameter.name): value });
-            let default = serde_json::from_str(parameter.default)
-                .unwrap_or_else(|_| parameter.default.into());
-            assert_eq!(
-                refused(given(default)),
-                None,
-                "{}: the default of {}",
-                row.name,
-                parameter.name
-            );
+            let default = serde_json::from_str(parameter.default).unwrap_or_else(|_| parameter.default.into());
+            assert_eq!(refused(given(default)), None, "{}: the default of {}", row.name, parameter.name);
             // A mapping may be empty.
             let is_mapping = parameter.default == "null";
-            let wrongs = [
-                serde_json::json!({}),
-                serde_json::json!(-1),
-                serde_json::json!("no"),
-            ];
+            let wrongs = [serde_json::json!({}), serde_json::json!(-1), serde_json::json!("no")];
             for wrong in wrongs.into_iter().skip(usize::from(is_mapping)) {
-                assert!(
-                    refused(given(wrong)).is_some(),
-                    "{}: {} is not checked",
-                    row.name,
-                    parameter.name
-                );
+                assert!(refused(given(wrong)).is_some(), "{}: {} is not checked", row.name, parameter.name);
             }
-            assert!(
-                !parameter.meaning.is_empty(),
-                "{}: {}",
-                row.name,
-                parameter.name
-            );
+            assert!(!parameter.meaning.is_empty(), "{}: {}", row.name, parameter.name);
         }
     }
 }
 
 #[test]
 fn listed_defaults_are_the_defaults() {
-    let setting = Setting {
-        min_replicas: 1,
-        max_replicas: 10,
-        foresight: FORESIGHT,
-    };
+    let setting = Setting { min_replicas: 1, max_replicas: 10, foresight: FORESIGHT };
     for row in AUTOSCALERS {
-        let value = |text: &str| {
-            serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text))
-        };
-        let listed: serde_json::Map<_, _> = row
-            .parameters
-            .iter()
-            .map(|one| (one.name.to_owned(), value(one.default)))
-            .collect();
-        let build = |parameters: serde_json::Value| {
-            format!("{:?}", row.build(&parameters, &setting).expect("right"))
-        };
-        assert_eq!(
-            build(listed.into()),
-            build(serde_json::json!({})),
-            "{}",
-            row.name
-        );
+        let value = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text));
+        let listed: serde_json::Map<_, _> =
+            row.parameters.iter().map(|one| (one.name.to_owned(), value(one.default))).collect();
+        let build = |parameters: serde_json::Value| format!("{:?}", row.build(&parameters, &setting).expect("right"));
+        assert_eq!(build(listed.into()), build(serde_json::json!({})), "{}", row.name);
     }
 }

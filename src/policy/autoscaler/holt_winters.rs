@@ -25,36 +25,16 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     summary: "as many as a forecast of the rate by triple exponential smoothing needs",
     source: "Winters 1960, additive; Hyndman and Athanasopoulos, Forecasting: Principles and Practice",
     parameters: &predictive::with::<3, 10>([
-        Parameter {
-            name: "levelWeight",
-            unit: "",
-            default: "0.3",
-            meaning: "of a new step in the level, 0 to 1",
-        },
-        Parameter {
-            name: "trendWeight",
-            unit: "",
-            default: "0.02",
-            meaning: "of a new step in the slope, 0 to 1",
-        },
-        Parameter {
-            name: "seasonWeight",
-            unit: "",
-            default: "0.3",
-            meaning: "of a new step in the season, 0 to 1",
-        },
+        Parameter { name: "levelWeight", unit: "", default: "0.3", meaning: "of a new step in the level, 0 to 1" },
+        Parameter { name: "trendWeight", unit: "", default: "0.02", meaning: "of a new step in the slope, 0 to 1" },
+        Parameter { name: "seasonWeight", unit: "", default: "0.3", meaning: "of a new step in the season, 0 to 1" },
     ]),
     is_clairvoyant: false,
     build: |parameters, setting| {
         let (common, params): (_, Params) = predictive::read(parameters)?;
-        let weights = SmoothingWeights {
-            level: params.level_weight,
-            trend: params.trend_weight,
-            season: params.season_weight,
-        };
-        let are_shares = [weights.level, weights.trend, weights.season]
-            .iter()
-            .all(|one| (0.0..=1.0).contains(one));
+        let weights =
+            SmoothingWeights { level: params.level_weight, trend: params.trend_weight, season: params.season_weight };
+        let are_shares = [weights.level, weights.trend, weights.season].iter().all(|one| (0.0..=1.0).contains(one));
         parameters::require(are_shares, "weights must be from 0 to 1")?;
         let forecast = HoltWinters::new(weights, common.season_steps()?);
         Ok(Box::new(Predictive::new(common, bounds(setting), forecast)))
@@ -71,11 +51,7 @@ struct Params {
 
 impl Default for Params {
     fn default() -> Params {
-        Params {
-            level_weight: 0.3,
-            trend_weight: 0.02,
-            season_weight: 0.3,
-        }
+        Params { level_weight: 0.3, trend_weight: 0.02, season_weight: 0.3 }
     }
 }
 
@@ -88,9 +64,7 @@ mod tests {
     /// Steps of a minute, seasons of four.
     fn parameters(more: serde_json::Value) -> serde_json::Value {
         let mut all = json!({"step": "1m", "season": "4m", "lead": "0s", "scaleInDelay": "0s"});
-        all.as_object_mut()
-            .expect("parameters")
-            .extend(more.as_object().expect("parameters").clone());
+        all.as_object_mut().expect("parameters").extend(more.as_object().expect("parameters").clone());
         all
     }
 
@@ -123,10 +97,7 @@ mod tests {
             (json!({"levelWeight": 1.5}), "from 0 to 1"),
             (json!({"quantile": 0.5}), "quantile"),
         ] {
-            assert!(
-                refused("holt-winters", parameters(wrong.clone())).contains(why),
-                "{wrong}"
-            );
+            assert!(refused("holt-winters", parameters(wrong.clone())).contains(why), "{wrong}");
         }
     }
 }

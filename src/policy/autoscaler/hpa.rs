@@ -12,8 +12,8 @@
 use serde::Deserialize;
 
 use super::horizontal_pod_autoscaler::seen::{
-    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod as SeenPod,
-    ObservedScale, PodRequests, PodSample, PodUsage, ReadyCondition, Seen,
+    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod as SeenPod, ObservedScale, PodRequests,
+    PodSample, PodUsage, ReadyCondition, Seen,
 };
 use super::horizontal_pod_autoscaler::spec::{
     HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
@@ -21,8 +21,7 @@ use super::horizontal_pod_autoscaler::spec::{
 use super::horizontal_pod_autoscaler::status::Outcome;
 use super::horizontal_pod_autoscaler::{Autoscaler, Settings, State};
 use super::{
-    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, MetricSource, Observation, Reading,
-    Reads, Setting,
+    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, MetricSource, Observation, Reading, Reads, Setting,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{Bytes, MilliCpu, SimDuration};
@@ -54,18 +53,8 @@ const PARAMETERS: &[Parameter] = &[
         default: "null",
         meaning: "`spec.behavior` of autoscaling/v2; none: as the flags have it",
     },
-    Parameter {
-        name: "syncPeriod",
-        unit: "",
-        default: "15s",
-        meaning: "time from one look to the next, above 0",
-    },
-    Parameter {
-        name: "tolerance",
-        unit: "",
-        default: "0.1",
-        meaning: "ratio that makes no change, not negative",
-    },
+    Parameter { name: "syncPeriod", unit: "", default: "15s", meaning: "time from one look to the next, above 0" },
+    Parameter { name: "tolerance", unit: "", default: "0.1", meaning: "ratio that makes no change, not negative" },
     Parameter {
         name: "downscaleStabilization",
         unit: "",
@@ -132,15 +121,8 @@ impl Hpa {
     fn new(params: Params, setting: &Setting<'_>) -> Result<Hpa, ParameterError> {
         let is_ratio = params.tolerance >= 0.0 && params.tolerance.is_finite();
         parameters::require(is_ratio, "`tolerance` must not be negative")?;
-        parameters::require(
-            params.sync_period > SimDuration::ZERO,
-            "`syncPeriod` must be above 0",
-        )?;
-        let metrics = params
-            .metrics
-            .into_iter()
-            .map(WrittenMetric::spec)
-            .collect::<Result<_, _>>()?;
+        parameters::require(params.sync_period > SimDuration::ZERO, "`syncPeriod` must be above 0")?;
+        let metrics = params.metrics.into_iter().map(WrittenMetric::spec).collect::<Result<_, _>>()?;
         let behavior = params.behavior.map(WrittenBehavior::spec).transpose()?;
         let spec = HorizontalPodAutoscalerSpec {
             min_replicas: Some(setting.min_replicas),
@@ -158,92 +140,54 @@ impl Hpa {
         };
         // Whether it may scale to zero hangs on the metrics, which the bounds of a file do not know: fewer than one are
         // only asked for where there is an object or external metric.
-        let problems = HorizontalPodAutoscalerSpec {
-            min_replicas: spec.min_replicas.map(|min| min.max(1)),
-            ..spec.clone()
-        }
-        .with_defaults()
-        .problems(settings.can_scale_to_zero);
+        let problems =
+            HorizontalPodAutoscalerSpec { min_replicas: spec.min_replicas.map(|min| min.max(1)), ..spec.clone() }
+                .with_defaults()
+                .problems(settings.can_scale_to_zero);
         if let Some(problem) = problems.first() {
             return Err(ParameterError(problem.to_string()));
         }
         let spec = spec.with_defaults();
         let reads = reads(&spec);
-        let target = ObjectReference {
-            kind: String::new(),
-            name: String::new(),
-            api_version: String::new(),
-        };
-        Ok(Hpa {
-            spec,
-            settings,
-            target,
-            reads,
-            state: State::default(),
-        })
+        let target = ObjectReference { kind: String::new(), name: String::new(), api_version: String::new() };
+        Ok(Hpa { spec, settings, target, reads, state: State::default() })
     }
 
     /// What was said of the metric that decided.
     fn reading(&self, outcome: &Outcome) -> Option<Reading> {
-        let values = self
-            .state
-            .status
-            .current_metrics
-            .iter()
-            .zip(&self.spec.metrics);
+        let values = self.state.status.current_metrics.iter().zip(&self.spec.metrics);
         let mut known = values.filter_map(|(value, metric)| Some((value.as_ref()?, metric)));
-        let by_name = known
-            .clone()
-            .find(|(_, metric)| outcome.metric.starts_with(&label(metric)));
+        let by_name = known.clone().find(|(_, metric)| outcome.metric.starts_with(&label(metric)));
         let (value, metric) = by_name.or_else(|| known.next())?;
         let target = match metric {
             MetricSpec::Resource { target, .. }
             | MetricSpec::ContainerResource { target, .. }
             | MetricSpec::Object { target, .. }
             | MetricSpec::External { target, .. } => *target,
-            MetricSpec::Pods {
-                average_value_milli,
-                ..
-            } => MetricTarget::average_value(*average_value_milli),
+            MetricSpec::Pods { average_value_milli, .. } => MetricTarget::average_value(*average_value_milli),
         };
         // The mean over no pods is what Go makes of it, and no reading.
         let milli = |value: i64| Some(value as f64 / 1000.0).filter(|_| value != i64::MIN);
-        let (current, target) = match (
-            target.average_utilization,
-            target.average_value_milli,
-            target.value_milli,
-        ) {
+        let (current, target) = match (target.average_utilization, target.average_value_milli, target.value_milli) {
             (Some(target), ..) => (f64::from(value.average_utilization?), f64::from(target)),
             (_, Some(target), _) => (milli(value.average_value_milli?)?, milli(target)?),
             (_, _, target) => (milli(value.value_milli?)?, milli(target?)?),
         };
-        Some(Reading {
-            name: name(metric),
-            current,
-            target,
-        })
+        Some(Reading { name: name(metric), current, target })
     }
 }
 
 /// The name of a metric, with its unit where that is per cent of requests.
 fn name(metric: &MetricSpec) -> String {
     let unit = |target: &MetricTarget| {
-        if target.average_utilization.is_some() {
-            " (% of request)"
-        } else {
-            ""
-        }
+        if target.average_utilization.is_some() { " (% of request)" } else { "" }
     };
     match metric {
         MetricSpec::Resource { name, target } => format!("{name}{}", unit(target)),
-        MetricSpec::ContainerResource {
-            name,
-            container,
-            target,
-        } => format!("{name} of {container}{}", unit(target)),
-        MetricSpec::Pods { metric, .. }
-        | MetricSpec::Object { metric, .. }
-        | MetricSpec::External { metric, .. } => metric.name.clone(),
+        MetricSpec::ContainerResource { name, container, target } => format!("{name} of {container}{}", unit(target)),
+        MetricSpec::Pods { metric, .. } | MetricSpec::Object { metric, .. } | MetricSpec::External { metric, .. } => {
+            metric.name.clone()
+        }
     }
 }
 
@@ -253,11 +197,7 @@ fn label(metric: &MetricSpec) -> String {
         MetricSpec::Resource { name, .. } => format!("{name} resource"),
         MetricSpec::ContainerResource { name, .. } => format!("{name} container resource"),
         MetricSpec::Pods { metric, .. } => format!("pods metric {}", metric.name),
-        MetricSpec::Object {
-            metric,
-            described_object,
-            ..
-        } => {
+        MetricSpec::Object { metric, described_object, .. } => {
             format!("{} metric {}", described_object.kind, metric.name)
         }
         MetricSpec::External { metric, .. } => format!("external metric {}", metric.name),
@@ -266,19 +206,12 @@ fn label(metric: &MetricSpec) -> String {
 
 /// What its metrics are made of.
 fn reads(spec: &HorizontalPodAutoscalerSpec) -> Reads {
-    let mut reads = Reads {
-        pods: true,
-        ..Reads::default()
-    };
+    let mut reads = Reads { pods: true, ..Reads::default() };
     for metric in &spec.metrics {
         match metric {
             MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. } => {}
             MetricSpec::Pods { metric, .. } => reads.pod_metrics.push(metric.name.clone()),
-            MetricSpec::Object {
-                described_object,
-                metric,
-                ..
-            } => {
+            MetricSpec::Object { described_object, metric, .. } => {
                 reads.metrics.push(source(metric, Some(described_object)));
             }
             MetricSpec::External { metric, .. } => reads.metrics.push(source(metric, None)),
@@ -291,10 +224,7 @@ fn source(metric: &MetricIdentifier, object: Option<&ObjectReference>) -> Metric
     MetricSource {
         name: metric.name.clone(),
         object: object.map(|object| format!("{}/{}", object.kind.to_lowercase(), object.name)),
-        selector: metric
-            .selector
-            .as_ref()
-            .map_or_else(String::new, |selector| selector.to_string()),
+        selector: metric.selector.as_ref().map_or_else(String::new, |selector| selector.to_string()),
     }
 }
 
@@ -312,22 +242,11 @@ impl<'a> Usage<'a> {
             used: Vec::with_capacity(seen.containers.len()),
         };
         for one in seen.containers {
-            let requests = Amounts {
-                cpu: one.cpu_request_milli.map(MilliCpu),
-                memory: one.memory_request_bytes.map(Bytes),
-            };
-            let used = Amounts {
-                cpu: Some(MilliCpu(one.cpu_milli)),
-                memory: Some(Bytes(one.memory_bytes)),
-            };
-            found.requests.push(ContainerAmounts {
-                name: one.name,
-                amounts: requests,
-            });
-            found.used.push(ContainerAmounts {
-                name: one.name,
-                amounts: used,
-            });
+            let requests =
+                Amounts { cpu: one.cpu_request_milli.map(MilliCpu), memory: one.memory_request_bytes.map(Bytes) };
+            let used = Amounts { cpu: Some(MilliCpu(one.cpu_milli)), memory: Some(Bytes(one.memory_bytes)) };
+            found.requests.push(ContainerAmounts { name: one.name, amounts: requests });
+            found.used.push(ContainerAmounts { name: one.name, amounts: used });
         }
         found
     }
@@ -349,17 +268,10 @@ impl HorizontalAutoscaler for Hpa {
                 is_terminating: pod.is_terminating,
                 started: pod.started,
                 ready: pod.ready.map(|(is_ready, since)| {
-                    let status = if is_ready {
-                        ConditionStatus::True
-                    } else {
-                        ConditionStatus::False
-                    };
+                    let status = if is_ready { ConditionStatus::True } else { ConditionStatus::False };
                     ReadyCondition { status, since }
                 }),
-                requests: PodRequests {
-                    containers: &usage.requests[range(pod)],
-                    pod_level: None,
-                },
+                requests: PodRequests { containers: &usage.requests[range(pod)], pod_level: None },
             })
             .collect();
         let used: Vec<PodUsage<'_>> = seen
@@ -368,51 +280,31 @@ impl HorizontalAutoscaler for Hpa {
             .filter_map(|pod| {
                 let sample = pod.sample?;
                 let containers = &usage.used[range(pod)];
-                Some(PodUsage {
-                    pod: pod.id,
-                    at: sample.at,
-                    window: sample.window,
-                    containers,
-                })
+                Some(PodUsage { pod: pod.id, at: sample.at, window: sample.window, containers })
             })
             .collect();
-        let of_pods: Vec<Vec<PodSample>> = self
-            .spec
-            .metrics
-            .iter()
-            .map(|metric| pod_samples(metric, seen))
-            .collect();
-        let samples: Vec<MetricSamples<'_>> = self
-            .spec
-            .metrics
-            .iter()
-            .zip(&of_pods)
-            .map(|(metric, pods)| samples(metric, pods, seen))
-            .collect();
-        let outcome = Autoscaler {
-            namespace: "",
-            name: "",
-            target: &self.target,
-            spec: &self.spec,
-            settings: &self.settings,
-        }
-        .sync(
-            &mut self.state,
-            seen.now,
-            &Seen {
-                scale: Ok(ObservedScale {
-                    spec_replicas: seen.replicas.wanted,
-                    status_replicas: seen.replicas.current,
-                    selector: "target",
-                }),
-                pods: &pods,
-                usage: Ok(&used),
-                samples: &samples,
-                also_selected_by: &[],
-                pod_name: &|pod| format!("{}", pod.0),
-                update_error: None,
-            },
-        );
+        let of_pods: Vec<Vec<PodSample>> = self.spec.metrics.iter().map(|metric| pod_samples(metric, seen)).collect();
+        let samples: Vec<MetricSamples<'_>> =
+            self.spec.metrics.iter().zip(&of_pods).map(|(metric, pods)| samples(metric, pods, seen)).collect();
+        let outcome =
+            Autoscaler { namespace: "", name: "", target: &self.target, spec: &self.spec, settings: &self.settings }
+                .sync(
+                    &mut self.state,
+                    seen.now,
+                    &Seen {
+                        scale: Ok(ObservedScale {
+                            spec_replicas: seen.replicas.wanted,
+                            status_replicas: seen.replicas.current,
+                            selector: "target",
+                        }),
+                        pods: &pods,
+                        usage: Ok(&used),
+                        samples: &samples,
+                        also_selected_by: &[],
+                        pod_name: &|pod| format!("{}", pod.0),
+                        update_error: None,
+                    },
+                );
         self.decision(&outcome, seen)
     }
 
@@ -435,25 +327,16 @@ impl Hpa {
             kind: one.kind.name(),
             is_true: one.is_true,
             reason: one.reason,
-            message: if seen.wants_text {
-                one.message.clone().into_owned()
-            } else {
-                String::new()
-            },
+            message: if seen.wants_text { one.message.clone().into_owned() } else { String::new() },
         };
-        let warnings = outcome
-            .events
-            .iter()
-            .filter(|event| event.is_warning && seen.wants_text);
+        let warnings = outcome.events.iter().filter(|event| event.is_warning && seen.wants_text);
         let stays = outcome.proposed.is_some().then_some(seen.replicas.wanted);
         Decision {
             replicas: outcome.scale_to.or(stays),
             reason: outcome.reason.clone(),
             metric: self.reading(outcome),
             conditions: self.state.status.conditions.iter().map(condition).collect(),
-            warnings: warnings
-                .map(|event| (event.reason, event.message.clone()))
-                .collect(),
+            warnings: warnings.map(|event| (event.reason, event.message.clone())).collect(),
         }
     }
 }
@@ -466,50 +349,27 @@ fn pod_samples(metric: &MetricSpec, seen: &Observation<'_>) -> Vec<PodSample> {
     let Some(found) = seen.pod_metrics.iter().find(|one| one.name == metric.name) else {
         return Vec::new();
     };
-    let of_pod = |(pod, value): (&super::ObservedPod, &Option<i64>)| {
-        Some(PodSample {
-            pod: pod.id,
-            value_milli: (*value)?,
-        })
-    };
-    seen.pods
-        .iter()
-        .zip(found.values_milli)
-        .filter_map(of_pod)
-        .collect()
+    let of_pod =
+        |(pod, value): (&super::ObservedPod, &Option<i64>)| Some(PodSample { pod: pod.id, value_milli: (*value)? });
+    seen.pods.iter().zip(found.values_milli).filter_map(of_pod).collect()
 }
 
 const NO_METRIC: &str = "the server could not find the metric";
 
-fn samples<'s>(
-    metric: &MetricSpec,
-    of_pods: &'s [PodSample],
-    seen: &Observation<'s>,
-) -> MetricSamples<'s> {
+fn samples<'s>(metric: &MetricSpec, of_pods: &'s [PodSample], seen: &Observation<'s>) -> MetricSamples<'s> {
     let find = |metric: &MetricIdentifier, object: Option<&ObjectReference>| {
         let wanted = source(metric, object);
-        seen.metrics
-            .iter()
-            .find(|one| *one.source == wanted)
-            .map(|one| one.values_milli)
+        seen.metrics.iter().find(|one| *one.source == wanted).map(|one| one.values_milli)
     };
     match metric {
-        MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. } => {
-            MetricSamples::OfUsage
-        }
+        MetricSpec::Resource { .. } | MetricSpec::ContainerResource { .. } => MetricSamples::OfUsage,
         MetricSpec::Pods { .. } if of_pods.is_empty() => MetricSamples::OfPods(Err(NO_METRIC)),
         MetricSpec::Pods { .. } => MetricSamples::OfPods(Ok(of_pods)),
-        MetricSpec::Object {
-            metric,
-            described_object,
-            ..
-        } => {
+        MetricSpec::Object { metric, described_object, .. } => {
             let value = find(metric, Some(described_object)).and_then(<[i64]>::first);
             MetricSamples::OfObject(value.copied().ok_or(NO_METRIC))
         }
-        MetricSpec::External { metric, .. } => {
-            MetricSamples::OfSeries(find(metric, None).ok_or(NO_METRIC))
-        }
+        MetricSpec::External { metric, .. } => MetricSamples::OfSeries(find(metric, None).ok_or(NO_METRIC)),
     }
 }
 
@@ -526,15 +386,8 @@ mod tests {
     const MINUTE: u64 = 60_000_000_000;
 
     fn built(parameters: serde_json::Value) -> Result<Box<dyn HorizontalAutoscaler>, String> {
-        let setting = Setting {
-            min_replicas: 2,
-            max_replicas: 6,
-            foresight: &[],
-        };
-        find("hpa")
-            .unwrap()
-            .build(&parameters, &setting)
-            .map_err(|error| error.to_string())
+        let setting = Setting { min_replicas: 2, max_replicas: 6, foresight: &[] };
+        find("hpa").unwrap().build(&parameters, &setting).map_err(|error| error.to_string())
     }
 
     fn cpu(per_cent: i32) -> serde_json::Value {
@@ -551,10 +404,7 @@ mod tests {
             is_terminating: false,
             started: Some(SimTime::ZERO),
             ready: Some((true, SimTime::ZERO)),
-            sample: Some(Sample {
-                at: now,
-                window: SimDuration(MINUTE),
-            }),
+            sample: Some(Sample { at: now, window: SimDuration(MINUTE) }),
             first_container: position as u32,
             container_count: 1,
         };
@@ -568,11 +418,7 @@ mod tests {
         let count = used_milli.len() as i32;
         policy.sync(&Observation {
             now,
-            replicas: ReplicaCounts {
-                wanted: count,
-                current: count,
-                ready: count,
-            },
+            replicas: ReplicaCounts { wanted: count, current: count, ready: count },
             pods: &(0..used_milli.len()).map(pod).collect::<Vec<_>>(),
             containers: &used_milli.iter().map(container).collect::<Vec<_>>(),
             traffic: None,
@@ -587,21 +433,11 @@ mod tests {
     fn it_decides_and_tells_as_upstream() {
         let decision = asked(built(cpu(30)).unwrap().as_mut(), &[300, 500, 700]);
         assert_eq!(decision.replicas, Some(5));
-        assert_eq!(
-            decision.reason,
-            "cpu resource utilization (percentage of request) above target"
-        );
-        let reading = Reading {
-            name: "cpu (% of request)".to_owned(),
-            current: 50.0,
-            target: 30.0,
-        };
+        assert_eq!(decision.reason, "cpu resource utilization (percentage of request) above target");
+        let reading = Reading { name: "cpu (% of request)".to_owned(), current: 50.0, target: 30.0 };
         assert_eq!(decision.metric, Some(reading));
-        let seen: Vec<(&str, bool, &str)> = decision
-            .conditions
-            .iter()
-            .map(|one| (one.kind, one.is_true, one.reason))
-            .collect();
+        let seen: Vec<(&str, bool, &str)> =
+            decision.conditions.iter().map(|one| (one.kind, one.is_true, one.reason)).collect();
         assert_eq!(
             seen[..3],
             [
@@ -629,37 +465,17 @@ mod tests {
             "scaleUp": {"stabilizationWindowSeconds": 60, "selectPolicy": "Min", "policies": policies, "tolerance": "0.05"},
             "scaleDown": {"selectPolicy": "Disabled"},
         });
-        let reads = built(json!({"metrics": metrics, "behavior": behavior}))
-            .unwrap()
-            .reads();
+        let reads = built(json!({"metrics": metrics, "behavior": behavior})).unwrap().reads();
         assert_eq!(reads.pod_metrics, ["requests"]);
-        let sources: Vec<(&str, Option<&str>)> = reads
-            .metrics
-            .iter()
-            .map(|one| (one.name.as_str(), one.object.as_deref()))
-            .collect();
-        assert_eq!(
-            sources,
-            [("requests", Some("ingress/main")), ("messages", None)]
-        );
+        let sources: Vec<(&str, Option<&str>)> =
+            reads.metrics.iter().map(|one| (one.name.as_str(), one.object.as_deref())).collect();
+        assert_eq!(sources, [("requests", Some("ingress/main")), ("messages", None)]);
         for (parameters, said) in [
-            (
-                json!({"metrics": [{"type": "Resources"}]}),
-                "is no type of metric",
-            ),
-            (
-                json!({"metrics": [{"type": "Resource"}]}),
-                "needs `resource`",
-            ),
+            (json!({"metrics": [{"type": "Resources"}]}), "is no type of metric"),
+            (json!({"metrics": [{"type": "Resource"}]}), "needs `resource`"),
             (cpu(0), "averageUtilization"),
-            (
-                json!({"behavior": {"scaleUp": {"selectPolicy": "Most"}}}),
-                "is none of Max, Min, Disabled",
-            ),
-            (
-                json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}),
-                "stabilizationWindowSeconds",
-            ),
+            (json!({"behavior": {"scaleUp": {"selectPolicy": "Most"}}}), "is none of Max, Min, Disabled"),
+            (json!({"behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}), "stabilizationWindowSeconds"),
             (json!({"behavior": {"scaleup": {}}}), "scaleup"),
         ] {
             let why = built(parameters.clone()).map(drop).unwrap_err();

@@ -26,8 +26,7 @@ use super::keda::scaled_object::{Activity, Polled, ScaledObject, Status};
 use super::keda::trigger::Target;
 use super::wish::bounds;
 use super::{
-    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads,
-    SYNC_PERIOD, Setting,
+    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads, SYNC_PERIOD, Setting,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
@@ -47,53 +46,28 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
             "[]",
             "each with `type` (queue, cron, metric), `metadata` and `metricType`; none: one queue",
         ),
-        parameter(
-            "pollingInterval",
-            "30",
-            "seconds from one poll of the triggers to the next, above 0",
-        ),
+        parameter("pollingInterval", "30", "seconds from one poll of the triggers to the next, above 0"),
         parameter(
             "cooldownPeriod",
             "300",
             "seconds from the last activity until replicas go to zero, or the idle number",
         ),
-        parameter(
-            "initialCooldownPeriod",
-            "0",
-            "the same from the start, where there was no activity",
-        ),
+        parameter("initialCooldownPeriod", "0", "the same from the start, where there was no activity"),
         parameter(
             "idleReplicaCount",
             "null",
             "replicas without activity, less than the fewest; none: as few as there may be",
         ),
-        parameter(
-            "minReplicaCount",
-            "null",
-            "fewest replicas, at least those of the autoscaler; none: those",
-        ),
-        parameter(
-            "maxReplicaCount",
-            "null",
-            "most replicas, at most those of the autoscaler; none: those",
-        ),
-        parameter(
-            "advanced",
-            "null",
-            "`horizontalPodAutoscalerConfig.behavior` as in autoscaling/v2",
-        ),
+        parameter("minReplicaCount", "null", "fewest replicas, at least those of the autoscaler; none: those"),
+        parameter("maxReplicaCount", "null", "most replicas, at most those of the autoscaler; none: those"),
+        parameter("advanced", "null", "`horizontalPodAutoscalerConfig.behavior` as in autoscaling/v2"),
     ],
     is_clairvoyant: false,
     build: |parameters, setting| Ok(Box::new(Keda::new(parameters::read(parameters)?, setting)?)),
 };
 
 const fn parameter(name: &'static str, default: &'static str, meaning: &'static str) -> Parameter {
-    Parameter {
-        name,
-        unit: "",
-        default,
-        meaning,
-    }
+    Parameter { name, unit: "", default, meaning }
 }
 
 /// See the module.
@@ -119,10 +93,7 @@ impl Keda {
         let (object, triggers, behavior) = params.read(setting)?;
         let (min, max) = object.hpa_bounds();
         let metric = |(position, trigger): (usize, &Trigger)| MetricSpec::External {
-            metric: MetricIdentifier {
-                name: format!("s{position}-{}", trigger.name()),
-                selector: None,
-            },
+            metric: MetricIdentifier { name: format!("s{position}-{}", trigger.name()), selector: None },
             target: match trigger.target() {
                 Target::AverageValue(milli) => MetricTarget::average_value(milli.0 as i64),
                 Target::Value(milli) => MetricTarget::value(milli.0 as i64),
@@ -147,11 +118,7 @@ impl Keda {
             triggers,
             spec,
             settings,
-            target: ObjectReference {
-                kind: String::new(),
-                name: String::new(),
-                api_version: String::new(),
-            },
+            target: ObjectReference { kind: String::new(), name: String::new(), api_version: String::new() },
             status: None,
             activity: Activity::Inactive,
             next_poll: SimTime::ZERO,
@@ -165,40 +132,21 @@ impl Keda {
         let (replicas, ready) = (count(seen.replicas.wanted), count(seen.replicas.ready));
         let triggers = self.triggers.iter().zip(&mut self.health);
         let outcomes: Vec<_> = triggers
-            .map(|(trigger, health)| {
-                health.observe(None, trigger.read(seen), trigger.target(), replicas, ready)
-            })
+            .map(|(trigger, health)| health.observe(None, trigger.read(seen), trigger.target(), replicas, ready))
             .collect();
-        let status = self.status.get_or_insert(Status {
-            created: seen.now,
-            last_active: None,
-        });
-        let decision = self
-            .object
-            .decide(status, Polled::of(&outcomes, false), replicas, seen.now);
+        let status = self.status.get_or_insert(Status { created: seen.now, last_active: None });
+        let decision = self.object.decide(status, Polled::of(&outcomes, false), replicas, seen.now);
         self.activity = decision.activity;
-        decision
-            .replicas
-            .map(|replicas| self.bounds.clamp(replicas as i32))
+        decision.replicas.map(|replicas| self.bounds.clamp(replicas as i32))
     }
 
     /// The look of the HPA.
     fn look(&mut self, seen: &Observation<'_>) -> HpaOutcome {
-        let values: Vec<Option<[i64; 1]>> = self
-            .triggers
-            .iter()
-            .map(|one| one.read(seen).map(|reading| [reading.metric.0 as i64]))
-            .collect();
+        let values: Vec<Option<[i64; 1]>> =
+            self.triggers.iter().map(|one| one.read(seen).map(|reading| [reading.metric.0 as i64])).collect();
         let samples: Vec<MetricSamples<'_>> = values
             .iter()
-            .map(|value| {
-                MetricSamples::OfSeries(
-                    value
-                        .as_ref()
-                        .map(<[i64; 1]>::as_slice)
-                        .ok_or("the trigger failed"),
-                )
-            })
+            .map(|value| MetricSamples::OfSeries(value.as_ref().map(<[i64; 1]>::as_slice).ok_or("the trigger failed")))
             .collect();
         let scale = ObservedScale {
             spec_replicas: seen.replicas.wanted,
@@ -206,14 +154,7 @@ impl Keda {
             selector: "target",
         };
         let (spec, settings) = (&self.spec, &self.settings);
-        Autoscaler {
-            namespace: "",
-            name: "",
-            target: &self.target,
-            spec,
-            settings,
-        }
-        .sync(
+        Autoscaler { namespace: "", name: "", target: &self.target, spec, settings }.sync(
             &mut self.state,
             seen.now,
             &Seen {
@@ -233,25 +174,12 @@ impl Keda {
         let (is_active, reason, message) = match self.activity {
             Activity::Active => (true, "ScalerActive", "a trigger is active"),
             Activity::Inactive => (false, "ScalerNotActive", "no trigger is active"),
-            Activity::Cooldown => (
-                false,
-                "ScalerCooldown",
-                "no trigger is active, and the cooldown goes on",
-            ),
+            Activity::Cooldown => (false, "ScalerCooldown", "no trigger is active, and the cooldown goes on"),
         };
         let text = |message: &str| {
-            if seen.wants_text {
-                message.to_owned()
-            } else {
-                String::new()
-            }
+            if seen.wants_text { message.to_owned() } else { String::new() }
         };
-        let own = Condition {
-            kind: "Active",
-            is_true: is_active,
-            reason,
-            message: text(message),
-        };
+        let own = Condition { kind: "Active", is_true: is_active, reason, message: text(message) };
         let hpa = self.state.status.conditions.iter().map(|one| Condition {
             kind: one.kind.name(),
             is_true: one.is_true,
@@ -267,11 +195,7 @@ fn count(replicas: i32) -> u32 {
 }
 
 fn common_divisor(one: u64, other: u64) -> u64 {
-    if other == 0 {
-        one
-    } else {
-        common_divisor(other, one % other)
-    }
+    if other == 0 { one } else { common_divisor(other, one % other) }
 }
 
 impl HorizontalAutoscaler for Keda {
@@ -296,23 +220,14 @@ impl HorizontalAutoscaler for Keda {
                 reason = outcome.reason;
             }
         }
-        let first = self
-            .triggers
-            .first()
-            .and_then(|trigger| Some((trigger, trigger.read(seen)?)));
+        let first = self.triggers.first().and_then(|trigger| Some((trigger, trigger.read(seen)?)));
         let metric = first.map(|(trigger, reading)| Reading {
             name: trigger.name().to_owned(),
             current: reading.metric.value(),
             target: trigger.target().milli().value(),
         });
         let replicas = Some(replicas.unwrap_or_else(|| self.bounds.clamp(seen.replicas.wanted)));
-        Decision {
-            replicas,
-            reason,
-            metric,
-            conditions: self.conditions(seen),
-            warnings: Vec::new(),
-        }
+        Decision { replicas, reason, metric, conditions: self.conditions(seen), warnings: Vec::new() }
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -324,17 +239,8 @@ impl HorizontalAutoscaler for Keda {
     }
 
     fn reads(&self) -> Reads {
-        let metrics = self
-            .triggers
-            .iter()
-            .filter_map(Trigger::source)
-            .cloned()
-            .collect();
-        Reads {
-            traffic: self.triggers.iter().any(Trigger::reads_traffic),
-            metrics,
-            ..Reads::default()
-        }
+        let metrics = self.triggers.iter().filter_map(Trigger::source).cloned().collect();
+        Reads { traffic: self.triggers.iter().any(Trigger::reads_traffic), metrics, ..Reads::default() }
     }
 }
 

@@ -26,17 +26,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::knative::config::{
-    AutoscalerConfig, Reachability, RevisionSettings, ScalingMetric, SettingProblem,
-};
+use super::knative::config::{AutoscalerConfig, Reachability, RevisionSettings, ScalingMetric, SettingProblem};
 use super::knative::decider::RevisionScaler;
 use super::knative::metrics::Stat;
 use super::knative::reconciler::{Activity, Mode, Observed, Reconciler};
 use super::knative::{SCALE_UNKNOWN, SCRAPE_INTERVAL, TICK_INTERVAL};
 use super::wish::bounds;
 use super::{
-    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting,
-    TrafficSample,
+    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting, TrafficSample,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
@@ -133,41 +130,26 @@ fn texts(
     for (key, value) in map {
         let short = key.strip_prefix(prefix).unwrap_or(key);
         if !known.contains(&short) {
-            problems.push(format!(
-                "`{place}` has no key `{key}`: there are {}",
-                known.join(", ")
-            ));
+            problems.push(format!("`{place}` has no key `{key}`: there are {}", known.join(", ")));
             continue;
         }
         match value {
             Value::String(text) => drop(texts.insert(format!("{prefix}{short}"), text.clone())),
-            Value::Number(_) | Value::Bool(_) => {
-                drop(texts.insert(format!("{prefix}{short}"), value.to_string()))
-            }
-            _ => problems.push(format!(
-                "`{place}.{key}` must be a text, a number, or true or false"
-            )),
+            Value::Number(_) | Value::Bool(_) => drop(texts.insert(format!("{prefix}{short}"), value.to_string())),
+            _ => problems.push(format!("`{place}.{key}` must be a text, a number, or true or false")),
         }
     }
     (texts, problems)
 }
 
 fn refused(problems: &[SettingProblem], place: &str) -> Vec<String> {
-    problems
-        .iter()
-        .map(|problem| format!("`{place}`: {problem}"))
-        .collect()
+    problems.iter().map(|problem| format!("`{place}`: {problem}")).collect()
 }
 
 /// The settings of the revision within the bounds of the autoscaler.
 fn settings(params: &Params, setting: &Setting<'_>) -> Result<RevisionSettings, Vec<String>> {
     let empty = Map::new();
-    let (data, mut problems) = texts(
-        params.config.as_ref().unwrap_or(&empty),
-        "",
-        &CONFIG,
-        "config",
-    );
+    let (data, mut problems) = texts(params.config.as_ref().unwrap_or(&empty), "", &CONFIG, "config");
     let own = params.annotations.as_ref().unwrap_or(&empty);
     let (annotations, more) = texts(own, PREFIX, &ANNOTATIONS, "annotations");
     problems.extend(more);
@@ -176,8 +158,7 @@ fn settings(params: &Params, setting: &Setting<'_>) -> Result<RevisionSettings, 
         AutoscalerConfig::default()
     });
     let concurrency = params.container_concurrency;
-    let resolved =
-        RevisionSettings::resolve(&config, &annotations, concurrency, Reachability::Reachable);
+    let resolved = RevisionSettings::resolve(&config, &annotations, concurrency, Reachability::Reachable);
     let mut settings = match resolved {
         Ok(settings) if problems.is_empty() => settings,
         Ok(_) => return Err(problems),
@@ -189,30 +170,17 @@ fn settings(params: &Params, setting: &Setting<'_>) -> Result<RevisionSettings, 
     let has = |key: &str| annotations.contains_key(&format!("{PREFIX}{key}"));
     let (min, max) = (settings.min_scale, settings.max_scale);
     if has("min-scale") && min < setting.min_replicas {
-        problems.push(format!(
-            "min-scale {min} is below minReplicas {}: write that as {min}",
-            setting.min_replicas
-        ));
+        problems.push(format!("min-scale {min} is below minReplicas {}: write that as {min}", setting.min_replicas));
     }
     if max > setting.max_replicas {
-        problems.push(format!(
-            "max-scale {max} is above maxReplicas {}: write that as {max}",
-            setting.max_replicas
-        ));
+        problems.push(format!("max-scale {max} is above maxReplicas {}: write that as {max}", setting.max_replicas));
     }
     settings.min_scale = min.max(setting.min_replicas);
     settings.max_scale = if max == 0 { setting.max_replicas } else { max };
     if settings.min_scale > settings.max_scale {
-        problems.push(format!(
-            "at least {} and at most {} pods are asked for",
-            settings.min_scale, settings.max_scale
-        ));
+        problems.push(format!("at least {} and at most {} pods are asked for", settings.min_scale, settings.max_scale));
     }
-    if problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(problems)
-    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
 }
 
 /// See the module.
@@ -235,13 +203,8 @@ struct Revision {
 
 impl Kpa {
     fn new(params: &Params, setting: &Setting<'_>) -> Result<Kpa, ParameterError> {
-        let settings =
-            settings(params, setting).map_err(|problems| ParameterError(problems.join("; ")))?;
-        Ok(Kpa {
-            bounds: bounds(setting),
-            settings,
-            revision: None,
-        })
+        let settings = settings(params, setting).map_err(|problems| ParameterError(problems.join("; ")))?;
+        Ok(Kpa { bounds: bounds(setting), settings, revision: None })
     }
 }
 
@@ -268,11 +231,7 @@ impl Revision {
                 concurrency = concurrency.max(1.0);
             }
         }
-        let stat = Stat {
-            concurrency,
-            requests: traffic.arrival_rate_per_s(),
-            ..Stat::default()
-        };
+        let stat = Stat { concurrency, requests: traffic.arrival_rate_per_s(), ..Stat::default() };
         let span = traffic.window.0.min(self.scaler.settings().stable_window.0);
         for back in (0..(span / SCRAPE_INTERVAL.0).max(1)).rev() {
             let at = SimTime(now.0.saturating_sub(back * SCRAPE_INTERVAL.0));
@@ -291,16 +250,10 @@ impl Revision {
             ready_pods,
             replicas: seen.replicas.wanted,
             mode: self.mode,
-            proxied_for: if is_proxied {
-                seen.now.since(self.proxied_since)
-            } else {
-                SimDuration::ZERO
-            },
+            proxied_for: if is_proxied { seen.now.since(self.proxied_since) } else { SimDuration::ZERO },
             is_behind_activator: is_proxied,
         };
-        let decision = self
-            .reconciler
-            .reconcile(self.scaler.settings(), &observed, seen.now);
+        let decision = self.reconciler.reconcile(self.scaler.settings(), &observed, seen.now);
         if decision.mode == Mode::Proxy && !is_proxied {
             self.proxied_since = seen.now;
         }
@@ -326,25 +279,17 @@ fn metric_name(metric: ScalingMetric) -> &'static str {
 impl HorizontalAutoscaler for Kpa {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
         let ready_pods = u32::try_from(seen.replicas.ready).unwrap_or(0);
-        let revision = self
-            .revision
-            .get_or_insert_with(|| Revision::new(self.settings, ready_pods, seen.now));
+        let revision = self.revision.get_or_insert_with(|| Revision::new(self.settings, ready_pods, seen.now));
         if let Some(traffic) = seen.traffic {
             revision.record(traffic, ready_pods, seen.now);
         }
-        let replicas = revision
-            .reconcile(seen, ready_pods)
-            .map(|replicas| self.bounds.clamp(replicas));
+        let replicas = revision.reconcile(seen, ready_pods).map(|replicas| self.bounds.clamp(replicas));
         let averages = revision.averages(seen.now);
         let changes = replicas.is_some_and(|replicas| replicas != seen.replicas.wanted);
         let per_pod = |sum: f64| sum / f64::from(ready_pods.max(1));
         Decision {
             replicas,
-            reason: if changes {
-                reason(revision, averages)
-            } else {
-                String::new()
-            },
+            reason: if changes { reason(revision, averages) } else { String::new() },
             metric: averages.map(|(stable, _)| Reading {
                 name: metric_name(self.settings.metric).to_owned(),
                 current: per_pod(stable),
@@ -360,10 +305,7 @@ impl HorizontalAutoscaler for Kpa {
     }
 
     fn reads(&self) -> Reads {
-        Reads {
-            traffic: true,
-            ..Reads::default()
-        }
+        Reads { traffic: true, ..Reads::default() }
     }
 }
 
@@ -376,10 +318,7 @@ fn reason(revision: &Revision, averages: Option<(f64, f64)>) -> String {
             "no traffic, and the grace period is over".to_owned()
         }
         Some((stable, panic)) if revision.scaler.panic_since().is_some() => {
-            format!(
-                "panicking: {metric} {panic:.2} (stable {stable:.2}) at {:.2} a pod",
-                settings.target_value
-            )
+            format!("panicking: {metric} {panic:.2} (stable {stable:.2}) at {:.2} a pod", settings.target_value)
         }
         Some((stable, _)) => format!("{metric} {stable:.2} at {:.2} a pod", settings.target_value),
         None => "nothing is measured: bounds and initial scale".to_owned(),
@@ -387,63 +326,30 @@ fn reason(revision: &Revision, averages: Option<(f64, f64)>) -> String {
 }
 
 /// The conditions of a PodAutoscaler, and whether it panics.
-fn conditions(
-    revision: &Revision,
-    averages: Option<(f64, f64)>,
-    seen: &Observation<'_>,
-) -> Vec<Condition> {
+fn conditions(revision: &Revision, averages: Option<(f64, f64)>, seen: &Observation<'_>) -> Vec<Condition> {
     let (is_active, reason, message) = match revision.reconciler.activity {
         Activity::Active => (true, "Active", ""),
-        Activity::Activating => (
-            false,
-            "Queued",
-            "Requests to the target are being buffered as resources are provisioned.",
-        ),
+        Activity::Activating => {
+            (false, "Queued", "Requests to the target are being buffered as resources are provisioned.")
+        }
         Activity::NoTraffic => (false, "NoTraffic", "The target is not receiving traffic."),
         Activity::TimedOut => (false, "TimedOut", "The target could not be activated."),
     };
     let text = |message: String| {
-        if seen.wants_text {
-            message
-        } else {
-            String::new()
-        }
+        if seen.wants_text { message } else { String::new() }
     };
     let is_initialized = revision.reconciler.is_initialized;
-    let initialized = if is_initialized {
-        "InitialScaleReached"
-    } else {
-        "InitialScaleNotReached"
-    };
+    let initialized = if is_initialized { "InitialScaleReached" } else { "InitialScaleNotReached" };
     let is_panicking = revision.scaler.panic_since().is_some();
     let measured = match averages.filter(|_| seen.wants_text) {
         Some((stable, panic)) => format!("stable window {stable:.2}, panic window {panic:.2}"),
         None => text("nothing was measured for a stable window".to_owned()),
     };
-    let condition = |kind, is_true, reason, message| Condition {
-        kind,
-        is_true,
-        reason,
-        message,
-    };
+    let condition = |kind, is_true, reason, message| Condition { kind, is_true, reason, message };
     vec![
         condition("Active", is_active, reason, text(message.to_owned())),
-        condition(
-            "ScaleTargetInitialized",
-            is_initialized,
-            initialized,
-            String::new(),
-        ),
-        condition(
-            "Panicking",
-            is_panicking,
-            if is_panicking {
-                "OverThreshold"
-            } else {
-                "Stable"
-            },
-            measured,
-        ),
+        condition("ScaleTargetInitialized", is_initialized, initialized, String::new()),
+        condition("Panicking", is_panicking, if is_panicking { "OverThreshold" } else { "Stable" }, measured),
     ]
 }
 

@@ -40,11 +40,7 @@ impl Metric {
     /// What has to be gathered for it.
     pub(super) fn reads(self) -> Reads {
         let is_usage = matches!(self, Metric::Cpu | Metric::Memory);
-        Reads {
-            pods: is_usage,
-            traffic: !is_usage,
-            ..Reads::default()
-        }
+        Reads { pods: is_usage, traffic: !is_usage, ..Reads::default() }
     }
 
     /// Its present value; pods that have not been ready for `warmup` are left out of usage. None: nothing is known.
@@ -52,12 +48,8 @@ impl Metric {
         let per_replica = |sum: f64| sum / f64::from(seen.replicas.ready.max(1));
         match self {
             Metric::Cpu => usage_pct(seen, warmup, |one| (one.cpu_milli, one.cpu_request_milli)),
-            Metric::Memory => usage_pct(seen, warmup, |one| {
-                (one.memory_bytes, one.memory_request_bytes)
-            }),
-            Metric::Requests => seen
-                .traffic
-                .map(|traffic| per_replica(traffic.arrival_rate_per_s())),
+            Metric::Memory => usage_pct(seen, warmup, |one| (one.memory_bytes, one.memory_request_bytes)),
+            Metric::Requests => seen.traffic.map(|traffic| per_replica(traffic.arrival_rate_per_s())),
             Metric::Concurrency => seen.traffic.map(|traffic| per_replica(traffic.concurrency)),
             Metric::Latency => seen.traffic.and_then(|traffic| traffic.latency_p95_s),
         }
@@ -71,23 +63,13 @@ fn usage_pct(
     of: impl Fn(&ObservedContainer<'_>) -> (u64, Option<u64>),
 ) -> Option<f64> {
     let is_warm = |pod: &ObservedPod| {
-        warmup == SimDuration::ZERO
-            || pod
-                .ready
-                .is_some_and(|(is, since)| is && since.after(warmup) <= seen.now)
+        warmup == SimDuration::ZERO || pod.ready.is_some_and(|(is, since)| is && since.after(warmup) <= seen.now)
     };
     let counts = |pod: &&ObservedPod| pod.sample.is_some() && !pod.is_terminating && is_warm(pod);
-    let containers = seen
-        .pods
-        .iter()
-        .filter(counts)
-        .flat_map(|pod| seen.containers_of(pod));
+    let containers = seen.pods.iter().filter(counts).flat_map(|pod| seen.containers_of(pod));
     let (used, requested) = containers.fold((0u64, 0u64), |(used, sum), one| {
         let (usage, request) = of(one);
-        (
-            used.saturating_add(usage),
-            sum.saturating_add(request.unwrap_or(0)),
-        )
+        (used.saturating_add(usage), sum.saturating_add(request.unwrap_or(0)))
     });
     (requested > 0).then(|| 100.0 * used as f64 / requested as f64)
 }
@@ -110,10 +92,7 @@ mod tests {
             is_terminating: false,
             started: Some(SimTime::ZERO),
             ready: Some((true, SimTime(since * SECOND))),
-            sample: Some(Sample {
-                at: SimTime(100 * SECOND),
-                window: SimDuration(15 * SECOND),
-            }),
+            sample: Some(Sample { at: SimTime(100 * SECOND), window: SimDuration(15 * SECOND) }),
             first_container: position,
             container_count: 1,
         }
@@ -135,12 +114,7 @@ mod tests {
         let mut pods = [pod(0, 10), pod(1, 90), pod(2, 10), pod(3, 10)];
         pods[2].is_terminating = true;
         pods[3].sample = None;
-        let containers = [
-            container(300),
-            container(500),
-            container(9000),
-            container(9000),
-        ];
+        let containers = [container(300), container(500), container(9000), container(9000)];
         let traffic = TrafficSample {
             window: SimDuration(10 * SECOND),
             arrivals: 60.0,
@@ -150,11 +124,7 @@ mod tests {
         };
         let seen = Observation {
             now: SimTime(100 * SECOND),
-            replicas: ReplicaCounts {
-                wanted: 4,
-                current: 4,
-                ready: 3,
-            },
+            replicas: ReplicaCounts { wanted: 4, current: 4, ready: 3 },
             pods: &pods,
             containers: &containers,
             traffic: Some(&traffic),
@@ -162,23 +132,11 @@ mod tests {
             metrics: &[],
             wants_text: false,
         };
-        let value =
-            |metric: Metric, warmup_s: u64| metric.value(&seen, SimDuration(warmup_s * SECOND));
+        let value = |metric: Metric, warmup_s: u64| metric.value(&seen, SimDuration(warmup_s * SECOND));
         // (300 + 500) / 1000; with 30 s of warm-up the first alone: 300 / 500; with 200 s nobody.
-        assert_eq!(
-            [0, 30, 200].map(|warmup_s| value(Metric::Cpu, warmup_s)),
-            [Some(80.0), Some(60.0), None]
-        );
+        assert_eq!([0, 30, 200].map(|warmup_s| value(Metric::Cpu, warmup_s)), [Some(80.0), Some(60.0), None]);
         // Nothing is requested. 6 a second and 9 at a time are for three.
-        let others = [
-            Metric::Memory,
-            Metric::Requests,
-            Metric::Concurrency,
-            Metric::Latency,
-        ];
-        assert_eq!(
-            others.map(|metric| value(metric, 0)),
-            [None, Some(2.0), Some(3.0), Some(0.25)]
-        );
+        let others = [Metric::Memory, Metric::Requests, Metric::Concurrency, Metric::Latency];
+        assert_eq!(others.map(|metric| value(metric, 0)), [None, Some(2.0), Some(3.0), Some(0.25)]);
     }
 }

@@ -51,8 +51,8 @@ mod shootout;
 mod testing;
 
 pub use observation::{
-    MetricSource, NamedMetric, Observation, ObservedContainer, ObservedPod, PodMetric,
-    ReplicaCounts, Sample, TrafficSample,
+    MetricSource, NamedMetric, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
+    TrafficSample,
 };
 
 /// How often upstream's controllers look, unless they are told otherwise (`--horizontal-pod-autoscaler-sync-period`).
@@ -80,11 +80,7 @@ impl Setting<'_> {
     pub fn clamp_up(&self, wanted: f64) -> i32 {
         // A share of 1e-9 is an error of arithmetic rather than a reason for a replica.
         let whole = libm::ceil(wanted - 1e-9);
-        if whole < f64::from(self.max_replicas) {
-            self.clamp(whole as i32)
-        } else {
-            self.max_replicas
-        }
+        if whole < f64::from(self.max_replicas) { self.clamp(whole as i32) } else { self.max_replicas }
     }
 }
 
@@ -164,27 +160,14 @@ pub struct Condition {
 impl Decision {
     /// So many replicas for this reason.
     pub fn replicas(replicas: i32, reason: impl Into<String>) -> Decision {
-        Decision {
-            replicas: Some(replicas),
-            reason: reason.into(),
-            ..Decision::default()
-        }
+        Decision { replicas: Some(replicas), reason: reason.into(), ..Decision::default() }
     }
 
     /// Nothing can be said, for this reason: one word, and a sentence.
     pub fn unknown(reason: &'static str, message: impl Into<String>) -> Decision {
         let message = message.into();
-        let condition = Condition {
-            kind: "ScalingActive",
-            is_true: false,
-            reason,
-            message: message.clone(),
-        };
-        Decision {
-            reason: message.clone(),
-            conditions: vec![condition],
-            ..Decision::default()
-        }
+        let condition = Condition { kind: "ScalingActive", is_true: false, reason, message: message.clone() };
+        Decision { reason: message.clone(), conditions: vec![condition], ..Decision::default() }
     }
 }
 
@@ -242,7 +225,5 @@ pub const AUTOSCALERS: &[AutoscalerRow] = &[
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static AutoscalerRow> {
-    AUTOSCALERS
-        .iter()
-        .find(|row| row.name == name || row.aliases.contains(&name))
+    AUTOSCALERS.iter().find(|row| row.name == name || row.aliases.contains(&name))
 }

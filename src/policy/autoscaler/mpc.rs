@@ -36,64 +36,20 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
         let params: Params = parameters::read(parameters)?;
         params.check()?;
         let forecast = Holt::new(params.level_weight, params.trend_weight, params.damping);
-        Ok(Box::new(Mpc {
-            params,
-            bounds: bounds(setting),
-            forecast,
-        }))
+        Ok(Box::new(Mpc { params, bounds: bounds(setting), forecast }))
     },
 };
 
 const PARAMETERS: &[Parameter] = &[
     REQUESTS_PER_REPLICA,
-    Parameter {
-        name: "startupDelay",
-        unit: "",
-        default: "30s",
-        meaning: "time until a new replica serves",
-    },
-    Parameter {
-        name: "horizon",
-        unit: "",
-        default: "20",
-        meaning: "steps of a period that are planned, 1 to 1000",
-    },
-    Parameter {
-        name: "shortageCost",
-        unit: "",
-        default: "10",
-        meaning: "of a missing replica, above that of one: 1",
-    },
-    Parameter {
-        name: "changeCost",
-        unit: "",
-        default: "4",
-        meaning: "of one replica more or less, not negative",
-    },
-    Parameter {
-        name: "levelWeight",
-        unit: "",
-        default: "0.5",
-        meaning: "of a new rate in the level, 0 to 1",
-    },
-    Parameter {
-        name: "trendWeight",
-        unit: "",
-        default: "0.2",
-        meaning: "of a new rate in the slope, 0 to 1",
-    },
-    Parameter {
-        name: "damping",
-        unit: "",
-        default: "0.9",
-        meaning: "of the slope from step to step, 0 to 1",
-    },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "30s",
-        meaning: "time between syncs, above 0",
-    },
+    Parameter { name: "startupDelay", unit: "", default: "30s", meaning: "time until a new replica serves" },
+    Parameter { name: "horizon", unit: "", default: "20", meaning: "steps of a period that are planned, 1 to 1000" },
+    Parameter { name: "shortageCost", unit: "", default: "10", meaning: "of a missing replica, above that of one: 1" },
+    Parameter { name: "changeCost", unit: "", default: "4", meaning: "of one replica more or less, not negative" },
+    Parameter { name: "levelWeight", unit: "", default: "0.5", meaning: "of a new rate in the level, 0 to 1" },
+    Parameter { name: "trendWeight", unit: "", default: "0.2", meaning: "of a new rate in the slope, 0 to 1" },
+    Parameter { name: "damping", unit: "", default: "0.9", meaning: "of the slope from step to step, 0 to 1" },
+    Parameter { name: "period", unit: "", default: "30s", meaning: "time between syncs, above 0" },
 ];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -132,23 +88,14 @@ impl Params {
     fn check(&self) -> Result<(), ParameterError> {
         let is_rate = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
         parameters::require(is_rate, "`requestsPerReplica` must be above 0")?;
-        parameters::require(
-            (1..=1000).contains(&self.horizon),
-            "`horizon` must be from 1 to 1000",
-        )?;
+        parameters::require((1..=1000).contains(&self.horizon), "`horizon` must be from 1 to 1000")?;
         let is_dear = self.shortage_cost > 1.0 && self.shortage_cost.is_finite();
-        parameters::require(
-            is_dear,
-            "`shortageCost` must be above 1, what a replica costs",
-        )?;
+        parameters::require(is_dear, "`shortageCost` must be above 1, what a replica costs")?;
         let is_cost = self.change_cost >= 0.0 && self.change_cost.is_finite();
         parameters::require(is_cost, "`changeCost` must not be negative")?;
         let shares = [self.level_weight, self.trend_weight, self.damping];
         let are_shares = shares.iter().all(|one| (0.0..=1.0).contains(one));
-        parameters::require(
-            are_shares,
-            "`levelWeight`, `trendWeight` and `damping` must be from 0 to 1",
-        )?;
+        parameters::require(are_shares, "`levelWeight`, `trendWeight` and `damping` must be from 0 to 1")?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")
     }
 
@@ -178,30 +125,13 @@ impl HorizontalAutoscaler for Mpc {
         // The horizon begins when what is started now serves; before that only less is possible.
         let steps = self.params.horizon + startup;
         let need: Vec<f64> = (1..=steps)
-            .map(|ahead| {
-                self.forecast.ahead(ahead).unwrap_or(rate).max(0.0)
-                    / self.params.requests_per_replica
-            })
+            .map(|ahead| self.forecast.ahead(ahead).unwrap_or(rate).max(0.0) / self.params.requests_per_replica)
             .collect();
-        let costs = Costs {
-            shortage: self.params.shortage_cost,
-            change: self.params.change_cost,
-            startup,
-        };
+        let costs = Costs { shortage: self.params.shortage_cost, change: self.params.change_cost, startup };
         let plan = costs.plan(&need, wanted, self.bounds);
-        let replicas = plan
-            .iter()
-            .take(startup + 1)
-            .copied()
-            .max()
-            .unwrap_or(wanted);
+        let replicas = plan.iter().take(startup + 1).copied().max().unwrap_or(wanted);
         let target = f64::from(replicas) * self.params.requests_per_replica;
-        decision(
-            seen,
-            replicas,
-            "the cheapest plan begins so",
-            rate_reading(rate, target),
-        )
+        decision(seen, replicas, "the cheapest plan begins so", rate_reading(rate, target))
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -209,10 +139,7 @@ impl HorizontalAutoscaler for Mpc {
     }
 
     fn reads(&self) -> Reads {
-        Reads {
-            traffic: true,
-            ..Reads::default()
-        }
+        Reads { traffic: true, ..Reads::default() }
     }
 }
 
@@ -248,8 +175,7 @@ impl Costs {
         for step in (0..need.len()).rev() {
             let mut here = after;
             for (cost, &number) in here.iter_mut().zip(numbers) {
-                *cost +=
-                    f64::from(number) + self.shortage * (need[step] - f64::from(number)).max(0.0);
+                *cost += f64::from(number) + self.shortage * (need[step] - f64::from(number)).max(0.0);
             }
             after = self.cheapest_change(&here, step, wanted, numbers);
             all[step] = here;
@@ -258,13 +184,7 @@ impl Costs {
     }
 
     /// What it costs to go from each number to the best one, and on: the lower envelope of lines, in two passes.
-    fn cheapest_change(
-        &self,
-        costs: &[f64],
-        step: usize,
-        wanted: i32,
-        numbers: &[i32],
-    ) -> Vec<f64> {
+    fn cheapest_change(&self, costs: &[f64], step: usize, wanted: i32, numbers: &[i32]) -> Vec<f64> {
         let mut best = costs.to_vec();
         for at in 1..best.len() {
             best[at] = best[at].min(best[at - 1] + self.change);
@@ -296,11 +216,7 @@ impl Costs {
         let (mut best, mut best_cost) = (start, rest[start]);
         for at in (0..start).rev() {
             let cost = rest[at] + self.change * (start - at) as f64;
-            (best, best_cost) = if cost < best_cost {
-                (at, cost)
-            } else {
-                (best, best_cost)
-            };
+            (best, best_cost) = if cost < best_cost { (at, cost) } else { (best, best_cost) };
         }
         let mut climb = 0.0;
         for at in start + 1..numbers.len() {
@@ -309,11 +225,7 @@ impl Costs {
             };
             climb += up;
             let cost = rest[at] + climb;
-            (best, best_cost) = if cost < best_cost {
-                (at, cost)
-            } else {
-                (best, best_cost)
-            };
+            (best, best_cost) = if cost < best_cost { (at, cost) } else { (best, best_cost) };
         }
         numbers[best]
     }

@@ -131,11 +131,7 @@ pub struct TrafficSample {
 impl TrafficSample {
     /// Requests a second.
     pub fn arrival_rate_per_s(&self) -> f64 {
-        if self.window == SimDuration::ZERO {
-            0.0
-        } else {
-            self.arrivals / self.window.as_seconds()
-        }
+        if self.window == SimDuration::ZERO { 0.0 } else { self.arrivals / self.window.as_seconds() }
     }
 }
 

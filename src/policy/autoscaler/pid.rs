@@ -31,63 +31,24 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     build: |parameters, setting| {
         let params: Params = parameters::read(parameters)?;
         params.check()?;
-        Ok(Box::new(Pid {
-            params,
-            bounds: bounds(setting),
-            state: None,
-        }))
+        Ok(Box::new(Pid { params, bounds: bounds(setting), state: None }))
     },
 };
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "metric",
-        unit: "",
-        default: "cpu",
-        meaning: METRIC_MEANING,
-    },
-    Parameter {
-        name: "target",
-        unit: "",
-        default: "70",
-        meaning: "what the metric should be, above 0",
-    },
-    Parameter {
-        name: "kp",
-        unit: "",
-        default: "0.1",
-        meaning: "replicas for each that is missing, not negative",
-    },
-    Parameter {
-        name: "ki",
-        unit: "1/s",
-        default: "0.03",
-        meaning: "the same a second, not negative",
-    },
-    Parameter {
-        name: "kd",
-        unit: "s",
-        default: "0",
-        meaning: "the same for each more a second, not negative",
-    },
+    Parameter { name: "metric", unit: "", default: "cpu", meaning: METRIC_MEANING },
+    Parameter { name: "target", unit: "", default: "70", meaning: "what the metric should be, above 0" },
+    Parameter { name: "kp", unit: "", default: "0.1", meaning: "replicas for each that is missing, not negative" },
+    Parameter { name: "ki", unit: "1/s", default: "0.03", meaning: "the same a second, not negative" },
+    Parameter { name: "kd", unit: "s", default: "0", meaning: "the same for each more a second, not negative" },
     Parameter {
         name: "trackingTime",
         unit: "",
         default: "60s",
         meaning: "in which the integral follows a number that was cut, above 0",
     },
-    Parameter {
-        name: "derivativeFilter",
-        unit: "",
-        default: "30s",
-        meaning: "over which the slope is smoothed",
-    },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "15s",
-        meaning: "time between syncs, above 0",
-    },
+    Parameter { name: "derivativeFilter", unit: "", default: "30s", meaning: "over which the slope is smoothed" },
+    Parameter { name: "period", unit: "", default: "15s", meaning: "time between syncs, above 0" },
 ];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -123,18 +84,10 @@ impl Default for Params {
 
 impl Params {
     fn check(&self) -> Result<(), ParameterError> {
-        parameters::require(
-            self.target > 0.0 && self.target.is_finite(),
-            "`target` must be above 0",
-        )?;
-        let are_gains = [self.kp, self.ki, self.kd]
-            .iter()
-            .all(|gain| gain.is_finite() && *gain >= 0.0);
+        parameters::require(self.target > 0.0 && self.target.is_finite(), "`target` must be above 0")?;
+        let are_gains = [self.kp, self.ki, self.kd].iter().all(|gain| gain.is_finite() && *gain >= 0.0);
         parameters::require(are_gains, "`kp`, `ki` and `kd` must not be negative")?;
-        parameters::require(
-            self.tracking_time > SimDuration::ZERO,
-            "`trackingTime` must be above 0",
-        )?;
+        parameters::require(self.tracking_time > SimDuration::ZERO, "`trackingTime` must be above 0")?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")
     }
 }
@@ -164,45 +117,24 @@ impl Pid {
         let error = asked - wanted;
         let is_starting = seen.replicas.ready < seen.replicas.wanted;
         let is_met = libm::ceil(asked - 1e-9) == wanted;
-        if is_met || (is_starting && error < 0.0) {
-            0.0
-        } else {
-            error
-        }
+        if is_met || (is_starting && error < 0.0) { 0.0 } else { error }
     }
 
     /// The number before it is rounded and bounded.
     fn control(&mut self, now: SimTime, wanted: i32, error: f64) -> f64 {
-        let before = self.state.unwrap_or(State {
-            at: now,
-            integral: f64::from(wanted),
-            error,
-            slope: 0.0,
-        });
+        let before = self.state.unwrap_or(State { at: now, integral: f64::from(wanted), error, slope: 0.0 });
         let Params { kp, ki, kd, .. } = self.params;
         let passed = now.since(before.at).as_seconds();
         // The first look counts for a period, as every other does.
-        let span_s = if passed > 0.0 {
-            passed
-        } else {
-            self.params.period.as_seconds()
-        };
+        let span_s = if passed > 0.0 { passed } else { self.params.period.as_seconds() };
         let filter_s = self.params.derivative_filter.as_seconds();
         let share = span_s / (filter_s + span_s);
         let slope = before.slope + share * ((error - before.error) / span_s - before.slope);
         let mut integral = before.integral + ki * error * span_s;
         let number = kp * error + integral + kd * slope;
-        let held = number.clamp(
-            f64::from(self.bounds.min_replicas),
-            f64::from(self.bounds.max_replicas),
-        );
+        let held = number.clamp(f64::from(self.bounds.min_replicas), f64::from(self.bounds.max_replicas));
         integral += (held - number) * (span_s / self.params.tracking_time.as_seconds()).min(1.0);
-        self.state = Some(State {
-            at: now,
-            integral,
-            error,
-            slope,
-        });
+        self.state = Some(State { at: now, integral, error, slope });
         number
     }
 }
@@ -216,17 +148,9 @@ impl HorizontalAutoscaler for Pid {
         };
         let error = self.error(seen, value);
         let number = self.control(seen.now, seen.replicas.wanted, error);
-        let reading = Reading {
-            name: self.params.metric.name().to_owned(),
-            current: value,
-            target: self.params.target,
-        };
-        decision(
-            seen,
-            self.bounds.clamp_up(number),
-            "the controller's number",
-            Some(reading),
-        )
+        let reading =
+            Reading { name: self.params.metric.name().to_owned(), current: value, target: self.params.target };
+        decision(seen, self.bounds.clamp_up(number), "the controller's number", Some(reading))
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -247,11 +171,8 @@ mod tests {
     use super::*;
 
     fn pid(more: serde_json::Value) -> Box<dyn HorizontalAutoscaler> {
-        let mut all =
-            json!({"metric": "requests", "target": 10, "period": "10s", "kp": 0, "ki": 0});
-        all.as_object_mut()
-            .expect("parameters")
-            .extend(more.as_object().expect("parameters").clone());
+        let mut all = json!({"metric": "requests", "target": 10, "period": "10s", "kp": 0, "ki": 0});
+        all.as_object_mut().expect("parameters").extend(more.as_object().expect("parameters").clone());
         built("pid", all)
     }
 
@@ -259,25 +180,16 @@ mod tests {
     fn the_integral_alone() {
         // 100 a second at 10 each ask for 10. ki x 10 s = 0.5, from 2: error 8, 2 + 4 = 6; error 4, 8; error 2, 9; error 1,
         // 9.5, so 10; then there is none.
-        assert_eq!(
-            driven(pid(json!({"ki": 0.05})).as_mut(), &[100.0; 6]),
-            [6, 8, 9, 10, 10, 10]
-        );
+        assert_eq!(driven(pid(json!({"ki": 0.05})).as_mut(), &[100.0; 6]), [6, 8, 9, 10, 10, 10]);
         // 95 ask for 9.5, which 10 are rounded up: 2 + 3.75 = 5.75; with 6: 5.75 + 1.75 = 7.5; with 8: 7.5 + 0.75 = 8.25; with 9
         // a half is missing, which adds 0.25 each time: 8.5, 8.75, 9 and 9.25; with 10 nothing is.
-        assert_eq!(
-            driven(pid(json!({"ki": 0.05})).as_mut(), &[95.0; 9]),
-            [6, 8, 9, 9, 9, 9, 10, 10, 10]
-        );
+        assert_eq!(driven(pid(json!({"ki": 0.05})).as_mut(), &[95.0; 9]), [6, 8, 9, 9, 9, 9, 10, 10, 10]);
     }
 
     #[test]
     fn proportion_and_slope() {
         // From 2 with 8 missing: 2 + 0.5 x 8 = 6; then 4 are missing: 2 + 2 = 4; 6: 5; 5: 4.5, so 5.
-        assert_eq!(
-            driven(pid(json!({"kp": 0.5})).as_mut(), &[100.0; 4]),
-            [6, 4, 5, 5]
-        );
+        assert_eq!(driven(pid(json!({"kp": 0.5})).as_mut(), &[100.0; 4]), [6, 4, 5, 5]);
         // The slope, without a filter: nothing at first; when 200 come after 20, 18 more in 10 s are 1.8 a second: 2 + 3.6.
         let parameters = json!({"kd": 2, "derivativeFilter": "0s"});
         assert_eq!(driven(pid(parameters).as_mut(), &[20.0, 200.0]), [2, 6]);
@@ -291,37 +203,18 @@ mod tests {
         // A minute of 1000 asks for 100, of which there may be 20; then 100 ask for 10. With back-calculation within a period the
         // integral is 20 at the end of it, and 20 - 5 = 15, 15 - 2.5 = 12.5, with 13 of them 12.5 - 1.5 = 11 follow.
         let rates: Vec<f64> = [1000.0; 6].into_iter().chain([100.0; 3]).collect();
-        let quick = driven(
-            pid(json!({"ki": 0.05, "trackingTime": "10s"})).as_mut(),
-            &rates,
-        );
+        let quick = driven(pid(json!({"ki": 0.05, "trackingTime": "10s"})).as_mut(), &rates);
         assert_eq!(quick[5..], [20, 15, 13, 11]);
         // Without it, or nearly so, it would take long: it stands at 20 still.
-        let slow = driven(
-            pid(json!({"ki": 0.05, "trackingTime": "24h"})).as_mut(),
-            &rates,
-        );
+        let slow = driven(pid(json!({"ki": 0.05, "trackingTime": "24h"})).as_mut(), &rates);
         assert_eq!(slow[5..], [20, 20, 20, 20]);
     }
 
     #[test]
     fn who_starts_is_not_too_many() {
         let mut policy = pid(json!({"ki": 0.05}));
-        let counts = ReplicaCounts {
-            wanted: 8,
-            current: 8,
-            ready: 4,
-        };
+        let counts = ReplicaCounts { wanted: 8, current: 8, ready: 4 };
         let sample = traffic(policy.as_ref(), 40.0, 4);
-        assert_eq!(
-            ask(
-                policy.as_mut(),
-                SimTime(10_000_000_000),
-                counts,
-                Some(&sample)
-            )
-            .replicas,
-            Some(8)
-        );
+        assert_eq!(ask(policy.as_mut(), SimTime(10_000_000_000), counts, Some(&sample)).replicas, Some(8));
     }
 }

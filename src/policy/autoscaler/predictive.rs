@@ -4,9 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::wish::{
-    REQUESTS_PER_REPLICA, SCALE_IN_DELAY, ScaleInDelay, decision, no_traffic, rate_reading,
-};
+use super::wish::{REQUESTS_PER_REPLICA, SCALE_IN_DELAY, ScaleInDelay, decision, no_traffic, rate_reading};
 use super::{Decision, HorizontalAutoscaler, Observation, Reads, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::stats::forecast::Forecast;
@@ -18,30 +16,10 @@ const SEASON_STEPS_MAX: u64 = 100_000;
 /// The parameters of all predictive policies.
 const PARAMETERS: [Parameter; 7] = [
     REQUESTS_PER_REPLICA,
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "60s",
-        meaning: "time between syncs, above 0 and at most step",
-    },
-    Parameter {
-        name: "step",
-        unit: "",
-        default: "10m",
-        meaning: "the rate is averaged over steps of this length",
-    },
-    Parameter {
-        name: "season",
-        unit: "",
-        default: "24h",
-        meaning: "what repeats itself; a whole number of steps",
-    },
-    Parameter {
-        name: "lead",
-        unit: "",
-        default: "5m",
-        meaning: "replicas are there this long before they are needed",
-    },
+    Parameter { name: "period", unit: "", default: "60s", meaning: "time between syncs, above 0 and at most step" },
+    Parameter { name: "step", unit: "", default: "10m", meaning: "the rate is averaged over steps of this length" },
+    Parameter { name: "season", unit: "", default: "24h", meaning: "what repeats itself; a whole number of steps" },
+    Parameter { name: "lead", unit: "", default: "5m", meaning: "replicas are there this long before they are needed" },
     Parameter {
         name: "reacts",
         unit: "",
@@ -52,17 +30,11 @@ const PARAMETERS: [Parameter; 7] = [
 ];
 
 /// All of them and those of one policy.
-pub(super) const fn with<const OWN: usize, const ALL: usize>(
-    own: [Parameter; OWN],
-) -> [Parameter; ALL] {
+pub(super) const fn with<const OWN: usize, const ALL: usize>(own: [Parameter; OWN]) -> [Parameter; ALL] {
     let mut all = [PARAMETERS[0]; ALL];
     let mut at = 0;
     while at < ALL {
-        all[at] = if at < PARAMETERS.len() {
-            PARAMETERS[at]
-        } else {
-            own[at - PARAMETERS.len()]
-        };
+        all[at] = if at < PARAMETERS.len() { PARAMETERS[at] } else { own[at - PARAMETERS.len()] };
         at += 1;
     }
     all
@@ -104,13 +76,9 @@ impl Default for Common {
 /// Reads the parameters that all share, and those of one policy.
 pub(super) fn read<P: DeserializeOwned>(parameters: &Value) -> Result<(Common, P), ParameterError> {
     let given = parameters.as_object().cloned().unwrap_or_default();
-    let (common, own): (Map<_, _>, Map<_, _>) = given
-        .into_iter()
-        .partition(|(name, _)| PARAMETERS.iter().any(|one| one.name == name));
-    Ok((
-        parameters::read(&common.into())?,
-        parameters::read(&own.into())?,
-    ))
+    let (common, own): (Map<_, _>, Map<_, _>) =
+        given.into_iter().partition(|(name, _)| PARAMETERS.iter().any(|one| one.name == name));
+    Ok((parameters::read(&common.into())?, parameters::read(&own.into())?))
 }
 
 impl Common {
@@ -119,17 +87,10 @@ impl Common {
         let is_right = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
         parameters::require(is_right, "`requestsPerReplica` must be above 0")?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")?;
-        parameters::require(
-            self.step >= self.period,
-            "`step` must not be shorter than `period`",
-        )?;
+        parameters::require(self.step >= self.period, "`step` must not be shorter than `period`")?;
         let steps = self.season.0 / self.step.0;
-        let is_whole =
-            self.season.0.is_multiple_of(self.step.0) && (1..=SEASON_STEPS_MAX).contains(&steps);
-        parameters::require(
-            is_whole,
-            "`season` must be a whole number of steps, of 1 to 100000",
-        )?;
+        let is_whole = self.season.0.is_multiple_of(self.step.0) && (1..=SEASON_STEPS_MAX).contains(&steps);
+        parameters::require(is_whole, "`season` must be a whole number of steps, of 1 to 100000")?;
         Ok(steps as usize)
     }
 }
@@ -158,29 +119,12 @@ impl<F: Forecast> HorizontalAutoscaler for Predictive<F> {
         self.seen_s += traffic.window.as_seconds();
         self.end_steps(seen.now);
         let foretold = self.foretold(seen.now);
-        let reactive = if self.common.reacts || foretold.is_none() {
-            rate
-        } else {
-            0.0
-        };
+        let reactive = if self.common.reacts || foretold.is_none() { rate } else { 0.0 };
         let expected = foretold.unwrap_or(0.0).max(reactive);
-        let wish = self
-            .bounds
-            .clamp_up(expected / self.common.requests_per_replica);
-        let replicas = self
-            .delay
-            .settle(seen.now, self.bounds.clamp(seen.replicas.wanted), wish);
-        let reason = if expected > reactive {
-            "so many requests are expected"
-        } else {
-            "so many requests come now"
-        };
-        decision(
-            seen,
-            replicas,
-            reason,
-            rate_reading(expected, self.common.requests_per_replica),
-        )
+        let wish = self.bounds.clamp_up(expected / self.common.requests_per_replica);
+        let replicas = self.delay.settle(seen.now, self.bounds.clamp(seen.replicas.wanted), wish);
+        let reason = if expected > reactive { "so many requests are expected" } else { "so many requests come now" };
+        decision(seen, replicas, reason, rate_reading(expected, self.common.requests_per_replica))
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -188,25 +132,14 @@ impl<F: Forecast> HorizontalAutoscaler for Predictive<F> {
     }
 
     fn reads(&self) -> Reads {
-        Reads {
-            traffic: true,
-            ..Reads::default()
-        }
+        Reads { traffic: true, ..Reads::default() }
     }
 }
 
 impl<F: Forecast> Predictive<F> {
     pub(super) fn new(common: Common, bounds: Setting<'static>, forecast: F) -> Predictive<F> {
         let delay = ScaleInDelay::new(common.scale_in_delay);
-        Predictive {
-            common,
-            bounds,
-            forecast,
-            delay,
-            step: 0,
-            arrivals: 0.0,
-            seen_s: 0.0,
-        }
+        Predictive { common, bounds, forecast, delay, step: 0, arrivals: 0.0, seen_s: 0.0 }
     }
 
     /// Tells the forecast of the steps that have ended; a step counts what was seen at syncs up to its end.
@@ -225,8 +158,6 @@ impl<F: Forecast> Predictive<F> {
     fn foretold(&self, now: SimTime) -> Option<f64> {
         let last = now.after(self.common.period).after(self.common.lead).0 / self.common.step.0;
         let mut steps = 1..=(last - self.step + 1) as usize;
-        steps.try_fold(0.0, |largest: f64, ahead| {
-            Some(largest.max(self.forecast.ahead(ahead)?))
-        })
+        steps.try_fold(0.0, |largest: f64, ahead| Some(largest.max(self.forecast.ahead(ahead)?)))
     }
 }

@@ -33,19 +33,9 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     build: |parameters, setting| {
         let params: Params = parameters::read(parameters)?;
         params.check()?;
-        let stream = Seed {
-            base: params.seed,
-            replication: 0,
-        }
-        .stream("autoscaler/q-learning", 0);
+        let stream = Seed { base: params.seed, replication: 0 }.stream("autoscaler/q-learning", 0);
         let table = first_table(&params);
-        Ok(Box::new(QLearning {
-            params,
-            bounds: bounds(setting),
-            stream,
-            table,
-            last: None,
-        }))
+        Ok(Box::new(QLearning { params, bounds: bounds(setting), stream, table, last: None }))
     },
 };
 
@@ -57,48 +47,13 @@ const PARAMETERS: &[Parameter] = &[
         default: "5",
         meaning: "of a missing replica, where one too many is 1",
     },
-    Parameter {
-        name: "changeCost",
-        unit: "",
-        default: "0.02",
-        meaning: "of a change, not negative",
-    },
-    Parameter {
-        name: "learningRate",
-        unit: "",
-        default: "0.1",
-        meaning: "weight of what is new, 0 to 1",
-    },
-    Parameter {
-        name: "discount",
-        unit: "",
-        default: "0.5",
-        meaning: "weight of what comes later, 0 to less than 1",
-    },
-    Parameter {
-        name: "exploration",
-        unit: "",
-        default: "0.1",
-        meaning: "share of random actions at first, 0 to 1",
-    },
-    Parameter {
-        name: "explorationHalfLife",
-        unit: "",
-        default: "30m",
-        meaning: "time in which it halves, above 0",
-    },
-    Parameter {
-        name: "seed",
-        unit: "",
-        default: "1",
-        meaning: "of the random actions, a whole number",
-    },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "30s",
-        meaning: "time between syncs, above 0",
-    },
+    Parameter { name: "changeCost", unit: "", default: "0.02", meaning: "of a change, not negative" },
+    Parameter { name: "learningRate", unit: "", default: "0.1", meaning: "weight of what is new, 0 to 1" },
+    Parameter { name: "discount", unit: "", default: "0.5", meaning: "weight of what comes later, 0 to less than 1" },
+    Parameter { name: "exploration", unit: "", default: "0.1", meaning: "share of random actions at first, 0 to 1" },
+    Parameter { name: "explorationHalfLife", unit: "", default: "30m", meaning: "time in which it halves, above 0" },
+    Parameter { name: "seed", unit: "", default: "1", meaning: "of the random actions, a whole number" },
+    Parameter { name: "period", unit: "", default: "30s", meaning: "time between syncs, above 0" },
 ];
 
 #[derive(Clone, Debug, Deserialize)]
@@ -137,46 +92,21 @@ impl Params {
     fn check(&self) -> Result<(), ParameterError> {
         let is_rate = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
         parameters::require(is_rate, "`requestsPerReplica` must be above 0")?;
-        let are_costs = [self.shortage_cost, self.change_cost]
-            .iter()
-            .all(|cost| cost.is_finite() && *cost >= 0.0);
-        parameters::require(
-            are_costs,
-            "`shortageCost` and `changeCost` must not be negative",
-        )?;
-        let are_shares = [self.learning_rate, self.exploration]
-            .iter()
-            .all(|share| (0.0..=1.0).contains(share));
-        parameters::require(
-            are_shares,
-            "`learningRate` and `exploration` must be from 0 to 1",
-        )?;
-        parameters::require(
-            (0.0..1.0).contains(&self.discount),
-            "`discount` must be from 0 to less than 1",
-        )?;
-        parameters::require(
-            self.exploration_half_life > SimDuration::ZERO,
-            "`explorationHalfLife` must be above 0",
-        )?;
+        let are_costs = [self.shortage_cost, self.change_cost].iter().all(|cost| cost.is_finite() && *cost >= 0.0);
+        parameters::require(are_costs, "`shortageCost` and `changeCost` must not be negative")?;
+        let are_shares = [self.learning_rate, self.exploration].iter().all(|share| (0.0..=1.0).contains(share));
+        parameters::require(are_shares, "`learningRate` and `exploration` must be from 0 to 1")?;
+        parameters::require((0.0..1.0).contains(&self.discount), "`discount` must be from 0 to less than 1")?;
+        parameters::require(self.exploration_half_life > SimDuration::ZERO, "`explorationHalfLife` must be above 0")?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")
     }
 
     /// The cost of a step at that load: needed over there, above 0 replicas.
     fn cost(&self, load: f64, has_changed: bool) -> f64 {
         // Too many of those that are needed, or missing of them.
-        let spare = if load > 0.0 {
-            (1.0 / load - 1.0).min(SPARE_MAX)
-        } else {
-            SPARE_MAX
-        };
+        let spare = if load > 0.0 { (1.0 / load - 1.0).min(SPARE_MAX) } else { SPARE_MAX };
         let change = if has_changed { self.change_cost } else { 0.0 };
-        change
-            + if spare >= 0.0 {
-                spare
-            } else {
-                -spare * self.shortage_cost
-            }
+        change + if spare >= 0.0 { spare } else { -spare * self.shortage_cost }
     }
 }
 
@@ -190,14 +120,8 @@ const TYPICAL: [f64; 9] = [0.3, 0.5, 0.7, 0.85, 0.95, 1.05, 1.2, 1.5, 2.0];
 const STEADY_SHARE: f64 = 0.05;
 const TRENDS: usize = 3;
 const STATES: usize = TYPICAL.len() * TRENDS;
-const ACTIONS: [Action; 6] = [
-    Action::Times(0.75),
-    Action::Plus(-1),
-    Action::Plus(0),
-    Action::Plus(1),
-    Action::Times(1.25),
-    Action::Times(1.5),
-];
+const ACTIONS: [Action; 6] =
+    [Action::Times(0.75), Action::Plus(-1), Action::Plus(0), Action::Plus(1), Action::Times(1.25), Action::Times(1.5)];
 /// Below it there is no exploration.
 const EXPLORATION_MIN: f64 = 0.001;
 
@@ -212,9 +136,7 @@ impl Action {
     fn of(self, replicas: i32) -> i32 {
         match self {
             Action::Plus(change) => replicas.saturating_add(change),
-            Action::Times(factor) if factor < 1.0 => {
-                libm::floor(f64::from(replicas) * factor) as i32
-            }
+            Action::Times(factor) if factor < 1.0 => libm::floor(f64::from(replicas) * factor) as i32,
             // From none it takes one.
             Action::Times(factor) => libm::ceil(f64::from(replicas.max(1)) * factor) as i32,
         }
@@ -271,10 +193,7 @@ impl QLearning {
     fn best(&self, state: usize) -> usize {
         const CALM_FIRST: [usize; ACTIONS.len()] = [2, 1, 3, 0, 4, 5];
         let row = &self.table[state];
-        CALM_FIRST
-            .into_iter()
-            .reduce(|best, other| if row[other] > row[best] { other } else { best })
-            .unwrap_or(2)
+        CALM_FIRST.into_iter().reduce(|best, other| if row[other] > row[best] { other } else { best }).unwrap_or(2)
     }
 
     fn learn(&mut self, load: f64, state: usize) {
@@ -289,15 +208,8 @@ impl QLearning {
         let halvings = now.as_seconds() / self.params.exploration_half_life.as_seconds();
         let share = self.params.exploration * libm::exp2(-halvings);
         // Both numbers are drawn whatever they lead to, so that the stream does not hang on decisions.
-        let (lot, action) = (
-            self.stream.unit(),
-            self.stream.below(ACTIONS.len() as u64) as usize,
-        );
-        if share >= EXPLORATION_MIN && lot < share {
-            action
-        } else {
-            self.best(state)
-        }
+        let (lot, action) = (self.stream.unit(), self.stream.below(ACTIONS.len() as u64) as usize);
+        if share >= EXPLORATION_MIN && lot < share { action } else { self.best(state) }
     }
 }
 
@@ -315,19 +227,9 @@ impl HorizontalAutoscaler for QLearning {
         self.learn(load_of(seen.replicas.ready), state);
         let action = self.choose(state, seen.now);
         let replicas = self.bounds.clamp(ACTIONS[action].of(wanted));
-        self.last = Some(Last {
-            state,
-            action,
-            has_changed: replicas != wanted,
-            rate,
-        });
+        self.last = Some(Last { state, action, has_changed: replicas != wanted, rate });
         let target = f64::from(wanted) * self.params.requests_per_replica;
-        decision(
-            seen,
-            replicas,
-            "the table says so",
-            rate_reading(rate, target),
-        )
+        decision(seen, replicas, "the table says so", rate_reading(rate, target))
     }
 
     fn sync_period(&self) -> SimDuration {
@@ -335,10 +237,7 @@ impl HorizontalAutoscaler for QLearning {
     }
 
     fn reads(&self) -> Reads {
-        Reads {
-            traffic: true,
-            ..Reads::default()
-        }
+        Reads { traffic: true, ..Reads::default() }
     }
 }
 
@@ -354,10 +253,7 @@ mod tests {
         let params = Params::default();
         // Needed 5 of 10: one too many for each; 15 of 10: a third is missing, at 5; exactly enough; nothing is needed.
         let costs = [0.5, 1.5, 1.0, 0.0].map(|load| params.cost(load, false));
-        assert!(
-            (costs[1] - 5.0 / 3.0).abs() < 1e-12
-                && [costs[0], costs[2], costs[3]] == [1.0, 0.0, 10.0]
-        );
+        assert!((costs[1] - 5.0 / 3.0).abs() < 1e-12 && [costs[0], costs[2], costs[3]] == [1.0, 0.0, 10.0]);
         assert_eq!(params.cost(1.0, true), 0.02);
     }
 
@@ -372,37 +268,18 @@ mod tests {
     fn a_value_is_learned() {
         // Load 2.0 of 2 replicas with no exploration; the best of that class is a half more: 3.
         let mut policy = QLearning {
-            params: Params {
-                exploration: 0.0,
-                ..Params::default()
-            },
-            bounds: Setting {
-                min_replicas: 1,
-                max_replicas: 20,
-                foresight: &[],
-            },
-            stream: Seed {
-                base: 1,
-                replication: 0,
-            }
-            .stream("test", 0),
+            params: Params { exploration: 0.0, ..Params::default() },
+            bounds: Setting { min_replicas: 1, max_replicas: 20, foresight: &[] },
+            stream: Seed { base: 1, replication: 0 }.stream("test", 0),
             table: first_table(&Params::default()),
             last: None,
         };
         let high = 8 * TRENDS + 1;
-        assert_eq!(
-            (policy.state(2.0, 40.0), ACTIONS[policy.best(high)]),
-            (high, Action::Times(1.5))
-        );
+        assert_eq!((policy.state(2.0, 40.0), ACTIONS[policy.best(high)]), (high, Action::Times(1.5)));
         let first = policy.table[high][5];
         // 2 / 1.5 needed over there: a quarter is missing, 1.25, and 0.02 for the change, over 1 - 0.5.
         assert!((first + 2.54).abs() < 1e-12);
-        policy.last = Some(Last {
-            state: high,
-            action: 5,
-            has_changed: true,
-            rate: 40.0,
-        });
+        policy.last = Some(Last { state: high, action: 5, has_changed: true, rate: 40.0 });
         // Then exactly enough: reward -0.02, and the best of the class up to 1.0, to stay: 1 / 0.95 - 1 over 0.5.
         let later = -2.0 * (1.0 / 0.95 - 1.0);
         policy.learn(1.0, 4 * TRENDS + 1);
@@ -412,15 +289,8 @@ mod tests {
 
     #[test]
     fn the_seed_decides_what_is_tried() {
-        let rates: Vec<f64> = (0..200)
-            .map(|step| 60.0 + 40.0 * libm::sin(f64::from(step) / 20.0))
-            .collect();
-        let run = |seed: u64| {
-            driven(
-                built("q-learning", json!({"seed": seed, "exploration": 0.5})).as_mut(),
-                &rates,
-            )
-        };
+        let rates: Vec<f64> = (0..200).map(|step| 60.0 + 40.0 * libm::sin(f64::from(step) / 20.0)).collect();
+        let run = |seed: u64| driven(built("q-learning", json!({"seed": seed, "exploration": 0.5})).as_mut(), &rates);
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
     }

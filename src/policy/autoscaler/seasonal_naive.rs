@@ -26,30 +26,14 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     summary: "as many as the rate needs that came at this time of past seasons, a quantile of them",
     source: "Hyndman and Athanasopoulos, Forecasting: Principles and Practice, 5.2, with a quantile over seasons",
     parameters: &predictive::with::<2, 9>([
-        Parameter {
-            name: "seasons",
-            unit: "",
-            default: "7",
-            meaning: "seasons that are remembered, 1 to 1000",
-        },
-        Parameter {
-            name: "quantile",
-            unit: "",
-            default: "0.95",
-            meaning: "of the past seasons, 0 to 1",
-        },
+        Parameter { name: "seasons", unit: "", default: "7", meaning: "seasons that are remembered, 1 to 1000" },
+        Parameter { name: "quantile", unit: "", default: "0.95", meaning: "of the past seasons, 0 to 1" },
     ]),
     is_clairvoyant: false,
     build: |parameters, setting| {
         let (common, Params { seasons, quantile }) = predictive::read(parameters)?;
-        parameters::require(
-            (1..=SEASONS_MAX).contains(&seasons),
-            "`seasons` must be from 1 to 1000",
-        )?;
-        parameters::require(
-            (0.0..=1.0).contains(&quantile),
-            "`quantile` must be from 0 to 1",
-        )?;
+        parameters::require((1..=SEASONS_MAX).contains(&seasons), "`seasons` must be from 1 to 1000")?;
+        parameters::require((0.0..=1.0).contains(&quantile), "`quantile` must be from 0 to 1")?;
         let forecast = SeasonalNaive::new(common.season_steps()?, seasons, quantile);
         Ok(Box::new(Predictive::new(common, bounds(setting), forecast)))
     },
@@ -64,10 +48,7 @@ struct Params {
 
 impl Default for Params {
     fn default() -> Params {
-        Params {
-            seasons: 7,
-            quantile: 0.95,
-        }
+        Params { seasons: 7, quantile: 0.95 }
     }
 }
 
@@ -80,9 +61,7 @@ mod tests {
     /// The numbers of a policy that looks every minute and knows seasons of three.
     fn numbers(more: serde_json::Value, rates: &[f64]) -> Vec<i32> {
         let mut all = json!({"step": "1m", "season": "3m", "lead": "0s", "scaleInDelay": "0s", "reacts": false});
-        all.as_object_mut()
-            .expect("parameters")
-            .extend(more.as_object().expect("parameters").clone());
+        all.as_object_mut().expect("parameters").extend(more.as_object().expect("parameters").clone());
         driven(built("seasonal-naive", all).as_mut(), rates)
     }
 
@@ -93,20 +72,11 @@ mod tests {
         // the first step, of which there were 10 and 30; at 6 that and the second, of which there were 40 and 60; ...
         let rates = [10.0, 40.0, 20.0, 30.0, 60.0, 20.0, 10.0, 10.0];
         // Largest of the seasons: 7 expects 60 and 20.
-        assert_eq!(
-            numbers(json!({"quantile": 1}), &rates),
-            [1, 4, 4, 4, 3, 6, 6, 3]
-        );
+        assert_eq!(numbers(json!({"quantile": 1}), &rates), [1, 4, 4, 4, 3, 6, 6, 3]);
         // Smallest: 6 expects 10 and 40.
-        assert_eq!(
-            numbers(json!({"quantile": 0}), &rates),
-            [1, 4, 4, 4, 2, 4, 4, 2]
-        );
+        assert_eq!(numbers(json!({"quantile": 0}), &rates), [1, 4, 4, 4, 2, 4, 4, 2]);
         // Only the last season: 5 expects 20 and 30, 8 expects 20 and 10.
-        assert_eq!(
-            numbers(json!({"quantile": 0, "seasons": 1}), &rates),
-            [1, 4, 4, 4, 3, 6, 6, 2]
-        );
+        assert_eq!(numbers(json!({"quantile": 0, "seasons": 1}), &rates), [1, 4, 4, 4, 3, 6, 6, 2]);
     }
 
     #[test]

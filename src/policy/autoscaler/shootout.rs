@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample,
-    Setting, TrafficSample, find,
+    HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample,
+    find,
 };
 use crate::ids::PodId;
 use crate::rng::split_mix;
@@ -39,13 +39,8 @@ struct Load {
 
 /// 40 a second, for 20 minutes 160.
 fn spike() -> Load {
-    let rates =
-        [(0, 40.0), (30, 160.0), (50, 40.0)].map(|(minute, rate)| (SimTime(minute * MINUTE), rate));
-    Load {
-        rates: rates.to_vec(),
-        end: SimTime(2 * HOUR),
-        measured: SimTime(10 * MINUTE),
-    }
+    let rates = [(0, 40.0), (30, 160.0), (50, 40.0)].map(|(minute, rate)| (SimTime(minute * MINUTE), rate));
+    Load { rates: rates.to_vec(), end: SimTime(2 * HOUR), measured: SimTime(10 * MINUTE) }
 }
 
 /// Days between 20 and 180 a second with some noise, of which the fourth is measured.
@@ -55,14 +50,8 @@ fn days() -> Load {
         let noise = (split_mix(minute) % 1000) as f64 / 1000.0 - 0.5;
         (100.0 - 80.0 * libm::cos(phase)) * (1.0 + 0.06 * noise)
     };
-    let rates = (0..4 * 24 * 60)
-        .map(|minute| (SimTime(minute * MINUTE), rate(minute)))
-        .collect();
-    Load {
-        rates,
-        end: SimTime(4 * 24 * HOUR),
-        measured: SimTime(3 * 24 * HOUR),
-    }
+    let rates = (0..4 * 24 * 60).map(|minute| (SimTime(minute * MINUTE), rate(minute))).collect();
+    Load { rates, end: SimTime(4 * 24 * HOUR), measured: SimTime(3 * 24 * HOUR) }
 }
 
 /// The service: when its replicas are ready, the oldest first, and how many requests wait.
@@ -80,15 +69,7 @@ impl Plant {
     fn new(replicas: usize) -> Plant {
         let ready_at = vec![SimTime::ZERO; replicas];
         let sums = TrafficSample::default();
-        Plant {
-            now: SimTime::ZERO,
-            ready_at,
-            backlog: 0.0,
-            sums,
-            busy_s: 0.0,
-            ready_s: 0.0,
-            latency_s: SERVICE_S,
-        }
+        Plant { now: SimTime::ZERO, ready_at, backlog: 0.0, sums, busy_s: 0.0, ready_s: 0.0, latency_s: SERVICE_S }
     }
 
     fn ready(&self) -> usize {
@@ -97,8 +78,7 @@ impl Plant {
 
     /// Those that are too many go, the youngest first; those that are missing start.
     fn scale(&mut self, replicas: i32) {
-        self.ready_at
-            .resize(replicas as usize, self.now.after(STARTUP));
+        self.ready_at.resize(replicas as usize, self.now.after(STARTUP));
     }
 
     fn tick(&mut self, rate_per_s: f64) {
@@ -110,9 +90,7 @@ impl Plant {
         let wait_s = if self.backlog > 0.0 || ready == 0 {
             self.backlog / capacity_per_s.max(1e-9)
         } else {
-            Mmc::new(rate_per_s, SERVICE_S, ready as u32)
-                .mean_wait()
-                .min(span_s)
+            Mmc::new(rate_per_s, SERVICE_S, ready as u32).mean_wait().min(span_s)
         };
         self.latency_s = wait_s + SERVICE_S;
         self.busy_s += served * SERVICE_S;
@@ -125,11 +103,7 @@ impl Plant {
 
     /// What happened since the last look.
     fn look(&mut self) -> TrafficSample {
-        let utilisation = if self.ready_s > 0.0 {
-            self.busy_s / self.ready_s
-        } else {
-            0.0
-        };
+        let utilisation = if self.ready_s > 0.0 { self.busy_s / self.ready_s } else { 0.0 };
         let concurrency = self.backlog + self.busy_s / self.sums.window.as_seconds();
         let latency = Some(self.latency_s);
         let sample = TrafficSample {
@@ -156,18 +130,11 @@ fn decide(policy: &mut dyn HorizontalAutoscaler, plant: &mut Plant) -> Option<i3
         let is_ready = ready_at <= now;
         ObservedPod {
             id: PodId(position as u32),
-            phase: if is_ready {
-                PodPhase::Running
-            } else {
-                PodPhase::Pending
-            },
+            phase: if is_ready { PodPhase::Running } else { PodPhase::Pending },
             is_terminating: false,
             started: Some(now),
             ready: Some((is_ready, ready_at.min(now))),
-            sample: is_ready.then_some(Sample {
-                at: now,
-                window: traffic.window,
-            }),
+            sample: is_ready.then_some(Sample { at: now, window: traffic.window }),
             first_container: position as u32,
             container_count: 1,
         }
@@ -181,11 +148,7 @@ fn decide(policy: &mut dyn HorizontalAutoscaler, plant: &mut Plant) -> Option<i3
         memory_bytes: 0,
     };
     let containers = vec![container; wanted];
-    let replicas = ReplicaCounts {
-        wanted: wanted as i32,
-        current: wanted as i32,
-        ready: plant.ready() as i32,
-    };
+    let replicas = ReplicaCounts { wanted: wanted as i32, current: wanted as i32, ready: plant.ready() as i32 };
     let decision = policy.sync(&Observation {
         now,
         replicas,
@@ -228,16 +191,8 @@ impl Outcome {
 
 fn run(name: &'static str, parameters: &Value, load: &Load) -> Outcome {
     let row = find(name).expect("a row");
-    let foresight = if row.is_clairvoyant {
-        load.rates.as_slice()
-    } else {
-        &[]
-    };
-    let setting = Setting {
-        min_replicas: 1,
-        max_replicas: 60,
-        foresight,
-    };
+    let foresight = if row.is_clairvoyant { load.rates.as_slice() } else { &[] };
+    let setting = Setting { min_replicas: 1, max_replicas: 60, foresight };
     let mut policy = row.build(parameters, &setting).expect("right parameters");
     let mut plant = Plant::new(6);
     let mut meters = None;
@@ -249,11 +204,7 @@ fn run(name: &'static str, parameters: &Value, load: &Load) -> Outcome {
                 plant.scale(replicas);
             }
         }
-        while load
-            .rates
-            .get(at + 1)
-            .is_some_and(|(since, _)| *since <= plant.now)
-        {
+        while load.rates.get(at + 1).is_some_and(|(since, _)| *since <= plant.now) {
             at += 1;
         }
         let rate = load.rates[at].1;
@@ -277,12 +228,7 @@ fn run(name: &'static str, parameters: &Value, load: &Load) -> Outcome {
     }
     let (elasticity, latency) = meters.expect("something was measured");
     let (ready, latency) = (elasticity.figures(load.end), latency.figures(load.end));
-    Outcome {
-        name,
-        ready,
-        paid_h: paid_s / 3600.0,
-        latency,
-    }
+    Outcome { name, ready, paid_h: paid_s / 3600.0, latency }
 }
 
 /// The policies, told what a replica serves well and how long it takes to start where they ask for it.
@@ -308,10 +254,7 @@ fn contenders() -> Vec<(&'static str, Value)> {
 }
 
 fn outcomes(load: &Load) -> Vec<Outcome> {
-    contenders()
-        .iter()
-        .map(|(name, parameters)| run(name, parameters, load))
-        .collect()
+    contenders().iter().map(|(name, parameters)| run(name, parameters, load)).collect()
 }
 
 /// A table of all outcomes, for the message of a check that fails.
@@ -339,35 +282,17 @@ fn table(outcomes: &[Outcome]) -> String {
 
 /// The outcome of that name.
 fn of<'a>(outcomes: &'a [Outcome], name: &str) -> &'a Outcome {
-    outcomes
-        .iter()
-        .find(|one| one.name == name)
-        .expect("an outcome")
+    outcomes.iter().find(|one| one.name == name).expect("an outcome")
 }
 
 /// Who knows what comes is never short of a replica, and nobody else is so cheap without being short.
 fn check_bound(outcomes: &[Outcome]) {
     let bound = of(outcomes, "clairvoyant");
-    assert_eq!(
-        (bound.missing_h(), bound.latency.violated_s),
-        (0.0, 0.0),
-        "\n{}",
-        table(outcomes)
-    );
+    assert_eq!((bound.missing_h(), bound.latency.violated_s), (0.0, 0.0), "\n{}", table(outcomes));
     for other in outcomes.iter().filter(|one| one.name != "clairvoyant") {
-        assert!(
-            other.cost_h() > bound.cost_h(),
-            "{} beats the bound\n{}",
-            other.name,
-            table(outcomes)
-        );
+        assert!(other.cost_h() > bound.cost_h(), "{} beats the bound\n{}", other.name, table(outcomes));
         let cost = other.ready.cost_against(bound.ready.supply_unit_s);
-        assert!(
-            other.missing_h() > 0.0 || cost > 1.0,
-            "{} beats the bound\n{}",
-            other.name,
-            table(outcomes)
-        );
+        assert!(other.missing_h() > 0.0 || cost > 1.0, "{} beats the bound\n{}", other.name, table(outcomes));
     }
 }
 
@@ -376,42 +301,15 @@ fn on_a_spike_alarms_are_slow_and_loops_are_quick() {
     let outcomes = outcomes(&spike());
     check_bound(&outcomes);
     let (fixed, alarms) = (of(&outcomes, "static"), of(&outcomes, "target-tracking"));
-    assert!(
-        fixed.missing_h() == 0.0 && fixed.is_dearest_of(&outcomes),
-        "\n{}",
-        table(&outcomes)
-    );
+    assert!(fixed.missing_h() == 0.0 && fixed.is_dearest_of(&outcomes), "\n{}", table(&outcomes));
     // Three points of a minute and a minute to start.
-    assert!(
-        alarms.ready.under.longest_s >= 240.0,
-        "\n{}",
-        table(&outcomes)
-    );
-    for name in [
-        "holt-winters",
-        "seasonal-naive",
-        "erlang-c",
-        "pid",
-        "mpc",
-        "q-learning",
-    ] {
+    assert!(alarms.ready.under.longest_s >= 240.0, "\n{}", table(&outcomes));
+    for name in ["holt-winters", "seasonal-naive", "erlang-c", "pid", "mpc", "q-learning"] {
         let quick = of(&outcomes, name);
         // Nobody sees it coming, and whoever looks twice a minute sees it soon.
-        assert!(
-            quick.missing_h() > 0.0 && quick.latency.violated_s > 0.0,
-            "{name}\n{}",
-            table(&outcomes)
-        );
-        assert!(
-            quick.missing_h() < alarms.missing_h(),
-            "{name}\n{}",
-            table(&outcomes)
-        );
-        assert!(
-            quick.latency.violated_s < alarms.latency.violated_s,
-            "{name}\n{}",
-            table(&outcomes)
-        );
+        assert!(quick.missing_h() > 0.0 && quick.latency.violated_s > 0.0, "{name}\n{}", table(&outcomes));
+        assert!(quick.missing_h() < alarms.missing_h(), "{name}\n{}", table(&outcomes));
+        assert!(quick.latency.violated_s < alarms.latency.violated_s, "{name}\n{}", table(&outcomes));
     }
 }
 
@@ -420,41 +318,19 @@ fn on_a_day_like_the_last_ones_forecasts_are_nearest_to_the_bound() {
     let outcomes = outcomes(&days());
     check_bound(&outcomes);
     let (fixed, bound) = (of(&outcomes, "static"), of(&outcomes, "clairvoyant"));
-    assert!(
-        fixed.missing_h() == 0.0 && fixed.is_dearest_of(&outcomes),
-        "\n{}",
-        table(&outcomes)
-    );
+    assert!(fixed.missing_h() == 0.0 && fixed.is_dearest_of(&outcomes), "\n{}", table(&outcomes));
     for name in ["holt-winters", "seasonal-naive"] {
         let forecast = of(&outcomes, name);
-        assert!(
-            forecast.paid_h < 1.05 * bound.paid_h,
-            "{name}\n{}",
-            table(&outcomes)
-        );
+        assert!(forecast.paid_h < 1.05 * bound.paid_h, "{name}\n{}", table(&outcomes));
         for other in ["target-tracking", "erlang-c", "pid", "mpc", "q-learning"] {
             let other = of(&outcomes, other);
-            assert!(
-                forecast.missing_h() < other.missing_h(),
-                "{name}, {}\n{}",
-                other.name,
-                table(&outcomes)
-            );
-            assert!(
-                forecast.cost_h() < other.cost_h(),
-                "{name}, {}\n{}",
-                other.name,
-                table(&outcomes)
-            );
+            assert!(forecast.missing_h() < other.missing_h(), "{name}, {}\n{}", other.name, table(&outcomes));
+            assert!(forecast.cost_h() < other.cost_h(), "{name}, {}\n{}", other.name, table(&outcomes));
         }
     }
     // Who reckons with a queue needs fewer replicas for the same latency, as many of them share it.
     let queueing = of(&outcomes, "erlang-c");
-    assert!(
-        queueing.latency.violated_s == 0.0 && queueing.paid_h < bound.paid_h,
-        "\n{}",
-        table(&outcomes)
-    );
+    assert!(queueing.latency.violated_s == 0.0 && queueing.paid_h < bound.paid_h, "\n{}", table(&outcomes));
 }
 
 /// With more load there are never fewer replicas at rest, but for those that promise no such thing: where steps come to rest
@@ -468,22 +344,11 @@ fn more_load_never_rests_at_fewer_replicas() {
         let mut before = 0.0;
         for rate in [0.0, 3.0, 8.0, 20.0, 39.0, 55.0, 84.0, 120.0, 180.0, 250.0] {
             let rates = vec![(SimTime::ZERO, rate)];
-            let load = Load {
-                rates,
-                end: SimTime(3 * HOUR),
-                measured: SimTime(2 * HOUR + 55 * MINUTE),
-            };
+            let load = Load { rates, end: SimTime(3 * HOUR), measured: SimTime(2 * HOUR + 55 * MINUTE) };
             let rest = run(name, &parameters, &load).ready;
-            assert!(
-                rest.supply.reversals == 0,
-                "{name} is not at rest with {rate} a second: {:?}",
-                rest.supply
-            );
+            assert!(rest.supply.reversals == 0, "{name} is not at rest with {rate} a second: {:?}", rest.supply);
             let replicas = rest.supply_unit_s / rest.duration_s;
-            assert!(
-                replicas >= before,
-                "{name} has {replicas} replicas for {rate} a second and {before} for less"
-            );
+            assert!(replicas >= before, "{name} has {replicas} replicas for {rate} a second and {before} for less");
             before = replicas;
         }
     }

@@ -25,9 +25,7 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     build: |parameters, setting| {
         let Params { replicas } = parameters::read(parameters)?;
         parameters::require(replicas >= 0, "`replicas` must not be negative")?;
-        Ok(Box::new(Static {
-            replicas: setting.clamp(replicas),
-        }))
+        Ok(Box::new(Static { replicas: setting.clamp(replicas) }))
     },
 };
 

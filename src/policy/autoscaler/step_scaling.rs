@@ -52,42 +52,12 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
 };
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "metric",
-        unit: "",
-        default: "cpu",
-        meaning: METRIC_MEANING,
-    },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "60s",
-        meaning: "time between data points, above 0",
-    },
-    Parameter {
-        name: "highThreshold",
-        unit: "",
-        default: "50",
-        meaning: "where scaling out begins, not negative",
-    },
-    Parameter {
-        name: "highPoints",
-        unit: "",
-        default: "3",
-        meaning: "points there in a row that raise the alarm",
-    },
-    Parameter {
-        name: "lowThreshold",
-        unit: "",
-        default: "50",
-        meaning: "where scaling in begins, not negative",
-    },
-    Parameter {
-        name: "lowPoints",
-        unit: "",
-        default: "15",
-        meaning: "points there in a row that raise the alarm",
-    },
+    Parameter { name: "metric", unit: "", default: "cpu", meaning: METRIC_MEANING },
+    Parameter { name: "period", unit: "", default: "60s", meaning: "time between data points, above 0" },
+    Parameter { name: "highThreshold", unit: "", default: "50", meaning: "where scaling out begins, not negative" },
+    Parameter { name: "highPoints", unit: "", default: "3", meaning: "points there in a row that raise the alarm" },
+    Parameter { name: "lowThreshold", unit: "", default: "50", meaning: "where scaling in begins, not negative" },
+    Parameter { name: "lowPoints", unit: "", default: "15", meaning: "points there in a row that raise the alarm" },
     Parameter {
         name: "adjustmentType",
         unit: "",
@@ -112,18 +82,8 @@ const PARAMETERS: &[Parameter] = &[
         default: "1",
         meaning: "replicas by which a step of some per cent changes the number at least",
     },
-    Parameter {
-        name: "cooldown",
-        unit: "",
-        default: "300s",
-        meaning: "time after scaling out or in",
-    },
-    Parameter {
-        name: "warmup",
-        unit: "",
-        default: "0s",
-        meaning: "time until a new replica counts as any other",
-    },
+    Parameter { name: "cooldown", unit: "", default: "300s", meaning: "time after scaling out or in" },
+    Parameter { name: "warmup", unit: "", default: "0s", meaning: "time until a new replica counts as any other" },
 ];
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -169,11 +129,7 @@ struct Params {
 
 impl Default for Params {
     fn default() -> Params {
-        let step = |lower, upper, adjustment| Step {
-            lower,
-            upper,
-            adjustment,
-        };
+        let step = |lower, upper, adjustment| Step { lower, upper, adjustment };
         Params {
             metric: Metric::Cpu,
             period: SimDuration(60_000_000_000),
@@ -204,34 +160,13 @@ impl Params {
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")?;
         for threshold in [self.high_threshold, self.low_threshold] {
             let is_right = threshold.is_finite() && threshold >= 0.0;
-            parameters::require(
-                is_right,
-                "`highThreshold` and `lowThreshold` must not be negative",
-            )?;
+            parameters::require(is_right, "`highThreshold` and `lowThreshold` must not be negative")?;
         }
-        parameters::require(
-            self.high_points > 0 && self.low_points > 0,
-            "there must be at least one data point",
-        )?;
-        parameters::require(
-            self.min_adjustment_magnitude > 0,
-            "`minAdjustmentMagnitude` must be above 0",
-        )?;
+        parameters::require(self.high_points > 0 && self.low_points > 0, "there must be at least one data point")?;
+        parameters::require(self.min_adjustment_magnitude > 0, "`minAdjustmentMagnitude` must be above 0")?;
         let is_exact = self.adjustment_type == AdjustmentType::Exact;
-        check_steps(
-            "scaleOutSteps",
-            &self.scale_out_steps,
-            (Some(0.0), None),
-            is_exact,
-            1,
-        )?;
-        check_steps(
-            "scaleInSteps",
-            &self.scale_in_steps,
-            (None, Some(0.0)),
-            is_exact,
-            -1,
-        )
+        check_steps("scaleOutSteps", &self.scale_out_steps, (Some(0.0), None), is_exact, 1)?;
+        check_steps("scaleInSteps", &self.scale_in_steps, (None, Some(0.0)), is_exact, -1)
     }
 }
 
@@ -247,24 +182,15 @@ fn check_steps(
     let bound = |step: &Step| step.lower.unwrap_or(f64::NEG_INFINITY);
     sorted.sort_by(|one, other| bound(one).total_cmp(&bound(other)));
     let reaches = |step: &Step| step.upper.is_none_or(|upper| bound(step) < upper);
-    let is_joined = sorted
-        .windows(2)
-        .all(|pair| pair[0].upper.is_some() && pair[0].upper == pair[1].lower);
-    let has_ends = sorted.first().is_some_and(|step| step.lower == lower)
-        && sorted.last().is_some_and(|step| step.upper == upper);
+    let is_joined = sorted.windows(2).all(|pair| pair[0].upper.is_some() && pair[0].upper == pair[1].lower);
+    let has_ends =
+        sorted.first().is_some_and(|step| step.lower == lower) && sorted.last().is_some_and(|step| step.upper == upper);
     let why = format!("`{name}` must cover all from the threshold on without gaps or overlap");
     parameters::require(is_joined && has_ends && sorted.iter().all(reaches), &why)?;
     let is_right = |step: &Step| {
-        if is_exact {
-            step.adjustment >= 0
-        } else {
-            step.adjustment.signum() != -sign
-        }
+        if is_exact { step.adjustment >= 0 } else { step.adjustment.signum() != -sign }
     };
-    parameters::require(
-        steps.iter().all(is_right),
-        &format!("`{name}` has an adjustment in the wrong direction"),
-    )
+    parameters::require(steps.iter().all(is_right), &format!("`{name}` has an adjustment in the wrong direction"))
 }
 
 /// See the module.
@@ -288,47 +214,21 @@ impl HorizontalAutoscaler for StepScaling {
         if bounded != wanted {
             return Decision::replicas(bounded, "the number of replicas was out of bounds");
         }
-        let Params {
-            metric,
-            warmup,
-            high_threshold,
-            low_threshold,
-            ..
-        } = self.params;
+        let Params { metric, warmup, high_threshold, low_threshold, .. } = self.params;
         let Some(value) = metric.value(seen, warmup) else {
             (self.high, self.low) = (0, 0);
             return Decision::unknown("InsufficientData", "there is no data point of the metric");
         };
-        self.high = if value >= high_threshold {
-            self.high + 1
-        } else {
-            0
-        };
-        self.low = if value <= low_threshold {
-            self.low + 1
-        } else {
-            0
-        };
+        self.high = if value >= high_threshold { self.high + 1 } else { 0 };
+        self.low = if value <= low_threshold { self.low + 1 } else { 0 };
         let (replicas, target, reason) = if self.high >= self.params.high_points {
-            (
-                self.scaled_out(value, wanted, seen.now),
-                high_threshold,
-                "the metric reached the upper threshold",
-            )
+            (self.scaled_out(value, wanted, seen.now), high_threshold, "the metric reached the upper threshold")
         } else if self.low >= self.params.low_points {
-            (
-                self.scaled_in(value, wanted, seen.now),
-                low_threshold,
-                "the metric reached the lower threshold",
-            )
+            (self.scaled_in(value, wanted, seen.now), low_threshold, "the metric reached the lower threshold")
         } else {
             (wanted, high_threshold, "")
         };
-        let reading = Reading {
-            name: metric.name().to_owned(),
-            current: value,
-            target,
-        };
+        let reading = Reading { name: metric.name().to_owned(), current: value, target };
         decision(seen, replicas, reason, Some(reading))
     }
 
@@ -345,17 +245,14 @@ impl StepScaling {
     fn scaled_out(&mut self, value: f64, wanted: i32, now: SimTime) -> i32 {
         let breach = value - self.params.high_threshold;
         let has = |step: &&Step| {
-            step.lower.is_none_or(|lower| breach >= lower)
-                && step.upper.is_none_or(|upper| breach < upper)
+            step.lower.is_none_or(|lower| breach >= lower) && step.upper.is_none_or(|upper| breach < upper)
         };
         let Some(step) = self.params.scale_out_steps.iter().find(has) else {
             return wanted;
         };
         let before = self.scale_out.filter(|(_, until)| now < *until);
         let base = before.map_or(wanted, |(base, _)| base);
-        let replicas = self
-            .bounds
-            .clamp(self.params.adjusted(base, step.adjustment));
+        let replicas = self.bounds.clamp(self.params.adjusted(base, step.adjustment));
         if replicas <= wanted {
             return wanted;
         }
@@ -368,15 +265,12 @@ impl StepScaling {
     fn scaled_in(&mut self, value: f64, wanted: i32, now: SimTime) -> i32 {
         let breach = value - self.params.low_threshold;
         let has = |step: &&Step| {
-            step.lower.is_none_or(|lower| breach > lower)
-                && step.upper.is_none_or(|upper| breach <= upper)
+            step.lower.is_none_or(|lower| breach > lower) && step.upper.is_none_or(|upper| breach <= upper)
         };
         let Some(step) = self.params.scale_in_steps.iter().find(has) else {
             return wanted;
         };
-        let replicas = self
-            .bounds
-            .clamp(self.params.adjusted(wanted, step.adjustment));
+        let replicas = self.bounds.clamp(self.params.adjusted(wanted, step.adjustment));
         if replicas >= wanted || now < self.no_scale_in_until {
             return wanted;
         }
@@ -394,13 +288,8 @@ impl Params {
             AdjustmentType::PercentChange => {
                 // Rust divides towards 0, as is asked for.
                 let change = i64::from(replicas) * i64::from(adjustment) / 100;
-                let least =
-                    i64::from(self.min_adjustment_magnitude) * i64::from(adjustment.signum());
-                let change = if change.abs() < least.abs() {
-                    least
-                } else {
-                    change
-                };
+                let least = i64::from(self.min_adjustment_magnitude) * i64::from(adjustment.signum());
+                let change = if change.abs() < least.abs() { least } else { change };
                 (i64::from(replicas) + change).clamp(0, i64::from(i32::MAX)) as i32
             }
         }

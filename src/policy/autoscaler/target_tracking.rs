@@ -33,18 +33,9 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     is_clairvoyant: false,
     build: |parameters, setting| {
         let params: Params = parameters::read(parameters)?;
-        parameters::require(
-            params.target > 0.0 && params.target.is_finite(),
-            "`target` must be above 0",
-        )?;
-        parameters::require(
-            params.period > SimDuration::ZERO,
-            "`period` must be above 0",
-        )?;
-        parameters::require(
-            params.high_points > 0 && params.low_points > 0,
-            "there must be at least one data point",
-        )?;
+        parameters::require(params.target > 0.0 && params.target.is_finite(), "`target` must be above 0")?;
+        parameters::require(params.period > SimDuration::ZERO, "`period` must be above 0")?;
+        parameters::require(params.high_points > 0 && params.low_points > 0, "there must be at least one data point")?;
         Ok(Box::new(TargetTracking {
             params,
             bounds: bounds(setting),
@@ -57,60 +48,15 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
 };
 
 const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "metric",
-        unit: "",
-        default: "cpu",
-        meaning: METRIC_MEANING,
-    },
-    Parameter {
-        name: "target",
-        unit: "",
-        default: "70",
-        meaning: "what the metric should be, above 0",
-    },
-    Parameter {
-        name: "period",
-        unit: "",
-        default: "60s",
-        meaning: "time between data points, above 0",
-    },
-    Parameter {
-        name: "highPoints",
-        unit: "",
-        default: "3",
-        meaning: "points above the target that raise the alarm",
-    },
-    Parameter {
-        name: "lowPoints",
-        unit: "",
-        default: "15",
-        meaning: "points below 0.9 of it that raise the other",
-    },
-    Parameter {
-        name: "scaleOutCooldown",
-        unit: "",
-        default: "300s",
-        meaning: "time after a scale-out",
-    },
-    Parameter {
-        name: "scaleInCooldown",
-        unit: "",
-        default: "300s",
-        meaning: "time after a scale-in",
-    },
-    Parameter {
-        name: "warmup",
-        unit: "",
-        default: "0s",
-        meaning: "time until a new replica counts as any other",
-    },
-    Parameter {
-        name: "disableScaleIn",
-        unit: "",
-        default: "false",
-        meaning: "whether it only scales out",
-    },
+    Parameter { name: "metric", unit: "", default: "cpu", meaning: METRIC_MEANING },
+    Parameter { name: "target", unit: "", default: "70", meaning: "what the metric should be, above 0" },
+    Parameter { name: "period", unit: "", default: "60s", meaning: "time between data points, above 0" },
+    Parameter { name: "highPoints", unit: "", default: "3", meaning: "points above the target that raise the alarm" },
+    Parameter { name: "lowPoints", unit: "", default: "15", meaning: "points below 0.9 of it that raise the other" },
+    Parameter { name: "scaleOutCooldown", unit: "", default: "300s", meaning: "time after a scale-out" },
+    Parameter { name: "scaleInCooldown", unit: "", default: "300s", meaning: "time after a scale-in" },
+    Parameter { name: "warmup", unit: "", default: "0s", meaning: "time until a new replica counts as any other" },
+    Parameter { name: "disableScaleIn", unit: "", default: "false", meaning: "whether it only scales out" },
 ];
 
 /// Share of the target below which the second alarm counts.
@@ -171,27 +117,14 @@ impl HorizontalAutoscaler for TargetTracking {
         if bounded != wanted {
             return Decision::replicas(bounded, "the number of replicas was out of bounds");
         }
-        let Params {
-            metric,
-            target,
-            warmup,
-            ..
-        } = self.params;
+        let Params { metric, target, warmup, .. } = self.params;
         let Some(value) = metric.value(seen, warmup) else {
             (self.high, self.low) = (0, 0);
             return Decision::unknown("InsufficientData", "there is no data point of the metric");
         };
         self.high = if value > target { self.high + 1 } else { 0 };
-        self.low = if value < LOW_SHARE * target {
-            self.low + 1
-        } else {
-            0
-        };
-        let reading = Reading {
-            name: metric.name().to_owned(),
-            current: value,
-            target,
-        };
+        self.low = if value < LOW_SHARE * target { self.low + 1 } else { 0 };
+        let reading = Reading { name: metric.name().to_owned(), current: value, target };
         let (replicas, reason) = self.judge(value, wanted, seen.now);
         decision(seen, replicas, reason, Some(reading))
     }
@@ -209,23 +142,14 @@ impl TargetTracking {
     /// How many replicas there should be, and why.
     fn judge(&mut self, value: f64, wanted: i32, now: SimTime) -> (i32, &'static str) {
         if self.high >= self.params.high_points {
-            return (
-                self.scaled_out(value, wanted, now),
-                "the metric was above its target",
-            );
+            return (self.scaled_out(value, wanted, now), "the metric was above its target");
         }
         let is_low = self.low >= self.params.low_points && !self.params.disable_scale_in;
         if !is_low || now < self.no_scale_in_until {
             return (wanted, "");
         }
-        let fewest = if self.bounds.min_replicas == 0 && value == 0.0 {
-            0
-        } else {
-            1
-        };
-        let wish = self
-            .bounds
-            .clamp_up(f64::from(wanted) * value / self.params.target);
+        let fewest = if self.bounds.min_replicas == 0 && value == 0.0 { 0 } else { 1 };
+        let wish = self.bounds.clamp_up(f64::from(wanted) * value / self.params.target);
         let replicas = wish.max(fewest).min(wanted);
         if replicas < wanted {
             self.no_scale_in_until = now.after(self.params.scale_in_cooldown);
@@ -238,9 +162,7 @@ impl TargetTracking {
         let cooldown = self.scale_out.filter(|(_, until)| now < *until);
         let base = cooldown.map_or(wanted, |(base, _)| base);
         // From none a single one is the way up.
-        let replicas = self
-            .bounds
-            .clamp_up(f64::from(base.max(1)) * value / self.params.target);
+        let replicas = self.bounds.clamp_up(f64::from(base.max(1)) * value / self.params.target);
         if replicas <= wanted {
             return wanted;
         }
@@ -262,16 +184,12 @@ mod tests {
 
     #[test]
     fn alarms_need_their_points_and_cooldowns_their_time() {
-        let parameters =
-            |low| serde_json::json!({"metric": "requests", "target": 10, "lowPoints": low});
+        let parameters = |low| serde_json::json!({"metric": "requests", "target": 10, "lowPoints": low});
         // 2 replicas: 50 / 2 = 25 a replica is above 10 at minutes 1, 2, 3: ceil(2 x 2.5) = 5. Then 10 each: no alarm.
         assert_eq!(driven(parameters(15), &[50.0; 5]), [2, 2, 5, 5, 5]);
         // 90 at minute 4: 90 / 5 = 18 each for the 4th time in a row: in the cooldown, from the 2 before: ceil(2 x 1.8) = 4
         // is no larger scale-out. 150 at minute 5: 30 each: ceil(2 x 3) = 6 is one.
-        assert_eq!(
-            driven(parameters(15), &[50.0, 50.0, 50.0, 90.0, 150.0]),
-            [2, 2, 5, 5, 6]
-        );
+        assert_eq!(driven(parameters(15), &[50.0, 50.0, 50.0, 90.0, 150.0]), [2, 2, 5, 5, 6]);
         // 4 / 2 = 2 a replica is below 9 twice: ceil(2 x 0.2) = 1.
         assert_eq!(driven(parameters(2), &[4.0; 3]), [2, 1, 1]);
     }
@@ -281,56 +199,29 @@ mod tests {
         let all = |more: serde_json::Value| {
             let mut all = serde_json::json!({"metric": "requests", "target": 10, "highPoints": 1, "lowPoints": 1,
                 "scaleOutCooldown": "0s", "scaleInCooldown": "0s"});
-            all.as_object_mut()
-                .unwrap()
-                .extend(more.as_object().unwrap().clone());
+            all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             all
         };
         // ceil(2 x 2.5) = 5 at minute 1; 4 / 5 = 0.8 is below 9, but only at minute 4 has it warmed up: ceil(5 x 0.08) = 1.
         let rates = [50.0, 4.0, 4.0, 4.0];
-        assert_eq!(
-            driven(all(serde_json::json!({"warmup": "3m"})), &rates),
-            [5, 5, 5, 1]
-        );
-        assert_eq!(
-            driven(all(serde_json::json!({"disableScaleIn": true})), &rates),
-            [5, 5, 5, 5]
-        );
+        assert_eq!(driven(all(serde_json::json!({"warmup": "3m"})), &rates), [5, 5, 5, 1]);
+        assert_eq!(driven(all(serde_json::json!({"disableScaleIn": true})), &rates), [5, 5, 5, 5]);
         // From 2 up to 8 at minute 1; ceil(8 x 0.5) = 4 at minute 2; then nothing up to minute 4: 20 / 4 = 5, ceil(4 x 0.5) = 2.
         let rates = [80.0, 40.0, 20.0, 20.0];
-        assert_eq!(
-            driven(all(serde_json::json!({"scaleInCooldown": "2m"})), &rates),
-            [8, 4, 4, 2]
-        );
+        assert_eq!(driven(all(serde_json::json!({"scaleInCooldown": "2m"})), &rates), [8, 4, 4, 2]);
     }
 
     #[test]
     fn to_none_and_from_none() {
-        let setting = Setting {
-            min_replicas: 0,
-            max_replicas: 20,
-            foresight: &[],
-        };
+        let setting = Setting { min_replicas: 0, max_replicas: 20, foresight: &[] };
         let parameters = serde_json::json!({"metric": "requests", "target": 10, "highPoints": 1, "lowPoints": 1});
         let mut policy = built_for("target-tracking", parameters, &setting);
         // 25 a second for none are as for one: ceil(1 x 2.5).
         let minute = |at: f64| second(60.0 * at);
-        assert_eq!(
-            asked(policy.as_mut(), minute(1.0), 0, 25.0).replicas,
-            Some(3)
-        );
+        assert_eq!(asked(policy.as_mut(), minute(1.0), 0, 25.0).replicas, Some(3));
         // A little asks for one, nothing for none, once the cooldown of a scale-in has passed.
-        assert_eq!(
-            asked(policy.as_mut(), minute(2.0), 3, 0.1).replicas,
-            Some(1)
-        );
-        assert_eq!(
-            asked(policy.as_mut(), minute(3.0), 1, 0.0).replicas,
-            Some(1)
-        );
-        assert_eq!(
-            asked(policy.as_mut(), minute(7.0), 1, 0.0).replicas,
-            Some(0)
-        );
+        assert_eq!(asked(policy.as_mut(), minute(2.0), 3, 0.1).replicas, Some(1));
+        assert_eq!(asked(policy.as_mut(), minute(3.0), 1, 0.0).replicas, Some(1));
+        assert_eq!(asked(policy.as_mut(), minute(7.0), 1, 0.0).replicas, Some(0));
     }
 }

@@ -8,11 +8,7 @@ use crate::units::{SimDuration, SimTime};
 
 /// The bounds of an autoscaler, without what it may foresee.
 pub(super) fn bounds(setting: &Setting<'_>) -> Setting<'static> {
-    Setting {
-        min_replicas: setting.min_replicas,
-        max_replicas: setting.max_replicas,
-        foresight: &[],
-    }
+    Setting { min_replicas: setting.min_replicas, max_replicas: setting.max_replicas, foresight: &[] }
 }
 
 /// There is no traffic to see.
@@ -21,30 +17,14 @@ pub(super) fn no_traffic() -> Decision {
 }
 
 /// So many replicas; the reason is told where it changes something.
-pub(super) fn decision(
-    seen: &Observation<'_>,
-    replicas: i32,
-    reason: &str,
-    metric: Option<Reading>,
-) -> Decision {
-    let reason = if replicas == seen.replicas.wanted {
-        ""
-    } else {
-        reason
-    };
-    Decision {
-        metric,
-        ..Decision::replicas(replicas, reason)
-    }
+pub(super) fn decision(seen: &Observation<'_>, replicas: i32, reason: &str, metric: Option<Reading>) -> Decision {
+    let reason = if replicas == seen.replicas.wanted { "" } else { reason };
+    Decision { metric, ..Decision::replicas(replicas, reason) }
 }
 
 /// A reading of requests a second of the whole target.
 pub(super) fn rate_reading(current_per_s: f64, target_per_s: f64) -> Option<Reading> {
-    Some(Reading {
-        name: "requests".to_owned(),
-        current: current_per_s,
-        target: target_per_s,
-    })
+    Some(Reading { name: "requests".to_owned(), current: current_per_s, target: target_per_s })
 }
 
 /// The parameter of policies that reckon in requests a second.
@@ -73,10 +53,7 @@ pub(super) struct ScaleInDelay {
 
 impl ScaleInDelay {
     pub(super) fn new(span: SimDuration) -> ScaleInDelay {
-        ScaleInDelay {
-            span,
-            wishes: VecDeque::new(),
-        }
+        ScaleInDelay { span, wishes: VecDeque::new() }
     }
 
     /// The largest wish of the last `span`, this one included; at first the number that there is counts as one.
@@ -88,11 +65,7 @@ impl ScaleInDelay {
             self.wishes.pop_back();
         }
         self.wishes.push_back((now, wish));
-        while self
-            .wishes
-            .front()
-            .is_some_and(|&(at, _)| at.after(self.span) < now)
-        {
+        while self.wishes.front().is_some_and(|&(at, _)| at.after(self.span) < now) {
             self.wishes.pop_front();
         }
         self.wishes.front().map_or(wish, |&(_, largest)| largest)
@@ -107,19 +80,7 @@ mod tests {
     fn the_largest_wish_of_late() {
         let mut delay = ScaleInDelay::new(SimDuration(30));
         // There are 6 at first. 9 was wished at 10 and holds up to 40; then 5 of 20 up to 50, then 3 of 30.
-        let wishes = [
-            (0, 4),
-            (10, 9),
-            (20, 5),
-            (30, 3),
-            (40, 1),
-            (41, 1),
-            (50, 1),
-            (51, 1),
-            (60, 1),
-            (61, 1),
-            (62, 7),
-        ];
+        let wishes = [(0, 4), (10, 9), (20, 5), (30, 3), (40, 1), (41, 1), (50, 1), (51, 1), (60, 1), (61, 1), (62, 7)];
         let settled = wishes.map(|(at, wish)| delay.settle(SimTime(at), 6, wish));
         assert_eq!(settled, [6, 9, 9, 9, 9, 5, 5, 3, 3, 1, 7]);
     }

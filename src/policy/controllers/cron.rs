@@ -18,9 +18,7 @@ const DAY_SECONDS: i64 = 86_400;
 /// A schedule that does not strike for so long never does.
 const YEARS_MAX: i64 = 5;
 
-const MONTHS: [&str; 12] = [
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-];
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// Why a schedule was refused, in words for the user.
@@ -75,31 +73,11 @@ struct Bounds {
     names: &'static [&'static str],
 }
 
-const MINUTE: Bounds = Bounds {
-    min: 0,
-    max: 59,
-    names: &[],
-};
-const HOUR: Bounds = Bounds {
-    min: 0,
-    max: 23,
-    names: &[],
-};
-const DAY_OF_MONTH: Bounds = Bounds {
-    min: 1,
-    max: 31,
-    names: &[],
-};
-const MONTH: Bounds = Bounds {
-    min: 1,
-    max: 12,
-    names: &MONTHS,
-};
-const DAY_OF_WEEK: Bounds = Bounds {
-    min: 0,
-    max: 6,
-    names: &WEEKDAYS,
-};
+const MINUTE: Bounds = Bounds { min: 0, max: 59, names: &[] };
+const HOUR: Bounds = Bounds { min: 0, max: 23, names: &[] };
+const DAY_OF_MONTH: Bounds = Bounds { min: 1, max: 31, names: &[] };
+const MONTH: Bounds = Bounds { min: 1, max: 12, names: &MONTHS };
+const DAY_OF_WEEK: Bounds = Bounds { min: 0, max: 6, names: &WEEKDAYS };
 
 impl CronSchedule {
     /// Reads a schedule.
@@ -115,21 +93,13 @@ impl CronSchedule {
     /// # Ok::<(), wavetank::policy::controllers::cron::CronError>(())
     /// ```
     pub fn parse(text: &str) -> Result<CronSchedule, CronError> {
-        let refuse = |problem: String| CronError {
-            schedule: text.to_owned(),
-            problem,
-        };
+        let refuse = |problem: String| CronError { schedule: text.to_owned(), problem };
         if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
-            return Err(refuse(
-                "names a time zone: schedules are in UTC here".to_owned(),
-            ));
+            return Err(refuse("names a time zone: schedules are in UTC here".to_owned()));
         }
         if let Some(duration) = text.strip_prefix("@every ") {
-            let duration = SimDuration::parse(duration)
-                .map_err(|error| refuse(format!("has no duration: {error}")))?;
-            return Ok(CronSchedule::Every {
-                seconds: (duration.0 / 1_000_000_000).max(1) as i64,
-            });
+            let duration = SimDuration::parse(duration).map_err(|error| refuse(format!("has no duration: {error}")))?;
+            return Ok(CronSchedule::Every { seconds: (duration.0 / 1_000_000_000).max(1) as i64 });
         }
         let fields = match text {
             "@yearly" | "@annually" => "0 0 1 1 *",
@@ -167,8 +137,7 @@ impl CronSchedule {
 
 impl CronFields {
     fn next_after(&self, unix_seconds: i64) -> Option<i64> {
-        let first =
-            (unix_seconds + 1 + MINUTE_SECONDS - 1).div_euclid(MINUTE_SECONDS) * MINUTE_SECONDS;
+        let first = (unix_seconds + 1 + MINUTE_SECONDS - 1).div_euclid(MINUTE_SECONDS) * MINUTE_SECONDS;
         let last_year = civil_from_days((unix_seconds + 1).div_euclid(DAY_SECONDS)).0 + YEARS_MAX;
         let mut day = first.div_euclid(DAY_SECONDS);
         let mut from = first.rem_euclid(DAY_SECONDS);
@@ -178,11 +147,7 @@ impl CronFields {
                 return None;
             }
             if !self.month.has(month) {
-                let (year, month) = if month == 12 {
-                    (year + 1, 1)
-                } else {
-                    (year, month + 1)
-                };
+                let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
                 (day, from) = (days_from_civil(year, month, 1), 0);
                 continue;
             }
@@ -197,21 +162,13 @@ impl CronFields {
     }
 
     fn day_matches(&self, day_of_month: i64, day_of_week: i64) -> bool {
-        let (month, week) = (
-            self.day_of_month.has(day_of_month),
-            self.day_of_week.has(day_of_week),
-        );
-        if self.day_of_month.is_star || self.day_of_week.is_star {
-            month && week
-        } else {
-            month || week
-        }
+        let (month, week) = (self.day_of_month.has(day_of_month), self.day_of_week.has(day_of_week));
+        if self.day_of_month.is_star || self.day_of_week.is_star { month && week } else { month || week }
     }
 
     /// The first matching second of a day that is not before `from`.
     fn time_of_day(&self, from: i64) -> Option<i64> {
-        let (first_hour, first_minute) =
-            (from / HOUR_SECONDS, from % HOUR_SECONDS / MINUTE_SECONDS);
+        let (first_hour, first_minute) = (from / HOUR_SECONDS, from % HOUR_SECONDS / MINUTE_SECONDS);
         let hours = (first_hour..24).filter(|&hour| self.hour.has(hour));
         hours.into_iter().find_map(|hour| {
             let start = if hour == first_hour { first_minute } else { 0 };
@@ -222,16 +179,10 @@ impl CronFields {
 }
 
 fn parse_field(text: &str, bounds: &Bounds) -> Result<Field, String> {
-    let mut field = Field {
-        bits: 0,
-        is_star: false,
-    };
+    let mut field = Field { bits: 0, is_star: false };
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let range = parse_range(part, bounds)?;
-        field = Field {
-            bits: field.bits | range.bits,
-            is_star: field.is_star || range.is_star,
-        };
+        field = Field { bits: field.bits | range.bits, is_star: field.is_star || range.is_star };
     }
     Ok(field)
 }
@@ -240,10 +191,7 @@ fn parse_field(text: &str, bounds: &Bounds) -> Result<Field, String> {
 fn parse_range(text: &str, bounds: &Bounds) -> Result<Field, String> {
     let mut parts = text.split('/');
     let range = parts.next().unwrap_or_default();
-    let step = parts
-        .next()
-        .map(|step| parse_number(step, &[]))
-        .transpose()?;
+    let step = parts.next().map(|step| parse_number(step, &[])).transpose()?;
     if parts.next().is_some() {
         return Err(format!("has too many slashes in `{text}`"));
     }
@@ -256,10 +204,7 @@ fn parse_range(text: &str, bounds: &Bounds) -> Result<Field, String> {
             let first = parse_number(only, bounds.names)?;
             (first, if step.is_some() { bounds.max } else { first })
         }
-        [first, last] => (
-            parse_number(first, bounds.names)?,
-            parse_number(last, bounds.names)?,
-        ),
+        [first, last] => (parse_number(first, bounds.names)?, parse_number(last, bounds.names)?),
         _ => return Err(format!("has too many hyphens in `{text}`")),
     };
     let step = step.unwrap_or(1);
@@ -272,13 +217,8 @@ fn parse_range(text: &str, bounds: &Bounds) -> Result<Field, String> {
     if step == 0 {
         return Err(format!("has a step of 0 in `{text}`"));
     }
-    let bits = (first..=last)
-        .step_by(step as usize)
-        .fold(0, |bits, value| bits | 1 << value);
-    Ok(Field {
-        bits,
-        is_star: is_star && step == 1,
-    })
+    let bits = (first..=last).step_by(step as usize).fold(0, |bits, value| bits | 1 << value);
+    Ok(Field { bits, is_star: is_star && step == 1 })
 }
 
 fn parse_number(text: &str, names: &[&str]) -> Result<u32, String> {
@@ -287,8 +227,7 @@ fn parse_number(text: &str, names: &[&str]) -> Result<u32, String> {
         // Months count from 1, weekdays from 0.
         return Ok(at as u32 + u32::from(names.len() == MONTHS.len()));
     }
-    text.parse()
-        .map_err(|_| format!("has no number where it says `{text}`"))
+    text.parse().map_err(|_| format!("has no number where it says `{text}`"))
 }
 
 /// Year, month (1-12) and day (1-31) of a day since 1970-01-01, in the Gregorian calendar.
@@ -297,16 +236,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
@@ -329,9 +263,7 @@ pub struct WallClock {
 
 impl WallClock {
     /// The clock of every run: instant 0 is Monday, 2026-01-05, midnight in UTC.
-    pub const RUN: WallClock = WallClock {
-        start_unix_seconds: 1_767_571_200,
-    };
+    pub const RUN: WallClock = WallClock { start_unix_seconds: 1_767_571_200 };
 
     /// Seconds since 1970, rounded down.
     pub fn unix_seconds(self, time: SimTime) -> i64 {

@@ -25,10 +25,7 @@ use crate::units::{SimDuration, SimTime};
 /// assert_eq!(supply, [(SimTime(0), 1), (SimTime(70), 4), (SimTime(200), 2)]);
 /// ```
 pub fn cheapest_supply(need: &[(SimTime, u32)], lead: SimDuration) -> Vec<(SimTime, u32)> {
-    assert!(
-        need.windows(2).all(|pair| pair[0].0 < pair[1].0),
-        "instants ascend"
-    );
+    assert!(need.windows(2).all(|pair| pair[0].0 < pair[1].0), "instants ascend");
     let end = |at: usize| need.get(at + 1).map_or(SimTime::NEVER, |next| next.0);
     let order = |at: usize| SimTime(need[at].0.0.saturating_sub(lead.0));
     // Positions of the steps in sight that no later one in sight reaches up to.
@@ -43,19 +40,13 @@ pub fn cheapest_supply(need: &[(SimTime, u32)], lead: SimDuration) -> Vec<(SimTi
         };
         now = Some(at);
         while seen < need.len() && order(seen) <= at {
-            while sight
-                .back()
-                .is_some_and(|&back| need[back].1 <= need[seen].1)
-            {
+            while sight.back().is_some_and(|&back| need[back].1 <= need[seen].1) {
                 sight.pop_back();
             }
             sight.push_back(seen);
             seen += 1;
         }
-        while sight
-            .front()
-            .is_some_and(|&front| end(front) <= at && at < SimTime::NEVER)
-        {
+        while sight.front().is_some_and(|&front| end(front) <= at && at < SimTime::NEVER) {
             sight.pop_front();
         }
         if let Some(&front) = sight.front()
@@ -75,9 +66,7 @@ pub fn cheapest_supply(need: &[(SimTime, u32)], lead: SimDuration) -> Vec<(SimTi
 pub fn area_unit_s(steps: &[(SimTime, u32)], end: SimTime) -> f64 {
     let until = |at: usize| steps.get(at + 1).map_or(end, |next| next.0);
     let spans = steps.iter().enumerate();
-    spans
-        .map(|(at, &(since, value))| f64::from(value) * until(at).since(since).as_seconds())
-        .sum()
+    spans.map(|(at, &(since, value))| f64::from(value) * until(at).since(since).as_seconds()).sum()
 }
 
 #[cfg(test)]
@@ -87,39 +76,24 @@ mod tests {
     use super::*;
 
     fn at(steps: &[(SimTime, u32)], time: u64) -> u32 {
-        steps
-            .iter()
-            .rfind(|step| step.0.0 <= time)
-            .map_or(0, |step| step.1)
+        steps.iter().rfind(|step| step.0.0 <= time).map_or(0, |step| step.1)
     }
 
     #[test]
     fn gaps_shorter_than_the_start_are_kept_up() {
         // Two peaks of 5, 20 apart: with a lead of 30 the gap is no gap, with one of 10 half of it is.
-        let need = [(0, 1), (100, 5), (150, 1), (170, 5), (200, 0)]
-            .map(|(at, value)| (SimTime(at), value));
-        let steps = |lead| {
-            cheapest_supply(&need, SimDuration(lead))
-                .into_iter()
-                .map(|(at, n)| (at.0, n))
-        };
+        let need = [(0, 1), (100, 5), (150, 1), (170, 5), (200, 0)].map(|(at, value)| (SimTime(at), value));
+        let steps = |lead| cheapest_supply(&need, SimDuration(lead)).into_iter().map(|(at, n)| (at.0, n));
         assert_eq!(steps(30).collect::<Vec<_>>(), [(0, 1), (70, 5), (200, 0)]);
-        assert_eq!(
-            steps(10).collect::<Vec<_>>(),
-            [(0, 1), (90, 5), (150, 1), (160, 5), (200, 0)]
-        );
-        assert_eq!(
-            steps(0).collect::<Vec<_>>(),
-            [(0, 1), (100, 5), (150, 1), (170, 5), (200, 0)]
-        );
+        assert_eq!(steps(10).collect::<Vec<_>>(), [(0, 1), (90, 5), (150, 1), (160, 5), (200, 0)]);
+        assert_eq!(steps(0).collect::<Vec<_>>(), [(0, 1), (100, 5), (150, 1), (170, 5), (200, 0)]);
         assert_eq!(steps(500).collect::<Vec<_>>(), [(0, 5), (200, 0)]);
         assert_eq!(cheapest_supply(&[], SimDuration(5)), []);
     }
 
     #[test]
     fn areas() {
-        let steps =
-            [(0, 1), (70, 5), (200, 0)].map(|(at, value)| (SimTime(at * 1_000_000_000), value));
+        let steps = [(0, 1), (70, 5), (200, 0)].map(|(at, value)| (SimTime(at * 1_000_000_000), value));
         // 70 + 5 x 130.
         assert_eq!(area_unit_s(&steps, SimTime(300_000_000_000)), 720.0);
     }

@@ -35,27 +35,13 @@ impl Elasticity {
 /// assert_eq!(elastic_speedup(&[8.0, 3.0], &[2.0, 3.0], &[1.0, 1.0]), 2.0);
 /// ```
 pub fn elastic_speedup(baseline: Figures<'_>, own: Figures<'_>, weights: &[f64]) -> f64 {
-    assert!(
-        baseline.len() == own.len() && own.len() == weights.len(),
-        "figures and weights in pairs"
-    );
-    assert!(
-        weights.iter().all(|&weight| weight >= 0.0),
-        "a negative weight"
-    );
+    assert!(baseline.len() == own.len() && own.len() == weights.len(), "figures and weights in pairs");
+    assert!(weights.iter().all(|&weight| weight >= 0.0), "a negative weight");
     let sum: f64 = weights.iter().sum();
     assert!(sum > 0.0, "nothing weighs anything");
     let ratio = |base: f64, own: f64| if base == own { 1.0 } else { base / own };
-    let terms = baseline
-        .iter()
-        .zip(own)
-        .zip(weights)
-        .filter(|&(_, &weight)| weight > 0.0);
-    libm::exp2(
-        terms
-            .map(|((&base, &own), weight)| weight / sum * libm::log2(ratio(base, own)))
-            .sum(),
-    )
+    let terms = baseline.iter().zip(own).zip(weights).filter(|&(_, &weight)| weight > 0.0);
+    libm::exp2(terms.map(|((&base, &own), weight)| weight / sum * libm::log2(ratio(base, own))).sum())
 }
 
 /// Deviation from the ideal autoscaler, all of whose figures are 0: the Minkowski distance whose order is the number of
@@ -68,15 +54,8 @@ pub fn elastic_speedup(baseline: Figures<'_>, own: Figures<'_>, weights: &[f64])
 /// ```
 pub fn deviation(own: Figures<'_>) -> f64 {
     let order = own.len() as f64;
-    let sum: f64 = own
-        .iter()
-        .map(|figure| libm::pow(figure.abs(), order))
-        .sum();
-    if own.is_empty() {
-        0.0
-    } else {
-        libm::pow(sum, 1.0 / order)
-    }
+    let sum: f64 = own.iter().map(|figure| libm::pow(figure.abs(), order)).sum();
+    if own.is_empty() { 0.0 } else { libm::pow(sum, 1.0 / order) }
 }
 
 /// Pairwise competition: for each of the rivals, the share of the duels, figure by figure against every other, that it
@@ -88,11 +67,7 @@ pub fn pairwise_competition(rivals: &[Figures<'_>]) -> Vec<f64> {
     let duels = |one: usize| {
         let others = (0..rivals.len()).filter(move |&other| other != one);
         others.flat_map(move |other| {
-            assert_eq!(
-                rivals[one].len(),
-                rivals[other].len(),
-                "rivals have the same figures"
-            );
+            assert_eq!(rivals[one].len(), rivals[other].len(), "rivals have the same figures");
             rivals[one].iter().zip(rivals[other])
         })
     };
@@ -101,9 +76,7 @@ pub fn pairwise_competition(rivals: &[Figures<'_>]) -> Vec<f64> {
         Some(std::cmp::Ordering::Equal) => 0.5,
         _ => 0.0,
     };
-    (0..rivals.len())
-        .map(|one| duels(one).map(points).sum::<f64>() / duels(one).count() as f64)
-        .collect()
+    (0..rivals.len()).map(|one| duels(one).map(points).sum::<f64>() / duels(one).count() as f64).collect()
 }
 
 #[cfg(test)]
@@ -111,20 +84,14 @@ mod tests {
     use super::*;
 
     fn near(left: f64, right: f64) {
-        assert!(
-            (left - right).abs() <= 1e-12 * right.abs().max(1.0),
-            "{left} is not {right}"
-        );
+        assert!((left - right).abs() <= 1e-12 * right.abs().max(1.0), "{left} is not {right}");
     }
 
     #[test]
     fn speedup_is_a_weighted_geometric_mean() {
         // (40 / 10)^(1/4) (5 / 20)^(1/4) (60 / 15)^(1/4) (10 / 10)^(1/4) = (4 x 0.25 x 4 x 1)^(1/4) = 4^(1/4) = sqrt 2.
         let (base, own) = ([40.0, 5.0, 60.0, 10.0], [10.0, 20.0, 15.0, 10.0]);
-        near(
-            elastic_speedup(&base, &own, &[1.0; 4]),
-            std::f64::consts::SQRT_2,
-        );
+        near(elastic_speedup(&base, &own, &[1.0; 4]), std::f64::consts::SQRT_2);
         // Only the first two, 3 : 1: 4^(3/4) x 0.25^(1/4) = 4^(1/2) = 2.
         near(elastic_speedup(&base, &own, &[3.0, 1.0, 0.0, 0.0]), 2.0);
         near(elastic_speedup(&own, &base, &[3.0, 1.0, 0.0, 0.0]), 0.5);
@@ -133,10 +100,7 @@ mod tests {
     #[test]
     fn speedup_at_the_ideal() {
         assert_eq!(elastic_speedup(&[0.0, 2.0], &[0.0, 2.0], &[1.0, 1.0]), 1.0);
-        assert_eq!(
-            elastic_speedup(&[3.0, 2.0], &[0.0, 2.0], &[1.0, 1.0]),
-            f64::INFINITY
-        );
+        assert_eq!(elastic_speedup(&[3.0, 2.0], &[0.0, 2.0], &[1.0, 1.0]), f64::INFINITY);
         assert_eq!(elastic_speedup(&[0.0, 2.0], &[3.0, 2.0], &[1.0, 1.0]), 0.0);
     }
 

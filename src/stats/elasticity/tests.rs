@@ -12,23 +12,12 @@ fn second(s: u64) -> SimTime {
 }
 
 fn options(sample_s: u64) -> ElasticityOptions {
-    ElasticityOptions {
-        sample_period: SimDuration(sample_s * 1_000_000_000),
-        ..ElasticityOptions::default()
-    }
+    ElasticityOptions { sample_period: SimDuration(sample_s * 1_000_000_000), ..ElasticityOptions::default() }
 }
 
 fn measure(demand: &Steps, supply: &Steps, end: u64, options: ElasticityOptions) -> Elasticity {
-    let mut meter = ElasticityMeter::new(
-        second(0),
-        f64::from(demand[0].1),
-        f64::from(supply[0].1),
-        options,
-    );
-    let mut changes: Vec<(u64, bool, u32)> = demand
-        .iter()
-        .map(|&(at, value)| (at, true, value))
-        .collect();
+    let mut meter = ElasticityMeter::new(second(0), f64::from(demand[0].1), f64::from(supply[0].1), options);
+    let mut changes: Vec<(u64, bool, u32)> = demand.iter().map(|&(at, value)| (at, true, value)).collect();
     changes.extend(supply.iter().map(|&(at, value)| (at, false, value)));
     changes.sort_by_key(|&(at, ..)| at);
     for (at, is_demand, value) in changes {
@@ -41,25 +30,12 @@ fn measure(demand: &Steps, supply: &Steps, end: u64, options: ElasticityOptions)
 }
 
 fn near(left: f64, right: f64) {
-    assert!(
-        (left - right).abs() <= 1e-12 * right.abs().max(1.0),
-        "{left} is not {right}"
-    );
+    assert!((left - right).abs() <= 1e-12 * right.abs().max(1.0), "{left} is not {right}");
 }
 
 /// The series of BUNGEE's metric tests (`AbstractMetricTest`), whose milliseconds are seconds here.
 const BUNGEE_DEMAND: &Steps = &[(0, 1), (7, 5), (16, 3), (17, 2), (19, 4)];
-const BUNGEE_SUPPLY: &Steps = &[
-    (0, 1),
-    (2, 2),
-    (3, 1),
-    (5, 3),
-    (9, 7),
-    (11, 6),
-    (12, 8),
-    (14, 2),
-    (20, 2),
-];
+const BUNGEE_SUPPLY: &Steps = &[(0, 1), (2, 2), (3, 1), (5, 3), (9, 7), (11, 6), (12, 8), (14, 2), (20, 2)];
 
 #[test]
 fn the_tests_of_bungee() {
@@ -68,35 +44,12 @@ fn the_tests_of_bungee() {
     // Too many: 1 for 2-3, 2 for 5-7, 2 for 9-11, 1 for 11-12, 3 for 12-14: 1 + 4 + 4 + 1 + 6 = 16 over 1 + 2 + 2 + 1 + 2 = 8 s.
     // Supply moves 1 + 1 + 2 + 4 + 1 + 2 + 6 = 17, demand 4 + 2 + 1 + 2 = 9: 8 in 20 s are 24 a minute.
     let figures = measure(BUNGEE_DEMAND, BUNGEE_SUPPLY, 20, options(60));
-    assert_eq!(
-        (figures.under_accuracy, figures.over_accuracy),
-        (13.0 / 20.0, 16.0 / 20.0)
-    );
-    assert_eq!(
-        (
-            figures.under_timeshare_percent,
-            figures.over_timeshare_percent
-        ),
-        (30.0, 40.0)
-    );
+    assert_eq!((figures.under_accuracy, figures.over_accuracy), (13.0 / 20.0, 16.0 / 20.0));
+    assert_eq!((figures.under_timeshare_percent, figures.over_timeshare_percent), (30.0, 40.0));
     near(figures.jitter_per_minute, 24.0);
     // Spells: 7-9, 14-17, 19-20 of too little; 2-3, 5-7, 9-14 of too much.
-    assert_eq!(
-        (
-            figures.under.count,
-            figures.under.longest_s,
-            figures.under.mean_s()
-        ),
-        (3, 3.0, 2.0)
-    );
-    assert_eq!(
-        (
-            figures.over.count,
-            figures.over.longest_s,
-            figures.over.mean_s()
-        ),
-        (3, 5.0, 8.0 / 3.0)
-    );
+    assert_eq!((figures.under.count, figures.under.longest_s, figures.under.mean_s()), (3, 3.0, 2.0));
+    assert_eq!((figures.over.count, figures.over.longest_s, figures.over.mean_s()), (3, 5.0, 8.0 / 3.0));
     // 1 / (2 s x 13 / 6 units).
     near(figures.under.elasticity(), 6.0 / 26.0);
 }
@@ -104,38 +57,15 @@ fn the_tests_of_bungee() {
 #[test]
 fn bungee_matched_and_shifted() {
     let figures = measure(BUNGEE_SUPPLY, BUNGEE_SUPPLY, 20, options(1));
-    assert_eq!(
-        (figures.under, figures.over),
-        (Spells::default(), Spells::default())
-    );
-    assert_eq!(
-        (figures.jitter_per_minute, figures.instability_percent),
-        (0.0, 0.0)
-    );
+    assert_eq!((figures.under, figures.over), (Spells::default(), Spells::default()));
+    assert_eq!((figures.jitter_per_minute, figures.instability_percent), (0.0, 0.0));
     assert_eq!(figures.under.elasticity(), f64::INFINITY);
 
-    let more: Vec<(u64, u32)> = BUNGEE_SUPPLY
-        .iter()
-        .map(|&(at, value)| (at, value + 1))
-        .collect();
+    let more: Vec<(u64, u32)> = BUNGEE_SUPPLY.iter().map(|&(at, value)| (at, value + 1)).collect();
     let under = measure(&more, BUNGEE_SUPPLY, 20, options(1));
-    assert_eq!(
-        (
-            under.under_accuracy,
-            under.under_timeshare_percent,
-            under.jitter_per_minute
-        ),
-        (1.0, 100.0, 0.0)
-    );
+    assert_eq!((under.under_accuracy, under.under_timeshare_percent, under.jitter_per_minute), (1.0, 100.0, 0.0));
     let over = measure(BUNGEE_SUPPLY, &more, 20, options(1));
-    assert_eq!(
-        (
-            over.over_accuracy,
-            over.over_timeshare_percent,
-            over.over.count
-        ),
-        (1.0, 100.0, 1)
-    );
+    assert_eq!((over.over_accuracy, over.over_timeshare_percent, over.over.count), (1.0, 100.0, 1));
 }
 
 #[test]
@@ -143,22 +73,12 @@ fn accuracy_relative_to_demand() {
     // 100 s. Demand 4, 0 from 40, 10 from 60; supply 2, 4 from 20, 3 from 40, 5 from 60, 12 from 80.
     // Missing over demand: 2/4 for 20 s, 5/10 for 20 s: 20 s, 20 %.
     // Too many: 3 over the floor of 1 for 20 s, 2/10 for 20 s: 64 s, 64 %.
-    let (demand, supply) = (
-        [(0, 4), (40, 0), (60, 10)],
-        [(0, 2), (20, 4), (40, 3), (60, 5), (80, 12)],
-    );
+    let (demand, supply) = ([(0, 4), (40, 0), (60, 10)], [(0, 2), (20, 4), (40, 3), (60, 5), (80, 12)]);
     let figures = measure(&demand, &supply, 100, options(60));
     near(figures.under_accuracy_percent, 20.0);
     near(figures.over_accuracy_percent, 64.0);
     // Areas: 4 x 40 + 10 x 40 = 560; 2 x 20 + 4 x 20 + 3 x 20 + 5 x 20 + 12 x 20 = 520.
-    assert_eq!(
-        (
-            figures.demand_unit_s,
-            figures.supply_unit_s,
-            figures.cost_against(400.0)
-        ),
-        (560.0, 520.0, 1.3)
-    );
+    assert_eq!((figures.demand_unit_s, figures.supply_unit_s, figures.cost_against(400.0)), (560.0, 520.0, 1.3));
     assert_eq!(figures.core_figures()[2..], [40.0, 40.0]);
 }
 
@@ -166,59 +86,23 @@ fn accuracy_relative_to_demand() {
 fn instability_compares_directions() {
     // Samples at 0, 10, ... 50: five comparisons. Demand 1 1 3 3 2 2; supply 1 2 3 3 3 2.
     // demand: = + = - =; supply: + + = = -; unequal at 10, 40 and 50: 3 of 5.
-    let (demand, supply) = (
-        [(0, 1), (20, 3), (31, 2)],
-        [(0, 1), (9, 2), (15, 3), (45, 2)],
-    );
-    near(
-        measure(&demand, &supply, 60, options(10)).instability_percent,
-        60.0,
-    );
+    let (demand, supply) = ([(0, 1), (20, 3), (31, 2)], [(0, 1), (9, 2), (15, 3), (45, 2)]);
+    near(measure(&demand, &supply, 60, options(10)).instability_percent, 60.0);
     // Up and down again between samples is not seen; one sample has nothing to compare with.
-    near(
-        measure(&[(0, 1)], &[(0, 1), (3, 5), (7, 1)], 60, options(10)).instability_percent,
-        0.0,
-    );
-    assert!(
-        measure(&[(0, 1)], &[(0, 1)], 10, options(10))
-            .instability_percent
-            .is_nan()
-    );
-    assert_eq!(
-        measure(&[(0, 1)], &[(0, 1)], 11, options(10)).instability_percent,
-        0.0
-    );
+    near(measure(&[(0, 1)], &[(0, 1), (3, 5), (7, 1)], 60, options(10)).instability_percent, 0.0);
+    assert!(measure(&[(0, 1)], &[(0, 1)], 10, options(10)).instability_percent.is_nan());
+    assert_eq!(measure(&[(0, 1)], &[(0, 1)], 11, options(10)).instability_percent, 0.0);
 }
 
 #[test]
 fn reversals_and_oscillations() {
     // Supply: up at 60, up at 120, down at 700 (580 s later: oscillation), down at 800, up at 1500 (700 s: a reversal only),
     // down at 1501 (oscillation). What lasts no time is no change.
-    let supply = [
-        (0, 1),
-        (60, 2),
-        (120, 4),
-        (700, 3),
-        (800, 2),
-        (1500, 6),
-        (1501, 3),
-        (1600, 9),
-        (1600, 3),
-    ];
+    let supply = [(0, 1), (60, 2), (120, 4), (700, 3), (800, 2), (1500, 6), (1501, 3), (1600, 9), (1600, 3)];
     let figures = measure(&[(0, 4)], &supply, 2000, options(60));
-    assert_eq!(
-        (
-            figures.supply.changes,
-            figures.supply.reversals,
-            figures.supply.oscillations
-        ),
-        (6, 3, 2)
-    );
+    assert_eq!((figures.supply.changes, figures.supply.reversals, figures.supply.oscillations), (6, 3, 2));
     // 1 + 2 + 1 + 1 + 4 + 3.
-    assert_eq!(
-        (figures.supply.amount, figures.demand),
-        (12.0, Moves::default())
-    );
+    assert_eq!((figures.supply.amount, figures.demand), (12.0, Moves::default()));
 }
 
 #[test]
@@ -237,13 +121,7 @@ fn time_does_not_move_back() {
 
 /// The value of every second.
 fn ticks(steps: &Steps, end: u64) -> Vec<f64> {
-    let value = |at: u64| {
-        steps
-            .iter()
-            .rfind(|&&(since, _)| since <= at)
-            .expect("a start")
-            .1
-    };
+    let value = |at: u64| steps.iter().rfind(|&&(since, _)| since <= at).expect("a start").1;
     (0..end).map(|at| f64::from(value(at))).collect()
 }
 

@@ -124,26 +124,12 @@ mod tests {
         let mut meter = ViolationMeter::new(second(0), Objective::AtMost(0.5));
         // Nothing is measured up to 10; broken 10-25 (two values, one incident), 40-45, and 90-100 without an end.
         // At 60 the value breaks the objective for no time.
-        let values = [
-            (10, 0.6),
-            (20, 0.9),
-            (25, 0.5),
-            (40, 0.7),
-            (45, f64::NAN),
-            (60, 1.0),
-            (60, 0.1),
-            (90, 2.0),
-            (95, 3.0),
-        ];
+        let values =
+            [(10, 0.6), (20, 0.9), (25, 0.5), (40, 0.7), (45, f64::NAN), (60, 1.0), (60, 0.1), (90, 2.0), (95, 3.0)];
         for (at, value) in values {
             meter.set(second(at), value);
         }
-        let expected = Violations {
-            duration_s: 100.0,
-            violated_s: 30.0,
-            incidents: 3,
-            longest_s: 15.0,
-        };
+        let expected = Violations { duration_s: 100.0, violated_s: 30.0, incidents: 3, longest_s: 15.0 };
         assert_eq!(meter.figures(second(100)), expected);
         assert_eq!(expected.percent(), 30.0);
     }
@@ -154,9 +140,6 @@ mod tests {
         meter.set(second(6), 9.0);
         meter.set(second(8), 10.0);
         let found = meter.figures(second(15));
-        assert_eq!(
-            (found.violated_s, found.percent(), found.incidents),
-            (2.0, 20.0, 1)
-        );
+        assert_eq!((found.violated_s, found.percent(), found.incidents), (2.0, 20.0, 1));
     }
 }

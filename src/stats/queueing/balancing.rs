@@ -40,16 +40,9 @@ pub fn round_robin(arrival_rate: f64, mean_service: f64, servers: u32) -> GiM1 {
 ///
 /// # Panics
 /// When an argument is out of range (see the conventions of [`queueing`](super)).
-pub fn shortest_queue_mean_sojourn_bounds(
-    arrival_rate: f64,
-    mean_service: f64,
-    servers: u32,
-) -> (f64, f64) {
+pub fn shortest_queue_mean_sojourn_bounds(arrival_rate: f64, mean_service: f64, servers: u32) -> (f64, f64) {
     let pooled = Mmc::new(arrival_rate, mean_service, servers);
-    (
-        pooled.mean_sojourn(),
-        round_robin(arrival_rate, mean_service, servers).mean_sojourn(),
-    )
+    (pooled.mean_sojourn(), round_robin(arrival_rate, mean_service, servers).mean_sojourn())
 }
 
 /// Power of d choices in the limit of many servers: each arrival joins the shortest of d queues drawn at random
@@ -78,11 +71,7 @@ impl PowerOfChoices {
     pub fn new(arrival_rate_per_server: f64, mean_service: f64, choices: u32) -> PowerOfChoices {
         check_queue(arrival_rate_per_server, mean_service, 1);
         assert!(choices > 0, "an arrival has to choose from some queue");
-        PowerOfChoices {
-            load: arrival_rate_per_server * mean_service,
-            mean_service,
-            choices,
-        }
+        PowerOfChoices { load: arrival_rate_per_server * mean_service, mean_service, choices }
     }
 
     /// The share of queues with at least `customers` customers, the one in service included; 1 without a steady state.
@@ -100,11 +89,7 @@ impl PowerOfChoices {
 
     /// The probability that an arrival has to wait: all its choices are busy, rho^d.
     pub fn probability_of_waiting(&self) -> f64 {
-        if self.load >= 1.0 {
-            1.0
-        } else {
-            libm::pow(self.load, f64::from(self.choices))
-        }
+        if self.load >= 1.0 { 1.0 } else { libm::pow(self.load, f64::from(self.choices)) }
     }
 
     /// Mean sojourn: S times the sum over k >= 1 of rho^((d^k - d) / (d - 1)).
@@ -126,12 +111,8 @@ impl PowerOfChoices {
         if self.load >= 1.0 {
             return SojournDistribution::infinite();
         }
-        let found =
-            |customers| libm::pow(self.share_with_at_least(customers), f64::from(self.choices));
-        let found = (0..)
-            .map(found)
-            .take_while(|&found| found > NEGLIGIBLE)
-            .collect();
+        let found = |customers| libm::pow(self.share_with_at_least(customers), f64::from(self.choices));
+        let found = (0..).map(found).take_while(|&found| found > NEGLIGIBLE).collect();
         SojournDistribution::new(1.0 / self.mean_service, found)
     }
 }
@@ -162,10 +143,7 @@ pub fn join_idle_queue_mean_sojourn(
     mean_service: f64,
     servers_per_dispatcher: f64,
 ) -> f64 {
-    assert!(
-        servers_per_dispatcher >= 0.0,
-        "a ratio of {servers_per_dispatcher} servers a dispatcher"
-    );
+    assert!(servers_per_dispatcher >= 0.0, "a ratio of {servers_per_dispatcher} servers a dispatcher");
     let alone = Mmc::new(arrival_rate_per_server, mean_service, 1);
     if !alone.is_stable() {
         return f64::INFINITY;
@@ -179,10 +157,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs(),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs(), "{found}, not {expected}");
     }
 
     #[test]
@@ -201,11 +176,7 @@ mod tests {
             (0.95, 3.3830),
         ] {
             let system = PowerOfChoices::new(load, 1.0, 2);
-            assert!(
-                (system.mean_sojourn() - expected).abs() < 1e-4,
-                "{load}: {}",
-                system.mean_sojourn()
-            );
+            assert!((system.mean_sojourn() - expected).abs() < 1e-4, "{load}: {}", system.mean_sojourn());
             close(system.mean_wait() + 1.0, system.mean_sojourn(), 1e-15);
         }
         // Mitzenmacher's 5.4320 at 0.99.
@@ -234,22 +205,11 @@ mod tests {
     #[test]
     fn one_choice_is_random_splitting() {
         for load in [0.1, 0.9, 0.99] {
-            let (limit, exact) = (
-                PowerOfChoices::new(load, 1.0, 1),
-                random_splitting(10.0 * load, 1.0, 10),
-            );
+            let (limit, exact) = (PowerOfChoices::new(load, 1.0, 1), random_splitting(10.0 * load, 1.0, 10));
             close(limit.mean_sojourn(), exact.mean_sojourn(), 1e-12);
             close(limit.sojourns().mean(), exact.mean_sojourn(), 1e-11);
-            close(
-                limit.sojourns().quantile(0.99),
-                exact.sojourn_quantile(0.99),
-                1e-10,
-            );
-            close(
-                join_idle_queue_mean_sojourn(load, 1.0, 0.0),
-                exact.mean_sojourn(),
-                1e-12,
-            );
+            close(limit.sojourns().quantile(0.99), exact.sojourn_quantile(0.99), 1e-10);
+            close(join_idle_queue_mean_sojourn(load, 1.0, 0.0), exact.mean_sojourn(), 1e-12);
         }
     }
 
@@ -261,10 +221,7 @@ mod tests {
             let (pooled, above) = shortest_queue_mean_sojourn_bounds(2.0 * load, 1.0, 2);
             let shortest = ShortestOfTwo::new(2.0 * load, 1.0).mean_sojourn();
             assert_eq!(turns, above);
-            assert!(
-                pooled < shortest && shortest < turns && turns < random,
-                "{load}"
-            );
+            assert!(pooled < shortest && shortest < turns && turns < random, "{load}");
         }
         let (low, high) = shortest_queue_mean_sojourn_bounds(900.0, 1.0, 1000);
         assert!(low < 1.000_01 && high > 3.0, "{low} {high}");
@@ -276,11 +233,7 @@ mod tests {
         // others' arrivals, rate rho / (1 + x), so its number is geometric: mean sojourn 1 / (1 - rho / (1 + x)).
         for (load, ratio) in [(0.5, 1.0), (0.9, 10.0), (0.99, 40.0)] {
             let known = ratio * (1.0 - load);
-            close(
-                join_idle_queue_mean_sojourn(load / 3.0, 3.0, ratio),
-                3.0 / (1.0 - load / (1.0 + known)),
-                1e-12,
-            );
+            close(join_idle_queue_mean_sojourn(load / 3.0, 3.0, ratio), 3.0 / (1.0 - load / (1.0 + known)), 1e-12);
         }
         assert_eq!(join_idle_queue_mean_sojourn(0.49, 2.0, f64::INFINITY), 2.0);
     }
@@ -288,26 +241,11 @@ mod tests {
     #[test]
     fn without_a_steady_state() {
         let full = PowerOfChoices::new(1.0, 1.0, 2);
-        assert_eq!(
-            (full.mean_sojourn(), full.share_with_at_least(9)),
-            (f64::INFINITY, 1.0)
-        );
-        assert_eq!(
-            (full.probability_of_waiting(), full.sojourns().tail(1.0)),
-            (1.0, 1.0)
-        );
-        assert_eq!(
-            join_idle_queue_mean_sojourn(1.0, 1.0, f64::INFINITY),
-            f64::INFINITY
-        );
-        assert_eq!(
-            shortest_queue_mean_sojourn_bounds(2.0, 1.0, 2),
-            (f64::INFINITY, f64::INFINITY)
-        );
+        assert_eq!((full.mean_sojourn(), full.share_with_at_least(9)), (f64::INFINITY, 1.0));
+        assert_eq!((full.probability_of_waiting(), full.sojourns().tail(1.0)), (1.0, 1.0));
+        assert_eq!(join_idle_queue_mean_sojourn(1.0, 1.0, f64::INFINITY), f64::INFINITY);
+        assert_eq!(shortest_queue_mean_sojourn_bounds(2.0, 1.0, 2), (f64::INFINITY, f64::INFINITY));
         let idle = PowerOfChoices::new(0.0, 1.0, 2);
-        assert_eq!(
-            (idle.mean_sojourn(), idle.share_with_at_least(1)),
-            (1.0, 0.0)
-        );
+        assert_eq!((idle.mean_sojourn(), idle.share_with_at_least(1)), (1.0, 0.0));
     }
 }

@@ -49,19 +49,13 @@ mod tests {
             let deaths: Vec<f64> = (1..=servers).map(f64::from).collect();
             let chain = birth_death_distribution(&vec![load; servers as usize], &deaths);
             let blocking = erlang_b(load, servers);
-            assert!(
-                (chain[servers as usize] - blocking).abs() < 1e-10 * blocking,
-                "{load} {servers}"
-            );
+            assert!((chain[servers as usize] - blocking).abs() < 1e-10 * blocking, "{load} {servers}");
         }
     }
 
     #[test]
     fn a_dead_end_and_a_single_state() {
-        assert_eq!(
-            birth_death_distribution(&[1.0, 0.0, 5.0], &[1.0, 1.0, 1.0]),
-            [0.5, 0.5, 0.0, 0.0]
-        );
+        assert_eq!(birth_death_distribution(&[1.0, 0.0, 5.0], &[1.0, 1.0, 1.0]), [0.5, 0.5, 0.0, 0.0]);
         assert_eq!(birth_death_distribution(&[], &[]), [1.0]);
     }
 }

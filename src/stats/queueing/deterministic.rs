@@ -30,10 +30,7 @@ impl Md1 {
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn new(arrival_rate: f64, service: f64) -> Md1 {
         check_queue(arrival_rate, service, 1);
-        Md1 {
-            arrival_rate,
-            service,
-        }
+        Md1 { arrival_rate, service }
     }
 
     fn load(&self) -> f64 {
@@ -72,10 +69,7 @@ impl Md1 {
         let mut numbers = Md1Numbers::new(self.load());
         let services = libm::floor(time / self.service);
         numbers.extend_to(services as usize + 1);
-        numbers.wait_tail(
-            services as usize + 1,
-            self.load() * (services + 1.0 - time / self.service),
-        )
+        numbers.wait_tail(services as usize + 1, self.load() * (services + 1.0 - time / self.service))
     }
 
     /// The quantile of the wait; 0 up to the probability 1 - rho of not waiting. Takes O(quantile / `service`).
@@ -98,9 +92,7 @@ impl Md1 {
             services += 1;
             numbers.extend_to(services);
         }
-        let left = falling_root(0.0, load, |arrivals| {
-            beyond - numbers.wait_tail(services, arrivals)
-        });
+        let left = falling_root(0.0, load, |arrivals| beyond - numbers.wait_tail(services, arrivals));
         (services as f64 - left / load) * self.service
     }
 }
@@ -118,10 +110,7 @@ struct Md1Numbers {
 
 impl Md1Numbers {
     fn new(load: f64) -> Md1Numbers {
-        let mut exceed: Vec<f64> = (1..)
-            .map(|m| poisson_at_least(load, m))
-            .take_while(|&p| p > 0.0)
-            .collect();
+        let mut exceed: Vec<f64> = (1..).map(|m| poisson_at_least(load, m)).take_while(|&p| p > 0.0).collect();
         if exceed.is_empty() {
             exceed.push(0.0);
         }
@@ -129,12 +118,7 @@ impl Md1Numbers {
         for m in (1..exceed_sums.len()).rev() {
             exceed_sums[m - 1] += exceed_sums[m];
         }
-        Md1Numbers {
-            load,
-            probabilities: vec![1.0 - load],
-            exceed,
-            exceed_sums,
-        }
+        Md1Numbers { load, probabilities: vec![1.0 - load], exceed, exceed_sums }
     }
 
     /// p(j) e^-rho = p(0) P(A > j - 1) + sum over 0 < k < j of p(k) P(A > j - k), with A arrivals during a service.
@@ -174,9 +158,7 @@ impl Md1Numbers {
 /// The sum of `probabilities[k]` `weights[at - k]` over 0 < k < `at`.
 fn convolution(probabilities: &[f64], weights: &[f64], at: usize) -> f64 {
     let first = at.saturating_sub(weights.len() - 1).max(1);
-    (first..at)
-        .map(|k| probabilities[k] * weights[at - k])
-        .sum()
+    (first..at).map(|k| probabilities[k] * weights[at - k]).sum()
 }
 
 /// Mean wait in M/D/c, exact (Pollaczek 1930, Crommelin 1932; both forms in Janssen and van Leeuwaarden, "Back to the
@@ -205,11 +187,7 @@ pub fn mdc_mean_wait(arrival_rate: f64, service: f64, servers: u32) -> f64 {
     }
     // Terms fall by e^-decay each.
     let decay = load - count - count * libm::log(load / count);
-    let length = if decay > 0.2 {
-        length_by_series(load, servers)
-    } else {
-        length_by_roots(load, servers)
-    };
+    let length = if decay > 0.2 { length_by_series(load, servers) } else { length_by_roots(load, servers) };
     length / arrival_rate
 }
 
@@ -217,8 +195,7 @@ fn length_by_series(load: f64, servers: u32) -> f64 {
     let mut sum = 0.0;
     for services in 1u32.. {
         let times = f64::from(services);
-        let next =
-            sum + poisson_excess(times * load, u64::from(services) * u64::from(servers)) / times;
+        let next = sum + poisson_excess(times * load, u64::from(services) * u64::from(servers)) / times;
         if next == sum {
             break;
         }
@@ -231,9 +208,7 @@ fn length_by_roots(load: f64, servers: u32) -> f64 {
     let count = f64::from(servers);
     // Roots are real or come in conjugate pairs, whose 1 / (1 - z) sum to twice the real part.
     let pairs = (servers - 1) / 2;
-    let mut sum: f64 = (1..=pairs)
-        .map(|k| 2.0 * real_of_root(load / count, TAU * f64::from(k) / count))
-        .sum();
+    let mut sum: f64 = (1..=pairs).map(|k| 2.0 * real_of_root(load / count, TAU * f64::from(k) / count)).sum();
     if servers.is_multiple_of(2) {
         sum += real_of_root(load / count, TAU / 2.0);
     }
@@ -251,11 +226,7 @@ fn real_of_root(rho: f64, angle: f64) -> f64 {
         let (image_re, image_im) = (size * libm::cos(turn), size * libm::sin(turn));
         // Some contractions lead near the root, then Newton's steps finish.
         let (gap_re, gap_im) = (re - image_re, im - image_im);
-        let (slope_re, slope_im) = if round < 8 {
-            (1.0, 0.0)
-        } else {
-            (1.0 - rho * image_re, -rho * image_im)
-        };
+        let (slope_re, slope_im) = if round < 8 { (1.0, 0.0) } else { (1.0 - rho * image_re, -rho * image_im) };
         let square = slope_re * slope_re + slope_im * slope_im;
         let step_re = (gap_re * slope_re + gap_im * slope_im) / square;
         let step_im = (gap_im * slope_re - gap_re * slope_im) / square;
@@ -287,8 +258,7 @@ pub fn mdc_mean_wait_cosmetatos(arrival_rate: f64, service: f64, servers: u32) -
 /// (1 - rho) (c - 1) (sqrt(4 + 5 c) - 2) / (16 rho c).
 pub(super) fn cosmetatos_correction(utilisation: f64, servers: u32) -> f64 {
     let count = f64::from(servers);
-    (1.0 - utilisation) * (count - 1.0) * (libm::sqrt(4.0 + 5.0 * count) - 2.0)
-        / (16.0 * utilisation * count)
+    (1.0 - utilisation) * (count - 1.0) * (libm::sqrt(4.0 + 5.0 * count) - 2.0) / (16.0 * utilisation * count)
 }
 
 #[cfg(test)]
@@ -296,10 +266,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs(),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs(), "{found}, not {expected}");
     }
 
     /// The sum of Erlang and Crommelin, good for some services.
@@ -319,10 +286,7 @@ mod tests {
             let queue = Md1::new(load / 4.0, 4.0);
             for time in [0.0, 0.2, 0.999, 1.0, 1.5, 2.0, 3.7, 6.2] {
                 let (found, expected) = (queue.wait_tail(4.0 * time), alternating_sum(load, time));
-                assert!(
-                    (found - expected).abs() < 1e-11,
-                    "{load} {time}: {found} {expected}"
-                );
+                assert!((found - expected).abs() < 1e-11, "{load} {time}: {found} {expected}");
             }
         }
     }
@@ -333,29 +297,14 @@ mod tests {
         let (queue, root) = (Md1::new(0.5, 1.0), 0.5f64.exp());
         close(queue.number_probability(0), 0.5, 1e-15);
         close(queue.number_probability(1), 0.5 * (root - 1.0), 1e-14);
-        close(
-            queue.number_probability(2),
-            0.5 * (root * root - 1.5 * root),
-            1e-14,
-        );
+        close(queue.number_probability(2), 0.5 * (root * root - 1.5 * root), 1e-14);
         let mut numbers = Md1Numbers::new(0.5);
         numbers.extend_to(60);
         close(numbers.probabilities.iter().sum(), 1.0, 1e-14);
         // rho + rho^2 / (2 (1 - rho)) = 0.75.
-        close(
-            (0u32..)
-                .zip(&numbers.probabilities)
-                .map(|(n, p)| f64::from(n) * p)
-                .sum(),
-            0.75,
-            1e-14,
-        );
+        close((0u32..).zip(&numbers.probabilities).map(|(n, p)| f64::from(n) * p).sum(), 0.75, 1e-14);
         for n in [0, 1, 5, 20] {
-            close(
-                numbers.more_than(n),
-                numbers.probabilities[n + 1..].iter().rev().sum(),
-                1e-12,
-            );
+            close(numbers.more_than(n), numbers.probabilities[n + 1..].iter().rev().sum(), 1e-12);
         }
     }
 
@@ -378,9 +327,7 @@ mod tests {
             // Trapezoids; the tail is smooth within each service.
             let (steps_each, width) = (50, 0.02);
             let steps = if load > 0.5 { 100 } else { 30 } * steps_each;
-            let inner: f64 = (1..steps)
-                .map(|i| queue.wait_tail(f64::from(i) * width))
-                .sum();
+            let inner: f64 = (1..steps).map(|i| queue.wait_tail(f64::from(i) * width)).sum();
             let area = width * (inner + load / 2.0);
             close(area, queue.mean_wait(), 1e-4);
         }
@@ -400,23 +347,10 @@ mod tests {
             }
         }
         let full = Md1::new(1.0, 1.0);
-        assert_eq!(
-            (full.wait_quantile(0.5), full.mean_wait()),
-            (f64::INFINITY, f64::INFINITY)
-        );
-        assert_eq!(
-            (full.wait_tail(5.0), full.number_probability(2)),
-            (1.0, 0.0)
-        );
+        assert_eq!((full.wait_quantile(0.5), full.mean_wait()), (f64::INFINITY, f64::INFINITY));
+        assert_eq!((full.wait_tail(5.0), full.number_probability(2)), (1.0, 0.0));
         let idle = Md1::new(0.0, 1.0);
-        assert_eq!(
-            (
-                idle.wait_tail(0.0),
-                idle.wait_quantile(0.999),
-                idle.number_probability(0)
-            ),
-            (0.0, 0.0, 1.0)
-        );
+        assert_eq!((idle.wait_tail(0.0), idle.wait_quantile(0.999), idle.number_probability(0)), (0.0, 0.0, 1.0));
     }
 
     /// The queue length by iterating what happens in one service time: up to c leave, a Poisson number arrives.
@@ -435,11 +369,7 @@ mod tests {
             }
             numbers = next;
         }
-        numbers
-            .iter()
-            .enumerate()
-            .map(|(n, p)| n.saturating_sub(servers) as f64 * p)
-            .sum()
+        numbers.iter().enumerate().map(|(n, p)| n.saturating_sub(servers) as f64 * p).sum()
     }
 
     #[test]
@@ -454,25 +384,12 @@ mod tests {
 
     #[test]
     fn series_and_roots_agree_where_they_meet() {
-        for (load, servers) in [
-            (1.4, 2u32),
-            (9.0, 11),
-            (95.0, 100),
-            (995.0, 1015),
-            (99_800.0, 100_000),
-        ] {
-            let (series, roots) = (
-                length_by_series(load, servers),
-                length_by_roots(load, servers),
-            );
+        for (load, servers) in [(1.4, 2u32), (9.0, 11), (95.0, 100), (995.0, 1015), (99_800.0, 100_000)] {
+            let (series, roots) = (length_by_series(load, servers), length_by_roots(load, servers));
             close(roots, series, 1e-10);
         }
         // Half of M/M/c in heavy traffic.
-        close(
-            mdc_mean_wait(9.9999, 1.0, 10),
-            Mmc::new(9.9999, 1.0, 10).mean_wait() / 2.0,
-            1e-3,
-        );
+        close(mdc_mean_wait(9.9999, 1.0, 10), Mmc::new(9.9999, 1.0, 10).mean_wait() / 2.0, 1e-3);
         assert_eq!(mdc_mean_wait(2.0, 1.0, 2), f64::INFINITY);
     }
 
@@ -488,11 +405,7 @@ mod tests {
                 }
             }
         }
-        close(
-            mdc_mean_wait_cosmetatos(900.0, 1.0, 1000),
-            0.919 * mdc_mean_wait(900.0, 1.0, 1000),
-            1e-3,
-        );
+        close(mdc_mean_wait_cosmetatos(900.0, 1.0, 1000), 0.919 * mdc_mean_wait(900.0, 1.0, 1000), 1e-3);
         close(mdc_mean_wait_cosmetatos(0.8, 1.0, 1), 2.0, 1e-12);
         assert_eq!(mdc_mean_wait_cosmetatos(2.0, 1.0, 2), f64::INFINITY);
         assert_eq!(mdc_mean_wait_cosmetatos(0.0, 1.0, 2), 0.0);

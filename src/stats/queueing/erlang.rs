@@ -15,13 +15,8 @@
 /// assert!((erlang_b(2.0, 2) - 0.4).abs() < 1e-15);
 /// ```
 pub fn erlang_b(offered_load: f64, servers: u32) -> f64 {
-    assert!(
-        offered_load.is_finite() && offered_load >= 0.0,
-        "an offered load of {offered_load}"
-    );
-    (1..=servers).fold(1.0, |blocking, count| {
-        next_erlang_b(offered_load, count, blocking)
-    })
+    assert!(offered_load.is_finite() && offered_load >= 0.0, "an offered load of {offered_load}");
+    (1..=servers).fold(1.0, |blocking, count| next_erlang_b(offered_load, count, blocking))
 }
 
 /// The step of the recursion from `servers` - 1 to `servers`.
@@ -72,10 +67,7 @@ mod tests {
             (100, 84.06, 0.01, 1e-5),
         ] {
             let found = erlang_b(offered_load, servers);
-            assert!(
-                (found - blocking).abs() < tolerance,
-                "{servers} {offered_load}: {found}"
-            );
+            assert!((found - blocking).abs() < tolerance, "{servers} {offered_load}: {found}");
         }
     }
 
@@ -90,24 +82,15 @@ mod tests {
                     sum += term;
                 }
                 let found = erlang_b(offered_load, servers);
-                assert!(
-                    (found - term / sum).abs() < 1e-13 * found,
-                    "{offered_load} {servers}"
-                );
+                assert!((found - term / sum).abs() < 1e-13 * found, "{offered_load} {servers}");
             }
         }
     }
 
     #[test]
     fn edges() {
-        assert_eq!(
-            (erlang_b(0.0, 0), erlang_b(0.0, 3), erlang_b(5.0, 0)),
-            (1.0, 0.0, 1.0)
-        );
-        assert_eq!(
-            (erlang_c(0.0, 3), erlang_c(3.0, 3), erlang_c(9.0, 3)),
-            (0.0, 1.0, 1.0)
-        );
+        assert_eq!((erlang_b(0.0, 0), erlang_b(0.0, 3), erlang_b(5.0, 0)), (1.0, 0.0, 1.0));
+        assert_eq!((erlang_c(0.0, 3), erlang_c(3.0, 3), erlang_c(9.0, 3)), (0.0, 1.0, 1.0));
         // A vast overload loses almost everything, a vast group almost nothing.
         assert!((erlang_b(1e300, 3) - 1.0).abs() < 1e-15);
         assert_eq!(erlang_b(1000.0, 100_000), 0.0);
@@ -120,26 +103,13 @@ mod tests {
         let n = 100_000u32;
         let size = f64::from(n);
         let pi = std::f64::consts::PI;
-        let inverse = (pi * size / 2.0).sqrt() + 2.0 / 3.0 + (2.0 * pi / size).sqrt() / 24.0
-            - 4.0 / (135.0 * size);
-        assert!(
-            (1.0 / erlang_b(size, n) / inverse - 1.0).abs() < 1e-11,
-            "{}",
-            1.0 / erlang_b(size, n) - inverse
-        );
+        let inverse = (pi * size / 2.0).sqrt() + 2.0 / 3.0 + (2.0 * pi / size).sqrt() / 24.0 - 4.0 / (135.0 * size);
+        assert!((1.0 / erlang_b(size, n) / inverse - 1.0).abs() < 1e-11, "{}", 1.0 / erlang_b(size, n) - inverse);
         // Halfin and Whitt (1981): with servers = load + beta sqrt(load), the probability of waiting tends to
         // 1 / (1 + beta Phi(beta) / phi(beta)); at beta = 1: 1 / (1 + 0.841345 / 0.241971) = 0.223361.
         let load = 99_684.272;
-        assert!(
-            (load + f64::sqrt(load) - size).abs() < 1e-2,
-            "{}",
-            load + f64::sqrt(load)
-        );
-        assert!(
-            (erlang_c(load, n) - 0.223_361).abs() < 1e-3,
-            "{}",
-            erlang_c(load, n)
-        );
+        assert!((load + f64::sqrt(load) - size).abs() < 1e-2, "{}", load + f64::sqrt(load));
+        assert!((erlang_c(load, n) - 0.223_361).abs() < 1e-3, "{}", erlang_c(load, n));
     }
 
     #[test]
@@ -154,10 +124,7 @@ mod tests {
             (8.0, 10, 0.409_181),
         ] {
             let found = erlang_c(offered_load, servers);
-            assert!(
-                (found - expected).abs() < 1e-6,
-                "{offered_load} {servers}: {found}"
-            );
+            assert!((found - expected).abs() < 1e-6, "{offered_load} {servers}: {found}");
         }
     }
 }

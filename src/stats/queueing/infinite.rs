@@ -24,9 +24,7 @@ impl InfiniteServer {
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn new(arrival_rate: f64, mean_service: f64) -> InfiniteServer {
         check_queue(arrival_rate, mean_service, 1);
-        InfiniteServer {
-            load: arrival_rate * mean_service,
-        }
+        InfiniteServer { load: arrival_rate * mean_service }
     }
 
     /// The mean number in the system, which is its variance too.
@@ -82,10 +80,7 @@ mod tests {
         let (many, infinite) = (Mmc::new(6.0, 2.0, 200), InfiniteServer::new(6.0, 2.0));
         for number in [0, 5, 12, 30] {
             let expected = infinite.number_probability(number);
-            assert!(
-                (many.number_probability(number) - expected).abs() < 1e-13 * expected,
-                "{number}"
-            );
+            assert!((many.number_probability(number) - expected).abs() < 1e-13 * expected, "{number}");
         }
     }
 
@@ -93,20 +88,10 @@ mod tests {
     fn quantiles_are_the_least_numbers_that_suffice() {
         // Load 1: P(0) = 0.3679, P(<= 1) = 0.7358, P(<= 2) = 0.9197, P(<= 3) = 0.9810, P(<= 4) = 0.9963.
         let system = InfiniteServer::new(1.0, 1.0);
-        for (probability, expected) in [
-            (0.0, 0),
-            (0.36, 0),
-            (0.37, 1),
-            (0.73, 1),
-            (0.74, 2),
-            (0.99, 4),
-            (1.0, u64::MAX),
-        ] {
-            assert_eq!(
-                system.number_quantile(probability),
-                expected,
-                "{probability}"
-            );
+        for (probability, expected) in
+            [(0.0, 0), (0.36, 0), (0.37, 1), (0.73, 1), (0.74, 2), (0.99, 4), (1.0, u64::MAX)]
+        {
+            assert_eq!(system.number_quantile(probability), expected, "{probability}");
         }
         // A large load is nearly normal: 10^6 + 2.326348 * 10^3 + (2.326348^2 - 1) / 6 = 1002327.08, rounded up or
         // down.

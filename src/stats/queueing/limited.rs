@@ -27,20 +27,10 @@ impl Mmck {
     /// servers.
     pub fn new(arrival_rate: f64, mean_service: f64, servers: u32, capacity: u32) -> Mmck {
         check_queue(arrival_rate, mean_service, servers);
-        assert!(
-            capacity >= servers,
-            "room for {capacity} customers with {servers} servers"
-        );
+        assert!(capacity >= servers, "room for {capacity} customers with {servers} servers");
         let births = vec![arrival_rate * mean_service; capacity as usize];
-        let deaths: Vec<f64> = (1..=capacity)
-            .map(|number| f64::from(number.min(servers)))
-            .collect();
-        Mmck {
-            arrival_rate,
-            mean_service,
-            servers,
-            numbers: birth_death_distribution(&births, &deaths),
-        }
+        let deaths: Vec<f64> = (1..=capacity).map(|number| f64::from(number.min(servers))).collect();
+        Mmck { arrival_rate, mean_service, servers, numbers: birth_death_distribution(&births, &deaths) }
     }
 
     /// The probabilities of 0 to `capacity` customers in the system, at any instant and as an arrival finds them, lost
@@ -71,11 +61,7 @@ impl Mmck {
 
     /// Mean wait of those who are not lost; 0 without arrivals.
     pub fn mean_wait(&self) -> f64 {
-        if self.arrival_rate == 0.0 {
-            0.0
-        } else {
-            self.mean_queue_length() / self.throughput()
-        }
+        if self.arrival_rate == 0.0 { 0.0 } else { self.mean_queue_length() / self.throughput() }
     }
 
     /// Mean sojourn of those who are not lost.
@@ -92,10 +78,7 @@ impl Mmck {
     }
 
     fn mean_of(&self, value: impl Fn(u64) -> u64) -> f64 {
-        (0u64..)
-            .zip(&self.numbers)
-            .map(|(number, probability)| value(number) as f64 * probability)
-            .sum()
+        (0u64..).zip(&self.numbers).map(|(number, probability)| value(number) as f64 * probability).sum()
     }
 }
 
@@ -117,10 +100,7 @@ mod tests {
                     _ => (1.0 - load) * power / (1.0 - load * power),
                 };
                 let found = queue.blocking();
-                assert!(
-                    (found - expected).abs() <= 1e-12 * expected,
-                    "{load} {capacity}: {found} {expected}"
-                );
+                assert!((found - expected).abs() <= 1e-12 * expected, "{load} {capacity}: {found} {expected}");
                 // What enters leaves.
                 assert!((queue.throughput() - load * (1.0 - found)).abs() < 1e-12 * load);
             }
@@ -131,10 +111,7 @@ mod tests {
     fn between_loss_and_delay() {
         let loss = Mmck::new(8.0, 1.0, 10, 10);
         assert!((loss.blocking() - erlang_b(8.0, 10)).abs() < 1e-15);
-        assert_eq!(
-            (loss.mean_wait(), loss.probability_of_waiting()),
-            (0.0, 0.0)
-        );
+        assert_eq!((loss.mean_wait(), loss.probability_of_waiting()), (0.0, 0.0));
         let (roomy, endless) = (Mmck::new(4.0, 2.0, 10, 500), Mmc::new(4.0, 2.0, 10));
         assert!((roomy.mean_wait() - endless.mean_wait()).abs() < 1e-13);
         assert!((roomy.probability_of_waiting() - endless.probability_of_waiting()).abs() < 1e-13);
@@ -158,14 +135,7 @@ mod tests {
         assert!((flood.throughput() - 100.0).abs() < 1e-9);
         assert!((flood.mean_queue_length() - 9_900.0).abs() < 1e-2);
         let drought = Mmck::new(0.0, 3.0, 2, 5);
-        assert_eq!(
-            (
-                drought.blocking(),
-                drought.mean_wait(),
-                drought.mean_sojourn()
-            ),
-            (0.0, 0.0, 3.0)
-        );
+        assert_eq!((drought.blocking(), drought.mean_wait(), drought.mean_sojourn()), (0.0, 0.0, 3.0));
         assert_eq!(drought.probability_of_waiting(), 0.0);
     }
 }

@@ -36,8 +36,7 @@ pub mod two_moments;
 mod oracle;
 
 pub use balancing::{
-    PowerOfChoices, join_idle_queue_mean_sojourn, random_splitting, round_robin,
-    shortest_queue_mean_sojourn_bounds,
+    PowerOfChoices, join_idle_queue_mean_sojourn, random_splitting, round_robin, shortest_queue_mean_sojourn_bounds,
 };
 pub use birth_death::birth_death_distribution;
 pub use deterministic::{Md1, mdc_mean_wait, mdc_mean_wait_cosmetatos};
@@ -46,8 +45,7 @@ pub use infinite::InfiniteServer;
 pub use limited::Mmck;
 pub use multi_server::Mmc;
 pub use network::{
-    ClosedNetwork, ClosedStation, ClosedStationMeans, OpenNetwork, OpenStation,
-    mean_value_analysis, traffic_equations,
+    ClosedNetwork, ClosedStation, ClosedStationMeans, OpenNetwork, OpenStation, mean_value_analysis, traffic_equations,
 };
 pub use renewal::GiM1;
 pub use sharing::{ProcessorSharing, limited_sharing_mean_wait};
@@ -57,14 +55,8 @@ pub use two_moments::{GiGc, kingman_bound, mg1_mean_wait, whitt_factor};
 
 /// Checks what every queue is described by.
 fn check_queue(arrival_rate: f64, mean_service: f64, servers: u32) {
-    assert!(
-        arrival_rate.is_finite() && arrival_rate >= 0.0,
-        "an arrival rate of {arrival_rate}"
-    );
-    assert!(
-        mean_service.is_finite() && mean_service > 0.0,
-        "a mean service time of {mean_service}"
-    );
+    assert!(arrival_rate.is_finite() && arrival_rate >= 0.0, "an arrival rate of {arrival_rate}");
+    assert!(mean_service.is_finite() && mean_service > 0.0, "a mean service time of {mean_service}");
     assert!(servers > 0, "a queue needs a server");
 }
 
@@ -73,15 +65,9 @@ fn check_time(time: f64) {
 }
 
 fn check_probability(probability: f64) {
-    assert!(
-        (0.0..=1.0).contains(&probability),
-        "a probability of {probability}"
-    );
+    assert!((0.0..=1.0).contains(&probability), "a probability of {probability}");
 }
 
 fn check_variability(scv: f64) {
-    assert!(
-        scv.is_finite() && scv >= 0.0,
-        "a squared coefficient of variation of {scv}"
-    );
+    assert!(scv.is_finite() && scv >= 0.0, "a squared coefficient of variation of {scv}");
 }

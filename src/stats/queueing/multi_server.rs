@@ -30,12 +30,7 @@ impl Mmc {
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn new(arrival_rate: f64, mean_service: f64, servers: u32) -> Mmc {
         check_queue(arrival_rate, mean_service, servers);
-        Mmc {
-            arrival_rate,
-            mean_service,
-            servers,
-            blocking: erlang_b(arrival_rate * mean_service, servers),
-        }
+        Mmc { arrival_rate, mean_service, servers, blocking: erlang_b(arrival_rate * mean_service, servers) }
     }
 
     /// The smallest such queue that `acceptable` agrees to, from one server up to `most_servers`; `None` when it agrees
@@ -61,12 +56,7 @@ impl Mmc {
         let mut blocking = 1.0;
         for servers in 1..=most_servers {
             blocking = next_erlang_b(arrival_rate * mean_service, servers, blocking);
-            let queue = Mmc {
-                arrival_rate,
-                mean_service,
-                servers,
-                blocking,
-            };
+            let queue = Mmc { arrival_rate, mean_service, servers, blocking };
             if acceptable(&queue) {
                 return Some(queue);
             }
@@ -180,8 +170,7 @@ impl Mmc {
         }
         let waiting = self.probability_of_waiting();
         let served = time / self.mean_service;
-        (1.0 - waiting) * libm::exp(-served)
-            + waiting * two_exponentials_tail(1.0, self.spare(), served)
+        (1.0 - waiting) * libm::exp(-served) + waiting * two_exponentials_tail(1.0, self.spare(), served)
     }
 
     /// The quantile of the sojourn: exactly S / (1 - rho) ln(1 / (1 - p)) with one server, by bisection of the exact
@@ -196,9 +185,7 @@ impl Mmc {
         } else if self.servers == 1 {
             -self.mean_service / self.spare() * libm::log(1.0 - probability)
         } else {
-            tail_quantile(probability, self.mean_sojourn(), |time| {
-                self.sojourn_tail(time)
-            })
+            tail_quantile(probability, self.mean_sojourn(), |time| self.sojourn_tail(time))
         }
     }
 
@@ -210,9 +197,7 @@ impl Mmc {
         let (load, servers) = (self.offered_load(), u64::from(self.servers));
         let (waiting, utilisation) = (self.probability_of_waiting(), self.utilisation());
         if number >= servers {
-            return waiting
-                * (1.0 - utilisation)
-                * libm::pow(utilisation, (number - servers) as f64);
+            return waiting * (1.0 - utilisation) * libm::pow(utilisation, (number - servers) as f64);
         }
         // Up to c customers the number is Poisson, cut off at c.
         let up_to_servers = 1.0 - waiting * utilisation;
@@ -225,11 +210,7 @@ fn two_exponentials_tail(one: f64, other: f64, time: f64) -> f64 {
     let (slow, fast) = (one.min(other), one.max(other));
     // e^(-slow t) (1 + slow t (1 - e^-x) / x) with x = (fast - slow) t: nothing cancels, whether the rates meet or not.
     let gap = (fast - slow) * time;
-    let share = if gap == 0.0 {
-        1.0
-    } else {
-        -libm::expm1(-gap) / gap
-    };
+    let share = if gap == 0.0 { 1.0 } else { -libm::expm1(-gap) / gap };
     libm::exp(-slow * time) * (1.0 + slow * time * share)
 }
 
@@ -239,10 +220,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs().max(1e-300),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs().max(1e-300), "{found}, not {expected}");
     }
 
     #[test]
@@ -255,23 +233,11 @@ mod tests {
             close(queue.mean_number(), load / (1.0 - load), 1e-12);
             // The sojourn is exponential with its mean.
             for time in [0.0, 0.1, 1.0, 40.0, 4000.0] {
-                close(
-                    queue.sojourn_tail(time),
-                    (-time * (1.0 - load) / 3.0).exp(),
-                    1e-12,
-                );
+                close(queue.sojourn_tail(time), (-time * (1.0 - load) / 3.0).exp(), 1e-12);
             }
-            close(
-                queue.sojourn_quantile(0.99),
-                3.0 / (1.0 - load) * 100f64.ln(),
-                1e-11,
-            );
+            close(queue.sojourn_quantile(0.99), 3.0 / (1.0 - load) * 100f64.ln(), 1e-11);
             close(queue.number_probability(0), 1.0 - load, 1e-11);
-            close(
-                queue.number_probability(7),
-                (1.0 - load) * load.powi(7),
-                1e-11,
-            );
+            close(queue.number_probability(7), (1.0 - load) * load.powi(7), 1e-11);
         }
     }
 
@@ -293,9 +259,7 @@ mod tests {
         for (load, servers) in [(0.3, 1u32), (1.9, 2), (8.0, 10), (3.0, 40), (95.0, 100)] {
             let queue = Mmc::new(load, 1.0, servers);
             let states = 4000;
-            let deaths: Vec<f64> = (1..=states)
-                .map(|n: u32| f64::from(n.min(servers)))
-                .collect();
+            let deaths: Vec<f64> = (1..=states).map(|n: u32| f64::from(n.min(servers))).collect();
             let chain = birth_death_distribution(&vec![load; states as usize], &deaths);
             for n in [0usize, 1, 2, 5, 9, 10, 11, 39, 40, 50, 99, 100, 130] {
                 close(queue.number_probability(n as u64), chain[n], 1e-11);
@@ -311,35 +275,19 @@ mod tests {
     #[test]
     fn sojourns_integrate_to_their_mean() {
         // 9 servers at load 8: those who wait do so at the rate of the service, and the textbook form is 0 / 0.
-        for (load, servers) in [
-            (0.8, 1),
-            (1.5, 2),
-            (8.0, 9),
-            (8.0, 10),
-            (7.999_999, 9),
-            (50.0, 80),
-        ] {
+        for (load, servers) in [(0.8, 1), (1.5, 2), (8.0, 9), (8.0, 10), (7.999_999, 9), (50.0, 80)] {
             let queue = Mmc::new(load, 1.0, servers);
             let end = 60.0 * queue.mean_sojourn();
             let steps = 200_000;
             let width = end / f64::from(steps);
             // Trapezoids; their error is width^2 / 12 times the slope at 0, at most 1 here.
-            let inner: f64 = (1..steps)
-                .map(|i| queue.sojourn_tail(f64::from(i) * width))
-                .sum();
+            let inner: f64 = (1..steps).map(|i| queue.sojourn_tail(f64::from(i) * width)).sum();
             let area = width * (inner + (1.0 + queue.sojourn_tail(end)) / 2.0);
-            assert!(
-                (area - queue.mean_sojourn()).abs() < 1e-6,
-                "{load} {servers}: {area} {}",
-                queue.mean_sojourn()
-            );
+            assert!((area - queue.mean_sojourn()).abs() < 1e-6, "{load} {servers}: {area} {}", queue.mean_sojourn());
             for probability in [0.0, 0.01, 0.5, 0.99, 0.9999] {
                 let quantile = queue.sojourn_quantile(probability);
                 assert!((queue.sojourn_tail(quantile) - (1.0 - probability)).abs() < 1e-13);
-                assert!(
-                    (queue.wait_tail(queue.wait_quantile(probability)) - (1.0 - probability))
-                        < 1e-13
-                );
+                assert!((queue.wait_tail(queue.wait_quantile(probability)) - (1.0 - probability)) < 1e-13);
             }
         }
     }
@@ -351,17 +299,9 @@ mod tests {
         close(two_exponentials_tail(1.0, 3.0, 2.0), expected, 1e-15);
         close(two_exponentials_tail(3.0, 1.0, 2.0), expected, 1e-15);
         // Equal rates: (1 + t) e^-t.
-        close(
-            two_exponentials_tail(1.0, 1.0, 2.0),
-            3.0 * (-2f64).exp(),
-            1e-15,
-        );
+        close(two_exponentials_tail(1.0, 1.0, 2.0), 3.0 * (-2f64).exp(), 1e-15);
         // Far apart and far out, where e^gap alone would overflow.
-        close(
-            two_exponentials_tail(1e4, 0.1, 20.0),
-            (-2f64).exp() * (1.0 + 0.1 / 9999.9),
-            1e-12,
-        );
+        close(two_exponentials_tail(1e4, 0.1, 20.0), (-2f64).exp() * (1.0 + 0.1 / 9999.9), 1e-12);
     }
 
     #[test]
@@ -369,50 +309,27 @@ mod tests {
         for queue in [Mmc::new(3.0, 1.0, 3), Mmc::new(50.0, 1.0, 3)] {
             assert!(!queue.is_stable());
             assert_eq!(
-                (
-                    queue.probability_of_waiting(),
-                    queue.wait_tail(9.0),
-                    queue.sojourn_tail(9.0)
-                ),
+                (queue.probability_of_waiting(), queue.wait_tail(9.0), queue.sojourn_tail(9.0)),
                 (1.0, 1.0, 1.0)
             );
-            assert_eq!(
-                (queue.mean_wait(), queue.mean_queue_length()),
-                (f64::INFINITY, f64::INFINITY)
-            );
-            assert_eq!(
-                (queue.wait_quantile(0.1), queue.sojourn_quantile(0.1)),
-                (f64::INFINITY, f64::INFINITY)
-            );
+            assert_eq!((queue.mean_wait(), queue.mean_queue_length()), (f64::INFINITY, f64::INFINITY));
+            assert_eq!((queue.wait_quantile(0.1), queue.sojourn_quantile(0.1)), (f64::INFINITY, f64::INFINITY));
             assert_eq!(queue.number_probability(3), 0.0);
         }
         let idle = Mmc::new(0.0, 2.0, 3);
-        assert_eq!(
-            (
-                idle.mean_wait(),
-                idle.mean_sojourn(),
-                idle.number_probability(0)
-            ),
-            (0.0, 2.0, 1.0)
-        );
+        assert_eq!((idle.mean_wait(), idle.mean_sojourn(), idle.number_probability(0)), (0.0, 2.0, 1.0));
     }
 
     #[test]
     fn fewest_servers_is_a_plain_search() {
         for load in [0.4, 8.0, 37.5] {
             for target in [0.5, 0.05, 0.001] {
-                let found =
-                    Mmc::fewest_servers(load, 1.0, 500, |queue| queue.mean_wait() <= target);
-                let plain = (1..=500)
-                    .map(|c| Mmc::new(load, 1.0, c))
-                    .find(|queue| queue.mean_wait() <= target);
+                let found = Mmc::fewest_servers(load, 1.0, 500, |queue| queue.mean_wait() <= target);
+                let plain = (1..=500).map(|c| Mmc::new(load, 1.0, c)).find(|queue| queue.mean_wait() <= target);
                 assert_eq!(found, plain);
             }
         }
-        assert_eq!(
-            Mmc::fewest_servers(8.0, 1.0, 8, |queue| queue.mean_wait() < 1e9),
-            None
-        );
+        assert_eq!(Mmc::fewest_servers(8.0, 1.0, 8, |queue| queue.mean_wait() < 1e9), None);
     }
 
     #[test]
@@ -420,10 +337,6 @@ mod tests {
         let queue = Mmc::new(99_500.0, 1.0, 100_000);
         let total: f64 = (97_000..108_000).map(|n| queue.number_probability(n)).sum();
         assert!((total - 1.0).abs() < 1e-10, "{total}");
-        close(
-            queue.mean_queue_length(),
-            queue.arrival_rate() * queue.mean_wait(),
-            1e-14,
-        );
+        close(queue.mean_queue_length(), queue.arrival_rate() * queue.mean_wait(), 1e-14);
     }
 }

@@ -71,10 +71,7 @@ impl ClosedStation {
             ClosedStation::Queue { servers, .. } => assert!(*servers > 0, "a queue needs a server"),
             ClosedStation::LoadDependent { speeds, .. } => {
                 assert!(!speeds.is_empty(), "a load-dependent station needs a speed");
-                assert!(
-                    speeds.iter().all(|speed| speed.is_finite() && *speed > 0.0),
-                    "speeds {speeds:?}"
-                );
+                assert!(speeds.iter().all(|speed| speed.is_finite() && *speed > 0.0), "speeds {speeds:?}");
             }
         }
     }
@@ -94,13 +91,9 @@ impl ClosedStation {
             (_, 0) => 0.0,
             (ClosedStation::Delay { .. }, _) => number as f64,
             (ClosedStation::Queue { servers, .. }, _) => (number as f64).min(f64::from(*servers)),
-            (ClosedStation::LoadDependent { speeds, .. }, _) => {
-                speeds[number.min(speeds.len()) - 1]
-            }
+            (ClosedStation::LoadDependent { speeds, .. }, _) => speeds[number.min(speeds.len()) - 1],
         };
-        (0..=population)
-            .map(|number| speed(number) / self.demand())
-            .collect()
+        (0..=population).map(|number| speed(number) / self.demand()).collect()
     }
 }
 
@@ -129,29 +122,16 @@ pub fn mean_value_analysis(stations: &[ClosedStation], population: u32) -> Close
     let customers = population as usize;
     let busy = stations.iter().filter(|station| station.demand() > 0.0);
     let plain: Vec<&ClosedStation> = busy.clone().filter(|station| station.is_plain()).collect();
-    let others: Vec<Vec<f64>> = busy
-        .filter(|station| !station.is_plain())
-        .map(|s| s.rates(customers))
-        .collect();
+    let others: Vec<Vec<f64>> = busy.filter(|station| !station.is_plain()).map(|s| s.rates(customers)).collect();
     let (plain_rates, plain_numbers) = plain_analysis(&plain, customers);
     // Join the other stations one by one; each joint part is known by its throughput at every population.
     let has_plain = !plain.is_empty();
-    let mut parts: Vec<Vec<f64>> = if has_plain {
-        vec![plain_rates]
-    } else {
-        Vec::new()
-    };
+    let mut parts: Vec<Vec<f64>> = if has_plain { vec![plain_rates] } else { Vec::new() };
     for rates in &others {
-        let joined = parts
-            .last()
-            .map_or_else(|| rates.clone(), |part| joint_rates(part, rates));
+        let joined = parts.last().map_or_else(|| rates.clone(), |part| joint_rates(part, rates));
         parts.push(joined);
     }
-    let throughput = parts
-        .last()
-        .map_or(if population == 0 { 0.0 } else { f64::INFINITY }, |part| {
-            part[customers]
-        });
+    let throughput = parts.last().map_or(if population == 0 { 0.0 } else { f64::INFINITY }, |part| part[customers]);
     // Back from the whole: how the customers of a part divide between the part before it and its last station.
     let mut inside = vec![0.0; customers + 1];
     inside[customers] = 1.0;
@@ -161,8 +141,7 @@ pub fn mean_value_analysis(stations: &[ClosedStation], population: u32) -> Close
         let part = before.checked_sub(1).map(|part| &parts[part]);
         (other_numbers[station], inside) = divide(&inside, part, rates);
     }
-    let plain_means =
-        plain_numbers.map(|numbers| numbers.iter().zip(&inside).map(|(n, p)| n * p).sum());
+    let plain_means = plain_numbers.map(|numbers| numbers.iter().zip(&inside).map(|(n, p)| n * p).sum());
     collect(stations, throughput, plain_means, other_numbers)
 }
 
@@ -181,28 +160,14 @@ fn collect(
             false => other.next(),
         };
         let number = number.expect("every station was solved");
-        let residence = if throughput > 0.0 {
-            number / throughput
-        } else {
-            0.0
-        };
-        ClosedStationMeans {
-            number,
-            residence,
-            in_service: throughput * station.demand(),
-        }
+        let residence = if throughput > 0.0 { number / throughput } else { 0.0 };
+        ClosedStationMeans { number, residence, in_service: throughput * station.demand() }
     };
-    ClosedNetwork {
-        throughput,
-        stations: stations.iter().map(&mut means).collect(),
-    }
+    ClosedNetwork { throughput, stations: stations.iter().map(&mut means).collect() }
 }
 
 /// Throughput at populations 0 to `population`, and each station's mean number at each, of delays and single servers.
-fn plain_analysis(
-    stations: &[&ClosedStation],
-    population: usize,
-) -> (Vec<f64>, impl Iterator<Item = Vec<f64>>) {
+fn plain_analysis(stations: &[&ClosedStation], population: usize) -> (Vec<f64>, impl Iterator<Item = Vec<f64>>) {
     let mut rates = vec![0.0];
     let mut numbers = vec![vec![0.0]; stations.len()];
     for customers in 1..=population {
@@ -223,21 +188,13 @@ fn plain_analysis(
 
 /// The probabilities that 0 to `customers` customers are in the part with rates `part`, the rest at `station`.
 fn division(part: &[f64], station: &[f64], customers: usize) -> Vec<f64> {
-    let births: Vec<f64> = (0..customers)
-        .map(|inside| station[customers - inside])
-        .collect();
+    let births: Vec<f64> = (0..customers).map(|inside| station[customers - inside]).collect();
     birth_death_distribution(&births, &part[1..=customers])
 }
 
 /// The throughput of a part and a station together, at every population.
 fn joint_rates(part: &[f64], station: &[f64]) -> Vec<f64> {
-    let rate = |customers: usize| {
-        division(part, station, customers)
-            .iter()
-            .zip(part)
-            .map(|(p, rate)| p * rate)
-            .sum()
-    };
+    let rate = |customers: usize| division(part, station, customers).iter().zip(part).map(|(p, rate)| p * rate).sum();
     (0..part.len()).map(rate).collect()
 }
 
@@ -246,11 +203,7 @@ fn joint_rates(part: &[f64], station: &[f64]) -> Vec<f64> {
 fn divide(joint: &[f64], part: Option<&Vec<f64>>, station: &[f64]) -> (f64, Vec<f64>) {
     let mut inside = vec![0.0; joint.len()];
     let mut number = 0.0;
-    for (customers, &probability) in joint
-        .iter()
-        .enumerate()
-        .filter(|(_, probability)| **probability > 0.0)
-    {
+    for (customers, &probability) in joint.iter().enumerate().filter(|(_, probability)| **probability > 0.0) {
         let Some(part) = part else {
             number += probability * customers as f64;
             continue;
@@ -284,22 +237,14 @@ pub struct OpenStation {
 pub fn traffic_equations(external: &[f64], routing: &[Vec<f64>]) -> Option<Vec<f64>> {
     let size = external.len();
     assert_eq!(routing.len(), size, "a row of routing for every station");
-    assert!(
-        external.iter().all(|rate| rate.is_finite() && *rate >= 0.0),
-        "external rates {external:?}"
-    );
+    assert!(external.iter().all(|rate| rate.is_finite() && *rate >= 0.0), "external rates {external:?}");
     for row in routing {
         assert_eq!(row.len(), size, "a column of routing for every station");
-        assert!(
-            row.iter().all(|p| *p >= 0.0) && row.iter().sum::<f64>() <= 1.0 + 1e-9,
-            "routing {row:?}"
-        );
+        assert!(row.iter().all(|p| *p >= 0.0) && row.iter().sum::<f64>() <= 1.0 + 1e-9, "routing {row:?}");
     }
     // Rows of (I - transposed routing | external).
     let row = |j: usize| -> Vec<f64> {
-        let mut row: Vec<f64> = (0..size)
-            .map(|i| f64::from(u8::from(i == j)) - routing[i][j])
-            .collect();
+        let mut row: Vec<f64> = (0..size).map(|i| f64::from(u8::from(i == j)) - routing[i][j]).collect();
         row.push(external[j]);
         row
     };
@@ -310,8 +255,7 @@ pub fn traffic_equations(external: &[f64], routing: &[Vec<f64>]) -> Option<Vec<f
 fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
     let size = rows.len();
     for pivot in 0..size {
-        let best =
-            (pivot..size).max_by(|&a, &b| rows[a][pivot].abs().total_cmp(&rows[b][pivot].abs()))?;
+        let best = (pivot..size).max_by(|&a, &b| rows[a][pivot].abs().total_cmp(&rows[b][pivot].abs()))?;
         rows.swap(pivot, best);
         if rows[pivot][pivot].abs() < 1e-12 {
             return None;
@@ -320,17 +264,12 @@ fn solve(mut rows: Vec<Vec<f64>>) -> Option<Vec<f64>> {
         let pivot_row = &above[pivot];
         for row in below {
             let factor = row[pivot] / pivot_row[pivot];
-            row.iter_mut()
-                .zip(pivot_row)
-                .skip(pivot)
-                .for_each(|(value, of_pivot)| *value -= factor * of_pivot);
+            row.iter_mut().zip(pivot_row).skip(pivot).for_each(|(value, of_pivot)| *value -= factor * of_pivot);
         }
     }
     let mut solution = vec![0.0; size];
     for index in (0..size).rev() {
-        let known: f64 = (index + 1..size)
-            .map(|column| rows[index][column] * solution[column])
-            .sum();
+        let known: f64 = (index + 1..size).map(|column| rows[index][column] * solution[column]).sum();
         // Rates are not negative; rounding may say so of a 0.
         solution[index] = f64::max((rows[index][size] - known) / rows[index][index], 0.0);
     }
@@ -358,19 +297,11 @@ impl OpenNetwork {
     /// # Panics
     /// As [`traffic_equations`] does, and when a station is out of range (see the conventions of [`queueing`](super)).
     pub fn new(stations: &[OpenStation], routing: &[Vec<f64>]) -> Option<OpenNetwork> {
-        let external: Vec<f64> = stations
-            .iter()
-            .map(|station| station.external_rate)
-            .collect();
+        let external: Vec<f64> = stations.iter().map(|station| station.external_rate).collect();
         let rates = traffic_equations(&external, routing)?;
-        let queue = |(station, rate): (&OpenStation, f64)| {
-            Mmc::new(rate, station.mean_service, station.servers)
-        };
+        let queue = |(station, rate): (&OpenStation, f64)| Mmc::new(rate, station.mean_service, station.servers);
         let stations = stations.iter().zip(rates).map(queue).collect();
-        Some(OpenNetwork {
-            external_rate: external.iter().sum(),
-            stations,
-        })
+        Some(OpenNetwork { external_rate: external.iter().sum(), stations })
     }
 
     /// Stations one after the other, each with its mean service and servers.
@@ -379,14 +310,8 @@ impl OpenNetwork {
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn tandem(arrival_rate: f64, stations: &[(f64, u32)]) -> OpenNetwork {
         check_queue(arrival_rate, 1.0, 1);
-        let stations = stations
-            .iter()
-            .map(|&(service, servers)| Mmc::new(arrival_rate, service, servers))
-            .collect();
-        OpenNetwork {
-            external_rate: arrival_rate,
-            stations,
-        }
+        let stations = stations.iter().map(|&(service, servers)| Mmc::new(arrival_rate, service, servers)).collect();
+        OpenNetwork { external_rate: arrival_rate, stations }
     }
 
     /// The stations as queues of their own, in the order given; their waits and sojourns are per visit.

@@ -132,23 +132,12 @@ mod tests {
             (0.0, 0, 1.0),
             (0.0, 4, 0.0),
             // e^-20 20^20 / 20!: 20^20 = 1.048576e26, 20! = 2432902008176640000, e^-20 = 2.0611536224385579e-9.
-            (
-                20.0,
-                20,
-                1.048_576e26 / 2_432_902_008_176_640_000.0 * 2.061_153_622_438_558e-9,
-            ),
+            (20.0, 20, 1.048_576e26 / 2_432_902_008_176_640_000.0 * 2.061_153_622_438_558e-9),
             // At a large integer mean n: 1 / sqrt(2 pi n) (1 - 1 / 12 n + 1 / 288 n^2).
-            (
-                1e6,
-                1_000_000,
-                3.989_422_804_014_327e-4 * (1.0 - 1.0 / 12e6),
-            ),
+            (1e6, 1_000_000, 3.989_422_804_014_327e-4 * (1.0 - 1.0 / 12e6)),
         ] {
             let found = poisson(mean, n);
-            assert!(
-                (found - expected).abs() <= 4e-15 * expected,
-                "{mean} {n}: {found} {expected}"
-            );
+            assert!((found - expected).abs() <= 4e-15 * expected, "{mean} {n}: {found} {expected}");
         }
     }
 
@@ -160,20 +149,11 @@ mod tests {
             for n in [0usize, 1, 5, 40, 41, 60, 899, 900, 950] {
                 let tail: f64 = probabilities[n..].iter().rev().sum();
                 let found = poisson_at_least(mean, n as u64);
-                assert!(
-                    (found - tail).abs() <= 1e-12 * tail,
-                    "{mean} {n}: {found} {tail}"
-                );
+                assert!((found - tail).abs() <= 1e-12 * tail, "{mean} {n}: {found} {tail}");
                 if n as f64 >= mean {
-                    let excess: f64 = (n..2000)
-                        .rev()
-                        .map(|k| (k - n) as f64 * probabilities[k])
-                        .sum();
+                    let excess: f64 = (n..2000).rev().map(|k| (k - n) as f64 * probabilities[k]).sum();
                     let found = poisson_excess(mean, n as u64);
-                    assert!(
-                        (found - excess).abs() <= 1e-12 * excess,
-                        "{mean} {n}: {found} {excess}"
-                    );
+                    assert!((found - excess).abs() <= 1e-12 * excess, "{mean} {n}: {found} {excess}");
                 }
             }
         }
@@ -181,16 +161,9 @@ mod tests {
 
     #[test]
     fn quantiles_of_an_exponential_tail() {
-        for (probability, expected) in [
-            (0.0, 0.0),
-            (0.5, std::f64::consts::LN_2 / 3.0),
-            (1.0, f64::INFINITY),
-        ] {
+        for (probability, expected) in [(0.0, 0.0), (0.5, std::f64::consts::LN_2 / 3.0), (1.0, f64::INFINITY)] {
             let found = tail_quantile(probability, 1.0, |t| (-3.0 * t).exp());
-            assert!(
-                found == expected || (found - expected).abs() < 1e-15,
-                "{probability}: {found}"
-            );
+            assert!(found == expected || (found - expected).abs() < 1e-15, "{probability}: {found}");
         }
     }
 }

@@ -19,11 +19,7 @@ pub(super) fn stationary(mut rates: Vec<Vec<f64>>) -> Vec<f64> {
     let mut weights = vec![1.0];
     while weights.len() < states {
         let state = weights.len();
-        let weight = weights
-            .iter()
-            .zip(&rates)
-            .map(|(weight, row)| weight * row[state])
-            .sum();
+        let weight = weights.iter().zip(&rates).map(|(weight, row)| weight * row[state]).sum();
         weights.push(weight);
     }
     let total: f64 = weights.iter().sum();

@@ -25,24 +25,14 @@ impl GiM1 {
     ///
     /// # Panics
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
-    pub fn with_transform(
-        arrival_rate: f64,
-        mean_service: f64,
-        one_minus_transform: impl Fn(f64) -> f64,
-    ) -> GiM1 {
+    pub fn with_transform(arrival_rate: f64, mean_service: f64, one_minus_transform: impl Fn(f64) -> f64) -> GiM1 {
         check_queue(arrival_rate, mean_service, 1);
         if arrival_rate * mean_service >= 1.0 {
-            return GiM1 {
-                mean_service,
-                idle: 0.0,
-            };
+            return GiM1 { mean_service, idle: 0.0 };
         }
         // The quotient falls from 1 / rho at 0, as transforms are convex, to A*'s complement at 1, which is below 1.
         let quotient = |idle: f64| one_minus_transform(idle / mean_service) / idle - 1.0;
-        GiM1 {
-            mean_service,
-            idle: falling_root(0.0, 1.0, quotient),
-        }
+        GiM1 { mean_service, idle: falling_root(0.0, 1.0, quotient) }
     }
 
     /// Poisson arrivals: M/M/1.
@@ -58,9 +48,7 @@ impl GiM1 {
     /// # Panics
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn deterministic(arrival_rate: f64, mean_service: f64) -> GiM1 {
-        GiM1::with_transform(arrival_rate, mean_service, |s| {
-            -libm::expm1(-s / arrival_rate)
-        })
+        GiM1::with_transform(arrival_rate, mean_service, |s| -libm::expm1(-s / arrival_rate))
     }
 
     /// Gaps of a gamma distribution with any positive `shape` (squared coefficient of variation 1 / shape), Erlang's
@@ -83,15 +71,10 @@ impl GiM1 {
     /// When an argument is out of range (see the conventions of [`queueing`](super)), or the variability is below 1.
     pub fn hyperexponential(arrival_rate: f64, arrival_scv: f64, mean_service: f64) -> GiM1 {
         check_variability(arrival_scv);
-        assert!(
-            arrival_scv >= 1.0,
-            "two exponential phases vary at least as much as one"
-        );
+        assert!(arrival_scv >= 1.0, "two exponential phases vary at least as much as one");
         let short = (1.0 + libm::sqrt((arrival_scv - 1.0) / (arrival_scv + 1.0))) / 2.0;
         let part = |share: f64, s: f64| share * s / (2.0 * share * arrival_rate + s);
-        GiM1::with_transform(arrival_rate, mean_service, |s| {
-            part(short, s) + part(1.0 - short, s)
-        })
+        GiM1::with_transform(arrival_rate, mean_service, |s| part(short, s) + part(1.0 - short, s))
     }
 
     /// sigma: the probability that an arrival has to wait; 1 without a steady state.
@@ -148,11 +131,7 @@ impl GiM1 {
     /// When the probability is not within 0 to 1.
     pub fn sojourn_quantile(&self, probability: f64) -> f64 {
         check_probability(probability);
-        if self.idle == 0.0 {
-            f64::INFINITY
-        } else {
-            -self.mean_sojourn() * libm::log(1.0 - probability)
-        }
+        if self.idle == 0.0 { f64::INFINITY } else { -self.mean_sojourn() * libm::log(1.0 - probability) }
     }
 }
 
@@ -163,10 +142,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs(),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs(), "{found}, not {expected}");
     }
 
     #[test]
@@ -178,11 +154,7 @@ mod tests {
             close(found.mean_sojourn(), expected.mean_sojourn(), 1e-11);
             close(found.wait_tail(3.0), expected.wait_tail(3.0), 1e-12);
             close(found.sojourn_tail(3.0), expected.sojourn_tail(3.0), 1e-12);
-            close(
-                found.sojourn_quantile(0.99),
-                expected.sojourn_quantile(0.99),
-                1e-11,
-            );
+            close(found.sojourn_quantile(0.99), expected.sojourn_quantile(0.99), 1e-11);
             assert!((found.wait_quantile(0.99) - expected.wait_quantile(0.99)).abs() < 1e-7);
             close(
                 GiM1::hyperexponential(load, 1.0, 1.0).mean_sojourn(),
@@ -195,17 +167,9 @@ mod tests {
     #[test]
     fn known_roots() {
         // D/M/1 at load 1 / 2: sigma = e^(-2 (1 - sigma)), 0.203188.
-        close(
-            GiM1::deterministic(0.5, 1.0).probability_of_waiting(),
-            0.203_188,
-            1e-5,
-        );
+        close(GiM1::deterministic(0.5, 1.0).probability_of_waiting(), 0.203_188, 1e-5);
         // E2/M/1 at load 1 / 2: sigma (1 + (1 - sigma))^2 = 1, hence (sigma - 1) (sigma^2 - 3 sigma + 1) = 0.
-        close(
-            GiM1::gamma(0.5, 2.0, 1.0).probability_of_waiting(),
-            (3.0 - 5f64.sqrt()) / 2.0,
-            1e-13,
-        );
+        close(GiM1::gamma(0.5, 2.0, 1.0).probability_of_waiting(), (3.0 - 5f64.sqrt()) / 2.0, 1e-13);
         // A gamma distribution of large shape is nearly constant.
         let (gamma, constant) = (GiM1::gamma(0.8, 1e9, 1.0), GiM1::deterministic(0.8, 1.0));
         close(gamma.mean_wait(), constant.mean_wait(), 1e-7);
@@ -252,27 +216,10 @@ mod tests {
     #[test]
     fn without_a_steady_state_and_without_arrivals() {
         let full = GiM1::deterministic(1.0, 1.0);
-        assert_eq!(
-            (full.mean_wait(), full.mean_sojourn()),
-            (f64::INFINITY, f64::INFINITY)
-        );
-        assert_eq!(
-            (
-                full.wait_tail(9.0),
-                full.sojourn_tail(9.0),
-                full.probability_of_waiting()
-            ),
-            (1.0, 1.0, 1.0)
-        );
-        assert_eq!(
-            (full.wait_quantile(0.2), full.sojourn_quantile(0.2)),
-            (f64::INFINITY, f64::INFINITY)
-        );
-        for idle in [
-            GiM1::poisson(0.0, 2.0),
-            GiM1::deterministic(0.0, 2.0),
-            GiM1::hyperexponential(0.0, 3.0, 2.0),
-        ] {
+        assert_eq!((full.mean_wait(), full.mean_sojourn()), (f64::INFINITY, f64::INFINITY));
+        assert_eq!((full.wait_tail(9.0), full.sojourn_tail(9.0), full.probability_of_waiting()), (1.0, 1.0, 1.0));
+        assert_eq!((full.wait_quantile(0.2), full.sojourn_quantile(0.2)), (f64::INFINITY, f64::INFINITY));
+        for idle in [GiM1::poisson(0.0, 2.0), GiM1::deterministic(0.0, 2.0), GiM1::hyperexponential(0.0, 3.0, 2.0)] {
             assert!(idle.mean_wait() < 1e-15);
             close(idle.mean_sojourn(), 2.0, 1e-15);
         }

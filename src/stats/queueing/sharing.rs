@@ -26,9 +26,7 @@ impl ProcessorSharing {
     /// # Panics
     /// When an argument is out of range (see the conventions of [`queueing`](super)).
     pub fn new(arrival_rate: f64, mean_service: f64, cores: u32) -> ProcessorSharing {
-        ProcessorSharing {
-            queue: Mmc::new(arrival_rate, mean_service, cores),
-        }
+        ProcessorSharing { queue: Mmc::new(arrival_rate, mean_service, cores) }
     }
 
     /// Mean sojourn; S / (1 - rho) with one core.
@@ -68,9 +66,7 @@ impl ProcessorSharing {
         }
         let (cores, load) = (f64::from(self.queue.servers()), self.queue.offered_load());
         let mut others: Vec<f64> = Vec::new();
-        while others.len() < self.queue.servers() as usize
-            || others.last().is_none_or(|&p| p > NEGLIGIBLE)
-        {
+        while others.len() < self.queue.servers() as usize || others.last().is_none_or(|&p| p > NEGLIGIBLE) {
             others.push(self.queue.number_probability(others.len() as u64));
         }
         let events = load + cores;
@@ -124,10 +120,7 @@ fn next_others(others: &[f64], load: f64, cores: f64) -> Vec<f64> {
 /// assert!((limited_sharing_mean_wait(&Mmc::new(0.5, 1.0, 1), 2) - 0.5).abs() < 1e-12);
 /// ```
 pub fn limited_sharing_mean_wait(queue: &Mmc, limit: u32) -> f64 {
-    assert!(
-        limit >= queue.servers(),
-        "a limit of {limit} leaves servers idle while customers wait"
-    );
+    assert!(limit >= queue.servers(), "a limit of {limit} leaves servers idle while customers wait");
     if !queue.is_stable() {
         return f64::INFINITY;
     }
@@ -139,10 +132,7 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs(),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs(), "{found}, not {expected}");
     }
 
     #[test]
@@ -152,11 +142,7 @@ mod tests {
             close(system.mean_sojourn(), 2.0 / (1.0 - load), 1e-12);
             close(system.mean_sojourn_of(0.5), 0.5 / (1.0 - load), 1e-12);
             close(system.mean_number(), load / (1.0 - load), 1e-12);
-            close(
-                system.number_probability(3),
-                (1.0 - load) * load.powi(3),
-                1e-12,
-            );
+            close(system.number_probability(3), (1.0 - load) * load.powi(3), 1e-12);
             let sojourns = system.exponential_sojourns();
             close(sojourns.mean(), system.mean_sojourn(), 1e-12);
             let variance = 4.0 * (2.0 + load) / ((1.0 - load) * (1.0 - load) * (2.0 - load));
@@ -180,36 +166,20 @@ mod tests {
     #[test]
     fn without_a_steady_state() {
         let full = ProcessorSharing::new(2.0, 1.0, 2);
-        assert_eq!(
-            (full.mean_sojourn(), full.mean_sojourn_of(1.0)),
-            (f64::INFINITY, f64::INFINITY)
-        );
+        assert_eq!((full.mean_sojourn(), full.mean_sojourn_of(1.0)), (f64::INFINITY, f64::INFINITY));
         assert_eq!(full.exponential_sojourns().quantile(0.5), f64::INFINITY);
-        assert_eq!(
-            limited_sharing_mean_wait(&Mmc::new(2.0, 1.0, 2), 3),
-            f64::INFINITY
-        );
+        assert_eq!(limited_sharing_mean_wait(&Mmc::new(2.0, 1.0, 2), 3), f64::INFINITY);
     }
 
     #[test]
     fn limits() {
         for (load, servers) in [(0.6, 1u32), (1.5, 2), (8.0, 10)] {
             let queue = Mmc::new(load, 1.0, servers);
-            close(
-                limited_sharing_mean_wait(&queue, servers),
-                queue.mean_wait(),
-                1e-12,
-            );
+            close(limited_sharing_mean_wait(&queue, servers), queue.mean_wait(), 1e-12);
             for limit in [servers, servers + 1, servers + 6] {
                 let beyond = u64::from(limit) + 1..4000;
-                let waiting: f64 = beyond
-                    .map(|n| (n - u64::from(limit)) as f64 * queue.number_probability(n))
-                    .sum();
-                close(
-                    limited_sharing_mean_wait(&queue, limit),
-                    waiting / load,
-                    1e-11,
-                );
+                let waiting: f64 = beyond.map(|n| (n - u64::from(limit)) as f64 * queue.number_probability(n)).sum();
+                close(limited_sharing_mean_wait(&queue, limit), waiting / load, 1e-11);
             }
         }
     }

@@ -37,10 +37,7 @@ impl ShortestOfTwo {
         check_queue(arrival_rate, mean_service, 2);
         let load = arrival_rate * mean_service;
         let shorter_at_least = (load < 2.0).then(|| shorter_at_least(load));
-        ShortestOfTwo {
-            mean_service,
-            shorter_at_least,
-        }
+        ShortestOfTwo { mean_service, shorter_at_least }
     }
 
     /// The probability that an arrival finds at least `customers` customers in the queue that it joins; 1 without a
@@ -80,9 +77,7 @@ type Matrix = Vec<Vec<f64>>;
 
 /// The gaps that a total number can have: those of its parity, up to itself and to the greatest.
 fn gaps(total: usize) -> Vec<usize> {
-    (0..=total.min(GAP_MAX))
-        .filter(|gap| gap % 2 == total % 2)
-        .collect()
+    (0..=total.min(GAP_MAX)).filter(|gap| gap % 2 == total % 2).collect()
 }
 
 /// The rates down from the states of `total` to those of `total` - 1, in services per mean service.
@@ -125,21 +120,13 @@ fn step(load: f64, total: usize, above: &Matrix) -> Matrix {
         }
     }
     let inverse_rows = inverse(flow);
-    let arrival = |gap: usize| {
-        inverse_rows[gap_after_arrival(gap) / 2]
-            .iter()
-            .map(|rate| load * rate)
-            .collect()
-    };
+    let arrival = |gap: usize| inverse_rows[gap_after_arrival(gap) / 2].iter().map(|rate| load * rate).collect();
     gaps(total - 1).into_iter().map(arrival).collect()
 }
 
 /// The same where arrivals at `total` are refused, and nothing is above.
 fn step_refused(load: f64, total: usize) -> Matrix {
-    let out: Vec<f64> = rates_down(total)
-        .iter()
-        .map(|row| row.iter().sum())
-        .collect();
+    let out: Vec<f64> = rates_down(total).iter().map(|row| row.iter().sum()).collect();
     let arrival = |gap: usize| {
         let mut row = vec![0.0; out.len()];
         let to = gap_after_arrival(gap) / 2;
@@ -162,9 +149,7 @@ fn inverse(mut matrix: Matrix) -> Matrix {
         for (index, row) in matrix.iter_mut().enumerate() {
             let factor = row[pivot];
             if index != pivot && factor != 0.0 {
-                row.iter_mut()
-                    .zip(&pivot_row)
-                    .for_each(|(value, of_pivot)| *value -= factor * of_pivot);
+                row.iter_mut().zip(&pivot_row).for_each(|(value, of_pivot)| *value -= factor * of_pivot);
             }
         }
     }
@@ -214,19 +199,14 @@ fn shorter_at_least(load: f64) -> Vec<f64> {
         exactly[customers - 1] += exactly[customers];
     }
     let whole = exactly[0];
-    exactly
-        .iter_mut()
-        .for_each(|probability| *probability /= whole);
+    exactly.iter_mut().for_each(|probability| *probability /= whole);
     exactly
 }
 
 fn product(row: &[f64], matrix: &Matrix) -> Vec<f64> {
     let mut result = vec![0.0; matrix[0].len()];
     for (factor, values) in row.iter().zip(matrix) {
-        result
-            .iter_mut()
-            .zip(values)
-            .for_each(|(sum, value)| *sum += factor * value);
+        result.iter_mut().zip(values).for_each(|(sum, value)| *sum += factor * value);
     }
     result
 }
@@ -244,9 +224,8 @@ mod tests {
             let (longer, shorter) = (one.max(other), one.min(other));
             longer * (longer + 1) / 2 + shorter
         };
-        let states: Vec<(usize, usize)> = (0..=most)
-            .flat_map(|longer| (0..=longer).map(move |shorter| (longer, shorter)))
-            .collect();
+        let states: Vec<(usize, usize)> =
+            (0..=most).flat_map(|longer| (0..=longer).map(move |shorter| (longer, shorter))).collect();
         let mut rates = vec![vec![0.0; states.len()]; states.len()];
         for (row, &(longer, shorter)) in rates.iter_mut().zip(&states) {
             if shorter < most {
@@ -260,16 +239,10 @@ mod tests {
             }
         }
         let chain = stationary(rates);
-        let mean = states
-            .iter()
-            .zip(&chain)
-            .map(|(&(longer, shorter), p)| (longer + shorter) as f64 * p)
-            .sum();
+        let mean = states.iter().zip(&chain).map(|(&(longer, shorter), p)| (longer + shorter) as f64 * p).sum();
         let mut tail = vec![0.0; most + 1];
         for (&(_, shorter), probability) in states.iter().zip(&chain) {
-            tail[..=shorter]
-                .iter_mut()
-                .for_each(|sum| *sum += probability);
+            tail[..=shorter].iter_mut().for_each(|sum| *sum += probability);
         }
         (tail, mean)
     }
@@ -278,24 +251,14 @@ mod tests {
     fn as_the_plain_chain() {
         // At load 1.4 the cut at 34 customers a queue leaves out 0.7^68 = 3e-11.
         for (load, most) in [(0.1, 12), (0.6, 20), (1.0, 30), (1.4, 34)] {
-            let (found, (tail, mean_number)) =
-                (ShortestOfTwo::new(load / 3.0, 3.0), chain(load, most));
+            let (found, (tail, mean_number)) = (ShortestOfTwo::new(load / 3.0, 3.0), chain(load, most));
             for (customers, expected) in (0u32..12).zip(&tail) {
                 let found = found.joined_with_at_least(customers);
-                assert!(
-                    (found - expected).abs() < 1e-9,
-                    "{load} {customers}: {found} {expected}"
-                );
+                assert!((found - expected).abs() < 1e-9, "{load} {customers}: {found} {expected}");
             }
             // By Little's law, too.
-            assert!(
-                (found.mean_sojourn() / 3.0 - mean_number / load).abs() < 1e-8,
-                "{load}"
-            );
-            assert!(
-                (found.mean_wait() / 3.0 - (mean_number / load - 1.0)).abs() < 1e-8,
-                "{load}"
-            );
+            assert!((found.mean_sojourn() / 3.0 - mean_number / load).abs() < 1e-8, "{load}");
+            assert!((found.mean_wait() / 3.0 - (mean_number / load - 1.0)).abs() < 1e-8, "{load}");
         }
     }
 
@@ -319,14 +282,8 @@ mod tests {
     #[test]
     fn edges() {
         let full = ShortestOfTwo::new(2.0, 1.0);
-        assert_eq!(
-            (full.mean_sojourn(), full.probability_of_waiting()),
-            (f64::INFINITY, 1.0)
-        );
+        assert_eq!((full.mean_sojourn(), full.probability_of_waiting()), (f64::INFINITY, 1.0));
         let idle = ShortestOfTwo::new(0.0, 2.0);
-        assert_eq!(
-            (idle.mean_sojourn(), idle.probability_of_waiting()),
-            (2.0, 0.0)
-        );
+        assert_eq!((idle.mean_sojourn(), idle.probability_of_waiting()), (2.0, 0.0));
     }
 }

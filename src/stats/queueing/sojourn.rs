@@ -20,25 +20,17 @@ pub(super) const NEGLIGIBLE: f64 = 1e-17;
 
 impl SojournDistribution {
     pub(super) fn new(rate: f64, outlives: Vec<f64>) -> SojournDistribution {
-        SojournDistribution {
-            rate,
-            outlives: Some(outlives),
-        }
+        SojournDistribution { rate, outlives: Some(outlives) }
     }
 
     /// The time of a queue without a steady state.
     pub(super) fn infinite() -> SojournDistribution {
-        SojournDistribution {
-            rate: 1.0,
-            outlives: None,
-        }
+        SojournDistribution { rate: 1.0, outlives: None }
     }
 
     /// The mean: each event that is outlived or ends it takes 1 / rate.
     pub fn mean(&self) -> f64 {
-        self.outlives.as_ref().map_or(f64::INFINITY, |outlives| {
-            outlives.iter().sum::<f64>() / self.rate
-        })
+        self.outlives.as_ref().map_or(f64::INFINITY, |outlives| outlives.iter().sum::<f64>() / self.rate)
     }
 
     /// The variance, from E(T^2) = sum of 2 (k + 1) P(outlives k) / rate^2. Infinite when the mean is.
@@ -46,10 +38,7 @@ impl SojournDistribution {
         let Some(outlives) = &self.outlives else {
             return f64::INFINITY;
         };
-        let second: f64 = (1u64..)
-            .zip(outlives)
-            .map(|(k, p)| 2.0 * k as f64 * p)
-            .sum();
+        let second: f64 = (1u64..).zip(outlives).map(|(k, p)| 2.0 * k as f64 * p).sum();
         second / (self.rate * self.rate) - self.mean() * self.mean()
     }
 
@@ -111,14 +100,9 @@ mod tests {
         let two = SojournDistribution::new(3.0, vec![1.0, 1.0]);
         for time in [0.0f64, 0.1, 1.0, 30.0] {
             let expected = (1.0 + 3.0 * time) * (-3.0 * time).exp();
-            assert!(
-                (two.tail(time) - expected).abs() < 1e-15 * expected.max(1e-3),
-                "{time}"
-            );
+            assert!((two.tail(time) - expected).abs() < 1e-15 * expected.max(1e-3), "{time}");
         }
-        assert!(
-            (two.mean() - 2.0 / 3.0).abs() < 1e-15 && (two.variance() - 2.0 / 9.0).abs() < 1e-15
-        );
+        assert!((two.mean() - 2.0 / 3.0).abs() < 1e-15 && (two.variance() - 2.0 / 9.0).abs() < 1e-15);
         assert!((two.tail(two.quantile(0.99)) - 0.01).abs() < 1e-15);
     }
 
@@ -127,11 +111,7 @@ mod tests {
         let weights: Vec<f64> = (0..40_000).map(|k| 0.999f64.powi(k)).collect();
         let time = SojournDistribution::new(1.0, weights);
         for at in [0.0, 1.0, 700.0, 5000.0, 20_000.0] {
-            assert!(
-                (time.tail(at) - (-0.001 * at).exp()).abs() < 1e-13,
-                "{at}: {}",
-                time.tail(at)
-            );
+            assert!((time.tail(at) - (-0.001 * at).exp()).abs() < 1e-13, "{at}: {}", time.tail(at));
         }
         assert!((time.quantile(0.99) - 1000.0 * 100f64.ln()).abs() < 1e-7);
     }
@@ -139,10 +119,7 @@ mod tests {
     #[test]
     fn infinite() {
         let never = SojournDistribution::infinite();
-        assert_eq!(
-            (never.mean(), never.variance(), never.tail(1e9)),
-            (f64::INFINITY, f64::INFINITY, 1.0)
-        );
+        assert_eq!((never.mean(), never.variance(), never.tail(1e9)), (f64::INFINITY, f64::INFINITY, 1.0));
         assert_eq!(never.quantile(0.5), f64::INFINITY);
     }
 }

@@ -20,11 +20,7 @@ pub fn mg1_mean_wait(arrival_rate: f64, mean_service: f64, service_scv: f64) -> 
     check_queue(arrival_rate, mean_service, 1);
     check_variability(service_scv);
     let load = arrival_rate * mean_service;
-    if load >= 1.0 {
-        f64::INFINITY
-    } else {
-        load * mean_service * (1.0 + service_scv) / (2.0 * (1.0 - load))
-    }
+    if load >= 1.0 { f64::INFINITY } else { load * mean_service * (1.0 + service_scv) / (2.0 * (1.0 - load)) }
 }
 
 /// An upper bound on the mean wait in GI/GI/1 (Kingman 1962): rate (variance of gaps + variance of services)
@@ -33,12 +29,7 @@ pub fn mg1_mean_wait(arrival_rate: f64, mean_service: f64, service_scv: f64) -> 
 ///
 /// # Panics
 /// When an argument is out of range (see the conventions of [`queueing`](super)).
-pub fn kingman_bound(
-    arrival_rate: f64,
-    arrival_scv: f64,
-    mean_service: f64,
-    service_scv: f64,
-) -> f64 {
+pub fn kingman_bound(arrival_rate: f64, arrival_scv: f64, mean_service: f64, service_scv: f64) -> f64 {
     check_queue(arrival_rate, mean_service, 1);
     check_variability(arrival_scv);
     check_variability(service_scv);
@@ -47,11 +38,7 @@ pub fn kingman_bound(
         return f64::INFINITY;
     }
     // Of the gaps, rate times variance is scv over rate.
-    let gaps = if arrival_scv == 0.0 {
-        0.0
-    } else {
-        arrival_scv / arrival_rate
-    };
+    let gaps = if arrival_scv == 0.0 { 0.0 } else { arrival_scv / arrival_rate };
     (gaps + load * mean_service * service_scv) / (2.0 * (1.0 - load))
 }
 
@@ -166,16 +153,11 @@ pub fn whitt_factor(load: f64, servers: u32, arrival_scv: f64, service_scv: f64)
     let both = ((constant_services + constant_gaps) / 2.0).min(1.0);
     let (arrivals, services) = (arrival_scv, service_scv);
     let mean = (arrivals + services) / 2.0;
-    let alike = if mean >= 1.0 {
-        1.0
-    } else {
-        libm::pow(both, 2.0 * (1.0 - mean))
-    };
+    let alike = if mean >= 1.0 { 1.0 } else { libm::pow(both, 2.0 * (1.0 - mean)) };
     if mean == 0.0 {
         0.0
     } else if arrivals >= services {
-        (4.0 * (arrivals - services) * constant_services + services * alike)
-            / (4.0 * arrivals - 3.0 * services)
+        (4.0 * (arrivals - services) * constant_services + services * alike) / (4.0 * arrivals - 3.0 * services)
     } else {
         ((services - arrivals) * constant_gaps + (services + 3.0 * arrivals) * alike) / (4.0 * mean)
     }
@@ -188,29 +170,16 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64, tolerance: f64) {
-        assert!(
-            (found - expected).abs() <= tolerance * expected.abs(),
-            "{found}, not {expected}"
-        );
+        assert!((found - expected).abs() <= tolerance * expected.abs(), "{found}, not {expected}");
     }
 
     fn queue(load: f64, arrival_scv: f64, service_scv: f64, servers: u32) -> GiGc {
         let arrival_rate = load * f64::from(servers);
-        GiGc {
-            arrival_rate,
-            arrival_scv,
-            mean_service: 1.0,
-            service_scv,
-            servers,
-        }
+        GiGc { arrival_rate, arrival_scv, mean_service: 1.0, service_scv, servers }
     }
 
     fn approximations(queue: GiGc) -> [f64; 3] {
-        [
-            queue.allen_cunneen(),
-            queue.kraemer_langenbach_belz(),
-            queue.whitt(),
-        ]
+        [queue.allen_cunneen(), queue.kraemer_langenbach_belz(), queue.whitt()]
     }
 
     #[test]
@@ -218,11 +187,7 @@ mod tests {
         for load in [0.1, 0.7, 0.99] {
             // Exponential services: M/M/1. Constant ones: half.
             close(mg1_mean_wait(load, 1.0, 1.0), load / (1.0 - load), 1e-12);
-            close(
-                mg1_mean_wait(load, 1.0, 0.0),
-                load / (1.0 - load) / 2.0,
-                1e-12,
-            );
+            close(mg1_mean_wait(load, 1.0, 0.0), load / (1.0 - load) / 2.0, 1e-12);
             for service_scv in [0.0, 0.3, 1.0, 8.0] {
                 let exact = mg1_mean_wait(load, 1.0, service_scv);
                 let [kingman, kraemer, _] = approximations(queue(load, 1.0, service_scv, 1));
@@ -240,9 +205,7 @@ mod tests {
         for servers in [1, 2, 10, 300] {
             for load in [0.3, 0.95] {
                 let exact = Mmc::new(load * f64::from(servers), 1.0, servers).mean_wait();
-                approximations(queue(load, 1.0, 1.0, servers))
-                    .iter()
-                    .for_each(|&found| close(found, exact, 1e-12));
+                approximations(queue(load, 1.0, 1.0, servers)).iter().for_each(|&found| close(found, exact, 1e-12));
             }
         }
     }
@@ -252,9 +215,7 @@ mod tests {
         for found in approximations(queue(1.0, 0.2, 0.3, 4)) {
             assert_eq!(found, f64::INFINITY);
         }
-        for found in approximations(queue(0.0, 0.0, 3.0, 4))
-            .into_iter()
-            .chain(approximations(queue(0.7, 0.0, 0.0, 4)))
+        for found in approximations(queue(0.0, 0.0, 3.0, 4)).into_iter().chain(approximations(queue(0.7, 0.0, 0.0, 4)))
         {
             assert_eq!(found, 0.0);
         }
@@ -267,10 +228,7 @@ mod tests {
             let exact = GiM1::deterministic(load, 1.0).mean_wait();
             let [kingman, kraemer, whitt] = approximations(queue(load, 0.0, 1.0, 1));
             let bound = kingman_bound(load, 0.0, 1.0, 1.0);
-            assert!(
-                exact < kraemer && kraemer < whitt && whitt < kingman && exact < bound,
-                "{load}"
-            );
+            assert!(exact < kraemer && kraemer < whitt && whitt < kingman && exact < bound, "{load}");
             close(kraemer, exact, 0.007);
         }
     }
@@ -283,36 +241,20 @@ mod tests {
         onward: f64,
     }
 
-    const EXPONENTIAL: Phases = Phases {
-        start_second: 0.0,
-        rates: [1.0, 1.0],
-        onward: 0.0,
-    };
+    const EXPONENTIAL: Phases = Phases { start_second: 0.0, rates: [1.0, 1.0], onward: 0.0 };
     /// Squared coefficient of variation 1 / 2.
-    const ERLANG_2: Phases = Phases {
-        start_second: 0.0,
-        rates: [2.0, 2.0],
-        onward: 1.0,
-    };
+    const ERLANG_2: Phases = Phases { start_second: 0.0, rates: [2.0, 2.0], onward: 1.0 };
 
     /// Balanced means, p = (1 + sqrt((scv - 1) / (scv + 1))) / 2.
     fn hyperexponential(scv: f64) -> Phases {
         let p = (1.0 + ((scv - 1.0) / (scv + 1.0)).sqrt()) / 2.0;
-        Phases {
-            start_second: 1.0 - p,
-            rates: [2.0 * p, 2.0 * (1.0 - p)],
-            onward: 0.0,
-        }
+        Phases { start_second: 1.0 - p, rates: [2.0 * p, 2.0 * (1.0 - p)], onward: 0.0 }
     }
 
     /// Mean wait by the chain on number, phase of the gap and number of services in their second phase.
     fn wait_with_phases(load: f64, servers: usize, gaps: Phases, services: Phases) -> f64 {
         const NUMBERS: usize = 110;
-        let seconds = if services.start_second + services.onward > 0.0 {
-            servers + 1
-        } else {
-            1
-        };
+        let seconds = if services.start_second + services.onward > 0.0 { servers + 1 } else { 1 };
         let at = |number: usize, gap: usize, second: usize| (number * 2 + gap) * seconds + second;
         let mut rates = vec![vec![0.0; NUMBERS * 2 * seconds]; NUMBERS * 2 * seconds];
         let arrivals = load * servers as f64;
@@ -329,32 +271,20 @@ mod tests {
             let onward = if gap == 0 { gaps.onward } else { 0.0 };
             row[at(number, 1, second)] += gap_rate * onward;
             for (next_gap, share) in starts(gaps).into_iter().filter(|_| number + 1 < NUMBERS) {
-                for (more, chance) in if busy < servers {
-                    starts(services)
-                } else {
-                    [(0, 1.0), (0, 0.0)]
-                } {
+                for (more, chance) in if busy < servers { starts(services) } else { [(0, 1.0), (0, 0.0)] } {
                     if chance > 0.0 {
-                        row[at(number + 1, next_gap, second + more)] +=
-                            gap_rate * (1.0 - onward) * share * chance;
+                        row[at(number + 1, next_gap, second + more)] += gap_rate * (1.0 - onward) * share * chance;
                     }
                 }
             }
-            let (first_rate, second_rate) = (
-                services.rates[0] * (busy - second) as f64,
-                services.rates[1] * second as f64,
-            );
+            let (first_rate, second_rate) =
+                (services.rates[0] * (busy - second) as f64, services.rates[1] * second as f64);
             if services.onward > 0.0 && busy > second {
                 row[at(number, gap, second + 1)] += first_rate * services.onward;
             }
-            for (more, chance) in if number > servers {
-                starts(services)
-            } else {
-                [(0, 1.0), (0, 0.0)]
-            } {
+            for (more, chance) in if number > servers { starts(services) } else { [(0, 1.0), (0, 0.0)] } {
                 if busy > second && chance > 0.0 {
-                    row[at(number - 1, gap, second + more)] +=
-                        first_rate * (1.0 - services.onward) * chance;
+                    row[at(number - 1, gap, second + more)] += first_rate * (1.0 - services.onward) * chance;
                 }
                 if second > 0 && chance > 0.0 {
                     row[at(number - 1, gap, second - 1 + more)] += second_rate * chance;
@@ -363,9 +293,7 @@ mod tests {
         }
         let waiting = stationary(rates);
         let waiting = waiting.iter().enumerate();
-        let length: f64 = waiting
-            .map(|(state, p)| (state / seconds / 2).saturating_sub(servers) as f64 * p)
-            .sum();
+        let length: f64 = waiting.map(|(state, p)| (state / seconds / 2).saturating_sub(servers) as f64 * p).sum();
         length / arrivals
     }
 
@@ -373,33 +301,13 @@ mod tests {
     fn the_oracle_knows_what_is_exact() {
         for load in [0.5, 0.7] {
             let bursty = hyperexponential(4.0);
-            close(
-                wait_with_phases(load, 1, ERLANG_2, EXPONENTIAL),
-                GiM1::gamma(load, 2.0, 1.0).mean_wait(),
-                1e-6,
-            );
+            close(wait_with_phases(load, 1, ERLANG_2, EXPONENTIAL), GiM1::gamma(load, 2.0, 1.0).mean_wait(), 1e-6);
             let expected = GiM1::hyperexponential(load, 4.0, 1.0).mean_wait();
-            close(
-                wait_with_phases(load, 1, bursty, EXPONENTIAL),
-                expected,
-                1e-5,
-            );
-            close(
-                wait_with_phases(load, 1, EXPONENTIAL, bursty),
-                mg1_mean_wait(load, 1.0, 4.0),
-                1e-4,
-            );
-            close(
-                wait_with_phases(load, 1, EXPONENTIAL, ERLANG_2),
-                mg1_mean_wait(load, 1.0, 0.5),
-                1e-6,
-            );
+            close(wait_with_phases(load, 1, bursty, EXPONENTIAL), expected, 1e-5);
+            close(wait_with_phases(load, 1, EXPONENTIAL, bursty), mg1_mean_wait(load, 1.0, 4.0), 1e-4);
+            close(wait_with_phases(load, 1, EXPONENTIAL, ERLANG_2), mg1_mean_wait(load, 1.0, 0.5), 1e-6);
             let pooled = Mmc::new(3.0 * load, 1.0, 3).mean_wait();
-            close(
-                wait_with_phases(load, 3, EXPONENTIAL, EXPONENTIAL),
-                pooled,
-                1e-6,
-            );
+            close(wait_with_phases(load, 3, EXPONENTIAL, EXPONENTIAL), pooled, 1e-6);
         }
     }
 
@@ -422,27 +330,7 @@ mod tests {
                 found.map(|found| (100.0 * (found / exact - 1.0)).round() as i32)
             })
         };
-        assert_eq!(
-            errors(1),
-            [
-                [0, 0, 0],
-                [0, 0, -1],
-                [0, 0, -7],
-                [9, 4, -1],
-                [12, 5, -2],
-                [5, -6, 5]
-            ]
-        );
-        assert_eq!(
-            errors(4),
-            [
-                [-6, -6, 0],
-                [-2, -2, 0],
-                [14, 14, 0],
-                [21, 15, 3],
-                [24, 15, 1],
-                [-17, -25, -12]
-            ]
-        );
+        assert_eq!(errors(1), [[0, 0, 0], [0, 0, -1], [0, 0, -7], [9, 4, -1], [12, 5, -2], [5, -6, 5]]);
+        assert_eq!(errors(4), [[-6, -6, 0], [-2, -2, 0], [14, 14, 0], [21, 15, 3], [24, 15, 1], [-17, -25, -12]]);
     }
 }

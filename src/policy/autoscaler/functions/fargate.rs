@@ -26,23 +26,11 @@ struct Sizes {
 }
 
 const fn stepped(cpu_milli: u64, from_gib: u64, to_gib: u64, step_gib: u64) -> Sizes {
-    Sizes {
-        cpu_milli,
-        memory_mib: &[],
-        from_gib,
-        to_gib,
-        step_gib,
-    }
+    Sizes { cpu_milli, memory_mib: &[], from_gib, to_gib, step_gib }
 }
 
 const SIZES: [Sizes; 7] = [
-    Sizes {
-        cpu_milli: 250,
-        memory_mib: &[512],
-        from_gib: 1,
-        to_gib: 2,
-        step_gib: 1,
-    },
+    Sizes { cpu_milli: 250, memory_mib: &[512], from_gib: 1, to_gib: 2, step_gib: 1 },
     stepped(500, 1, 4, 1),
     stepped(1000, 2, 8, 1),
     stepped(2000, 4, 16, 1),
@@ -55,13 +43,8 @@ const SIZES: [Sizes; 7] = [
 pub fn task_sizes() -> impl Iterator<Item = TaskSize> {
     SIZES.iter().flat_map(|sizes| {
         let small = sizes.memory_mib.iter().map(|mib| mib << 20);
-        let steps = (sizes.from_gib..=sizes.to_gib)
-            .step_by(sizes.step_gib as usize)
-            .map(|gib| gib * GIB);
-        small.chain(steps).map(|memory| TaskSize {
-            cpu: MilliCpu(sizes.cpu_milli),
-            memory: Bytes(memory),
-        })
+        let steps = (sizes.from_gib..=sizes.to_gib).step_by(sizes.step_gib as usize).map(|gib| gib * GIB);
+        small.chain(steps).map(|memory| TaskSize { cpu: MilliCpu(sizes.cpu_milli), memory: Bytes(memory) })
     })
 }
 

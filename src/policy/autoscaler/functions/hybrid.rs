@@ -134,10 +134,7 @@ impl IdleTimes {
         let width = self.bin.as_seconds();
         let first = self.head.bin as f64 * width * (1.0 - settings.margin);
         let last = (self.tail.bin + 1) as f64 * width * (1.0 + settings.margin);
-        Windows {
-            pre_warm: SimDuration::from_seconds(first),
-            keep_alive: SimDuration::from_seconds(last - first),
-        }
+        Windows { pre_warm: SimDuration::from_seconds(first), keep_alive: SimDuration::from_seconds(last - first) }
     }
 }
 
@@ -152,11 +149,7 @@ struct Percentile {
 
 impl Percentile {
     fn of(part: f64) -> Percentile {
-        Percentile {
-            part,
-            bin: 0,
-            before: 0,
-        }
+        Percentile { part, bin: 0, before: 0 }
     }
 
     /// A bin was added to. The bin of the percentile is the first with which at least this part is reached.

@@ -15,10 +15,7 @@ pub struct Windows {
 impl Windows {
     /// It stays, for so long.
     pub fn stay(keep_alive: SimDuration) -> Windows {
-        Windows {
-            pre_warm: SimDuration::ZERO,
-            keep_alive,
-        }
+        Windows { pre_warm: SimDuration::ZERO, keep_alive }
     }
 }
 
@@ -47,9 +44,7 @@ impl KeepAlive {
         let KeepAlive::Hybrid(settings) = self else {
             return;
         };
-        let idle_times = state
-            .idle_times
-            .get_or_insert_with(|| Box::new(IdleTimes::new(settings)));
+        let idle_times = state.idle_times.get_or_insert_with(|| Box::new(IdleTimes::new(settings)));
         if is_busy {
             idle_times.record(SimDuration::ZERO);
         } else if let Some(end) = state.last_end {

@@ -67,26 +67,15 @@ impl LambdaLimits {
         for (position, function) in functions.iter().enumerate() {
             let provisioned = function.provisioned_concurrency;
             wanted += u64::from(function.reserved_concurrency.unwrap_or(provisioned));
-            if let Some(reserved) = function
-                .reserved_concurrency
-                .filter(|&reserved| reserved < provisioned)
-            {
-                problems.push(LimitError::Provisioned {
-                    function: position,
-                    provisioned,
-                    reserved,
-                });
+            if let Some(reserved) = function.reserved_concurrency.filter(|&reserved| reserved < provisioned) {
+                problems.push(LimitError::Provisioned { function: position, provisioned, reserved });
             }
         }
         let account = self.account_concurrency;
         if wanted > u64::from(account) {
             problems.push(LimitError::Account { wanted, account });
         }
-        if problems.is_empty() {
-            Ok(account - wanted as u32)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(account - wanted as u32) } else { Err(problems) }
     }
 }
 
@@ -121,12 +110,7 @@ impl RateLimit {
     /// When the count is 0.
     pub fn new(count: u64, period: SimDuration) -> RateLimit {
         assert!(count > 0, "a rate of nothing lets nothing through");
-        RateLimit {
-            credit: period,
-            most: period,
-            price: SimDuration(period.0 / count),
-            updated: SimTime::ZERO,
-        }
+        RateLimit { credit: period, most: period, price: SimDuration(period.0 / count), updated: SimTime::ZERO }
     }
 
     /// Whether one may pass now.

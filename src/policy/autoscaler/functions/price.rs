@@ -32,11 +32,7 @@ impl LambdaPrices {
     /// On x86.
     pub const X86: LambdaPrices = LambdaPrices {
         request: 0.20e-6,
-        gb_second: [
-            (6e9, 0.000_016_666_7),
-            (15e9, 0.000_015),
-            (f64::INFINITY, 0.000_013_333_4),
-        ],
+        gb_second: [(6e9, 0.000_016_666_7), (15e9, 0.000_015), (f64::INFINITY, 0.000_013_333_4)],
         provisioned_execution_gb_second: 0.000_009_722_2,
         provisioned_gb_second: 0.000_004_166_7,
         bills_initialisation: true,
@@ -44,11 +40,7 @@ impl LambdaPrices {
     /// On Arm.
     pub const ARM: LambdaPrices = LambdaPrices {
         request: 0.20e-6,
-        gb_second: [
-            (7.5e9, 0.000_013_333_4),
-            (18.75e9, 0.000_012_000_1),
-            (f64::INFINITY, 0.000_010_666_7),
-        ],
+        gb_second: [(7.5e9, 0.000_013_333_4), (18.75e9, 0.000_012_000_1), (f64::INFINITY, 0.000_010_666_7)],
         provisioned_execution_gb_second: 0.000_007_777_8,
         provisioned_gb_second: 0.000_003_333_4,
         bills_initialisation: true,
@@ -67,8 +59,7 @@ impl LambdaPrices {
 
     /// What provisioned instances of a size cost over a time, in whole steps of five minutes.
     pub fn provisioned(&self, instances: u32, memory: Bytes, span: SimDuration) -> Dollars {
-        let seconds =
-            (span.0.div_ceil(PROVISIONED_STEP_NS) * PROVISIONED_STEP_NS) as f64 / SECOND_NS as f64;
+        let seconds = (span.0.div_ceil(PROVISIONED_STEP_NS) * PROVISIONED_STEP_NS) as f64 / SECOND_NS as f64;
         Dollars(f64::from(instances) * memory.0 as f64 / GB * seconds * self.provisioned_gb_second)
     }
 }
@@ -109,11 +100,7 @@ impl FargatePrices {
         span_min: SimDuration(60 * SECOND_NS),
     };
     /// Linux on Arm.
-    pub const ARM: FargatePrices = FargatePrices {
-        vcpu_hour: 0.032_38,
-        gb_hour: 0.003_56,
-        ..FargatePrices::X86
-    };
+    pub const ARM: FargatePrices = FargatePrices { vcpu_hour: 0.032_38, gb_hour: 0.003_56, ..FargatePrices::X86 };
 
     /// Seconds that a task is billed for, from the pull of its image to its end: begun ones count, and at least a minute.
     pub fn billed_seconds(&self, span: SimDuration) -> u64 {
@@ -121,12 +108,7 @@ impl FargatePrices {
     }
 
     /// What a task of a size costs.
-    pub fn task(
-        &self,
-        size: super::fargate::TaskSize,
-        storage: Bytes,
-        span: SimDuration,
-    ) -> Dollars {
+    pub fn task(&self, size: super::fargate::TaskSize, storage: Bytes, span: SimDuration) -> Dollars {
         let hours = self.billed_seconds(span) as f64 / 3600.0;
         let extra = storage.0.saturating_sub(self.storage_free.0) as f64 / GB;
         let hourly = size.cpu.as_cores() * self.vcpu_hour

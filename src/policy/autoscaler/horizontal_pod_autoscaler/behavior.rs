@@ -6,9 +6,7 @@
 
 use super::Autoscaler;
 use super::replica_calculator::int32;
-use super::spec::{
-    HorizontalPodAutoscalerSpec, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy,
-};
+use super::spec::{HorizontalPodAutoscalerSpec, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy};
 use super::status::{ConditionType, Status};
 use crate::units::{SimDuration, SimTime};
 
@@ -61,26 +59,13 @@ struct Limited {
     message: &'static str,
 }
 
-const WITHIN_RANGE: (&str, &str) = (
-    "DesiredWithinRange",
-    "the desired count is within the acceptable range",
-);
-const TOO_MANY: (&str, &str) = (
-    "TooManyReplicas",
-    "the desired replica count is more than the maximum replica count",
-);
-const TOO_FEW: (&str, &str) = (
-    "TooFewReplicas",
-    "the desired replica count is less than the minimum replica count",
-);
-const SCALE_UP_LIMIT: (&str, &str) = (
-    "ScaleUpLimit",
-    "the desired replica count is increasing faster than the maximum scale rate",
-);
-const SCALE_DOWN_LIMIT: (&str, &str) = (
-    "ScaleDownLimit",
-    "the desired replica count is decreasing faster than the maximum scale rate",
-);
+const WITHIN_RANGE: (&str, &str) = ("DesiredWithinRange", "the desired count is within the acceptable range");
+const TOO_MANY: (&str, &str) = ("TooManyReplicas", "the desired replica count is more than the maximum replica count");
+const TOO_FEW: (&str, &str) = ("TooFewReplicas", "the desired replica count is less than the minimum replica count");
+const SCALE_UP_LIMIT: (&str, &str) =
+    ("ScaleUpLimit", "the desired replica count is increasing faster than the maximum scale rate");
+const SCALE_DOWN_LIMIT: (&str, &str) =
+    ("ScaleDownLimit", "the desired replica count is decreasing faster than the maximum scale rate");
 const SCALE_UP_STABILIZED: (&str, &str) = (
     "ScaleUpStabilized",
     "recent recommendations were lower than current one, applying the lowest recent recommendation",
@@ -89,15 +74,10 @@ const SCALE_DOWN_STABILIZED: (&str, &str) = (
     "ScaleDownStabilized",
     "recent recommendations were higher than current one, applying the highest recent recommendation",
 );
-const READY_FOR_NEW_SCALE: (&str, &str) =
-    ("ReadyForNewScale", "recommended size matches current size");
+const READY_FOR_NEW_SCALE: (&str, &str) = ("ReadyForNewScale", "recommended size matches current size");
 
 fn limited(replicas: i32, (reason, message): (&'static str, &'static str)) -> Limited {
-    Limited {
-        replicas,
-        reason,
-        message,
-    }
+    Limited { replicas, reason, message }
 }
 
 /// `event.timestamp.Before(now.Add(-span))`, without going below the start of time.
@@ -118,31 +98,19 @@ impl State {
     /// `recordInitialRecommendation`: the number at first sight counts as asked for.
     pub(super) fn record_initial(&mut self, now: SimTime, replicas: i32) {
         if self.recommendations.is_empty() {
-            self.recommendations
-                .push(Recommendation { replicas, at: now });
+            self.recommendations.push(Recommendation { replicas, at: now });
         }
     }
 
     /// The number of replicas that is written, of what is asked for.
-    pub(super) fn normalize(
-        &mut self,
-        autoscaler: &Autoscaler<'_>,
-        now: SimTime,
-        bounds: Bounds,
-        asked: i32,
-    ) -> i32 {
+    pub(super) fn normalize(&mut self, autoscaler: &Autoscaler<'_>, now: SimTime, bounds: Bounds, asked: i32) -> i32 {
         let behavior = autoscaler.spec.behavior.as_ref();
-        let rules = behavior
-            .and_then(|behavior| behavior.scale_up.as_ref().zip(behavior.scale_down.as_ref()));
+        let rules = behavior.and_then(|behavior| behavior.scale_up.as_ref().zip(behavior.scale_down.as_ref()));
         let (stabilized, stabilization, limit) = match rules {
             None => {
                 let window = autoscaler.settings.downscale_stabilization;
                 let stabilized = self.stabilize_down(now, window, asked);
-                (
-                    stabilized,
-                    SCALE_DOWN_STABILIZED,
-                    limit_plainly(bounds, stabilized),
-                )
+                (stabilized, SCALE_DOWN_STABILIZED, limit_plainly(bounds, stabilized))
             }
             Some((up, down)) => {
                 // The flag is cut to whole seconds on its way into the spec.
@@ -151,33 +119,14 @@ impl State {
                 let windows = (window_of(up, SimDuration::ZERO), window_of(down, default));
                 let stabilized = self.stabilize(now, windows, bounds.current, asked);
                 let rises = asked >= bounds.current;
-                let stabilization = if rises {
-                    SCALE_UP_STABILIZED
-                } else {
-                    SCALE_DOWN_STABILIZED
-                };
-                (
-                    stabilized,
-                    stabilization,
-                    self.limit_rate(now, (up, down), bounds, stabilized),
-                )
+                let stabilization = if rises { SCALE_UP_STABILIZED } else { SCALE_DOWN_STABILIZED };
+                (stabilized, stabilization, self.limit_rate(now, (up, down), bounds, stabilized))
             }
         };
-        let (reason, message) = if stabilized == asked {
-            READY_FOR_NEW_SCALE
-        } else {
-            stabilization
-        };
-        self.status
-            .set_condition(now, ConditionType::AbleToScale, true, reason, message);
+        let (reason, message) = if stabilized == asked { READY_FOR_NEW_SCALE } else { stabilization };
+        self.status.set_condition(now, ConditionType::AbleToScale, true, reason, message);
         let is_limited = limit.replicas != stabilized;
-        self.status.set_condition(
-            now,
-            ConditionType::ScalingLimited,
-            is_limited,
-            limit.reason,
-            limit.message,
-        );
+        self.status.set_condition(now, ConditionType::ScalingLimited, is_limited, limit.reason, limit.message);
         limit.replicas
     }
 
@@ -192,13 +141,7 @@ impl State {
                 highest = highest.max(one.replicas);
             }
         }
-        self.record(
-            old,
-            Recommendation {
-                replicas: asked,
-                at: now,
-            },
-        );
+        self.record(old, Recommendation { replicas: asked, at: now });
         highest
     }
 
@@ -223,13 +166,7 @@ impl State {
                 old = Some(position);
             }
         }
-        self.record(
-            old,
-            Recommendation {
-                replicas: asked,
-                at: now,
-            },
-        );
+        self.record(old, Recommendation { replicas: asked, at: now });
         current.max(lowest).min(highest)
     }
 
@@ -251,21 +188,13 @@ impl State {
         let Bounds { current, min, max } = bounds;
         if desired > current {
             let limit = self.scale_up_limit(now, current, up).max(current);
-            let (most, why) = if max > limit {
-                (limit, SCALE_UP_LIMIT)
-            } else {
-                (max, TOO_MANY)
-            };
+            let (most, why) = if max > limit { (limit, SCALE_UP_LIMIT) } else { (max, TOO_MANY) };
             if desired > most {
                 return limited(most, why);
             }
         } else if desired < current {
             let limit = self.scale_down_limit(now, current, down).min(current);
-            let (fewest, why) = if min < limit {
-                (limit, SCALE_DOWN_LIMIT)
-            } else {
-                (min, TOO_FEW)
-            };
+            let (fewest, why) = if min < limit { (limit, SCALE_DOWN_LIMIT) } else { (min, TOO_FEW) };
             if desired < fewest {
                 return limited(fewest, why);
             }
@@ -280,9 +209,7 @@ impl State {
             match policy.kind {
                 PolicyKind::Pods => start.wrapping_add(policy.value),
                 // Rounded up, so that a small share of few replicas still allows one.
-                PolicyKind::Percent => {
-                    int32((f64::from(start) * (1.0 + f64::from(policy.value) / 100.0)).ceil())
-                }
+                PolicyKind::Percent => int32((f64::from(start) * (1.0 + f64::from(policy.value) / 100.0)).ceil()),
             }
         };
         let limits = rules.policies.iter().flatten().map(allowed);
@@ -299,9 +226,7 @@ impl State {
             let start = self.at_start_of_period(now, current, policy.period_s);
             match policy.kind {
                 PolicyKind::Pods => start.wrapping_sub(policy.value),
-                PolicyKind::Percent => {
-                    int32(f64::from(start) * (1.0 - f64::from(policy.value) / 100.0))
-                }
+                PolicyKind::Percent => int32(f64::from(start) * (1.0 - f64::from(policy.value) / 100.0)),
             }
         };
         let limits = rules.policies.iter().flatten().map(allowed);
@@ -315,24 +240,14 @@ impl State {
     /// How many replicas there were before the changes of the period.
     fn at_start_of_period(&self, now: SimTime, current: i32, period_s: i32) -> i32 {
         let change = |events: &[ScaleEvent]| {
-            let recent = events
-                .iter()
-                .filter(|event| is_after(event.at, now, seconds(period_s)));
+            let recent = events.iter().filter(|event| is_after(event.at, now, seconds(period_s)));
             recent.fold(0i32, |sum, event| sum.wrapping_add(event.change))
         };
-        current
-            .wrapping_sub(change(&self.scale_ups))
-            .wrapping_add(change(&self.scale_downs))
+        current.wrapping_sub(change(&self.scale_ups)).wrapping_add(change(&self.scale_downs))
     }
 
     /// `storeScaleEvent`: remembers a change for as long as a policy looks back. Without a behaviour nothing is remembered.
-    pub(super) fn store_scale_event(
-        &mut self,
-        spec: &HorizontalPodAutoscalerSpec,
-        now: SimTime,
-        from: i32,
-        to: i32,
-    ) {
+    pub(super) fn store_scale_event(&mut self, spec: &HorizontalPodAutoscalerSpec, now: SimTime, from: i32, to: i32) {
         let Some(behavior) = &spec.behavior else {
             return;
         };
@@ -342,25 +257,11 @@ impl State {
         } else {
             (&behavior.scale_down, &mut self.scale_downs)
         };
-        let policies = rules
-            .iter()
-            .filter_map(|rules| rules.policies.as_ref())
-            .flatten();
+        let policies = rules.iter().filter_map(|rules| rules.policies.as_ref()).flatten();
         let longest = seconds(policies.map(|policy| policy.period_s).max().unwrap_or(0));
-        events
-            .iter_mut()
-            .filter(|event| is_before(event.at, now, longest))
-            .for_each(|event| event.is_outdated = true);
-        let change = if rises {
-            to.wrapping_sub(from)
-        } else {
-            from.wrapping_sub(to)
-        };
-        let event = ScaleEvent {
-            change,
-            at: now,
-            is_outdated: false,
-        };
+        events.iter_mut().filter(|event| is_before(event.at, now, longest)).for_each(|event| event.is_outdated = true);
+        let change = if rises { to.wrapping_sub(from) } else { from.wrapping_sub(to) };
+        let event = ScaleEvent { change, at: now, is_outdated: false };
         match events.iter().rposition(|event| event.is_outdated) {
             Some(position) => events[position] = event,
             None => events.push(event),
@@ -376,11 +277,7 @@ fn window_of(rules: &ScalingRules, default: SimDuration) -> SimDuration {
 /// `convertDesiredReplicasWithRules`: within the bounds, and at most twice as many at once.
 fn limit_plainly(bounds: Bounds, desired: i32) -> Limited {
     let limit = int32((SCALE_UP_FACTOR * f64::from(bounds.current)).max(SCALE_UP_MIN));
-    let (most, why) = if bounds.max > limit {
-        (limit, SCALE_UP_LIMIT)
-    } else {
-        (bounds.max, TOO_MANY)
-    };
+    let (most, why) = if bounds.max > limit { (limit, SCALE_UP_LIMIT) } else { (bounds.max, TOO_MANY) };
     if desired < bounds.min {
         limited(bounds.min, TOO_FEW)
     } else if desired > most {

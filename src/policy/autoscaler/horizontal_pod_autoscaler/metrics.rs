@@ -3,9 +3,7 @@
 use super::Autoscaler;
 use super::replica_calculator::{Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series};
 use super::seen::{MetricSamples, ObservedScale, Seen};
-use super::spec::{
-    MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, ResourceName, TargetKind,
-};
+use super::spec::{MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, ResourceName, TargetKind};
 use super::status::{ConditionType, MetricValue, Outcome, Status};
 use crate::units::SimTime;
 
@@ -57,28 +55,14 @@ pub(super) fn compute<'a>(
         return (Err(error), Vec::new());
     }
     let tolerances = tolerances_of(autoscaler);
-    let calculator = ReplicaCalculator {
-        now,
-        settings: autoscaler.settings,
-        seen,
-        tolerances,
-    };
-    let metrics = Metrics {
-        autoscaler,
-        calculator,
-        scale,
-    };
+    let calculator = ReplicaCalculator { now, settings: autoscaler.settings, seen, tolerances };
+    let metrics = Metrics { autoscaler, calculator, scale };
     let specs = &autoscaler.spec.metrics;
     let mut values = vec![None; specs.len()];
     let (mut replicas, mut metric) = (0, String::new());
     let (mut first_failure, mut failures) = (None, 0);
     for (position, spec) in specs.iter().enumerate() {
-        match metrics.ask(
-            spec,
-            seen.samples
-                .get(position)
-                .unwrap_or(&MetricSamples::OfUsage),
-        ) {
+        match metrics.ask(spec, seen.samples.get(position).unwrap_or(&MetricSamples::OfUsage)) {
             Ok(asked) => {
                 values[position] = Some(asked.value);
                 if replicas == 0 || asked.replicas > replicas {
@@ -94,45 +78,19 @@ pub(super) fn compute<'a>(
     }
     let of = specs.len();
     let error_of = |failure: &Failure| {
-        format!(
-            "invalid metrics ({failures} invalid out of {of}), first error is: {}",
-            failure.error
-        )
+        format!("invalid metrics ({failures} invalid out of {of}), first error is: {}", failure.error)
     };
     let error = first_failure.as_ref().map(error_of);
     match first_failure {
         Some(first) if failures >= of || replicas < scale.spec_replicas => {
-            let message = format!(
-                "the HPA was unable to compute the replica count: {}",
-                first.cause
-            );
-            status.set_condition(
-                now,
-                ConditionType::ScalingActive,
-                false,
-                first.reason,
-                message,
-            );
+            let message = format!("the HPA was unable to compute the replica count: {}", first.cause);
+            status.set_condition(now, ConditionType::ScalingActive, false, first.reason, message);
             (Err(error.unwrap_or_default()), values)
         }
         _ => {
-            let message =
-                format!("the HPA was able to successfully calculate a replica count from {metric}");
-            status.set_condition(
-                now,
-                ConditionType::ScalingActive,
-                true,
-                "ValidMetricFound",
-                message,
-            );
-            (
-                Ok(Computed {
-                    replicas,
-                    metric,
-                    error,
-                }),
-                values,
-            )
+            let message = format!("the HPA was able to successfully calculate a replica count from {metric}");
+            status.set_condition(now, ConditionType::ScalingActive, true, "ValidMetricFound", message);
+            (Ok(Computed { replicas, metric, error }), values)
         }
     }
 }
@@ -146,13 +104,7 @@ fn check_selector(
     if scale.selector.is_empty() {
         outcome.warn("SelectorRequired", "selector is required");
         let message = "the HPA target's scale is missing a selector";
-        status.set_condition(
-            now,
-            ConditionType::ScalingActive,
-            false,
-            "InvalidSelector",
-            message,
-        );
+        status.set_condition(now, ConditionType::ScalingActive, false, "InvalidSelector", message);
         return Err("selector is required".to_owned());
     }
     let Some(other) = seen.also_selected_by.first() else {
@@ -167,13 +119,7 @@ fn check_selector(
         scale.selector, names[0], names[1],
     );
     outcome.warn("AmbiguousSelector", message.clone());
-    status.set_condition(
-        now,
-        ConditionType::ScalingActive,
-        false,
-        "AmbiguousSelector",
-        message.clone(),
-    );
+    status.set_condition(now, ConditionType::ScalingActive, false, "AmbiguousSelector", message.clone());
     Err(message)
 }
 
@@ -193,55 +139,37 @@ impl Metrics<'_> {
     /// `computeReplicasForMetric`.
     fn ask(&self, spec: &MetricSpec, samples: &MetricSamples<'_>) -> Result<Asked, Failure> {
         match spec {
-            MetricSpec::Resource { name, target } => {
-                self.usage(name, None, target).map_err(|cause| Failure {
-                    reason: "FailedGetResourceMetric",
-                    error: format!("failed to get {name} resource metric value: {cause}"),
-                    cause,
-                })
-            }
-            MetricSpec::ContainerResource {
-                name,
-                container,
-                target,
-            } => self
-                .usage(name, Some(container), target)
-                .map_err(|cause| Failure {
+            MetricSpec::Resource { name, target } => self.usage(name, None, target).map_err(|cause| Failure {
+                reason: "FailedGetResourceMetric",
+                error: format!("failed to get {name} resource metric value: {cause}"),
+                cause,
+            }),
+            MetricSpec::ContainerResource { name, container, target } => {
+                self.usage(name, Some(container), target).map_err(|cause| Failure {
                     reason: "FailedGetContainerResourceMetric",
                     error: format!("failed to get {container} container metric value: {cause}"),
                     cause,
-                }),
-            MetricSpec::Pods {
-                metric,
-                average_value_milli,
-            } => self
-                .of_pods(metric, *average_value_milli, samples)
-                .map_err(|cause| Failure {
+                })
+            }
+            MetricSpec::Pods { metric, average_value_milli } => {
+                self.of_pods(metric, *average_value_milli, samples).map_err(|cause| Failure {
                     reason: "FailedGetPodsMetric",
                     error: format!("failed to get pods metric value: {cause}"),
                     cause,
-                }),
-            MetricSpec::Object {
-                described_object,
-                metric,
-                target,
-            } => self.of_object(described_object, metric, target, samples),
+                })
+            }
+            MetricSpec::Object { described_object, metric, target } => {
+                self.of_object(described_object, metric, target, samples)
+            }
             MetricSpec::External { metric, target } => self.external(metric, target, samples),
         }
     }
 
     /// `computeStatusForResourceMetricGeneric`.
-    fn usage(
-        &self,
-        name: &ResourceName,
-        container: Option<&str>,
-        target: &MetricTarget,
-    ) -> Result<Asked, String> {
+    fn usage(&self, name: &ResourceName, container: Option<&str>, target: &MetricTarget) -> Result<Asked, String> {
         let current = self.scale.spec_replicas;
         if let Some(target) = target.average_value_milli {
-            let asked = self
-                .calculator
-                .resource(current, Goal::Usage(target), name, container);
+            let asked = self.calculator.resource(current, Goal::Usage(target), name, container);
             let proposal = asked.map_err(|why| format!("failed to get {name} usage: {why}"))?;
             return Ok(average(&proposal, format!("{name} resource")));
         }
@@ -250,19 +178,10 @@ impl Metrics<'_> {
                         (usage) target was set"
                 .to_owned());
         };
-        let asked = self
-            .calculator
-            .resource(current, Goal::Utilization(target), name, container);
+        let asked = self.calculator.resource(current, Goal::Utilization(target), name, container);
         let proposal = asked.map_err(|why| format!("failed to get {name} utilization: {why}"))?;
-        let of = if container.is_some() {
-            "container resource"
-        } else {
-            "resource"
-        };
-        Ok(average(
-            &proposal,
-            format!("{name} {of} utilization (percentage of request)"),
-        ))
+        let of = if container.is_some() { "container resource" } else { "resource" };
+        Ok(average(&proposal, format!("{name} {of} utilization (percentage of request)")))
     }
 
     /// `computeStatusForPodsMetric`.
@@ -273,9 +192,7 @@ impl Metrics<'_> {
         samples: &MetricSamples<'_>,
     ) -> Result<Asked, String> {
         let current = self.scale.spec_replicas;
-        let proposal = self
-            .calculator
-            .pods_metric(current, target_milli, &metric.name, samples)?;
+        let proposal = self.calculator.pods_metric(current, target_milli, &metric.name, samples)?;
         Ok(average(&proposal, format!("pods metric {}", metric.name)))
     }
 
@@ -297,21 +214,15 @@ impl Metrics<'_> {
         match (target.kind, target.value_milli, target.average_value_milli) {
             (TargetKind::Value, Some(target), _) => {
                 let current = self.scale.spec_replicas;
-                let asked =
-                    value.and_then(|value| self.calculator.shared_value(current, value, target));
+                let asked = value.and_then(|value| self.calculator.shared_value(current, value, target));
                 let proposal = asked.map_err(|cause| failed("", cause))?;
                 Ok(whole(&proposal, format!("{} metric {name}", object.kind)))
             }
             (TargetKind::AverageValue, _, Some(target)) => {
                 let before = format!("failed to get {name} object metric: ");
                 let value = value.map_err(|cause| failed(&before, cause))?;
-                let proposal =
-                    self.calculator
-                        .object_per_pod(self.scale.status_replicas, value, target);
-                Ok(average(
-                    &proposal,
-                    format!("external metric {name}({})", metric.selector_text()),
-                ))
+                let proposal = self.calculator.object_per_pod(self.scale.status_replicas, value, target);
+                Ok(average(&proposal, format!("external metric {name}({})", metric.selector_text())))
             }
             _ => {
                 let cause = "invalid object metric source: neither a value target nor an average value target was set";
@@ -320,25 +231,15 @@ impl Metrics<'_> {
         }
     }
 
-    fn object_value(
-        &self,
-        object: &ObjectReference,
-        name: &str,
-        samples: &MetricSamples<'_>,
-    ) -> Result<i64, String> {
+    fn object_value(&self, object: &ObjectReference, name: &str, samples: &MetricSamples<'_>) -> Result<i64, String> {
         let why = match samples {
             MetricSamples::OfObject(Ok(value)) => return Ok(*value),
             MetricSamples::OfObject(Err(why)) => why,
             _ => "no metrics returned",
         };
-        let place = format!(
-            "{} {}/{}",
-            object.kind, self.autoscaler.namespace, object.name
-        );
+        let place = format!("{} {}/{}", object.kind, self.autoscaler.namespace, object.name);
         let api = "unable to fetch metrics from custom metrics API";
-        Err(format!(
-            "unable to get metric {name} on {place}: {api}: {why}"
-        ))
+        Err(format!("unable to get metric {name} on {place}: {api}: {why}"))
     }
 
     /// `computeStatusForExternalMetric`.
@@ -359,32 +260,21 @@ impl Metrics<'_> {
         if let Some(target) = target.average_value_milli {
             let before = format!("failed to get {name} external metric: ");
             let sum = sum_of_series(series.map_err(|cause| failed(&before, cause))?, true);
-            let proposal =
-                self.calculator
-                    .external_per_pod(self.scale.status_replicas, sum, target);
+            let proposal = self.calculator.external_per_pod(self.scale.status_replicas, sum, target);
             return Ok(average(&proposal, label()));
         }
         if let Some(target) = target.value_milli {
             let current = self.scale.spec_replicas;
-            let asked = series.and_then(|series| {
-                self.calculator
-                    .shared_value(current, sum_of_series(series, false), target)
-            });
+            let asked =
+                series.and_then(|series| self.calculator.shared_value(current, sum_of_series(series, false), target));
             let before = format!("failed to get external metric {name}: ");
-            return Ok(whole(
-                &asked.map_err(|cause| failed(&before, cause))?,
-                label(),
-            ));
+            return Ok(whole(&asked.map_err(|cause| failed(&before, cause))?, label()));
         }
         let cause = "invalid external metric source: neither a value target nor an average value target was set";
         Err(failed("", cause.to_owned()))
     }
 
-    fn series<'s>(
-        &self,
-        metric: &MetricIdentifier,
-        samples: &MetricSamples<'s>,
-    ) -> Result<&'s [i64], String> {
+    fn series<'s>(&self, metric: &MetricIdentifier, samples: &MetricSamples<'s>) -> Result<&'s [i64], String> {
         let why = match samples {
             MetricSamples::OfSeries(Ok(values)) if !values.is_empty() => return Ok(values),
             MetricSamples::OfSeries(Err(why)) => {
@@ -392,44 +282,24 @@ impl Metrics<'_> {
             }
             _ => "no metrics returned from external metrics API".to_owned(),
         };
-        let which = format!(
-            "{}/{}/{}",
-            self.autoscaler.namespace,
-            metric.name,
-            metric.selector_text()
-        );
+        let which = format!("{}/{}/{}", self.autoscaler.namespace, metric.name, metric.selector_text());
         Err(format!("unable to get external metric {which}: {why}"))
     }
 }
 
 /// A metric that is a mean of the pods.
 fn average(proposal: &Proposal, name: String) -> Asked {
-    let Proposal {
-        replicas,
-        usage_milli,
-        utilization,
-    } = *proposal;
+    let Proposal { replicas, usage_milli, utilization } = *proposal;
     let value = MetricValue {
         average_utilization: utilization,
         average_value_milli: Some(usage_milli),
         ..MetricValue::default()
     };
-    Asked {
-        replicas,
-        name,
-        value,
-    }
+    Asked { replicas, name, value }
 }
 
 /// A metric that is one value.
 fn whole(proposal: &Proposal, name: String) -> Asked {
-    let value = MetricValue {
-        value_milli: Some(proposal.usage_milli),
-        ..MetricValue::default()
-    };
-    Asked {
-        replicas: proposal.replicas,
-        name,
-        value,
-    }
+    let value = MetricValue { value_milli: Some(proposal.usage_milli), ..MetricValue::default() };
+    Asked { replicas: proposal.replicas, name, value }
 }

@@ -100,30 +100,14 @@ impl Autoscaler<'_> {
         match &seen.scale {
             Err(why) => {
                 outcome.warn("FailedGetScale", *why);
-                let message = format!(
-                    "the HPA controller was unable to get the target's current scale: {why}"
-                );
-                state.status.set_condition(
-                    now,
-                    ConditionType::AbleToScale,
-                    false,
-                    "FailedGetScale",
-                    message,
-                );
+                let message = format!("the HPA controller was unable to get the target's current scale: {why}");
+                state.status.set_condition(now, ConditionType::AbleToScale, false, "FailedGetScale", message);
                 let reference = self.reference();
-                outcome.error = Some(format!(
-                    "failed to query scale subresource for {reference}: {why}"
-                ));
+                outcome.error = Some(format!("failed to query scale subresource for {reference}: {why}"));
             }
             Ok(scale) => {
                 let message = "the HPA controller was able to get the target's current scale";
-                state.status.set_condition(
-                    now,
-                    ConditionType::AbleToScale,
-                    true,
-                    "SucceededGetScale",
-                    message,
-                );
+                state.status.set_condition(now, ConditionType::AbleToScale, true, "SucceededGetScale", message);
                 state.record_initial(now, scale.spec_replicas);
                 if let Some(plan) = self.plan(state, (now, seen, scale), &mut outcome) {
                     self.carry_out(state, (now, seen, scale), &plan, &mut outcome);
@@ -134,10 +118,7 @@ impl Autoscaler<'_> {
     }
 
     fn reference(&self) -> String {
-        format!(
-            "{}/{}/{}",
-            self.target.kind, self.namespace, self.target.name
-        )
+        format!("{}/{}/{}", self.target.kind, self.namespace, self.target.name)
     }
 
     fn min_replicas(&self) -> i32 {
@@ -145,12 +126,7 @@ impl Autoscaler<'_> {
     }
 
     fn has_object_or_external_metric(&self) -> bool {
-        let is_one = |metric: &MetricSpec| {
-            matches!(
-                metric,
-                MetricSpec::Object { .. } | MetricSpec::External { .. }
-            )
-        };
+        let is_one = |metric: &MetricSpec| matches!(metric, MetricSpec::Object { .. } | MetricSpec::External { .. });
         self.spec.metrics.iter().any(is_one)
     }
 
@@ -161,43 +137,26 @@ impl Autoscaler<'_> {
         (now, seen, scale): (SimTime, &Seen<'_>, &ObservedScale<'_>),
         outcome: &mut Outcome,
     ) -> Option<Plan> {
-        let (current, min, max) = (
-            scale.spec_replicas,
-            self.min_replicas(),
-            self.spec.max_replicas,
-        );
+        let (current, min, max) = (scale.spec_replicas, self.min_replicas(), self.spec.max_replicas);
         state.status.current_replicas = current;
-        let written = |desired, reason: &str| Plan {
-            desired,
-            reason: reason.to_owned(),
-            is_written: true,
-        };
+        let written = |desired, reason: &str| Plan { desired, reason: reason.to_owned(), is_written: true };
         let was_scaled_to_zero = self.settings.can_scale_to_zero
-            && state
-                .status
-                .condition(ConditionType::ScaledToZero)
-                .is_some_and(|condition| condition.is_true);
+            && state.status.condition(ConditionType::ScaledToZero).is_some_and(|condition| condition.is_true);
         let wakes = was_scaled_to_zero && (min != 0 || self.has_object_or_external_metric());
         let plan = if current == 0 && !wakes {
             self.disable(state, now);
-            Plan {
-                desired: 0,
-                reason: String::new(),
-                is_written: false,
-            }
+            Plan { desired: 0, reason: String::new(), is_written: false }
         } else if current > max {
             written(max, "Current number of replicas above Spec.MaxReplicas")
         } else if current != 0 && current < min {
             written(min, "Current number of replicas below Spec.MinReplicas")
         } else {
-            let (computed, values) =
-                metrics::compute(self, (now, seen, scale), (&mut state.status, outcome));
+            let (computed, values) = metrics::compute(self, (now, seen, scale), (&mut state.status, outcome));
             state.status.current_metrics = values;
             let computed = match computed {
                 Ok(computed) => computed,
                 Err(error) => {
-                    let what =
-                        "failed to compute desired number of replicas based on listed metrics";
+                    let what = "failed to compute desired number of replicas based on listed metrics";
                     outcome.error = Some(format!("{what} for {}: {error}", self.reference()));
                     outcome.warn("FailedComputeMetricsReplicas", error);
                     return None;
@@ -205,8 +164,7 @@ impl Autoscaler<'_> {
             };
             outcome.error = computed.error;
             outcome.proposed = Some(computed.replicas);
-            let plan =
-                self.follow_metrics(state, now, current, computed.replicas, &computed.metric);
+            let plan = self.follow_metrics(state, now, current, computed.replicas, &computed.metric);
             outcome.metric = computed.metric;
             return Some(plan);
         };
@@ -217,27 +175,14 @@ impl Autoscaler<'_> {
     /// A target without replicas is left alone.
     fn disable(&self, state: &mut State, now: SimTime) {
         let message = "scaling is disabled since the replica count of the target is zero";
-        state.status.set_condition(
-            now,
-            ConditionType::ScalingActive,
-            false,
-            "ScalingDisabled",
-            message,
-        );
+        state.status.set_condition(now, ConditionType::ScalingActive, false, "ScalingDisabled", message);
         if !self.settings.can_scale_to_zero {
             state.status.remove_condition(ConditionType::ScaledToZero);
         }
     }
 
     /// What becomes of what the metrics ask for.
-    fn follow_metrics(
-        &self,
-        state: &mut State,
-        now: SimTime,
-        current: i32,
-        proposed: i32,
-        metric: &str,
-    ) -> Plan {
+    fn follow_metrics(&self, state: &mut State, now: SimTime, current: i32, proposed: i32, metric: &str) -> Plan {
         let (min, max) = (self.min_replicas(), self.spec.max_replicas);
         let asked = proposed.max(0);
         let mut reason = if asked > current {
@@ -255,11 +200,7 @@ impl Autoscaler<'_> {
                 reason.push_str("Current number of replicas below Spec.MinReplicas");
             }
         }
-        Plan {
-            desired,
-            reason,
-            is_written: desired != current,
-        }
+        Plan { desired, reason, is_written: desired != current }
     }
 
     /// Writes the scale, if there is something to write, and says so.
@@ -278,32 +219,14 @@ impl Autoscaler<'_> {
         let news = format!("New size: {desired}; reason: {}", plan.reason);
         if let Some(why) = seen.update_error {
             outcome.warn("FailedRescale", format!("{news}; error: {why}"));
-            let message =
-                format!("the HPA controller was unable to update the target scale: {why}");
-            state.status.set_condition(
-                now,
-                ConditionType::AbleToScale,
-                false,
-                "FailedUpdateScale",
-                message,
-            );
+            let message = format!("the HPA controller was unable to update the target scale: {why}");
+            state.status.set_condition(now, ConditionType::AbleToScale, false, "FailedUpdateScale", message);
             outcome.error = Some(format!("failed to rescale {}: {why}", self.reference()));
             return;
         }
-        let message =
-            format!("the HPA controller was able to update the target scale to {desired}");
-        state.status.set_condition(
-            now,
-            ConditionType::AbleToScale,
-            true,
-            "SucceededRescale",
-            message,
-        );
-        outcome.events.push(Event {
-            is_warning: false,
-            reason: "SuccessfulRescale",
-            message: news,
-        });
+        let message = format!("the HPA controller was able to update the target scale to {desired}");
+        state.status.set_condition(now, ConditionType::AbleToScale, true, "SucceededRescale", message);
+        outcome.events.push(Event { is_warning: false, reason: "SuccessfulRescale", message: news });
         state.store_scale_event(self.spec, now, current, desired);
         self.note_zero(state, now, current, desired);
         state.status.desired_replicas = desired;
@@ -318,23 +241,12 @@ impl Autoscaler<'_> {
             state.status.remove_condition(ConditionType::ScaledToZero);
             return;
         }
-        let did = current > 0
-            && desired == 0
-            && self.min_replicas() == 0
-            && self.has_object_or_external_metric();
+        let did = current > 0 && desired == 0 && self.min_replicas() == 0 && self.has_object_or_external_metric();
         let (reason, message) = if did {
-            (
-                "ScaledToZero",
-                "the HPA controller scaled the workload to zero",
-            )
+            ("ScaledToZero", "the HPA controller scaled the workload to zero")
         } else {
-            (
-                "NotScaledToZero",
-                "the HPA controller did not scale the workload to zero",
-            )
+            ("NotScaledToZero", "the HPA controller did not scale the workload to zero")
         };
-        state
-            .status
-            .set_condition(now, ConditionType::ScaledToZero, did, reason, message);
+        state.status.set_condition(now, ConditionType::ScaledToZero, did, reason, message);
     }
 }

@@ -108,16 +108,9 @@ impl Goal {
                 if tally.requests == 0 {
                     return Err("no metrics returned matched known pods".to_owned());
                 }
-                let utilization = tally
-                    .total_of_known
-                    .wrapping_mul(100)
-                    .wrapping_div(tally.requests) as i32;
+                let utilization = tally.total_of_known.wrapping_mul(100).wrapping_div(tally.requests) as i32;
                 let mean = tally.total_of_known.wrapping_div(tally.known);
-                Ok((
-                    f64::from(utilization) / f64::from(target),
-                    mean,
-                    Some(utilization),
-                ))
+                Ok((f64::from(utilization) / f64::from(target), mean, Some(utilization)))
             }
         }
     }
@@ -126,10 +119,9 @@ impl Goal {
     fn cautious(self, request: Option<i64>) -> i64 {
         match self {
             Goal::Usage(target) => target,
-            Goal::Utilization(target) => request
-                .unwrap_or(0)
-                .wrapping_mul(i64::from(target.max(100)))
-                .wrapping_div(100),
+            Goal::Utilization(target) => {
+                request.unwrap_or(0).wrapping_mul(i64::from(target.max(100))).wrapping_div(100)
+            }
         }
     }
 }
@@ -147,26 +139,16 @@ impl<'a> ReplicaCalculator<'a> {
         container: Option<&str>,
     ) -> Result<Proposal, String> {
         let failed = |why: &str| format!("unable to get metrics for resource {resource}: {why}");
-        let usage = self.seen.usage.map_err(|why| {
-            failed(&format!(
-                "unable to fetch metrics from resource metrics API: {why}"
-            ))
-        })?;
+        let usage = self
+            .seen
+            .usage
+            .map_err(|why| failed(&format!("unable to fetch metrics from resource metrics API: {why}")))?;
         if usage.is_empty() {
             return Err(failed("no metrics returned from resource metrics API"));
         }
-        let samples: Vec<Sample> = usage
-            .iter()
-            .filter_map(|pod| sample_of(pod, resource, container))
-            .collect();
+        let samples: Vec<Sample> = usage.iter().filter_map(|pod| sample_of(pod, resource, container)).collect();
         let needs_requests = matches!(goal, Goal::Utilization(_));
-        self.of_pods(
-            current,
-            goal,
-            &samples,
-            Some(resource),
-            needs_requests.then_some(container),
-        )
+        self.of_pods(current, goal, &samples, Some(resource), needs_requests.then_some(container))
     }
 
     /// Of a metric of the pods (`GetMetricReplicas`).
@@ -184,9 +166,7 @@ impl<'a> ReplicaCalculator<'a> {
         let values = match samples {
             MetricSamples::OfPods(Ok(values)) if !values.is_empty() => *values,
             MetricSamples::OfPods(Err(why)) => {
-                return Err(failed(&format!(
-                    "unable to fetch metrics from custom metrics API: {why}"
-                )));
+                return Err(failed(&format!("unable to fetch metrics from custom metrics API: {why}")));
             }
             _ => return Err(failed("no metrics returned from custom metrics API")),
         };
@@ -209,9 +189,7 @@ impl<'a> ReplicaCalculator<'a> {
         }
         let mut measured = Measured::new(self, samples, resource == Some(&ResourceName::Cpu));
         if measured.counted.is_empty() {
-            return Err(
-                "did not receive metrics for targeted pods (pods might be unready)".to_owned(),
-            );
+            return Err("did not receive metrics for targeted pods (pods might be unready)".to_owned());
         }
         if let (Some(resource), Some(container)) = (resource, requests_of) {
             measured.ask_requests(self.seen, resource, container)?;
@@ -222,37 +200,16 @@ impl<'a> ReplicaCalculator<'a> {
     /// The proposal, once pods are grouped.
     fn settle(&self, current: i32, goal: Goal, measured: &Measured) -> Result<Proposal, String> {
         let mut tally = Tally::default();
-        measured
-            .counted
-            .iter()
-            .for_each(|one| tally.add(one.value, one.request));
+        measured.counted.iter().for_each(|one| tally.add(one.value, one.request));
         let (ratio, usage_milli, utilization) = goal.ratio(&tally)?;
-        let proposal = |replicas| Proposal {
-            replicas,
-            usage_milli,
-            utilization,
-        };
-        let unready = || {
-            measured
-                .left_out
-                .iter()
-                .filter(|one| one.group == Group::Unready)
-        };
-        let missing = || {
-            measured
-                .left_out
-                .iter()
-                .filter(|one| one.group == Group::Missing)
-        };
+        let proposal = |replicas| Proposal { replicas, usage_milli, utilization };
+        let unready = || measured.left_out.iter().filter(|one| one.group == Group::Unready);
+        let missing = || measured.left_out.iter().filter(|one| one.group == Group::Missing);
         let raises_with_unready = ratio > 1.0 && unready().next().is_some();
         if !raises_with_unready && missing().next().is_none() {
             let is_within = self.tolerances.is_within(ratio);
             let ready = measured.ready_count as f64;
-            return Ok(proposal(if is_within {
-                current
-            } else {
-                int32((ratio * ready).ceil())
-            }));
+            return Ok(proposal(if is_within { current } else { int32((ratio * ready).ceil()) }));
         }
         // What is not known must not make the change larger than it is, and not turn it round.
         if ratio < 1.0 {
@@ -269,8 +226,7 @@ impl<'a> ReplicaCalculator<'a> {
             return Ok(proposal(current));
         }
         let replicas = int32((new_ratio * tally.count as f64).ceil());
-        let turns_round =
-            (new_ratio < 1.0 && replicas > current) || (new_ratio > 1.0 && replicas < current);
+        let turns_round = (new_ratio < 1.0 && replicas > current) || (new_ratio > 1.0 && replicas < current);
         Ok(proposal(if turns_round { current } else { replicas }))
     }
 
@@ -279,12 +235,7 @@ impl<'a> ReplicaCalculator<'a> {
     ///
     /// # Errors
     /// When a change needs the number of ready pods, and there are no pods.
-    pub fn shared_value(
-        &self,
-        current: i32,
-        usage_milli: i64,
-        target_milli: i64,
-    ) -> Result<Proposal, String> {
+    pub fn shared_value(&self, current: i32, usage_milli: i64, target_milli: i64) -> Result<Proposal, String> {
         let ratio = usage_milli as f64 / target_milli as f64;
         let replicas = if current == 0 {
             int32(ratio.ceil())
@@ -292,72 +243,32 @@ impl<'a> ReplicaCalculator<'a> {
             current
         } else {
             let wanted = ratio * self.ready_pods()? as f64;
-            if wanted > f64::from(i32::MAX) {
-                i32::MAX
-            } else {
-                int32(wanted.ceil())
-            }
+            if wanted > f64::from(i32::MAX) { i32::MAX } else { int32(wanted.ceil()) }
         };
-        Ok(Proposal {
-            replicas,
-            usage_milli,
-            utilization: None,
-        })
+        Ok(Proposal { replicas, usage_milli, utilization: None })
     }
 
     /// Of a value of an object, so much for each pod (`GetObjectPerPodMetricReplicas`).
-    pub fn object_per_pod(
-        &self,
-        status_replicas: i32,
-        usage_milli: i64,
-        target_milli: i64,
-    ) -> Proposal {
+    pub fn object_per_pod(&self, status_replicas: i32, usage_milli: i64, target_milli: i64) -> Proposal {
         let replicas = self.per_pod(status_replicas, usage_milli, target_milli, int32);
         let mean = (usage_milli as f64 / f64::from(status_replicas)).ceil();
-        Proposal {
-            replicas,
-            usage_milli: int64(mean),
-            utilization: None,
-        }
+        Proposal { replicas, usage_milli: int64(mean), utilization: None }
     }
 
     /// Of an external value, so much for each pod (`GetExternalPerPodMetricReplicas`).
-    pub fn external_per_pod(
-        &self,
-        status_replicas: i32,
-        usage_milli: i64,
-        target_milli: i64,
-    ) -> Proposal {
+    pub fn external_per_pod(&self, status_replicas: i32, usage_milli: i64, target_milli: i64) -> Proposal {
         let bounded = |wanted: f64| {
-            if wanted > f64::from(i32::MAX) {
-                i32::MAX
-            } else {
-                int32(wanted)
-            }
+            if wanted > f64::from(i32::MAX) { i32::MAX } else { int32(wanted) }
         };
         let replicas = self.per_pod(status_replicas, usage_milli, target_milli, bounded);
         let is_beyond = usage_milli as f64 >= i64::MAX as f64;
         let mean = int64((usage_milli as f64 / f64::from(status_replicas)).ceil());
-        Proposal {
-            replicas,
-            usage_milli: if is_beyond { i64::MAX } else { mean },
-            utilization: None,
-        }
+        Proposal { replicas, usage_milli: if is_beyond { i64::MAX } else { mean }, utilization: None }
     }
 
-    fn per_pod(
-        &self,
-        status_replicas: i32,
-        usage: i64,
-        target: i64,
-        whole: impl Fn(f64) -> i32,
-    ) -> i32 {
+    fn per_pod(&self, status_replicas: i32, usage: i64, target: i64, whole: impl Fn(f64) -> i32) -> i32 {
         let ratio = usage as f64 / (target as f64 * f64::from(status_replicas));
-        if self.tolerances.is_within(ratio) {
-            status_replicas
-        } else {
-            whole((usage as f64 / target as f64).ceil())
-        }
+        if self.tolerances.is_within(ratio) { status_replicas } else { whole((usage as f64 / target as f64).ceil()) }
     }
 
     /// `getReadyPodsCount`.
@@ -389,44 +300,24 @@ pub fn sum_of_series(values_milli: &[i64], is_per_pod: bool) -> i64 {
 
 /// What a pod, or a container of it, used of a resource; none: the API does not tell (`getPodMetrics`,
 /// `getContainerMetrics`).
-fn sample_of(
-    usage: &PodUsage<'_>,
-    resource: &ResourceName,
-    container: Option<&str>,
-) -> Option<Sample> {
-    let mut amounts = usage
-        .containers
-        .iter()
-        .map(|container| (container.name, container.amounts.milli(resource)));
+fn sample_of(usage: &PodUsage<'_>, resource: &ResourceName, container: Option<&str>) -> Option<Sample> {
+    let mut amounts = usage.containers.iter().map(|container| (container.name, container.amounts.milli(resource)));
     let value = match container {
         Some(wanted) => amounts.find(|(name, _)| *name == wanted)?.1?,
         None if usage.containers.is_empty() => return None,
         None => amounts.try_fold(0i64, |sum, (_, amount)| Some(sum.wrapping_add(amount?)))?,
     };
-    Some(Sample {
-        pod: usage.pod,
-        at: usage.at,
-        window: usage.window,
-        value,
-    })
+    Some(Sample { pod: usage.pod, at: usage.at, window: usage.window, value })
 }
 
 /// Go's conversion of a whole float to `int32` on amd64: beyond the range, and of what is no number, it is the smallest.
 pub(super) fn int32(value: f64) -> i32 {
-    if value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX) {
-        value as i32
-    } else {
-        i32::MIN
-    }
+    if value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX) { value as i32 } else { i32::MIN }
 }
 
 /// The same to `int64`.
 fn int64(value: f64) -> i64 {
-    if value >= i64::MIN as f64 && value < i64::MAX as f64 {
-        value as i64
-    } else {
-        i64::MIN
-    }
+    if value >= i64::MIN as f64 && value < i64::MAX as f64 { value as i64 } else { i64::MIN }
 }
 
 /// Names of pods in messages.

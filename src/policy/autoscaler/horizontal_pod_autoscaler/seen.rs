@@ -31,25 +31,10 @@ pub struct Seen<'a> {
 
 impl fmt::Debug for Seen<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen {
-            scale,
-            pods,
-            usage,
-            samples,
-            also_selected_by,
-            pod_name: _,
-            update_error,
-        } = self;
+        let Seen { scale, pods, usage, samples, also_selected_by, pod_name: _, update_error } = self;
         let mut fields = formatter.debug_struct("Seen");
-        fields
-            .field("scale", scale)
-            .field("pods", pods)
-            .field("usage", usage)
-            .field("samples", samples);
-        fields
-            .field("also_selected_by", also_selected_by)
-            .field("update_error", update_error)
-            .finish_non_exhaustive()
+        fields.field("scale", scale).field("pods", pods).field("usage", usage).field("samples", samples);
+        fields.field("also_selected_by", also_selected_by).field("update_error", update_error).finish_non_exhaustive()
     }
 }
 
@@ -84,8 +69,7 @@ pub struct ObservedPod<'a> {
 impl ObservedPod<'_> {
     /// Whether it counts as ready (`podutil.IsPodReady`).
     pub fn is_ready(&self) -> bool {
-        self.ready
-            .is_some_and(|ready| ready.status == ConditionStatus::True)
+        self.ready.is_some_and(|ready| ready.status == ConditionStatus::True)
     }
 }
 
@@ -142,9 +126,7 @@ impl Amounts {
     pub(super) fn milli(&self, resource: &ResourceName) -> Option<i64> {
         match resource {
             ResourceName::Cpu => self.cpu.map(|cpu| cpu.0 as i64),
-            ResourceName::Memory => self
-                .memory
-                .map(|memory| (memory.0 as i64).saturating_mul(1000)),
+            ResourceName::Memory => self.memory.map(|memory| (memory.0 as i64).saturating_mul(1000)),
             ResourceName::Other(_) => None,
         }
     }

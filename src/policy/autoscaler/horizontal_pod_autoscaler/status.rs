@@ -22,9 +22,7 @@ pub struct Status {
 impl Status {
     /// The condition of this type.
     pub fn condition(&self, kind: ConditionType) -> Option<&Condition> {
-        self.conditions
-            .iter()
-            .find(|condition| condition.kind == kind)
+        self.conditions.iter().find(|condition| condition.kind == kind)
     }
 
     /// `setCondition`.
@@ -37,32 +35,12 @@ impl Status {
         message: impl Into<Cow<'static, str>>,
     ) {
         let message = message.into();
-        match self
-            .conditions
-            .iter_mut()
-            .find(|condition| condition.kind == kind)
-        {
+        match self.conditions.iter_mut().find(|condition| condition.kind == kind) {
             Some(condition) => {
-                let last_transition = if condition.is_true == is_true {
-                    condition.last_transition
-                } else {
-                    now
-                };
-                *condition = Condition {
-                    kind,
-                    is_true,
-                    reason,
-                    message,
-                    last_transition,
-                };
+                let last_transition = if condition.is_true == is_true { condition.last_transition } else { now };
+                *condition = Condition { kind, is_true, reason, message, last_transition };
             }
-            None => self.conditions.push(Condition {
-                kind,
-                is_true,
-                reason,
-                message,
-                last_transition: now,
-            }),
+            None => self.conditions.push(Condition { kind, is_true, reason, message, last_transition: now }),
         }
     }
 
@@ -154,10 +132,6 @@ pub struct Outcome {
 
 impl Outcome {
     pub(super) fn warn(&mut self, reason: &'static str, message: impl Into<String>) {
-        self.events.push(Event {
-            is_warning: true,
-            reason,
-            message: message.into(),
-        });
+        self.events.push(Event { is_warning: true, reason, message: message.into() });
     }
 }

@@ -3,8 +3,8 @@
 
 use super::seen::{MetricSamples, ObservedScale, Seen};
 use super::spec::{
-    Behavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget,
-    ObjectReference, PolicyKind, ScalingPolicy, ScalingRules, SelectPolicy,
+    Behavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, PolicyKind,
+    ScalingPolicy, ScalingRules, SelectPolicy,
 };
 use super::status::{ConditionType, Outcome};
 use super::{Autoscaler, Settings, State};
@@ -27,10 +27,7 @@ type Values<'a> = &'a [Option<i64>];
 impl Course {
     fn new(replicas: i32, (min, max): (i32, i32), metrics: usize) -> Course {
         let metric = |number: usize| MetricSpec::External {
-            metric: MetricIdentifier {
-                name: format!("queue-{number}"),
-                selector: None,
-            },
+            metric: MetricIdentifier { name: format!("queue-{number}"), selector: None },
             target: MetricTarget::average_value(10_000),
         };
         let spec = HorizontalPodAutoscalerSpec {
@@ -40,21 +37,12 @@ impl Course {
             behavior: None,
         };
         let (settings, state) = (Settings::default(), State::default());
-        Course {
-            spec: spec.with_defaults(),
-            settings,
-            state,
-            now: SimTime(3600 * SECOND),
-            replicas,
-        }
+        Course { spec: spec.with_defaults(), settings, state, now: SimTime(3600 * SECOND), replicas }
     }
 
     fn with_behavior(mut self, behavior: Behavior) -> Course {
         self.spec.behavior = Some(behavior);
-        Course {
-            spec: self.spec.with_defaults(),
-            ..self
-        }
+        Course { spec: self.spec.with_defaults(), ..self }
     }
 
     /// A look, and 15 s.
@@ -63,15 +51,10 @@ impl Course {
     }
 
     fn look_at(&mut self, values: Values<'_>, change: impl FnOnce(&mut Seen<'_>)) -> Outcome {
-        let series: Vec<Option<[i64; 1]>> = values
-            .iter()
-            .map(|value| value.map(|value| [value * 1000]))
-            .collect();
+        let series: Vec<Option<[i64; 1]>> = values.iter().map(|value| value.map(|value| [value * 1000])).collect();
         let samples: Vec<MetricSamples<'_>> = series
             .iter()
-            .map(|one| {
-                MetricSamples::OfSeries(one.as_ref().map(|one| &one[..]).ok_or("it is down"))
-            })
+            .map(|one| MetricSamples::OfSeries(one.as_ref().map(|one| &one[..]).ok_or("it is down")))
             .collect();
         let mut seen = Seen {
             scale: Ok(ObservedScale {
@@ -87,11 +70,7 @@ impl Course {
             update_error: None,
         };
         change(&mut seen);
-        let target = ObjectReference {
-            kind: "Deployment".into(),
-            name: "web".into(),
-            api_version: "apps/v1".into(),
-        };
+        let target = ObjectReference { kind: "Deployment".into(), name: "web".into(), api_version: "apps/v1".into() };
         let autoscaler = Autoscaler {
             namespace: "default",
             name: "web",
@@ -107,28 +86,17 @@ impl Course {
 
     /// Replicas after each look.
     fn replicas(&mut self, values: &[i64]) -> Vec<i32> {
-        values
-            .iter()
-            .map(|&value| (self.look(&[Some(value)]), self.replicas).1)
-            .collect()
+        values.iter().map(|&value| (self.look(&[Some(value)]), self.replicas).1).collect()
     }
 
     /// Conditions as type, status and reason.
     fn conditions(&self) -> Vec<(&'static str, bool, &'static str)> {
         let conditions = &self.state.status.conditions;
-        conditions
-            .iter()
-            .map(|one| (one.kind.name(), one.is_true, one.reason))
-            .collect()
+        conditions.iter().map(|one| (one.kind.name(), one.is_true, one.reason)).collect()
     }
 
     fn message(&self, kind: ConditionType) -> &str {
-        &self
-            .state
-            .status
-            .condition(kind)
-            .expect("the condition")
-            .message
+        &self.state.status.condition(kind).expect("the condition").message
     }
 }
 
@@ -136,40 +104,20 @@ impl Course {
 fn bounds_are_met_without_a_look_at_the_metrics() {
     // Replicas, bounds; replicas written, reason.
     let rows = [
-        (
-            2,
-            (3, 5),
-            Some(3),
-            "Current number of replicas below Spec.MinReplicas",
-        ),
-        (
-            10,
-            (3, 5),
-            Some(5),
-            "Current number of replicas above Spec.MaxReplicas",
-        ),
+        (2, (3, 5), Some(3), "Current number of replicas below Spec.MinReplicas"),
+        (10, (3, 5), Some(5), "Current number of replicas above Spec.MaxReplicas"),
         (0, (3, 5), None, ""),
         (0, (0, 5), None, ""),
     ];
     for (replicas, bounds, want, reason) in rows {
         let mut course = Course::new(replicas, bounds, 1);
         let outcome = course.look(&[None]);
-        assert_eq!(
-            (outcome.scale_to, outcome.reason.as_str()),
-            (want, reason),
-            "{replicas} of {bounds:?}"
-        );
+        assert_eq!((outcome.scale_to, outcome.reason.as_str()), (want, reason), "{replicas} of {bounds:?}");
         assert!(course.state.status.current_metrics.is_empty());
         let conditions = if want.is_some() {
-            [
-                ("AbleToScale", true, "SucceededRescale"),
-                ("ScaledToZero", false, "NotScaledToZero"),
-            ]
+            [("AbleToScale", true, "SucceededRescale"), ("ScaledToZero", false, "NotScaledToZero")]
         } else {
-            [
-                ("AbleToScale", true, "SucceededGetScale"),
-                ("ScalingActive", false, "ScalingDisabled"),
-            ]
+            [("AbleToScale", true, "SucceededGetScale"), ("ScalingActive", false, "ScalingDisabled")]
         };
         assert_eq!(course.conditions(), conditions, "{replicas} of {bounds:?}");
     }
@@ -181,10 +129,7 @@ fn a_change_is_told_in_upstreams_words() {
     // 50 / 10 = 5.
     let outcome = course.look(&[Some(50)]);
     assert_eq!(outcome.scale_to, Some(5));
-    assert_eq!(
-        outcome.events[0].message,
-        "New size: 5; reason: external metric queue-0(nil) above target"
-    );
+    assert_eq!(outcome.events[0].message, "New size: 5; reason: external metric queue-0(nil) above target");
     let (reason, is_warning) = (outcome.events[0].reason, outcome.events[0].is_warning);
     assert_eq!((reason, is_warning), ("SuccessfulRescale", false));
     let active = "the HPA was able to successfully calculate a replica count from external metric queue-0(nil)";
@@ -192,10 +137,7 @@ fn a_change_is_told_in_upstreams_words() {
     let able = "the HPA controller was able to update the target scale to 5";
     assert_eq!(course.message(ConditionType::AbleToScale), able);
     // The mean of 50 over 3 is 16.667.
-    assert_eq!(
-        course.state.status.current_metrics[0].and_then(|metric| metric.average_value_milli),
-        Some(16_667)
-    );
+    assert_eq!(course.state.status.current_metrics[0].and_then(|metric| metric.average_value_milli), Some(16_667));
     let outcome = course.look(&[Some(50)]);
     assert!(outcome.events.is_empty());
     let want = [
@@ -212,33 +154,18 @@ fn a_change_is_told_in_upstreams_words() {
 fn without_a_behaviour_it_rises_at_once_and_falls_after_five_minutes() {
     let mut course = Course::new(1, (1, 100), 1);
     // max(2 * 1, 4) = 4, then twice as many each.
-    assert_eq!(
-        course.replicas(&[300, 300, 300, 300, 300]),
-        [4, 8, 16, 30, 30]
-    );
+    assert_eq!(course.replicas(&[300, 300, 300, 300, 300]), [4, 8, 16, 30, 30]);
     // 30 were asked for last at 60 s; at 360 s that still counts, at 375 s it does not.
     assert_eq!(course.replicas(&[20; 20]), [30; 20]);
-    assert_eq!(
-        course.state.status.conditions[0].reason,
-        "ScaleDownStabilized"
-    );
+    assert_eq!(course.state.status.conditions[0].reason, "ScaleDownStabilized");
     assert_eq!(course.replicas(&[20, 20]), [2, 2]);
 }
 
 #[test]
 fn a_behaviour_holds_both_directions() {
-    let policy = |kind, value, period_s| {
-        Some(vec![ScalingPolicy {
-            kind,
-            value,
-            period_s,
-        }])
-    };
+    let policy = |kind, value, period_s| Some(vec![ScalingPolicy { kind, value, period_s }]);
     let behavior = Behavior {
-        scale_up: Some(ScalingRules {
-            policies: policy(PolicyKind::Pods, 2, 30),
-            ..ScalingRules::default()
-        }),
+        scale_up: Some(ScalingRules { policies: policy(PolicyKind::Pods, 2, 30), ..ScalingRules::default() }),
         scale_down: Some(ScalingRules {
             stabilization_window_s: Some(45),
             policies: policy(PolicyKind::Percent, 50, 60),
@@ -257,14 +184,8 @@ fn a_behaviour_holds_both_directions() {
 
 #[test]
 fn a_direction_can_be_switched_off() {
-    let off = ScalingRules {
-        select_policy: Some(SelectPolicy::Disabled),
-        ..ScalingRules::default()
-    };
-    let mut course = Course::new(5, (1, 100), 1).with_behavior(Behavior {
-        scale_up: None,
-        scale_down: Some(off),
-    });
+    let off = ScalingRules { select_policy: Some(SelectPolicy::Disabled), ..ScalingRules::default() };
+    let mut course = Course::new(5, (1, 100), 1).with_behavior(Behavior { scale_up: None, scale_down: Some(off) });
     course.settings.downscale_stabilization = crate::units::SimDuration(0);
     assert_eq!(course.replicas(&[10, 10, 70, 10]), [5, 5, 7, 7]);
     assert_eq!(course.state.status.conditions[2].reason, "ScaleDownLimit");
@@ -291,26 +212,13 @@ fn a_metric_that_fails_stops_scaling_down_only() {
          queue-0 external metric: {failed}"
     );
     assert_eq!(outcome.error.as_deref(), Some(error.as_str()));
-    assert_eq!(
-        (outcome.events[0].reason, outcome.events[0].message.as_str()),
-        ("FailedGetExternalMetric", failed)
-    );
+    assert_eq!((outcome.events[0].reason, outcome.events[0].message.as_str()), ("FailedGetExternalMetric", failed));
     // Down: 10 / 10.
     let outcome = course.look(&[None, Some(10)]);
-    assert_eq!(
-        (outcome.scale_to, outcome.events[1].reason),
-        (None, "FailedComputeMetricsReplicas")
-    );
+    assert_eq!((outcome.scale_to, outcome.events[1].reason), (None, "FailedComputeMetricsReplicas"));
     assert_eq!(course.state.status.desired_replicas, 6);
-    let active = course
-        .state
-        .status
-        .condition(ConditionType::ScalingActive)
-        .expect("the condition");
-    assert_eq!(
-        (active.is_true, active.reason),
-        (false, "FailedGetExternalMetric")
-    );
+    let active = course.state.status.condition(ConditionType::ScalingActive).expect("the condition");
+    assert_eq!((active.is_true, active.reason), (false, "FailedGetExternalMetric"));
     let message = format!("the HPA was unable to compute the replica count: {failed}");
     assert_eq!(active.message, message);
     // The values of those that can be had are in the status: 10 over 6.
@@ -334,10 +242,7 @@ fn to_zero_and_back() {
     course.settings.can_scale_to_zero = false;
     course.settings.downscale_stabilization = crate::units::SimDuration(0);
     assert_eq!(course.replicas(&[20, 0, 0, 15]), [2, 0, 0, 0]);
-    assert_eq!(
-        course.state.status.condition(ConditionType::ScaledToZero),
-        None
-    );
+    assert_eq!(course.state.status.condition(ConditionType::ScaledToZero), None);
 }
 
 #[test]
@@ -346,10 +251,7 @@ fn back_from_zero_there_are_as_many_as_the_spec_wants_by_now() {
     course.settings.downscale_stabilization = crate::units::SimDuration(0);
     // The number at first sight counts as asked for at that instant.
     assert_eq!(course.replicas(&[0, 0]), [1, 0]);
-    assert_eq!(
-        course.message(ConditionType::ScaledToZero),
-        "the HPA controller scaled the workload to zero"
-    );
+    assert_eq!(course.message(ConditionType::ScaledToZero), "the HPA controller scaled the workload to zero");
     course.spec.min_replicas = Some(2);
     // Where the bound of normalisation raises the number, upstream has no reason to tell.
     let outcome = course.look(&[Some(0)]);
@@ -362,10 +264,7 @@ fn back_from_zero_there_are_as_many_as_the_spec_wants_by_now() {
     course.spec.min_replicas = Some(2);
     let outcome = course.look(&[Some(0)]);
     assert_eq!(outcome.scale_to, Some(2));
-    assert_eq!(
-        outcome.events[0].message,
-        "New size: 2; reason: Current number of replicas below Spec.MinReplicas"
-    );
+    assert_eq!(outcome.events[0].message, "New size: 2; reason: Current number of replicas below Spec.MinReplicas");
 }
 
 #[test]
@@ -376,44 +275,24 @@ fn what_cannot_be_read_or_written_is_said() {
         outcome.error.as_deref(),
         Some("failed to query scale subresource for Deployment/default/web: not found")
     );
-    assert_eq!(
-        course.conditions(),
-        [("AbleToScale", false, "FailedGetScale")]
-    );
+    assert_eq!(course.conditions(), [("AbleToScale", false, "FailedGetScale")]);
 
     let outcome = course.look_at(&[Some(50)], |seen| seen.update_error = Some("timed out"));
-    assert_eq!(
-        (outcome.scale_to, outcome.events[0].reason),
-        (None, "FailedRescale")
-    );
-    let message =
-        "New size: 4; reason: external metric queue-0(nil) above target; error: timed out";
+    assert_eq!((outcome.scale_to, outcome.events[0].reason), (None, "FailedRescale"));
+    let message = "New size: 4; reason: external metric queue-0(nil) above target; error: timed out";
     assert_eq!(outcome.events[0].message, message);
-    assert_eq!(
-        course.conditions()[0],
-        ("AbleToScale", false, "FailedUpdateScale")
-    );
+    assert_eq!(course.conditions()[0], ("AbleToScale", false, "FailedUpdateScale"));
 
     let outcome = course.look_at(&[Some(50)], |seen| {
-        seen.scale = Ok(ObservedScale {
-            spec_replicas: 2,
-            status_replicas: 2,
-            selector: "",
-        });
+        seen.scale = Ok(ObservedScale { spec_replicas: 2, status_replicas: 2, selector: "" });
     });
     assert_eq!(
         (outcome.events[0].reason, outcome.events[0].message.as_str()),
         ("SelectorRequired", "selector is required")
     );
-    assert_eq!(
-        course.conditions()[1],
-        ("ScalingActive", false, "InvalidSelector")
-    );
+    assert_eq!(course.conditions()[1], ("ScalingActive", false, "InvalidSelector"));
 
     let outcome = course.look_at(&[Some(50)], |seen| seen.also_selected_by = &["api"]);
     let message = "pods by selector app=web are controlled by more than one HPA (e.g. [default/api default/web])";
-    assert_eq!(
-        (outcome.events[0].reason, outcome.events[0].message.as_str()),
-        ("AmbiguousSelector", message)
-    );
+    assert_eq!((outcome.events[0].reason, outcome.events[0].message.as_str()), ("AmbiguousSelector", message));
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::model::pod_spec::{LabelRequirement, SelectorOperator};
 use crate::policy::autoscaler::horizontal_pod_autoscaler::spec::{
-    Behavior, MetricIdentifier, MetricSelector, MetricSpec, MetricTarget, ObjectReference,
-    PolicyKind, ResourceName, ScalingPolicy, ScalingRules, SelectPolicy, TargetKind, Tolerance,
+    Behavior, MetricIdentifier, MetricSelector, MetricSpec, MetricTarget, ObjectReference, PolicyKind, ResourceName,
+    ScalingPolicy, ScalingRules, SelectPolicy, TargetKind, Tolerance,
 };
 use crate::policy::parameters::ParameterError;
 use crate::units::parse_quantity_milli;
@@ -113,9 +113,7 @@ fn refuse<T>(message: String) -> Result<T, ParameterError> {
 
 /// A quantity, which may be written as a number, as text.
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn milli(value: Option<&Value>) -> Result<Option<i64>, ParameterError> {
@@ -127,17 +125,8 @@ fn milli(value: Option<&Value>) -> Result<Option<i64>, ParameterError> {
 }
 
 fn choice<T: Copy>(written: &str, allowed: &[(&str, T)]) -> Result<T, ParameterError> {
-    let found = allowed
-        .iter()
-        .find(|(name, _)| *name == written)
-        .map(|(_, value)| *value);
-    let names = || {
-        allowed
-            .iter()
-            .map(|(name, _)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let found = allowed.iter().find(|(name, _)| *name == written).map(|(_, value)| *value);
+    let names = || allowed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     found.ok_or_else(|| ParameterError(format!("`{written}` is none of {}", names())))
 }
 
@@ -147,20 +136,14 @@ impl WrittenMetric {
     /// # Errors
     /// When the part that the type names is missing, or a word or quantity is wrong.
     pub(in crate::policy::autoscaler) fn spec(self) -> Result<MetricSpec, ParameterError> {
-        let missing =
-            |part: &str| ParameterError(format!("a metric of type {} needs `{part}`", self.r#type));
+        let missing = |part: &str| ParameterError(format!("a metric of type {} needs `{part}`", self.r#type));
         match self.r#type.as_str() {
             "Resource" => {
                 let one = self.resource.ok_or_else(|| missing("resource"))?;
-                Ok(MetricSpec::Resource {
-                    name: ResourceName::from(one.name.as_str()),
-                    target: one.target.spec()?,
-                })
+                Ok(MetricSpec::Resource { name: ResourceName::from(one.name.as_str()), target: one.target.spec()? })
             }
             "ContainerResource" => {
-                let one = self
-                    .container_resource
-                    .ok_or_else(|| missing("containerResource"))?;
+                let one = self.container_resource.ok_or_else(|| missing("containerResource"))?;
                 let container = one.container.unwrap_or_default();
                 Ok(MetricSpec::ContainerResource {
                     name: ResourceName::from(one.name.as_str()),
@@ -172,33 +155,19 @@ impl WrittenMetric {
                 let one = self.pods.ok_or_else(|| missing("pods"))?;
                 let average = one.target.spec()?.average_value_milli;
                 let average_value_milli = average.ok_or_else(|| missing("target.averageValue"))?;
-                Ok(MetricSpec::Pods {
-                    metric: one.metric.spec()?,
-                    average_value_milli,
-                })
+                Ok(MetricSpec::Pods { metric: one.metric.spec()?, average_value_milli })
             }
             "Object" => {
                 let one = self.object.ok_or_else(|| missing("object"))?;
-                let object = one
-                    .described_object
-                    .ok_or_else(|| ParameterError("`describedObject` is missing".into()))?;
-                let described_object = ObjectReference {
-                    kind: object.kind,
-                    name: object.name,
-                    api_version: object.api_version,
-                };
-                Ok(MetricSpec::Object {
-                    described_object,
-                    metric: one.metric.spec()?,
-                    target: one.target.spec()?,
-                })
+                let object =
+                    one.described_object.ok_or_else(|| ParameterError("`describedObject` is missing".into()))?;
+                let described_object =
+                    ObjectReference { kind: object.kind, name: object.name, api_version: object.api_version };
+                Ok(MetricSpec::Object { described_object, metric: one.metric.spec()?, target: one.target.spec()? })
             }
             "External" => {
                 let one = self.external.ok_or_else(|| missing("external"))?;
-                Ok(MetricSpec::External {
-                    metric: one.metric.spec()?,
-                    target: one.target.spec()?,
-                })
+                Ok(MetricSpec::External { metric: one.metric.spec()?, target: one.target.spec()? })
             }
             other => refuse(format!(
                 "`{other}` is no type of metric: there are Resource, ContainerResource, Pods, Object and External"
@@ -210,10 +179,7 @@ impl WrittenMetric {
 impl WrittenIdentifier {
     fn spec(self) -> Result<MetricIdentifier, ParameterError> {
         let selector = self.selector.map(WrittenSelector::spec).transpose()?;
-        Ok(MetricIdentifier {
-            name: self.name,
-            selector,
-        })
+        Ok(MetricIdentifier { name: self.name, selector })
     }
 }
 
@@ -227,21 +193,11 @@ impl WrittenSelector {
         ];
         let requirement = |one: WrittenExpression| {
             let operator = choice(&one.operator, &operators)?;
-            Ok(LabelRequirement {
-                key: one.key,
-                operator,
-                values: one.values,
-            })
+            Ok(LabelRequirement { key: one.key, operator, values: one.values })
         };
-        let match_expressions = self
-            .match_expressions
-            .into_iter()
-            .map(requirement)
-            .collect::<Result<_, ParameterError>>()?;
-        Ok(MetricSelector {
-            match_labels: self.match_labels.into_iter().collect(),
-            match_expressions,
-        })
+        let match_expressions =
+            self.match_expressions.into_iter().map(requirement).collect::<Result<_, ParameterError>>()?;
+        Ok(MetricSelector { match_labels: self.match_labels.into_iter().collect(), match_expressions })
     }
 }
 
@@ -276,35 +232,19 @@ impl WrittenBehavior {
 
 impl WrittenRules {
     fn spec(self) -> Result<ScalingRules, ParameterError> {
-        let selections = [
-            ("Max", SelectPolicy::Max),
-            ("Min", SelectPolicy::Min),
-            ("Disabled", SelectPolicy::Disabled),
-        ];
+        let selections = [("Max", SelectPolicy::Max), ("Min", SelectPolicy::Min), ("Disabled", SelectPolicy::Disabled)];
         let kinds = [("Pods", PolicyKind::Pods), ("Percent", PolicyKind::Percent)];
         let policy = |one: WrittenPolicy| {
             let kind = choice(&one.r#type, &kinds)?;
-            Ok(ScalingPolicy {
-                kind,
-                value: one.value,
-                period_s: one.period_seconds,
-            })
+            Ok(ScalingPolicy { kind, value: one.value, period_s: one.period_seconds })
         };
-        let policies = self.policies.map(|list| {
-            list.into_iter()
-                .map(policy)
-                .collect::<Result<_, ParameterError>>()
-        });
-        let tolerance = self.tolerance.map(|value| {
-            Tolerance::parse(&text(&value))
-                .map_err(|why| ParameterError(format!("`tolerance`: {why}")))
-        });
+        let policies = self.policies.map(|list| list.into_iter().map(policy).collect::<Result<_, ParameterError>>());
+        let tolerance = self
+            .tolerance
+            .map(|value| Tolerance::parse(&text(&value)).map_err(|why| ParameterError(format!("`tolerance`: {why}"))));
         Ok(ScalingRules {
             stabilization_window_s: self.stabilization_window_seconds,
-            select_policy: self
-                .select_policy
-                .map(|word| choice(&word, &selections))
-                .transpose()?,
+            select_policy: self.select_policy.map(|word| choice(&word, &selections)).transpose()?,
             policies: policies.transpose()?,
             tolerance: tolerance.transpose()?,
         })

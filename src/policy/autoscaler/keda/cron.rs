@@ -20,9 +20,7 @@ pub enum CronTriggerError {
     #[error(transparent)]
     Schedule(#[from] CronError),
     /// A word such as `@daily`: upstream reads five fields here.
-    #[error(
-        "the schedule `{0}` must have five fields: minute, hour, day of month, month, day of week"
-    )]
+    #[error("the schedule `{0}` must have five fields: minute, hour, day of month, month, day of week")]
     Word(String),
     /// Both are the same.
     #[error("start and end must not be the same schedule")]
@@ -31,9 +29,7 @@ pub enum CronTriggerError {
     #[error("desiredReplicas must be at least 1")]
     NoReplicas,
     /// The time zone.
-    #[error(
-        "the time zone `{0}` is not known here: write UTC, Etc/UTC, or a distance such as Etc/GMT-2 or +05:30"
-    )]
+    #[error("the time zone `{0}` is not known here: write UTC, Etc/UTC, or a distance such as Etc/GMT-2 or +05:30")]
     Zone(String),
 }
 
@@ -68,12 +64,9 @@ impl CronTrigger {
             problems.push(CronTriggerError::Zone(timezone.to_owned()));
         }
         match (first, last, offset_s) {
-            (Some(start), Some(end), Some(offset_s)) if problems.is_empty() => Ok(CronTrigger {
-                start,
-                end,
-                offset_s,
-                desired_replicas,
-            }),
+            (Some(start), Some(end), Some(offset_s)) if problems.is_empty() => {
+                Ok(CronTrigger { start, end, offset_s, desired_replicas })
+            }
             _ => Err(problems),
         }
     }
@@ -97,10 +90,7 @@ impl CronTrigger {
             (None, _) => true,
         };
         let replicas = if is_active { self.desired_replicas } else { 0 };
-        Reading {
-            metric: Milli(replicas * 1000),
-            is_active,
-        }
+        Reading { metric: Milli(replicas * 1000), is_active }
     }
 }
 
@@ -114,10 +104,7 @@ fn parse(text: &str) -> Result<CronSchedule, CronTriggerError> {
 /// How far a zone is before UTC, in seconds; none: it is not known.
 fn offset_of(zone: &str) -> Option<i64> {
     let zone = zone.trim();
-    if matches!(
-        zone,
-        "UTC" | "Etc/UTC" | "Etc/GMT" | "GMT" | "Etc/Universal" | "Universal" | "Etc/Zulu" | "Zulu"
-    ) {
+    if matches!(zone, "UTC" | "Etc/UTC" | "Etc/GMT" | "GMT" | "Etc/Universal" | "Universal" | "Etc/Zulu" | "Zulu") {
         return Some(0);
     }
     // In these names the sign is turned: Etc/GMT-2 is two hours before UTC.
@@ -132,6 +119,5 @@ fn offset_of(zone: &str) -> Option<i64> {
     };
     let (hours, minutes) = distance.split_once(':')?;
     let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    ((0..=14).contains(&hours) && (0..60).contains(&minutes))
-        .then_some(sign * (hours * 3600 + minutes * 60))
+    ((0..=14).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 3600 + minutes * 60))
 }

@@ -60,19 +60,9 @@ impl Health {
     ) -> Outcome {
         if let Some(Reading { metric, is_active }) = reading {
             self.failures = 0;
-            return Outcome {
-                metric: Some(metric),
-                is_active,
-                is_error: false,
-                is_fallback: false,
-            };
+            return Outcome { metric: Some(metric), is_active, is_error: false, is_fallback: false };
         }
-        let failed = Outcome {
-            metric: None,
-            is_active: false,
-            is_error: true,
-            is_fallback: false,
-        };
+        let failed = Outcome { metric: None, is_active: false, is_error: true, is_fallback: false };
         let Some(fallback) = fallback else {
             return failed;
         };
@@ -81,12 +71,7 @@ impl Health {
             return failed;
         }
         match fallback.metric(target, replicas, ready_replicas) {
-            Some(metric) => Outcome {
-                metric: Some(metric),
-                is_active: true,
-                is_error: false,
-                is_fallback: true,
-            },
+            Some(metric) => Outcome { metric: Some(metric), is_active: true, is_error: false, is_fallback: true },
             None => failed,
         }
     }

@@ -28,22 +28,12 @@ pub enum ScalingStrategy {
 impl ScalingStrategy {
     /// The strategy of a name and its settings as they are written (`NewScalingStrategy`). Upstream does not refuse names that
     /// it does not know, nor a percentage that is no number: that is the default strategy.
-    pub fn named(
-        name: &str,
-        queue_length_deduction: Option<i32>,
-        running_job_percentage: &str,
-    ) -> ScalingStrategy {
+    pub fn named(name: &str, queue_length_deduction: Option<i32>, running_job_percentage: &str) -> ScalingStrategy {
         match name {
-            "custom" => running_job_percentage.parse().map_or(
-                ScalingStrategy::Default,
-                |running_job_percentage| {
-                    let queue_length_deduction = i64::from(queue_length_deduction.unwrap_or(0));
-                    ScalingStrategy::Custom {
-                        queue_length_deduction,
-                        running_job_percentage,
-                    }
-                },
-            ),
+            "custom" => running_job_percentage.parse().map_or(ScalingStrategy::Default, |running_job_percentage| {
+                let queue_length_deduction = i64::from(queue_length_deduction.unwrap_or(0));
+                ScalingStrategy::Custom { queue_length_deduction, running_job_percentage }
+            }),
             "accurate" => ScalingStrategy::Accurate,
             "eager" => ScalingStrategy::Eager,
             _ => ScalingStrategy::Default,
@@ -52,30 +42,18 @@ impl ScalingStrategy {
 
     /// The most jobs to make now, and how many are asked for (`GetEffectiveMaxScale`).
     pub fn effective_max(&self, demand: Demand, jobs: Jobs, jobs_max: i64) -> (i64, i64) {
-        let Demand {
-            max_scale,
-            queue_length,
-        } = demand;
+        let Demand { max_scale, queue_length } = demand;
         match *self {
             ScalingStrategy::Default => (max_scale - jobs.running, queue_length),
-            ScalingStrategy::Custom {
-                queue_length_deduction,
-                running_job_percentage,
-            } => {
+            ScalingStrategy::Custom { queue_length_deduction, running_job_percentage } => {
                 let running = (jobs.running as f64 * running_job_percentage) as i64;
-                (
-                    jobs_max.min(max_scale - queue_length_deduction - running),
-                    queue_length,
-                )
+                (jobs_max.min(max_scale - queue_length_deduction - running), queue_length)
             }
             ScalingStrategy::Accurate if max_scale + jobs.running - jobs.pending > jobs_max => {
                 (jobs_max - jobs.running, queue_length)
             }
             ScalingStrategy::Accurate => (max_scale - jobs.pending, queue_length),
-            ScalingStrategy::Eager => (
-                max_scale.min(jobs_max - jobs.running - jobs.pending),
-                jobs_max,
-            ),
+            ScalingStrategy::Eager => (max_scale.min(jobs_max - jobs.running - jobs.pending), jobs_max),
         }
     }
 }
@@ -121,16 +99,8 @@ impl TriggerDemand {
     /// What a reading asks for, at so much for each job (`CalculateQueueLengthAndMaxValue`). With no target it asks for none.
     pub fn of(reading: Reading, target: Milli, jobs_max: i64) -> TriggerDemand {
         let (queue_length, target) = (reading.metric.value(), target.value());
-        let max_value = if target == 0.0 {
-            0.0
-        } else {
-            (queue_length / target).min(jobs_max as f64)
-        };
-        TriggerDemand {
-            queue_length,
-            max_value,
-            is_active: reading.is_active,
-        }
+        let max_value = if target == 0.0 { 0.0 } else { (queue_length / target).min(jobs_max as f64) };
+        TriggerDemand { queue_length, max_value, is_active: reading.is_active }
     }
 }
 
@@ -169,8 +139,7 @@ impl ScaledJob {
     /// Jobs that there always are (`MinReplicaCount`).
     pub fn jobs_min(&self) -> i64 {
         let min = i64::from(self.min_replica_count.unwrap_or(0));
-        self.max_replica_count
-            .map_or(min, |max| min.min(i64::from(max)))
+        self.max_replica_count.map_or(min, |max| min.min(i64::from(max)))
     }
 
     /// Most jobs beyond those (`MaxReplicaCount`).
@@ -187,10 +156,7 @@ impl ScaledJob {
     pub fn demand(&self, triggers: &[TriggerDemand]) -> (Demand, bool) {
         let (queue_length, max_value, is_active) = together(self.calculation, triggers);
         let max_value = max_value.min(self.jobs_max() as f64);
-        let demand = Demand {
-            max_scale: max_value.ceil() as i64,
-            queue_length: queue_length.ceil() as i64,
-        };
+        let demand = Demand { max_scale: max_value.ceil() as i64, queue_length: queue_length.ceil() as i64 };
         (demand, is_active || self.jobs_min() > 0)
     }
 
@@ -207,10 +173,7 @@ impl ScaledJob {
         if jobs.running < min {
             return (min - jobs.running, min - jobs.running);
         }
-        let beyond = Jobs {
-            running: jobs.running - min,
-            ..jobs
-        };
+        let beyond = Jobs { running: jobs.running - min, ..jobs };
         self.strategy.effective_max(demand, beyond, self.jobs_max())
     }
 }
@@ -243,8 +206,7 @@ fn together(calculation: Calculation, triggers: &[TriggerDemand]) -> (f64, f64, 
             }
             let count = active().count() as f64;
             if calculation == Calculation::Average && chosen.is_active {
-                (chosen.queue_length, chosen.max_value) =
-                    (chosen.queue_length / count, chosen.max_value / count);
+                (chosen.queue_length, chosen.max_value) = (chosen.queue_length / count, chosen.max_value / count);
             }
         }
     }

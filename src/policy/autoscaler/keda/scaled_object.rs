@@ -57,8 +57,7 @@ impl Polled {
     pub fn of(outcomes: &[Outcome], is_resource_only: bool) -> Polled {
         let is_error = outcomes.iter().any(|outcome| outcome.is_error);
         Polled {
-            is_active: outcomes.iter().any(|outcome| outcome.is_active)
-                || (is_resource_only && !is_error),
+            is_active: outcomes.iter().any(|outcome| outcome.is_active) || (is_resource_only && !is_error),
             is_error,
             is_fallback: outcomes.iter().any(|outcome| outcome.is_fallback),
         }
@@ -108,26 +107,16 @@ impl ScaledObject {
         let min = self.min_replica_count.map_or(0, |_| min);
         let mut problems = Vec::new();
         if min > max {
-            problems.push(format!(
-                "minReplicaCount {min} must not be more than maxReplicaCount {max}"
-            ));
+            problems.push(format!("minReplicaCount {min} must not be more than maxReplicaCount {max}"));
         }
         if let Some(idle) = self.idle_replica_count.filter(|&idle| idle >= min) {
-            problems.push(format!(
-                "idleReplicaCount {idle} must be less than minReplicaCount {min}"
-            ));
+            problems.push(format!("idleReplicaCount {idle} must be less than minReplicaCount {min}"));
         }
         problems
     }
 
     /// What a poll leads to, for a workload with so many replicas (`RequestScale`).
-    pub fn decide(
-        &self,
-        status: &mut Status,
-        polled: Polled,
-        replicas: u32,
-        now: SimTime,
-    ) -> Decision {
+    pub fn decide(&self, status: &mut Status, polled: Polled, replicas: u32, now: SimTime) -> Decision {
         let min = self.min_replica_count.unwrap_or(0);
         if polled.is_active {
             let is_idle = self.idle_replica_count.is_some() && replicas < min;
@@ -136,15 +125,9 @@ impl ScaledObject {
             if wakes || !polled.is_error {
                 status.last_active = Some(now);
             }
-            return Decision {
-                replicas: wakes.then_some(min.max(1)),
-                activity: Activity::Active,
-            };
+            return Decision { replicas: wakes.then_some(min.max(1)), activity: Activity::Active };
         }
-        let inactive = Decision {
-            replicas: None,
-            activity: Activity::Inactive,
-        };
+        let inactive = Decision { replicas: None, activity: Activity::Inactive };
         let holds = match &self.fallback {
             Some(fallback) => fallback.replicas != 0,
             None => true,
@@ -155,21 +138,12 @@ impl ScaledObject {
         let is_above_idle = self.idle_replica_count.is_some_and(|idle| replicas > idle);
         if is_above_idle || (replicas > 0 && min == 0) {
             if !self.has_cooled_down(status, now) {
-                return Decision {
-                    activity: Activity::Cooldown,
-                    ..inactive
-                };
+                return Decision { activity: Activity::Cooldown, ..inactive };
             }
-            return Decision {
-                replicas: Some(self.idle_replica_count.unwrap_or(min)),
-                ..inactive
-            };
+            return Decision { replicas: Some(self.idle_replica_count.unwrap_or(min)), ..inactive };
         }
         let is_below = self.idle_replica_count.is_none() && replicas < min;
-        Decision {
-            replicas: is_below.then_some(min),
-            ..inactive
-        }
+        Decision { replicas: is_below.then_some(min), ..inactive }
     }
 
     /// Whether the cooldown since the last activity is over, or the initial one if there was no activity.

@@ -37,10 +37,7 @@ pub struct Reading {
 
 impl Reading {
     fn new(metric: f64, is_active: bool) -> Reading {
-        Reading {
-            metric: Milli::of(metric),
-            is_active,
-        }
+        Reading { metric: Milli::of(metric), is_active }
     }
 }
 
@@ -88,12 +85,7 @@ pub struct SqsTrigger {
 
 impl Default for SqsTrigger {
     fn default() -> SqsTrigger {
-        SqsTrigger {
-            queue_length: 5,
-            activation_queue_length: 0,
-            scale_on_in_flight: true,
-            scale_on_delayed: false,
-        }
+        SqsTrigger { queue_length: 5, activation_queue_length: 0, scale_on_in_flight: true, scale_on_delayed: false }
     }
 }
 
@@ -105,16 +97,8 @@ impl SqsTrigger {
 
     /// What it reports of a queue.
     pub fn read(&self, queue: &SqsQueue) -> Reading {
-        let in_flight = if self.scale_on_in_flight {
-            queue.in_flight
-        } else {
-            0
-        };
-        let delayed = if self.scale_on_delayed {
-            queue.delayed
-        } else {
-            0
-        };
+        let in_flight = if self.scale_on_in_flight { queue.in_flight } else { 0 };
+        let delayed = if self.scale_on_delayed { queue.delayed } else { 0 };
         let length = queue.visible + in_flight + delayed;
         Reading::new(length as f64, length > self.activation_queue_length)
     }
@@ -212,12 +196,7 @@ pub struct RabbitMqTrigger {
 impl Default for RabbitMqTrigger {
     fn default() -> RabbitMqTrigger {
         let mode = RabbitMqMode::QueueLength;
-        RabbitMqTrigger {
-            mode,
-            value: 20.0,
-            activation_value: 0.0,
-            exclude_unacknowledged: false,
-        }
+        RabbitMqTrigger { mode, value: 20.0, activation_value: 0.0, exclude_unacknowledged: false }
     }
 }
 
@@ -229,21 +208,11 @@ impl RabbitMqTrigger {
 
     /// What it reports of a queue.
     pub fn read(&self, queue: &RabbitMqQueue) -> Reading {
-        let messages = if self.exclude_unacknowledged {
-            queue.ready
-        } else {
-            queue.messages
-        } as f64;
-        let (publish, deliver, activation) = (
-            queue.publish_rate,
-            queue.deliver_rate,
-            self.activation_value,
-        );
+        let messages = if self.exclude_unacknowledged { queue.ready } else { queue.messages } as f64;
+        let (publish, deliver, activation) = (queue.publish_rate, queue.deliver_rate, self.activation_value);
         match self.mode {
             RabbitMqMode::QueueLength => Reading::new(messages, messages > activation),
-            RabbitMqMode::MessageRate => {
-                Reading::new(publish, publish > activation || messages > activation)
-            }
+            RabbitMqMode::MessageRate => Reading::new(publish, publish > activation || messages > activation),
             RabbitMqMode::DeliverGetRate => Reading::new(deliver, deliver > activation),
             RabbitMqMode::PublishedToDeliveredRatio => {
                 let stands_still = publish > 0.0 && deliver == 0.0;
@@ -321,28 +290,15 @@ impl KafkaTrigger {
     pub fn read(&self, partitions: &[PartitionLag]) -> Reading {
         let threshold = self.lag_threshold;
         let mut total: u64 = partitions.iter().map(|partition| partition.lag).sum();
-        let persistent: u64 = partitions
-            .iter()
-            .map(|partition| partition.lag_with_persistent)
-            .sum();
+        let persistent: u64 = partitions.iter().map(|partition| partition.lag_with_persistent).sum();
         let count = partitions.len() as u64;
-        if !self.allow_idle_consumers
-            || self.limit_to_partitions_with_lag
-            || self.ensure_even_distribution
-        {
+        if !self.allow_idle_consumers || self.limit_to_partitions_with_lag || self.ensure_even_distribution {
             if self.ensure_even_distribution {
                 let factors = (1..=count).filter(|factor| count.is_multiple_of(*factor));
-                total = factors
-                    .into_iter()
-                    .find(|factor| factor * threshold >= total)
-                    .unwrap_or(count)
-                    * threshold;
+                total = factors.into_iter().find(|factor| factor * threshold >= total).unwrap_or(count) * threshold;
             }
             let bound = match self.limit_to_partitions_with_lag {
-                true => partitions
-                    .iter()
-                    .filter(|partition| partition.lag > 0)
-                    .count() as u64,
+                true => partitions.iter().filter(|partition| partition.lag > 0).count() as u64,
                 false => count,
             };
             if total / threshold > bound {
@@ -367,11 +323,7 @@ pub struct QueryTrigger {
 impl QueryTrigger {
     /// A trigger with the default of everything but the threshold.
     pub fn new(threshold: f64) -> QueryTrigger {
-        QueryTrigger {
-            threshold,
-            activation_threshold: 0.0,
-            ignore_null_values: true,
-        }
+        QueryTrigger { threshold, activation_threshold: 0.0, ignore_null_values: true }
     }
 
     /// The target, if it is one for each replica.

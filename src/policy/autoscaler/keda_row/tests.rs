@@ -4,29 +4,13 @@ use super::super::testing::{ask, built_for, refused, second};
 use super::super::{HorizontalAutoscaler, ReplicaCounts, Setting, TrafficSample};
 
 fn built(parameters: serde_json::Value) -> Box<dyn HorizontalAutoscaler> {
-    built_for(
-        "keda",
-        parameters,
-        &Setting {
-            min_replicas: 0,
-            max_replicas: 20,
-            foresight: &[],
-        },
-    )
+    built_for("keda", parameters, &Setting { min_replicas: 0, max_replicas: 20, foresight: &[] })
 }
 
 /// What it makes of so many jobs at an instant.
 fn asked(policy: &mut dyn HorizontalAutoscaler, at_s: f64, jobs: f64, wanted: i32) -> Option<i32> {
-    let traffic = TrafficSample {
-        queued: jobs,
-        in_flight: jobs,
-        ..TrafficSample::default()
-    };
-    let replicas = ReplicaCounts {
-        wanted,
-        current: wanted,
-        ready: wanted,
-    };
+    let traffic = TrafficSample { queued: jobs, in_flight: jobs, ..TrafficSample::default() };
+    let replicas = ReplicaCounts { wanted, current: wanted, ready: wanted };
     ask(policy, second(at_s), replicas, Some(&traffic)).replicas
 }
 
@@ -65,11 +49,9 @@ fn a_schedule_wakes_it() {
 
 #[test]
 fn everything_wrong_is_said_at_once() {
-    let triggers = json!([{"type": "kafka"}, {"type": "queue", "metadata": {"queueLength": 0, "length": 1}}, {"type": "metric"}]);
-    let why = refused(
-        "keda",
-        json!({"triggers": triggers, "minReplicaCount": 0, "pollingInterval": 0}),
-    );
+    let triggers =
+        json!([{"type": "kafka"}, {"type": "queue", "metadata": {"queueLength": 0, "length": 1}}, {"type": "metric"}]);
+    let why = refused("keda", json!({"triggers": triggers, "minReplicaCount": 0, "pollingInterval": 0}));
     for part in [
         "no type `kafka`",
         "`queueLength` is `0`",

@@ -7,9 +7,7 @@ use crate::policy::autoscaler::horizontal_pod_autoscaler::spec::Behavior;
 use crate::policy::autoscaler::hpa::written::WrittenBehavior;
 use crate::policy::autoscaler::keda::cron::CronTrigger;
 use crate::policy::autoscaler::keda::scaled_object::ScaledObject;
-use crate::policy::autoscaler::keda::trigger::{
-    Milli, QueryTrigger, Reading, SqsQueue, SqsTrigger, Target,
-};
+use crate::policy::autoscaler::keda::trigger::{Milli, QueryTrigger, Reading, SqsQueue, SqsTrigger, Target};
 use crate::policy::autoscaler::{MetricSource, Observation, Setting};
 use crate::policy::controllers::cron::WallClock;
 use crate::policy::parameters::ParameterError;
@@ -104,66 +102,42 @@ impl Params {
         if self.polling_interval == 0 {
             problems.push("`pollingInterval` must be above 0".to_owned());
         }
-        for (name, given) in [
-            ("min", self.min_replica_count),
-            ("max", self.max_replica_count),
-            ("idle", self.idle_replica_count),
-        ] {
+        for (name, given) in
+            [("min", self.min_replica_count), ("max", self.max_replica_count), ("idle", self.idle_replica_count)]
+        {
             if let Some(given) = given.filter(|given| !(least..=most).contains(given)) {
-                problems.push(format!("`{name}ReplicaCount` {given} is not within minReplicas {least} and maxReplicas {most}"));
+                problems.push(format!(
+                    "`{name}ReplicaCount` {given} is not within minReplicas {least} and maxReplicas {most}"
+                ));
             }
         }
         problems.extend(object.problems());
-        let written = if self.triggers.is_empty() {
-            vec![WrittenTrigger::queue()]
-        } else {
-            self.triggers
-        };
+        let written = if self.triggers.is_empty() { vec![WrittenTrigger::queue()] } else { self.triggers };
         let mut triggers = Vec::new();
         for (position, one) in written.into_iter().enumerate() {
             match one.read() {
                 Ok(trigger) => triggers.push(trigger),
-                Err(found) => {
-                    problems.extend(found.iter().map(|why| format!("trigger {position}: {why}")))
-                }
+                Err(found) => problems.extend(found.iter().map(|why| format!("trigger {position}: {why}"))),
             }
         }
-        let config = self
-            .advanced
-            .and_then(|advanced| advanced.horizontal_pod_autoscaler_config);
-        let behavior = config
-            .and_then(|config| config.behavior)
-            .map(WrittenBehavior::spec)
-            .transpose()?;
-        if problems.is_empty() {
-            Ok((object, triggers, behavior))
-        } else {
-            Err(ParameterError(problems.join("; ")))
-        }
+        let config = self.advanced.and_then(|advanced| advanced.horizontal_pod_autoscaler_config);
+        let behavior = config.and_then(|config| config.behavior).map(WrittenBehavior::spec).transpose()?;
+        if problems.is_empty() { Ok((object, triggers, behavior)) } else { Err(ParameterError(problems.join("; "))) }
     }
 }
 
 impl WrittenTrigger {
     fn queue() -> WrittenTrigger {
-        WrittenTrigger {
-            r#type: "queue".to_owned(),
-            metadata: Map::new(),
-            metric_type: None,
-        }
+        WrittenTrigger { r#type: "queue".to_owned(), metadata: Map::new(), metric_type: None }
     }
 
     fn read(self) -> Result<Trigger, Vec<String>> {
-        let mut from = Metadata {
-            map: self.metadata,
-            problems: Vec::new(),
-        };
+        let mut from = Metadata { map: self.metadata, problems: Vec::new() };
         let is_value = match self.metric_type.as_deref() {
             None | Some("AverageValue") => false,
             Some("Value") => true,
             Some(other) => {
-                from.problems.push(format!(
-                    "`metricType` is `{other}`: write AverageValue or Value"
-                ));
+                from.problems.push(format!("`metricType` is `{other}`: write AverageValue or Value"));
                 false
             }
         };
@@ -172,15 +146,10 @@ impl WrittenTrigger {
             "cron" => from.cron(),
             "metric" => Some(from.metric()),
             other => {
-                return Err(vec![format!(
-                    "there is no type `{other}`: write queue, cron or metric"
-                )]);
+                return Err(vec![format!("there is no type `{other}`: write queue, cron or metric")]);
             }
         };
-        let left = from
-            .map
-            .keys()
-            .map(|key| format!("a trigger of type {} has no `{key}`", self.r#type));
+        let left = from.map.keys().map(|key| format!("a trigger of type {} has no `{key}`", self.r#type));
         from.problems.extend(left);
         match kind {
             Some(kind) if from.problems.is_empty() => Ok(Trigger { kind, is_value }),
@@ -198,26 +167,15 @@ struct Metadata {
 impl Metadata {
     fn text(&mut self, key: &str) -> Option<String> {
         let value = self.map.shift_remove(key)?;
-        Some(
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned),
-        )
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 
-    fn value<T: std::str::FromStr>(
-        &mut self,
-        key: &str,
-        default: T,
-        what: &str,
-        is_right: fn(&T) -> bool,
-    ) -> T {
+    fn value<T: std::str::FromStr>(&mut self, key: &str, default: T, what: &str, is_right: fn(&T) -> bool) -> T {
         let Some(text) = self.text(key) else {
             return default;
         };
         text.parse().ok().filter(is_right).unwrap_or_else(|| {
-            self.problems
-                .push(format!("`{key}` is `{text}`, and must be {what}"));
+            self.problems.push(format!("`{key}` is `{text}`, and must be {what}"));
             default
         })
     }
@@ -232,32 +190,17 @@ impl Metadata {
     fn queue(&mut self) -> Kind {
         let usual = SqsTrigger::default();
         Kind::Queue(SqsTrigger {
-            queue_length: self.value(
-                "queueLength",
-                usual.queue_length,
-                "a whole number above 0",
-                |&n| n > 0 && n < 1 << 40,
-            ),
-            activation_queue_length: self.value(
-                "activationQueueLength",
-                0,
-                "a whole number",
-                |_| true,
-            ),
+            queue_length: self
+                .value("queueLength", usual.queue_length, "a whole number above 0", |&n| n > 0 && n < 1 << 40),
+            activation_queue_length: self.value("activationQueueLength", 0, "a whole number", |_| true),
             scale_on_in_flight: self.value("scaleOnInFlight", true, "true or false", |_| true),
             scale_on_delayed: false,
         })
     }
 
     fn cron(&mut self) -> Option<Kind> {
-        let (start, end, zone) = (
-            self.needed("start"),
-            self.needed("end"),
-            self.needed("timezone"),
-        );
-        let replicas = self.value("desiredReplicas", 0, "a whole number above 0", |&n| {
-            n > 0 && n < 1 << 31
-        });
+        let (start, end, zone) = (self.needed("start"), self.needed("end"), self.needed("timezone"));
+        let replicas = self.value("desiredReplicas", 0, "a whole number above 0", |&n| n > 0 && n < 1 << 31);
         match CronTrigger::new(&start, &end, &zone, replicas) {
             Ok(trigger) => Some(Kind::Cron(trigger)),
             Err(found) => {
@@ -274,25 +217,11 @@ impl Metadata {
             self.problems.push("`threshold` is missing".to_owned());
         }
         let trigger = QueryTrigger {
-            threshold: self.value(
-                "threshold",
-                1.0,
-                "a number of at least 0.001",
-                is_above_zero,
-            ),
-            activation_threshold: self.value("activationThreshold", 0.0, "a number", |number| {
-                number.is_finite()
-            }),
+            threshold: self.value("threshold", 1.0, "a number of at least 0.001", is_above_zero),
+            activation_threshold: self.value("activationThreshold", 0.0, "a number", |number| number.is_finite()),
             ignore_null_values: self.value("ignoreNullValues", true, "true or false", |_| true),
         };
-        Kind::Metric(
-            trigger,
-            MetricSource {
-                name,
-                object: None,
-                selector: String::new(),
-            },
-        )
+        Kind::Metric(trigger, MetricSource { name, object: None, selector: String::new() })
     }
 }
 
@@ -312,20 +241,12 @@ impl Trigger {
             Kind::Cron(trigger) => trigger.target(),
             Kind::Metric(trigger, _) => trigger.target(),
         };
-        if self.is_value {
-            Target::Value(target.milli())
-        } else {
-            target
-        }
+        if self.is_value { Target::Value(target.milli()) } else { target }
     }
 
     /// The named metric that it reads, if it reads one.
     pub(super) fn source(&self) -> Option<&MetricSource> {
-        if let Kind::Metric(_, source) = &self.kind {
-            Some(source)
-        } else {
-            None
-        }
+        if let Kind::Metric(_, source) = &self.kind { Some(source) } else { None }
     }
 
     pub(super) fn reads_traffic(&self) -> bool {
@@ -340,25 +261,15 @@ impl Trigger {
                 let whole = |number: f64| libm::round(number.max(0.0)) as u64;
                 let visible = whole(traffic.queued.max(traffic.held));
                 let in_flight = whole(traffic.in_flight).saturating_sub(visible);
-                Some(trigger.read(&SqsQueue {
-                    visible,
-                    in_flight,
-                    delayed: 0,
-                }))
+                Some(trigger.read(&SqsQueue { visible, in_flight, delayed: 0 }))
             }
             Kind::Cron(trigger) => Some(trigger.read(WallClock::RUN.unix_seconds(seen.now))),
             Kind::Metric(trigger, source) => {
-                let values = seen
-                    .metrics
-                    .iter()
-                    .find(|one| one.source == source)
-                    .map_or(&[][..], |one| one.values_milli);
+                let values =
+                    seen.metrics.iter().find(|one| one.source == source).map_or(&[][..], |one| one.values_milli);
                 // A query that finds several series is a failure.
-                let value = (values.len() <= 1).then(|| {
-                    values
-                        .first()
-                        .map(|&milli| Milli(milli.max(0) as u64).value())
-                })?;
+                let value =
+                    (values.len() <= 1).then(|| values.first().map(|&milli| Milli(milli.max(0) as u64).value()))?;
                 trigger.read(value)
             }
         }

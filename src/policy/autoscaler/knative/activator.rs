@@ -27,11 +27,7 @@ pub fn number_of_activators(settings: &RevisionSettings, ready_pods: u32) -> u32
 /// The pods that one of several activators sends requests to (`assignSlice`): a range of the pods in the order of their
 /// addresses, and one more of those that the division leaves over. None as `own_index`: this activator is not in the path
 /// (yet), and knows all pods.
-pub fn assigned_pods(
-    pods: usize,
-    own_index: Option<usize>,
-    activators: usize,
-) -> (Range<usize>, Option<usize>) {
+pub fn assigned_pods(pods: usize, own_index: Option<usize>, activators: usize) -> (Range<usize>, Option<usize>) {
     let Some(own) = own_index.filter(|_| pods > 1 && activators != 1) else {
         return (0..pods, None);
     };
@@ -53,11 +49,7 @@ pub fn capacity(container_concurrency: u32, backends: u64, assigned: u64, activa
         capacity = (capacity / activators.max(1)).max(1);
     }
     let is_unlimited = container_concurrency == 0 || capacity > CAPACITY_MAX;
-    if backends > 0 && is_unlimited {
-        CAPACITY_MAX
-    } else {
-        capacity
-    }
+    if backends > 0 && is_unlimited { CAPACITY_MAX } else { capacity }
 }
 
 /// How an activator chooses among its pods.
@@ -147,16 +139,8 @@ pub struct Breaker {
 impl Breaker {
     /// A breaker for at most `concurrency_max` requests under way and `queue_depth` more, of which it lets `capacity` through.
     pub fn new(queue_depth: u64, concurrency_max: u64, capacity: u64) -> Breaker {
-        let breaker = Breaker {
-            slots: queue_depth + concurrency_max,
-            capacity: 0,
-            active: 0,
-            waiting: 0,
-        };
-        Breaker {
-            capacity: capacity.min(concurrency_max),
-            ..breaker
-        }
+        let breaker = Breaker { slots: queue_depth + concurrency_max, capacity: 0, active: 0, waiting: 0 };
+        Breaker { capacity: capacity.min(concurrency_max), ..breaker }
     }
 
     /// A request comes.
@@ -177,10 +161,7 @@ impl Breaker {
     /// # Panics
     /// When none was under way.
     pub fn finish(&mut self) -> u64 {
-        self.active = self
-            .active
-            .checked_sub(1)
-            .expect("a request that ends was under way");
+        self.active = self.active.checked_sub(1).expect("a request that ends was under way");
         self.admit()
     }
 
@@ -189,10 +170,7 @@ impl Breaker {
     /// # Panics
     /// When none waited.
     pub fn abandon(&mut self) {
-        self.waiting = self
-            .waiting
-            .checked_sub(1)
-            .expect("a request that gives up had waited");
+        self.waiting = self.waiting.checked_sub(1).expect("a request that gives up had waited");
     }
 
     /// The capacity changes; tells how many of those that wait go on now. Requests that are under way beyond it end.

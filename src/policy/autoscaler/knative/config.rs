@@ -136,64 +136,34 @@ impl AutoscalerConfig {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn from_data(
-        data: &BTreeMap<String, String>,
-    ) -> Result<AutoscalerConfig, Vec<SettingProblem>> {
+    pub fn from_data(data: &BTreeMap<String, String>) -> Result<AutoscalerConfig, Vec<SettingProblem>> {
         let mut config = AutoscalerConfig::default();
         let mut from = Settings::new(data);
         from.flag("enable-scale-to-zero", &mut config.enable_scale_to_zero);
-        from.flag(
-            "allow-zero-initial-scale",
-            &mut config.allow_zero_initial_scale,
-        );
+        from.flag("allow-zero-initial-scale", &mut config.allow_zero_initial_scale);
         from.number("max-scale-up-rate", &mut config.max_scale_up_rate);
         from.number("max-scale-down-rate", &mut config.max_scale_down_rate);
-        from.number(
-            "container-concurrency-target-percentage",
-            &mut config.container_concurrency_target_fraction,
-        );
-        from.number(
-            "container-concurrency-target-default",
-            &mut config.container_concurrency_target_default,
-        );
-        from.number(
-            "requests-per-second-target-default",
-            &mut config.rps_target_default,
-        );
+        from.number("container-concurrency-target-percentage", &mut config.container_concurrency_target_fraction);
+        from.number("container-concurrency-target-default", &mut config.container_concurrency_target_default);
+        from.number("requests-per-second-target-default", &mut config.rps_target_default);
         from.number("target-burst-capacity", &mut config.target_burst_capacity);
-        from.number(
-            "panic-window-percentage",
-            &mut config.panic_window_percentage,
-        );
+        from.number("panic-window-percentage", &mut config.panic_window_percentage);
         from.number("activator-capacity", &mut config.activator_capacity);
-        from.number(
-            "panic-threshold-percentage",
-            &mut config.panic_threshold_percentage,
-        );
+        from.number("panic-threshold-percentage", &mut config.panic_threshold_percentage);
         from.count("initial-scale", &mut config.initial_scale);
         from.count("min-scale", &mut config.min_scale);
         from.count("max-scale", &mut config.max_scale);
         from.count("max-scale-limit", &mut config.max_scale_limit);
         from.duration("stable-window", &mut config.stable_window);
         from.duration("scale-down-delay", &mut config.scale_down_delay);
-        from.duration(
-            "scale-to-zero-grace-period",
-            &mut config.scale_to_zero_grace_period,
-        );
-        from.duration(
-            "scale-to-zero-pod-retention-period",
-            &mut config.scale_to_zero_pod_retention_period,
-        );
+        from.duration("scale-to-zero-grace-period", &mut config.scale_to_zero_grace_period);
+        from.duration("scale-to-zero-pod-retention-period", &mut config.scale_to_zero_pod_retention_period);
         if config.container_concurrency_target_fraction > 1.0 {
             config.container_concurrency_target_fraction /= 100.0;
         }
         let mut problems = from.problems;
         problems.extend(config.problems());
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
     /// Everything that contradicts upstream's rules.
@@ -275,20 +245,11 @@ impl RevisionSettings {
         from.number("target-burst-capacity", &mut settings.target_burst_capacity);
         from.number("panic-threshold-percentage", &mut settings.panic_threshold);
         settings.panic_threshold /= 100.0;
-        from.number(
-            "panic-window-percentage",
-            &mut settings.panic_window_percentage,
-        );
+        from.number("panic-window-percentage", &mut settings.panic_window_percentage);
         from.duration("window", &mut settings.stable_window);
         from.duration("scale-down-delay", &mut settings.scale_down_delay);
-        from.duration(
-            "scale-to-zero-pod-retention-period",
-            &mut settings.scale_to_zero_pod_retention_period,
-        );
-        from.duration(
-            "serving.knative.dev/progress-deadline",
-            &mut settings.progress_deadline,
-        );
+        from.duration("scale-to-zero-pod-retention-period", &mut settings.scale_to_zero_pod_retention_period);
+        from.duration("serving.knative.dev/progress-deadline", &mut settings.progress_deadline);
         from.count("activation-scale", &mut settings.activation_scale);
         from.count("initial-scale", &mut settings.initial_scale);
         from.count("min-scale", &mut settings.min_scale);
@@ -297,11 +258,7 @@ impl RevisionSettings {
         if reachability == Reachability::Unreachable {
             settings.min_scale = 0;
         }
-        if from.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(from.problems)
-        }
+        if from.problems.is_empty() { Ok(settings) } else { Err(from.problems) }
     }
 
     /// The settings without annotations, for a revision without a limit of requests.
@@ -370,16 +327,12 @@ fn target(
     let limit = f64::from(container_concurrency);
     let (mut total, mut utilization) = match metric {
         ScalingMetric::RequestsPerSecond => (config.rps_target_default, config.target_utilization),
-        ScalingMetric::Concurrency if container_concurrency == 0 => (
-            config.container_concurrency_target_default,
-            config.container_concurrency_target_fraction,
-        ),
+        ScalingMetric::Concurrency if container_concurrency == 0 => {
+            (config.container_concurrency_target_default, config.container_concurrency_target_fraction)
+        }
         ScalingMetric::Concurrency => (limit, config.container_concurrency_target_fraction),
     };
-    if from.number("target", &mut total)
-        && metric == ScalingMetric::Concurrency
-        && container_concurrency != 0
-    {
+    if from.number("target", &mut total) && metric == ScalingMetric::Concurrency && container_concurrency != 0 {
         total = total.min(limit);
     }
     if from.number("target-utilization-percentage", &mut utilization) {

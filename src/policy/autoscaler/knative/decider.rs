@@ -52,28 +52,16 @@ impl Autoscaler {
     ) -> ScaleResult {
         let ready = f64::from(ready_pods).max(1.0);
         let up_max = (settings.max_scale_up_rate * ready).ceil();
-        let down_min = if settings.is_reachable() {
-            (ready / settings.max_scale_down_rate).floor()
-        } else {
-            0.0
-        };
+        let down_min = if settings.is_reachable() { (ready / settings.max_scale_down_rate).floor() } else { 0.0 };
         let stable_wanted = (stable_value / settings.target_value).ceil();
         let panic_wanted = (panic_value / settings.target_value).ceil();
         let limited = |wanted: f64| {
             let pods = wanted.max(down_min).min(up_max) as i32;
             let is_activating = settings.activation_scale > 1 && wanted > 0.0;
-            if is_activating {
-                pods.max(settings.activation_scale)
-            } else {
-                pods
-            }
+            if is_activating { pods.max(settings.activation_scale) } else { pods }
         };
         let (stable_pods, panic_pods) = (limited(stable_wanted), limited(panic_wanted));
-        self.update_panic(
-            settings,
-            panic_wanted / ready >= settings.panic_threshold,
-            now,
-        );
+        self.update_panic(settings, panic_wanted / ready >= settings.panic_threshold, now);
         let mut desired = stable_pods;
         if self.panic_since.is_some() {
             // Pods do not get fewer in panic.
@@ -85,20 +73,14 @@ impl Autoscaler {
             desired = delay.maximum();
         }
         let excess_burst_capacity = excess_burst_capacity(settings, panic_value, ready_pods);
-        ScaleResult {
-            desired_pods: desired,
-            excess_burst_capacity,
-        }
+        ScaleResult { desired_pods: desired, excess_burst_capacity }
     }
 
     /// Panic begins over the threshold, goes on while over it, and ends a stable window after.
     fn update_panic(&mut self, settings: &RevisionSettings, is_over: bool, now: SimTime) {
         if is_over {
             self.panic_since = Some(now);
-        } else if self
-            .panic_since
-            .is_some_and(|since| since.after(settings.stable_window) < now)
-        {
+        } else if self.panic_since.is_some_and(|since| since.after(settings.stable_window) < now) {
             self.panic_since = None;
             self.panic_pods_max = 0;
         }
@@ -138,10 +120,7 @@ impl RevisionScaler {
             settings,
             metrics: RevisionMetrics::new(&settings),
             autoscaler: Autoscaler::new(&settings, ready_pods, now),
-            latest: ScaleResult {
-                desired_pods: SCALE_UNKNOWN,
-                excess_burst_capacity,
-            },
+            latest: ScaleResult { desired_pods: SCALE_UNKNOWN, excess_burst_capacity },
         }
     }
 
@@ -177,12 +156,10 @@ impl RevisionScaler {
         let Some(values) = self.metrics.stable_and_panic(self.settings.metric, now) else {
             return false;
         };
-        let result = self
-            .autoscaler
-            .scale(&self.settings, values, ready_pods, now);
+        let result = self.autoscaler.scale(&self.settings, values, ready_pods, now);
         let is_negative = |result: &ScaleResult| result.excess_burst_capacity < 0;
-        let changes = self.latest.desired_pods != result.desired_pods
-            || is_negative(&self.latest) != is_negative(&result);
+        let changes =
+            self.latest.desired_pods != result.desired_pods || is_negative(&self.latest) != is_negative(&result);
         self.latest = result;
         changes
     }

@@ -23,15 +23,8 @@ impl MaximumWindow {
     /// # Panics
     /// When the granularity is no whole number of seconds.
     pub fn new(span: SimDuration, granularity: SimDuration) -> MaximumWindow {
-        assert!(
-            granularity.0 >= SECOND_NS && granularity.0.is_multiple_of(SECOND_NS),
-            "slots hold whole seconds"
-        );
-        MaximumWindow {
-            maxima: VecDeque::new(),
-            slots: span.0.div_ceil(granularity.0),
-            granularity,
-        }
+        assert!(granularity.0 >= SECOND_NS && granularity.0.is_multiple_of(SECOND_NS), "slots hold whole seconds");
+        MaximumWindow { maxima: VecDeque::new(), slots: span.0.div_ceil(granularity.0), granularity }
     }
 
     /// Records a value.
@@ -44,11 +37,7 @@ impl MaximumWindow {
         while self.maxima.back().is_some_and(|&(_, last)| value >= last) {
             self.maxima.pop_back();
         }
-        while self
-            .maxima
-            .front()
-            .is_some_and(|&(first, _)| slot.saturating_sub(first) >= self.slots)
-        {
+        while self.maxima.front().is_some_and(|&(first, _)| slot.saturating_sub(first) >= self.slots) {
             self.maxima.pop_front();
         }
         if let Some(&(last, largest)) = self.maxima.back()

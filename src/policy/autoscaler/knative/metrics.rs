@@ -45,11 +45,7 @@ impl Stat {
 /// margin of 5, if the variance is 100.
 pub fn sample_size(pods: f64) -> f64 {
     const SAMPLE: f64 = 1.96 * 1.96 * 100.0 / (5.0 * 5.0);
-    if pods <= 3.0 {
-        pods.max(0.0)
-    } else {
-        (pods * SAMPLE / (pods + SAMPLE - 1.0)).ceil()
-    }
+    if pods <= 3.0 { pods.max(0.0) } else { (pods * SAMPLE / (pods + SAMPLE - 1.0)).ceil() }
 }
 
 /// The windows of one revision (`collection`).

@@ -110,21 +110,11 @@ pub struct Reconciler {
 impl Reconciler {
     /// A PodAutoscaler that was just made.
     pub fn new(now: SimTime) -> Reconciler {
-        Reconciler {
-            activity: Activity::Activating,
-            since: now,
-            is_initialized: false,
-            desired_scale: None,
-        }
+        Reconciler { activity: Activity::Activating, since: now, is_initialized: false, desired_scale: None }
     }
 
     /// One run (`ReconcileKind`), of a revision whose service is there.
-    pub fn reconcile(
-        &mut self,
-        settings: &RevisionSettings,
-        observed: &Observed,
-        now: SimTime,
-    ) -> Decision {
+    pub fn reconcile(&mut self, settings: &RevisionSettings, observed: &Observed, now: SimTime) -> Decision {
         let scaling = self.scale(settings, observed, now);
         let stays_away = scaling.want == SCALE_UNKNOWN && self.activity.is_inactive();
         let serves = !stays_away && scaling.want > 0 && observed.excess_burst_capacity >= 0;
@@ -143,10 +133,7 @@ impl Reconciler {
     pub fn scale(&self, settings: &RevisionSettings, observed: &Observed, now: SimTime) -> Scaling {
         let desired = observed.desired_pods;
         if desired < 0 && self.activity != Activity::Activating {
-            return Scaling {
-                want: desired,
-                ..Scaling::default()
-            };
+            return Scaling { want: desired, ..Scaling::default() };
         }
         let mut min = settings.min_scale;
         if settings.initial_scale > 1 && !self.is_initialized && settings.is_reachable() {
@@ -156,47 +143,16 @@ impl Reconciler {
         let (scaling, writes) = if bounded == 0 {
             self.handle_zero(settings, observed, now)
         } else {
-            (
-                Scaling {
-                    want: bounded,
-                    ..Scaling::default()
-                },
-                true,
-            )
+            (Scaling { want: bounded, ..Scaling::default() }, true)
         };
         let replicas = (writes && scaling.want != observed.replicas).then_some(scaling.want);
-        Scaling {
-            replicas,
-            ..scaling
-        }
+        Scaling { replicas, ..scaling }
     }
 
     /// What becomes of the wish for no pods, and whether it is written (`handleScaleToZero`).
-    fn handle_zero(
-        &self,
-        settings: &RevisionSettings,
-        observed: &Observed,
-        now: SimTime,
-    ) -> (Scaling, bool) {
-        let again = |want, after| {
-            (
-                Scaling {
-                    want,
-                    again_after: after,
-                    ..Scaling::default()
-                },
-                false,
-            )
-        };
-        let write = |want| {
-            (
-                Scaling {
-                    want,
-                    ..Scaling::default()
-                },
-                true,
-            )
-        };
+    fn handle_zero(&self, settings: &RevisionSettings, observed: &Observed, now: SimTime) -> (Scaling, bool) {
+        let again = |want, after| (Scaling { want, again_after: after, ..Scaling::default() }, false);
+        let write = |want| (Scaling { want, ..Scaling::default() }, true);
         if !settings.enable_scale_to_zero {
             return write(1);
         }
@@ -204,35 +160,18 @@ impl Reconciler {
         match self.activity {
             Activity::Activating => {
                 let timeout = settings.progress_deadline + ACTIVATION_TIMEOUT_BUFFER;
-                if lasted > timeout {
-                    write(0)
-                } else {
-                    again(SCALE_UNKNOWN, Some(timeout))
-                }
+                if lasted > timeout { write(0) } else { again(SCALE_UNKNOWN, Some(timeout)) }
             }
             Activity::Active if lasted >= settings.stable_window => {
                 again(0, (observed.mode == Mode::Proxy).then_some(INACTIVE_AGAIN))
             }
             Activity::Active => {
                 let after = Some(settings.stable_window - lasted);
-                (
-                    Scaling {
-                        want: 1,
-                        again_after: after,
-                        ..Scaling::default()
-                    },
-                    true,
-                )
+                (Scaling { want: 1, again_after: after, ..Scaling::default() }, true)
             }
             Activity::NoTraffic | Activity::TimedOut => {
                 if settings.target_burst_capacity != -1.0 && !observed.is_behind_activator {
-                    return (
-                        Scaling {
-                            awaits_probe: true,
-                            ..Scaling::default()
-                        },
-                        false,
-                    );
+                    return (Scaling { awaits_probe: true, ..Scaling::default() }, false);
                 }
                 match wait_of_last_pod(settings, observed, lasted) {
                     Some(wait) => again(0, Some(wait)),
@@ -243,37 +182,19 @@ impl Reconciler {
     }
 
     /// The status after a run that wanted so many pods and found so many ready (`computeStatus`, `computeActiveCondition`).
-    pub fn update(
-        &mut self,
-        settings: &RevisionSettings,
-        want: i32,
-        ready_pods: u32,
-        now: SimTime,
-    ) {
+    pub fn update(&mut self, settings: &RevisionSettings, want: i32, ready_pods: u32, now: SimTime) {
         if want != SCALE_UNKNOWN || self.desired_scale.is_none_or(|scale| scale < 0) {
             self.desired_scale = Some(want);
         }
         // The number of pods from which on it is active.
-        let least = settings.min_scale.max(if self.is_initialized {
-            1
-        } else {
-            settings.initial_scale
-        });
+        let least = settings.min_scale.max(if self.is_initialized { 1 } else { settings.initial_scale });
         let is_ready = i64::from(ready_pods) >= i64::from(least);
         self.is_initialized |= is_ready;
         let activity = if want == 0 || least == 0 {
             let has_failed = self.activity == Activity::Activating && least > 0;
-            if has_failed {
-                Activity::TimedOut
-            } else {
-                Activity::NoTraffic
-            }
+            if has_failed { Activity::TimedOut } else { Activity::NoTraffic }
         } else if want > 0 || !self.activity.is_inactive() {
-            if is_ready {
-                Activity::Active
-            } else {
-                Activity::Activating
-            }
+            if is_ready { Activity::Active } else { Activity::Activating }
         } else if is_ready {
             self.activity
         } else {
@@ -287,18 +208,11 @@ impl Reconciler {
 
 /// How long the last pod of a revision still stays that has been inactive for so long and is behind the activator; none: it
 /// may go.
-fn wait_of_last_pod(
-    settings: &RevisionSettings,
-    observed: &Observed,
-    inactive: SimDuration,
-) -> Option<SimDuration> {
+fn wait_of_last_pod(settings: &RevisionSettings, observed: &Observed, inactive: SimDuration) -> Option<SimDuration> {
     let grace = settings.scale_to_zero_grace_period;
     // No route leads to it: nobody would miss the pod.
-    let retention = if settings.is_reachable() {
-        settings.scale_to_zero_pod_retention_period
-    } else {
-        SimDuration::ZERO
-    };
+    let retention =
+        if settings.is_reachable() { settings.scale_to_zero_pod_retention_period } else { SimDuration::ZERO };
     if inactive >= grace.max(retention) {
         return None;
     }

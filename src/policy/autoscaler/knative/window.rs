@@ -55,10 +55,7 @@ impl Window {
     /// # Panics
     /// When the granularity is no whole number of seconds, or the window is shorter than a nanosecond.
     pub fn new(span: SimDuration, granularity: SimDuration, aggregation: Aggregation) -> Window {
-        assert!(
-            granularity.0 >= SECOND_NS && granularity.0.is_multiple_of(SECOND_NS),
-            "buckets hold whole seconds"
-        );
+        assert!(granularity.0 >= SECOND_NS && granularity.0.is_multiple_of(SECOND_NS), "buckets hold whole seconds");
         assert!(span.0 > 0, "a window has a length");
         let count = span.0.div_ceil(granularity.0) as usize;
         Window {
@@ -80,24 +77,17 @@ impl Window {
 
     /// Whether nothing was recorded for longer than the window.
     pub fn is_empty(&self, now: SimTime) -> bool {
-        self.last_write
-            .is_none_or(|last| self.bucket_start(now) > last.after(self.span))
+        self.last_write.is_none_or(|last| self.bucket_start(now) > last.after(self.span))
     }
 
     /// Adds a value to the bucket of an instant. Instants may lie before the newest one, unless by a whole window.
     pub fn record(&mut self, now: SimTime, value: f64) {
         let start = self.bucket_start(now);
         if self.last_write != Some(start) {
-            if self
-                .last_write
-                .is_some_and(|last| start.after(self.span) <= last)
-            {
+            if self.last_write.is_some_and(|last| start.after(self.span) <= last) {
                 return;
             }
-            if self
-                .first_write_ns
-                .is_none_or(|first| first > start.0 as i64)
-            {
+            if self.first_write_ns.is_none_or(|first| first > start.0 as i64) {
                 self.first_write_ns = Some(start.0 as i64);
             }
             if self.last_write.is_none_or(|last| start > last) {
@@ -197,8 +187,7 @@ impl Window {
                     total += value;
                 }
                 // From here on all buckets of the old window count, also those from before its first record.
-                self.first_write_ns =
-                    Some(last.0 as i64 - (old_count as i64 - 1) * self.granularity.0 as i64);
+                self.first_write_ns = Some(last.0 as i64 - (old_count as i64 - 1) * self.granularity.0 as i64);
             }
             _ => self.first_write_ns = None,
         }

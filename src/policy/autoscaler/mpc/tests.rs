@@ -7,11 +7,7 @@ use super::super::testing::{built, driven};
 use super::*;
 
 fn within(min_replicas: i32, max_replicas: i32) -> Setting<'static> {
-    Setting {
-        min_replicas,
-        max_replicas,
-        foresight: &[],
-    }
+    Setting { min_replicas, max_replicas, foresight: &[] }
 }
 
 fn plan(costs: Costs, need: &[f64], wanted: i32) -> Vec<i32> {
@@ -20,11 +16,7 @@ fn plan(costs: Costs, need: &[f64], wanted: i32) -> Vec<i32> {
 
 #[test]
 fn plans_by_hand() {
-    let costs = Costs {
-        shortage: 10.0,
-        change: 4.0,
-        startup: 0,
-    };
+    let costs = Costs { shortage: 10.0, change: 4.0, startup: 0 };
     // 3.2 need 4: at 3 a fifth is missing, which costs 2 a step, more than one replica.
     assert_eq!(plan(costs, &[3.2; 9], 4), [4; 9]);
     // 3.05 do with 3: 0.5 a step.
@@ -40,22 +32,12 @@ fn plans_by_hand() {
 
 #[test]
 fn starting_takes_steps_and_costs_them() {
-    let costs = Costs {
-        shortage: 10.0,
-        change: 1.0,
-        startup: 2,
-    };
+    let costs = Costs { shortage: 10.0, change: 1.0, startup: 2 };
     // More serve in the third step at the earliest.
     assert_eq!(plan(costs, &[5.0; 6], 2), [2, 2, 5, 5, 5, 5]);
     // A start costs 1 + 2, a replica 1 and its end 1; in the one step in which it is needed shortage would cost 10 each.
-    assert_eq!(
-        plan(costs, &[2.0, 2.0, 2.0, 5.0, 2.0, 2.0], 2),
-        [2, 2, 2, 5, 2, 2]
-    );
-    let cheap = Costs {
-        shortage: 4.5,
-        ..costs
-    };
+    assert_eq!(plan(costs, &[2.0, 2.0, 2.0, 5.0, 2.0, 2.0], 2), [2, 2, 2, 5, 2, 2]);
+    let cheap = Costs { shortage: 4.5, ..costs };
     // 3 + 1 + 1 are more than 4.5.
     assert_eq!(plan(cheap, &[2.0, 2.0, 2.0, 5.0, 2.0, 2.0], 2), [2; 6]);
 }
@@ -64,28 +46,18 @@ fn starting_takes_steps_and_costs_them() {
 fn what_must_start_now_is_asked_for() {
     // Nothing is known of a trend at the first rate: 100 need 10, and that stays so.
     let mut policy = built("mpc", json!({}));
-    assert_eq!(
-        driven(policy.as_mut(), &[100.0, 100.0, 100.0]),
-        [10, 10, 10]
-    );
+    assert_eq!(driven(policy.as_mut(), &[100.0, 100.0, 100.0]), [10, 10, 10]);
     // A line through the last two rates: at 40 it foretells 60 for the next period and 80 for the one after, in which those serve
     // that are started now: 8; at 60 those are 10, and at 80 12.
-    let mut policy = built(
-        "mpc",
-        json!({"trendWeight": 1, "levelWeight": 1, "damping": 1}),
-    );
-    assert_eq!(
-        driven(policy.as_mut(), &[20.0, 40.0, 60.0, 80.0]),
-        [2, 8, 10, 12]
-    );
+    let mut policy = built("mpc", json!({"trendWeight": 1, "levelWeight": 1, "damping": 1}));
+    assert_eq!(driven(policy.as_mut(), &[20.0, 40.0, 60.0, 80.0]), [2, 8, 10, 12]);
 }
 
 /// What a plan costs.
 fn cost(costs: Costs, need: &[f64], wanted: i32, plan: &[i32]) -> f64 {
     let (mut sum, mut now) = (0.0, wanted);
     for (step, &next) in plan.iter().enumerate() {
-        let rises =
-            (now..next).map(|number| costs.up(number + 1, step, wanted).unwrap_or(f64::INFINITY));
+        let rises = (now..next).map(|number| costs.up(number + 1, step, wanted).unwrap_or(f64::INFINITY));
         sum += rises.sum::<f64>() + costs.change * f64::from((now - next).max(0));
         sum += f64::from(next) + costs.shortage * (need[step] - f64::from(next)).max(0.0);
         now = next;
@@ -101,9 +73,7 @@ fn plans(steps: usize, numbers: &[i32]) -> Vec<Vec<i32>> {
     let shorter = plans(steps - 1, numbers);
     let longer = |one: &Vec<i32>| {
         let one = one.clone();
-        numbers
-            .iter()
-            .map(move |&number| one.iter().copied().chain([number]).collect::<Vec<_>>())
+        numbers.iter().map(move |&number| one.iter().copied().chain([number]).collect::<Vec<_>>())
     };
     shorter.iter().flat_map(longer).collect()
 }

@@ -7,8 +7,8 @@
 use super::capping::{LimitRanges, cap_for_pod};
 use super::proportion;
 use super::spec::{
-    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, Resource,
-    ResourcePolicy, UpdateMode, recommendation_for,
+    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, Resource, ResourcePolicy, UpdateMode,
+    recommendation_for,
 };
 
 /// What each container of a pod is to request and its limits, in the order of the containers; what nothing is said of stays as
@@ -26,32 +26,19 @@ pub fn resources_for_pod(
         UpdateMode::Off => vec![],
         _ => cap_for_pod(recommendations, containers, policy, ranges),
     };
-    let default = ranges
-        .container
-        .map_or(Amounts::default(), |range| range.default);
+    let default = ranges.container.map_or(Amounts::default(), |range| range.default);
     let resources_of = |container: &ContainerResources| {
         let name = &container.container;
-        let requests =
-            recommendation_for(&capped, name).map_or(Amounts::default(), |one| one.target);
+        let requests = recommendation_for(&capped, name).map_or(Amounts::default(), |one| one.target);
         let mut limits = Amounts::default();
         if policy.controlled_values(name) == ControlledValues::RequestsAndLimits {
             for resource in Resource::ALL {
-                let (limit, request) = (
-                    container.limits.or_zero(resource),
-                    container.requests.or_zero(resource),
-                );
+                let (limit, request) = (container.limits.or_zero(resource), container.requests.or_zero(resource));
                 let recommended = requests.or_zero(resource);
-                limits.set(
-                    resource,
-                    proportion::limit(limit, request, recommended, default.or_zero(resource)),
-                );
+                limits.set(resource, proportion::limit(limit, request, recommended, default.or_zero(resource)));
             }
         }
-        ContainerResources {
-            container: name.clone(),
-            requests,
-            limits,
-        }
+        ContainerResources { container: name.clone(), requests, limits }
     };
     containers.iter().map(resources_of).collect()
 }

@@ -127,22 +127,16 @@ impl AggregateState {
     pub fn update_from_policy(&mut self, policy: &ContainerPolicy) {
         let update = |own: &mut f64, theirs: Option<f64>| *own = theirs.unwrap_or(*own);
         update(&mut self.oom_bump_up_ratio, policy.oom_bump_up_ratio);
-        update(
-            &mut self.oom_min_bump_up_bytes,
-            policy.oom_min_bump_up_bytes,
-        );
-        self.memory_aggregation_interval = policy
-            .memory_aggregation_interval
-            .unwrap_or(self.memory_aggregation_interval);
-        self.memory_aggregation_interval_count = policy
-            .memory_aggregation_interval_count
-            .unwrap_or(self.memory_aggregation_interval_count);
+        update(&mut self.oom_min_bump_up_bytes, policy.oom_min_bump_up_bytes);
+        self.memory_aggregation_interval =
+            policy.memory_aggregation_interval.unwrap_or(self.memory_aggregation_interval);
+        self.memory_aggregation_interval_count =
+            policy.memory_aggregation_interval_count.unwrap_or(self.memory_aggregation_interval_count);
     }
 
     /// Adds a sample of CPU, in milli-cores.
     pub fn add_cpu_sample(&mut self, at: SimTime, usage_milli: u64) {
-        self.cpu_usage
-            .add(usage_milli as f64 / 1000.0, CPU_SAMPLE_WEIGHT, at);
+        self.cpu_usage.add(usage_milli as f64 / 1000.0, CPU_SAMPLE_WEIGHT, at);
         self.last_sample = self.last_sample.max(Some(at));
         self.first_sample = Some(self.first_sample.map_or(at, |first| first.min(at)));
         self.samples += 1;
@@ -150,14 +144,12 @@ impl AggregateState {
 
     /// Adds a peak of memory, in bytes.
     pub fn add_memory_peak(&mut self, at: SimTime, usage_bytes: u64) {
-        self.memory_peaks
-            .add(usage_bytes as f64, MEMORY_PEAK_WEIGHT, at);
+        self.memory_peaks.add(usage_bytes as f64, MEMORY_PEAK_WEIGHT, at);
     }
 
     /// Takes a peak of memory away again.
     pub fn subtract_memory_peak(&mut self, at: SimTime, usage_bytes: u64) {
-        self.memory_peaks
-            .subtract(usage_bytes as f64, MEMORY_PEAK_WEIGHT, at);
+        self.memory_peaks.subtract(usage_bytes as f64, MEMORY_PEAK_WEIGHT, at);
     }
 
     /// Adds what another aggregate knows (`MergeContainerState`). The other one may change as in
@@ -175,15 +167,8 @@ impl AggregateState {
 
     /// Whether it has had no samples for so long that it is forgotten (`isExpired`).
     pub fn is_expired(&self, now: SimTime) -> bool {
-        let window = self
-            .memory_aggregation_interval
-            .0
-            .saturating_mul(self.memory_aggregation_interval_count);
-        let since = if self.samples == 0 {
-            self.created
-        } else {
-            self.last_sample.unwrap_or(SimTime::ZERO)
-        };
+        let window = self.memory_aggregation_interval.0.saturating_mul(self.memory_aggregation_interval_count);
+        let since = if self.samples == 0 { self.created } else { self.last_sample.unwrap_or(SimTime::ZERO) };
         now.0.saturating_sub(since.0) >= window
     }
 
@@ -241,13 +226,7 @@ impl ContainerState {
     }
 
     /// Adds a sample, in milli-cores or bytes; samples that are out of order are left out. Whether it was used.
-    pub fn add_sample(
-        &mut self,
-        aggregate: &mut AggregateState,
-        resource: Resource,
-        at: SimTime,
-        usage: u64,
-    ) -> bool {
+    pub fn add_sample(&mut self, aggregate: &mut AggregateState, resource: Resource, at: SimTime, usage: u64) -> bool {
         match resource {
             Resource::Cpu if self.last_cpu_sample >= Some(at) => false,
             Resource::Cpu => {
@@ -275,10 +254,7 @@ impl ContainerState {
         request_bytes: u64,
     ) -> Result<(), StaleOom> {
         let interval = aggregate.memory_aggregation_interval;
-        if self
-            .last_memory_sample
-            .is_some_and(|last| at.after(interval) < last)
-        {
+        if self.last_memory_sample.is_some_and(|last| at.after(interval) < last) {
             return Err(StaleOom);
         }
         let used = request_bytes.max(self.memory_peak_bytes);
@@ -288,13 +264,7 @@ impl ContainerState {
         Ok(())
     }
 
-    fn add_memory_sample(
-        &mut self,
-        aggregate: &mut AggregateState,
-        at: SimTime,
-        usage: u64,
-        is_oom: bool,
-    ) {
+    fn add_memory_sample(&mut self, aggregate: &mut AggregateState, at: SimTime, usage: u64, is_oom: bool) {
         self.last_memory_sample = Some(at);
         let window_end = self.window_end.unwrap_or(at);
         if at < window_end {
@@ -306,16 +276,11 @@ impl ContainerState {
         } else {
             let interval = aggregate.memory_aggregation_interval.0.max(1);
             let intervals = at.since(window_end).0 / interval + 1;
-            self.window_end =
-                Some(window_end.after(SimDuration(intervals.saturating_mul(interval))));
+            self.window_end = Some(window_end.after(SimDuration(intervals.saturating_mul(interval))));
             (self.memory_peak_bytes, self.oom_peak_bytes) = (0, 0);
         }
         aggregate.add_memory_peak(self.window_end.unwrap_or(at), usage);
-        let peak = if is_oom {
-            &mut self.oom_peak_bytes
-        } else {
-            &mut self.memory_peak_bytes
-        };
+        let peak = if is_oom { &mut self.oom_peak_bytes } else { &mut self.memory_peak_bytes };
         *peak = usage;
     }
 }
@@ -323,11 +288,7 @@ impl ContainerState {
 /// A whole amount, at least 0 and at most 10^14 (`resourceAmountFromFloat`).
 pub(super) fn amount_from_float(amount: f64) -> u64 {
     // What is no number becomes 0.
-    if amount > AMOUNT_MAX {
-        AMOUNT_MAX as u64
-    } else {
-        amount as u64
-    }
+    if amount > AMOUNT_MAX { AMOUNT_MAX as u64 } else { amount as u64 }
 }
 
 /// An amount times a factor (`ScaleResource`).

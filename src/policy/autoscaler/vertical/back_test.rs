@@ -8,9 +8,7 @@ use super::admission;
 use super::capping::LimitRanges;
 use super::priority::{RunningContainer, Termination, UpdateThresholds, priority};
 use super::sizing::{Sizing, Usage};
-use super::spec::{
-    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode,
-};
+use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode};
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 
@@ -93,10 +91,7 @@ impl BackTest {
     /// # Panics
     /// When the interval is 0.
     pub fn run(&self, series: &[UsageStep], sizing: &mut dyn Sizing) -> Score {
-        assert!(
-            self.interval > SimDuration::ZERO,
-            "a rule is asked from time to time"
-        );
+        assert!(self.interval > SimDuration::ZERO, "a rule is asked from time to time");
         let mut run = Run {
             test: self,
             current: self.template.clone(),
@@ -124,52 +119,25 @@ impl BackTest {
 impl Run<'_> {
     /// Books a span in which nothing changes; what is used of what is needed.
     fn account(&mut self, needed: Usage, span: SimDuration) -> Usage {
-        let ContainerResources {
-            requests, limits, ..
-        } = &self.current;
+        let ContainerResources { requests, limits, .. } = &self.current;
         let mut used = needed;
         used.cpu = limits.cpu.map_or(needed.cpu, |limit| needed.cpu.min(limit));
-        used.memory = limits
-            .memory
-            .map_or(needed.memory, |limit| needed.memory.min(limit));
+        used.memory = limits.memory.map_or(needed.memory, |limit| needed.memory.min(limit));
         let score = &mut self.score;
         score.span += span;
         let book = |used: u64, request: u64, unit: f64, sums: [&mut f64; 3]| {
-            let amounts = [
-                used,
-                request.saturating_sub(used),
-                used.saturating_sub(request),
-            ];
+            let amounts = [used, request.saturating_sub(used), used.saturating_sub(request)];
             for (sum, amount) in sums.into_iter().zip(amounts) {
                 *sum += amount as f64 * span.0 as f64 / unit;
             }
         };
-        let of_cpu = [
-            &mut score.used_core_hours,
-            &mut score.slack_core_hours,
-            &mut score.short_core_hours,
-        ];
-        book(
-            used.cpu.0,
-            requests.or_zero(Resource::Cpu),
-            CORE_HOUR,
-            of_cpu,
-        );
-        let of_memory = [
-            &mut score.used_gib_hours,
-            &mut score.slack_gib_hours,
-            &mut score.short_gib_hours,
-        ];
-        book(
-            used.memory.0,
-            requests.or_zero(Resource::Memory),
-            GIB_HOUR,
-            of_memory,
-        );
+        let of_cpu = [&mut score.used_core_hours, &mut score.slack_core_hours, &mut score.short_core_hours];
+        book(used.cpu.0, requests.or_zero(Resource::Cpu), CORE_HOUR, of_cpu);
+        let of_memory = [&mut score.used_gib_hours, &mut score.slack_gib_hours, &mut score.short_gib_hours];
+        book(used.memory.0, requests.or_zero(Resource::Memory), GIB_HOUR, of_memory);
         if needed.cpu > used.cpu {
             score.throttled += span;
-            score.throttled_core_hours +=
-                (needed.cpu.0 - used.cpu.0) as f64 * span.0 as f64 / CORE_HOUR;
+            score.throttled_core_hours += (needed.cpu.0 - used.cpu.0) as f64 * span.0 as f64 / CORE_HOUR;
         }
         used
     }
@@ -178,14 +146,8 @@ impl Run<'_> {
         sizing.observe(POD, now, used);
         if needed.memory > used.memory {
             self.score.oom_count += 1;
-            let started = self
-                .last_termination
-                .map_or(self.started, |last| last.finished.max(self.started));
-            self.last_termination = Some(Termination {
-                started,
-                finished: now,
-                is_oom: true,
-            });
+            let started = self.last_termination.map_or(self.started, |last| last.finished.max(self.started));
+            self.last_termination = Some(Termination { started, finished: now, is_oom: true });
             sizing.observe_oom(POD, now, &self.current);
         }
     }
@@ -199,13 +161,7 @@ impl Run<'_> {
         }
         let template = std::slice::from_ref(&self.test.template);
         let ranges = LimitRanges::default();
-        let changed = admission::resources_for_pod(
-            &[recommendation],
-            template,
-            UpdateMode::Recreate,
-            &policy,
-            &ranges,
-        );
+        let changed = admission::resources_for_pod(&[recommendation], template, UpdateMode::Recreate, &policy, &ranges);
         let next = admission::applied(&self.test.template, &changed[0]);
         if next != self.current {
             self.score.changes += 1;

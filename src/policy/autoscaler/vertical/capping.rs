@@ -12,8 +12,8 @@
 use super::proportion;
 use super::recommender::{at_least, at_most};
 use super::spec::{
-    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, LimitRangeItem,
-    Resource, ResourcePolicy, recommendation_for,
+    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, LimitRangeItem, Resource, ResourcePolicy,
+    recommendation_for,
 };
 
 /// LimitRanges of a namespace, each combined into one (`LimitRangeCalculator`).
@@ -40,22 +40,11 @@ pub fn cap_for_pod(
     if let Some(range) = &ranges.pod {
         cap_to_pod_range(&mut capped, containers, range);
     }
-    capped.retain(|one| {
-        containers
-            .iter()
-            .any(|container| container.container == one.container)
-    });
+    capped.retain(|one| containers.iter().any(|container| container.container == one.container));
     for recommendation in &mut capped {
-        let container = containers
-            .iter()
-            .find(|container| container.container == recommendation.container);
+        let container = containers.iter().find(|container| container.container == recommendation.container);
         let Some(container) = container else { continue };
-        let ContainerRecommendation {
-            target,
-            lower_bound,
-            upper_bound,
-            ..
-        } = recommendation;
+        let ContainerRecommendation { target, lower_bound, upper_bound, .. } = recommendation;
         for amounts in [target, lower_bound, upper_bound] {
             amounts.update(|resource, amount| cap(amount, resource, container, policy, ranges));
         }
@@ -77,37 +66,19 @@ fn cap(
         amount = at_most(at_least(amount, min), max);
     }
     if let Some(own) = policy.of(&container.container) {
-        amount = at_most(
-            at_least(amount, own.min_allowed.or_zero(resource)),
-            own.max_allowed.or_zero(resource),
-        );
+        amount = at_most(at_least(amount, own.min_allowed.or_zero(resource)), own.max_allowed.or_zero(resource));
     }
-    let keeps_limit =
-        policy.controlled_values(&container.container) == ControlledValues::RequestsOnly;
-    if keeps_limit {
-        limit.map_or(amount, |limit| amount.min(limit))
-    } else {
-        amount
-    }
+    let keeps_limit = policy.controlled_values(&container.container) == ControlledValues::RequestsOnly;
+    if keeps_limit { limit.map_or(amount, |limit| amount.min(limit)) } else { amount }
 }
 
 /// The least and the most that a container may request such that its limit, which follows in proportion, stays within the
 /// range, too; 0: no bound.
-fn boundaries(
-    resource: Resource,
-    container: &ContainerResources,
-    range: &LimitRangeItem,
-) -> (u64, u64) {
-    let (request, limit) = (
-        container.requests.or_zero(resource),
-        container.limits.or_zero(resource),
-    );
+fn boundaries(resource: Resource, container: &ContainerResources, range: &LimitRangeItem) -> (u64, u64) {
+    let (request, limit) = (container.requests.or_zero(resource), container.limits.or_zero(resource));
     let (min, default) = (range.min.or_zero(resource), range.default.or_zero(resource));
     let boundary = |bound: u64| proportion::boundary_request(request, limit, bound, default);
-    (
-        boundary(min).max(min),
-        boundary(range.max.or_zero(resource)),
-    )
+    (boundary(min).max(min), boundary(range.max.or_zero(resource)))
 }
 
 /// Which of the amounts of a recommendation.
@@ -120,23 +91,13 @@ fn cap_to_pod_range(
     range: &LimitRangeItem,
 ) {
     for container in containers {
-        if recommendation_for(recommendations, &container.container).is_none()
-            && !container.requests.is_empty()
-        {
+        if recommendation_for(recommendations, &container.container).is_none() && !container.requests.is_empty() {
             let target = container.requests;
             let container = container.container.clone();
-            recommendations.push(ContainerRecommendation {
-                container,
-                target,
-                ..ContainerRecommendation::default()
-            });
+            recommendations.push(ContainerRecommendation { container, target, ..ContainerRecommendation::default() });
         }
     }
-    let fields: [Field; 3] = [
-        |one| &mut one.upper_bound,
-        |one| &mut one.target,
-        |one| &mut one.lower_bound,
-    ];
+    let fields: [Field; 3] = [|one| &mut one.upper_bound, |one| &mut one.target, |one| &mut one.lower_bound];
     for field in fields {
         for resource in Resource::ALL {
             apply_pod_range(recommendations, containers, range, resource, field);
@@ -155,17 +116,10 @@ fn apply_pod_range(
     let (min, max) = (range.min.or_zero(resource), range.max.or_zero(resource));
     let (mut sum_limit, mut sum_recommended) = (0, 0);
     for container in containers {
-        let (request, limit) = (
-            container.requests.or_zero(resource),
-            container.limits.or_zero(resource),
-        );
-        let own = recommendations
-            .iter_mut()
-            .find(|one| one.container == container.container);
+        let (request, limit) = (container.requests.or_zero(resource), container.limits.or_zero(resource));
+        let own = recommendations.iter_mut().find(|one| one.container == container.container);
         let recommended = own.map_or(request, |own| field(own).or_zero(resource));
-        sum_limit +=
-            proportion::limit(limit, request, recommended, range.default.or_zero(resource))
-                .unwrap_or(0);
+        sum_limit += proportion::limit(limit, request, recommended, range.default.or_zero(resource)).unwrap_or(0);
         sum_recommended += recommended;
     }
     let is_within = min <= sum_limit && min <= sum_recommended && (max == 0 || sum_limit <= max);
@@ -181,18 +135,11 @@ fn apply_pod_range(
                 Resource::Memory => proportion::scaled(amount, sum_recommended, min),
             }
         } else {
-            let total = if max != 0 && max < sum_limit {
-                max
-            } else {
-                min
-            };
+            let total = if max != 0 && max < sum_limit { max } else { min };
             proportion::scaled(amount, sum_limit, total)
         }
     };
-    for one in recommendations
-        .iter_mut()
-        .filter(|one| containers.iter().any(|own| own.container == one.container))
-    {
+    for one in recommendations.iter_mut().filter(|one| containers.iter().any(|own| own.container == one.container)) {
         let amounts = field(one);
         if !amounts.is_empty() {
             amounts.set(resource, Some(change(amounts.or_zero(resource))));

@@ -53,12 +53,7 @@ pub enum UnknownContainer {
 impl ClusterState {
     /// Without pods.
     pub fn new(config: AggregationsConfig) -> ClusterState {
-        ClusterState {
-            config,
-            pods: BTreeMap::new(),
-            aggregates: BTreeMap::new(),
-            collected: None,
-        }
+        ClusterState { config, pods: BTreeMap::new(), aggregates: BTreeMap::new(), collected: None }
     }
 
     /// A pod is there, with these containers, or has other labels or containers than before.
@@ -69,10 +64,7 @@ impl ClusterState {
         containers: impl IntoIterator<Item = &'c str>,
         now: SimTime,
     ) {
-        let known = self.pods.entry(pod).or_insert_with(|| Pod {
-            labels,
-            containers: BTreeMap::new(),
-        });
+        let known = self.pods.entry(pod).or_insert_with(|| Pod { labels, containers: BTreeMap::new() });
         known.labels = labels;
         for name in containers {
             known.containers.entry(name.to_owned()).or_default();
@@ -88,18 +80,9 @@ impl ClusterState {
 
     /// Adds a sample, in milli-cores or bytes; whether it was used. It is not where it is out of order, or the container is
     /// unknown.
-    pub fn add_sample(
-        &mut self,
-        pod: PodId,
-        container: &str,
-        resource: Resource,
-        at: SimTime,
-        usage: u64,
-    ) -> bool {
-        self.with_container(pod, container, at, |state, aggregate| {
-            state.add_sample(aggregate, resource, at, usage)
-        })
-        .unwrap_or(false)
+    pub fn add_sample(&mut self, pod: PodId, container: &str, resource: Resource, at: SimTime, usage: u64) -> bool {
+        self.with_container(pod, container, at, |state, aggregate| state.add_sample(aggregate, resource, at, usage))
+            .unwrap_or(false)
     }
 
     /// A container was killed since it used more memory than it may; see [`ContainerState::record_oom`].
@@ -113,9 +96,8 @@ impl ClusterState {
         at: SimTime,
         request_bytes: u64,
     ) -> Result<(), UnknownContainer> {
-        let recorded = self.with_container(pod, container, at, |state, aggregate| {
-            state.record_oom(aggregate, at, request_bytes)
-        });
+        let recorded =
+            self.with_container(pod, container, at, |state, aggregate| state.record_oom(aggregate, at, request_bytes));
         Ok(recorded.ok_or(UnknownContainer::Unknown)??)
     }
 
@@ -129,10 +111,7 @@ impl ClusterState {
         let pod = self.pods.get_mut(&pod)?;
         let state = pod.containers.get_mut(container)?;
         let aggregate = self.aggregates.entry((pod.labels, container.to_owned()));
-        Some(act(
-            state,
-            aggregate.or_insert_with(|| AggregateState::new(&self.config, now)),
-        ))
+        Some(act(state, aggregate.or_insert_with(|| AggregateState::new(&self.config, now))))
     }
 
     /// The aggregate of a container name in pods with these labels.
@@ -148,19 +127,13 @@ impl ClusterState {
         now: SimTime,
     ) -> BTreeMap<String, AggregateState> {
         let mut by_name: BTreeMap<String, AggregateState> = BTreeMap::new();
-        for ((_, name), aggregate) in self
-            .aggregates
-            .iter_mut()
-            .filter(|((own, _), _)| labels.contains(own))
-        {
+        for ((_, name), aggregate) in self.aggregates.iter_mut().filter(|((own, _), _)| labels.contains(own)) {
             if self.config.per_vpa_config
                 && let Some(policy) = policy.of(name)
             {
                 aggregate.update_from_policy(policy);
             }
-            let sum = by_name
-                .entry(name.clone())
-                .or_insert_with(|| AggregateState::new(&self.config, now));
+            let sum = by_name.entry(name.clone()).or_insert_with(|| AggregateState::new(&self.config, now));
             sum.merge(aggregate);
         }
         by_name
@@ -175,26 +148,19 @@ impl ClusterState {
         now: SimTime,
     ) -> Vec<ContainerRecommendation> {
         let by_name = self.aggregates_by_name(labels, policy, now);
-        let containers: Vec<_> = by_name
-            .iter()
-            .map(|(name, state)| (name.as_str(), state))
-            .collect();
+        let containers: Vec<_> = by_name.iter().map(|(name, state)| (name.as_str(), state)).collect();
         recommender.recommend(&containers, policy)
     }
 
     /// Forgets aggregates that nothing feeds and that have no samples, and those without a sample for long, unless that was
     /// done within the hour. `is_contributive` says of which labels there are pods, or a controller that may make some.
     pub fn collect_garbage(&mut self, now: SimTime, is_contributive: impl Fn(LabelSet) -> bool) {
-        if self
-            .collected
-            .is_some_and(|last| now.since(last) < GARBAGE_COLLECTION_INTERVAL)
-        {
+        if self.collected.is_some_and(|last| now.since(last) < GARBAGE_COLLECTION_INTERVAL) {
             return;
         }
         self.collected = Some(now);
-        self.aggregates.retain(|(labels, _), state| {
-            (state.samples > 0 || is_contributive(*labels)) && !state.is_expired(now)
-        });
+        self.aggregates
+            .retain(|(labels, _), state| (state.samples > 0 || is_contributive(*labels)) && !state.is_expired(now));
     }
 }
 

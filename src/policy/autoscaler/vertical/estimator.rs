@@ -25,10 +25,7 @@ impl ConfidenceMultiplier {
     /// An amount times the factor that belongs to the history of an aggregate.
     pub fn apply(&self, base: u64, state: &AggregateState) -> u64 {
         let confidence = confidence(state, self.interval);
-        scale_amount(
-            base,
-            numeric::power(1.0 + self.multiplier / confidence, self.exponent),
-        )
+        scale_amount(base, numeric::power(1.0 + self.multiplier / confidence, self.exponent))
     }
 }
 
@@ -39,8 +36,7 @@ pub fn confidence(state: &AggregateState, interval: SimDuration) -> f64 {
         (Some(first), Some(last)) => last.since(first).0,
         _ => 0,
     };
-    let minutes = (interval.0 / NS_PER_MINUTE) as f64
-        + (interval.0 % NS_PER_MINUTE) as f64 / NS_PER_MINUTE as f64;
+    let minutes = (interval.0 / NS_PER_MINUTE) as f64 + (interval.0 % NS_PER_MINUTE) as f64 / NS_PER_MINUTE as f64;
     let lifespan = lifespan_ns as f64 / interval.0 as f64;
     let samples = state.samples as f64 / minutes;
     lifespan.min(samples)
@@ -73,12 +69,7 @@ pub struct Estimator {
 impl Estimator {
     /// Milli-cores or bytes, at least `min`.
     pub fn estimate(&self, state: &AggregateState, resource: Resource, min: u64) -> u64 {
-        let base = with_margin(
-            percentile(state, resource, self.percentile),
-            self.margin_fraction,
-        );
-        self.confidence
-            .map_or(base, |multiplier| multiplier.apply(base, state))
-            .max(min)
+        let base = with_margin(percentile(state, resource, self.percentile), self.margin_fraction);
+        self.confidence.map_or(base, |multiplier| multiplier.apply(base, state)).max(min)
     }
 }

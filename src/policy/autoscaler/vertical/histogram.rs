@@ -49,16 +49,9 @@ impl Buckets {
     /// # Panics
     /// When an argument is not above 0.
     pub fn linear(max: f64, bucket_size: f64, epsilon: f64) -> Buckets {
-        assert!(
-            max > 0.0 && bucket_size > 0.0 && epsilon > 0.0,
-            "sizes of buckets are above 0"
-        );
+        assert!(max > 0.0 && bucket_size > 0.0 && epsilon > 0.0, "sizes of buckets are above 0");
         let count = libm::ceil(max / bucket_size) as usize + 1;
-        Buckets {
-            scheme: Scheme::Linear { bucket_size },
-            count,
-            epsilon,
-        }
+        Buckets { scheme: Scheme::Linear { bucket_size }, count, epsilon }
     }
 
     /// Buckets each of which is `ratio` times as wide as the one before, up to the one that `max` lies in; that one has no
@@ -67,23 +60,12 @@ impl Buckets {
     /// # Panics
     /// When an argument is not above 0, or the ratio not above 1.
     pub fn exponential(max: f64, first_bucket_size: f64, ratio: f64, epsilon: f64) -> Buckets {
-        assert!(
-            max > 0.0 && first_bucket_size > 0.0 && epsilon > 0.0,
-            "sizes of buckets are above 0"
-        );
+        assert!(max > 0.0 && first_bucket_size > 0.0 && epsilon > 0.0, "sizes of buckets are above 0");
         assert!(ratio > 1.0, "buckets grow");
         let logarithm = numeric::log(ratio);
         let last = numeric::log(max * (ratio - 1.0) / first_bucket_size + 1.0) / logarithm;
         let count = libm::ceil(last) as usize + 1;
-        Buckets {
-            scheme: Scheme::Exponential {
-                first_bucket_size,
-                ratio,
-                logarithm,
-            },
-            count,
-            epsilon,
-        }
+        Buckets { scheme: Scheme::Exponential { first_bucket_size, ratio, logarithm }, count, epsilon }
     }
 
     /// How many buckets there are.
@@ -101,14 +83,8 @@ impl Buckets {
         let bucket = match self.scheme {
             // What is negative becomes 0.
             Scheme::Linear { bucket_size } => (value / bucket_size) as usize,
-            Scheme::Exponential {
-                first_bucket_size, ..
-            } if value < first_bucket_size => 0,
-            Scheme::Exponential {
-                first_bucket_size,
-                ratio,
-                logarithm,
-            } => {
+            Scheme::Exponential { first_bucket_size, .. } if value < first_bucket_size => 0,
+            Scheme::Exponential { first_bucket_size, ratio, logarithm } => {
                 let widths = value * (ratio - 1.0) / first_bucket_size + 1.0;
                 (numeric::log(widths) / logarithm) as usize
             }
@@ -121,19 +97,13 @@ impl Buckets {
     /// # Panics
     /// When there is no such bucket.
     pub fn start(&self, bucket: usize) -> f64 {
-        assert!(
-            bucket < self.count,
-            "there are {} buckets, no {bucket}",
-            self.count
-        );
+        assert!(bucket < self.count, "there are {} buckets, no {bucket}", self.count);
         match self.scheme {
             Scheme::Linear { bucket_size } => bucket as f64 * bucket_size,
             Scheme::Exponential { .. } if bucket == 0 => 0.0,
-            Scheme::Exponential {
-                first_bucket_size,
-                ratio,
-                ..
-            } => first_bucket_size * (numeric::power(ratio, bucket as i32) - 1.0) / (ratio - 1.0),
+            Scheme::Exponential { first_bucket_size, ratio, .. } => {
+                first_bucket_size * (numeric::power(ratio, bucket as i32) - 1.0) / (ratio - 1.0)
+            }
         }
     }
 }
@@ -153,13 +123,7 @@ pub struct Histogram {
 impl Histogram {
     /// Without samples.
     pub fn new(buckets: Buckets) -> Histogram {
-        Histogram {
-            buckets,
-            weights: vec![0.0; buckets.count],
-            total: 0.0,
-            first: buckets.count - 1,
-            last: 0,
-        }
+        Histogram { buckets, weights: vec![0.0; buckets.count], total: 0.0, first: buckets.count - 1, last: 0 }
     }
 
     /// How it is divided.
@@ -205,11 +169,7 @@ impl Histogram {
         assert!(weight >= 0.0, "a sample weighs at least nothing");
         let epsilon = self.buckets.epsilon;
         let less = |from: f64| {
-            if from - weight < epsilon {
-                0.0
-            } else {
-                from - weight
-            }
+            if from - weight < epsilon { 0.0 } else { from - weight }
         };
         let bucket = self.buckets.find(value);
         self.total = less(self.total);
@@ -222,10 +182,7 @@ impl Histogram {
     /// # Panics
     /// When it is divided otherwise.
     pub fn merge(&mut self, other: &Histogram) {
-        assert!(
-            self.buckets == other.buckets,
-            "only histograms that are divided alike can be merged"
-        );
+        assert!(self.buckets == other.buckets, "only histograms that are divided alike can be merged");
         for bucket in other.first..=other.last {
             self.weights[bucket] += other.weights[bucket];
         }
@@ -279,21 +236,10 @@ impl Histogram {
 
     /// The weights by bucket in units of which the heaviest has 10 000, without those that round to 0 (`SaveToChekpoint`).
     fn save(&self) -> Vec<(usize, u32)> {
-        let range = if self.first <= self.last {
-            self.first..self.last + 1
-        } else {
-            0..0
-        };
-        let heaviest = self.weights[range.clone()]
-            .iter()
-            .fold(0.0, |heaviest: f64, weight| heaviest.max(*weight));
+        let range = if self.first <= self.last { self.first..self.last + 1 } else { 0..0 };
+        let heaviest = self.weights[range.clone()].iter().fold(0.0, |heaviest: f64, weight| heaviest.max(*weight));
         let ratio = CHECKPOINT_WEIGHT_MAX / heaviest;
-        let weights = range.map(|bucket| {
-            (
-                bucket,
-                numeric::round_half_up(self.weights[bucket] * ratio) as u32,
-            )
-        });
+        let weights = range.map(|bucket| (bucket, numeric::round_half_up(self.weights[bucket] * ratio) as u32));
         weights.filter(|(_, weight)| *weight > 0).collect()
     }
 
@@ -301,14 +247,8 @@ impl Histogram {
         if total < 0.0 {
             return Err(CheckpointError(format!("has a negative weight, {total}")));
         }
-        if let Some((bucket, _)) = weights
-            .iter()
-            .find(|(bucket, _)| *bucket >= self.buckets.count)
-        {
-            return Err(CheckpointError(format!(
-                "has a bucket {bucket} of {}",
-                self.buckets.count
-            )));
+        if let Some((bucket, _)) = weights.iter().find(|(bucket, _)| *bucket >= self.buckets.count) {
+            return Err(CheckpointError(format!("has a bucket {bucket} of {}", self.buckets.count)));
         }
         let sum: i64 = weights.iter().map(|(_, weight)| i64::from(*weight)).sum();
         if sum == 0 {
@@ -357,15 +297,8 @@ impl DecayingHistogram {
     /// # Panics
     /// When the half-life is 0.
     pub fn new(buckets: Buckets, half_life: SimDuration) -> DecayingHistogram {
-        assert!(
-            half_life > SimDuration::ZERO,
-            "weights do not halve in no time"
-        );
-        DecayingHistogram {
-            histogram: Histogram::new(buckets),
-            half_life,
-            reference: None,
-        }
+        assert!(half_life > SimDuration::ZERO, "weights do not halve in no time");
+        DecayingHistogram { histogram: Histogram::new(buckets), half_life, reference: None }
     }
 
     /// The weights.
@@ -402,10 +335,7 @@ impl DecayingHistogram {
     /// # Panics
     /// When the other one is divided otherwise, or has another half-life.
     pub fn merge(&mut self, other: &mut DecayingHistogram) {
-        assert!(
-            self.half_life == other.half_life,
-            "only histograms of one half-life can be merged"
-        );
+        assert!(self.half_life == other.half_life, "only histograms of one half-life can be merged");
         match (self.reference, other.reference) {
             (ours, Some(theirs)) if ours < Some(theirs) => self.shift(theirs),
             (Some(ours), theirs) if theirs < Some(ours) => other.shift(ours),
@@ -427,11 +357,7 @@ impl DecayingHistogram {
     /// What is stored of it.
     pub fn save(&self) -> HistogramCheckpoint {
         let (weights, total_weight) = (self.histogram.save(), self.histogram.total);
-        HistogramCheckpoint {
-            reference: self.reference,
-            weights,
-            total_weight,
-        }
+        HistogramCheckpoint { reference: self.reference, weights, total_weight }
     }
 
     /// Adds what was stored. Its reference time becomes that of the checkpoint.
@@ -439,8 +365,7 @@ impl DecayingHistogram {
     /// # Errors
     /// When a weight is negative or a bucket does not exist; then nothing has changed.
     pub fn load(&mut self, checkpoint: &HistogramCheckpoint) -> Result<(), CheckpointError> {
-        self.histogram
-            .load(&checkpoint.weights, checkpoint.total_weight)?;
+        self.histogram.load(&checkpoint.weights, checkpoint.total_weight)?;
         self.reference = checkpoint.reference;
         Ok(())
     }
@@ -449,9 +374,7 @@ impl DecayingHistogram {
     fn shift(&mut self, to: SimTime) {
         let to = round_to_multiple(to, self.half_life);
         let half_lives = match self.reference {
-            Some(from) => {
-                numeric::round_half_up(nanoseconds_between(to, from) / self.half_life.0 as f64)
-            }
+            Some(from) => numeric::round_half_up(nanoseconds_between(to, from) / self.half_life.0 as f64),
             None => i64::MIN,
         };
         // Below 2^-1074 nothing is left.
@@ -462,10 +385,7 @@ impl DecayingHistogram {
 
     fn decay_factor(&mut self, at: SimTime) -> f64 {
         let span = SimDuration(self.half_life.0.saturating_mul(DECAY_EXPONENT_MAX));
-        if self
-            .reference
-            .is_none_or(|reference| at > reference.after(span))
-        {
+        if self.reference.is_none_or(|reference| at > reference.after(span)) {
             self.shift(at);
         }
         let reference = self.reference.unwrap_or(at);
@@ -478,11 +398,7 @@ impl DecayingHistogram {
 fn round_to_multiple(time: SimTime, span: SimDuration) -> SimTime {
     let (since, span) = (YEAR_ONE_TO_1970_NS + u128::from(time.0), u128::from(span.0));
     let rest = since % span;
-    let rounded = if rest * 2 < span {
-        since - rest
-    } else {
-        since - rest + span
-    };
+    let rounded = if rest * 2 < span { since - rest } else { since - rest + span };
     SimTime(u64::try_from(rounded.saturating_sub(YEAR_ONE_TO_1970_NS)).unwrap_or(u64::MAX))
 }
 

@@ -19,17 +19,9 @@ pub(super) fn log(x: f64) -> f64 {
     let (f, k) = (mantissa - 1.0, f64::from(exponent));
     let s = f / (2.0 + f);
     let (s2, s4) = (s * s, (s * s) * (s * s));
-    let odd = [
-        1.479_819_860_511_658_6e-1,
-        1.818_357_216_161_805e-1,
-        2.857_142_874_366_239e-1,
-        6.666_666_666_666_735e-1,
-    ];
-    let even = [
-        1.531_383_769_920_937_3e-1,
-        2.222_219_843_214_978_4e-1,
-        3.999_999_999_940_942e-1,
-    ];
+    let odd =
+        [1.479_819_860_511_658_6e-1, 1.818_357_216_161_805e-1, 2.857_142_874_366_239e-1, 6.666_666_666_666_735e-1];
+    let even = [1.531_383_769_920_937_3e-1, 2.222_219_843_214_978_4e-1, 3.999_999_999_940_942e-1];
     let remainder = s2 * horner(&odd, s4) + s4 * horner(&even, s4);
     let half_square = 0.5 * f * f;
     k * LN2_HIGH - ((half_square - (s * (half_square + remainder) + k * LN2_LOW)) - f)
@@ -37,11 +29,7 @@ pub(super) fn log(x: f64) -> f64 {
 
 /// 2 to the power of `x`, which lies between -1000 and 1000.
 pub(super) fn exp2(x: f64) -> f64 {
-    let k = if x > 0.0 {
-        (x + 0.5) as i32
-    } else {
-        (x - 0.5) as i32
-    };
+    let k = if x > 0.0 { (x + 0.5) as i32 } else { (x - 0.5) as i32 };
     // e^(high - low) * 2^k
     let t = x - f64::from(k);
     let (high, low) = (t * LN2_HIGH, -t * LN2_LOW);
@@ -75,10 +63,7 @@ pub(super) fn power(base: f64, exponent: i32) -> f64 {
 
 /// A polynomial, the coefficient of the highest power first.
 fn horner(coefficients: &[f64], x: f64) -> f64 {
-    coefficients
-        .iter()
-        .skip(1)
-        .fold(coefficients[0], |sum, coefficient| coefficient + x * sum)
+    coefficients.iter().skip(1).fold(coefficients[0], |sum, coefficient| coefficient + x * sum)
 }
 
 /// `x` rounded to a whole number, halves up.
@@ -97,10 +82,7 @@ mod tests {
             let near = |ours: f64, theirs: f64| (ours - theirs).abs() <= theirs.abs() * 2.3e-16;
             assert!(near(log(1.0 + x), libm::log(1.0 + x)), "log {x}");
             let exponent = x - 130.0;
-            assert!(
-                near(exp2(exponent), libm::exp2(exponent)),
-                "exp2 {exponent}"
-            );
+            assert!(near(exp2(exponent), libm::exp2(exponent)), "exp2 {exponent}");
         }
     }
 
@@ -120,14 +102,7 @@ mod tests {
 
     #[test]
     fn halves_are_rounded_up() {
-        for (x, expected) in [
-            (0.5, 1),
-            (0.49, 0),
-            (-0.5, 0),
-            (-0.51, -1),
-            (2.5, 3),
-            (-1.5, -1),
-        ] {
+        for (x, expected) in [(0.5, 1), (0.49, 0), (-0.5, 0), (-0.51, -1), (2.5, 3), (-1.5, -1)] {
             assert_eq!(round_half_up(x), expected, "{x}");
         }
     }

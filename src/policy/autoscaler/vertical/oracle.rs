@@ -24,20 +24,13 @@ pub struct OracleConfig {
 
 impl Default for OracleConfig {
     fn default() -> OracleConfig {
-        OracleConfig {
-            horizon: SimDuration(86_400_000_000_000),
-            cpu_percentile: 0.95,
-            memory_percentile: 1.0,
-        }
+        OracleConfig { horizon: SimDuration(86_400_000_000_000), cpu_percentile: 0.95, memory_percentile: 1.0 }
     }
 }
 
 /// The least amount that is enough for a share of the time. Without time it is 0.
 pub fn least_covering(usage: impl IntoIterator<Item = (SimDuration, u64)>, share: f64) -> u64 {
-    let mut usage: Vec<(u64, u64)> = usage
-        .into_iter()
-        .map(|(span, amount)| (amount, span.0))
-        .collect();
+    let mut usage: Vec<(u64, u64)> = usage.into_iter().map(|(span, amount)| (amount, span.0)).collect();
     usage.sort_unstable();
     let total: u128 = usage.iter().map(|(_, span)| u128::from(*span)).sum();
     let needed = share * total as f64;
@@ -63,40 +56,22 @@ pub struct Oracle {
 
 impl Oracle {
     /// For a container that will use this, from `start` on.
-    pub fn new(
-        container: &str,
-        config: OracleConfig,
-        start: SimTime,
-        series: &[UsageStep],
-    ) -> Oracle {
+    pub fn new(container: &str, config: OracleConfig, start: SimTime, series: &[UsageStep]) -> Oracle {
         let mut at = start;
         let steps = series.iter().map(|step| {
             let own = (at, *step);
             at = at.after(step.span);
             own
         });
-        Oracle {
-            config,
-            container: container.to_owned(),
-            start,
-            steps: steps.collect(),
-            decided: None,
-        }
+        Oracle { config, container: container.to_owned(), start, steps: steps.collect(), decided: None }
     }
 
     fn decide(&self, now: SimTime) -> Option<(SimTime, Amounts)> {
         let horizon = self.config.horizon.0.max(1);
         let pieces = now.since(self.start).0 / horizon + 1;
-        let until = self
-            .start
-            .after(SimDuration(pieces.saturating_mul(horizon)));
-        let first = self
-            .steps
-            .partition_point(|(start, step)| start.after(step.span) <= now);
-        let ahead: Vec<_> = self.steps[first..]
-            .iter()
-            .take_while(|(start, _)| *start < until)
-            .collect();
+        let until = self.start.after(SimDuration(pieces.saturating_mul(horizon)));
+        let first = self.steps.partition_point(|(start, step)| start.after(step.span) <= now);
+        let ahead: Vec<_> = self.steps[first..].iter().take_while(|(start, _)| *start < until).collect();
         if ahead.is_empty() {
             return None;
         }
@@ -125,16 +100,7 @@ impl Sizing for Oracle {
         }
         let (_, target) = self.decided?;
         let container = self.container.clone();
-        let bounds = ContainerRecommendation {
-            container,
-            target,
-            ..ContainerRecommendation::default()
-        };
-        Some(ContainerRecommendation {
-            lower_bound: target,
-            upper_bound: target,
-            uncapped_target: target,
-            ..bounds
-        })
+        let bounds = ContainerRecommendation { container, target, ..ContainerRecommendation::default() };
+        Some(ContainerRecommendation { lower_bound: target, upper_bound: target, uncapped_target: target, ..bounds })
     }
 }

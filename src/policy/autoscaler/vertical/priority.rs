@@ -5,9 +5,7 @@
 //! Known deviation: pods of equal priority stay in the order that they are given in; upstream's sort mixes equal ones where
 //! there are more than twelve pods.
 
-use super::spec::{
-    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, recommendation_for,
-};
+use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, recommendation_for};
 use crate::units::{SimDuration, SimTime};
 
 /// The last end of a container.
@@ -47,25 +45,17 @@ pub struct Priority {
 impl Priority {
     /// Whether a pod with this priority comes after one with the other (`Less`).
     pub fn is_less(&self, other: &Priority) -> bool {
-        if self.scales_up != other.scales_up {
-            other.scales_up
-        } else {
-            self.resource_diff < other.resource_diff
-        }
+        if self.scales_up != other.scales_up { other.scales_up } else { self.resource_diff < other.resource_diff }
     }
 }
 
 /// The priority of a pod, whose recommendations were capped for it (`GetUpdatePriority`).
-pub fn priority(
-    containers: &[RunningContainer],
-    recommendations: &[ContainerRecommendation],
-) -> Priority {
+pub fn priority(containers: &[RunningContainer], recommendations: &[ContainerRecommendation]) -> Priority {
     let mut priority = Priority::default();
     for resource in Resource::ALL {
         let (mut requested, mut recommended) = (0u64, None::<u64>);
         for container in containers.iter().filter(|container| container.is_observed) {
-            let Some(own) = recommendation_for(recommendations, &container.resources.container)
-            else {
+            let Some(own) = recommendation_for(recommendations, &container.resources.container) else {
                 continue;
             };
             let Some(target) = own.target.get(resource) else {
@@ -79,21 +69,12 @@ pub fn priority(
             };
             requested += request;
             priority.scales_up |= target > request;
-            let is_below = own
-                .lower_bound
-                .get(resource)
-                .is_some_and(|bound| request < bound);
-            let is_above = own
-                .upper_bound
-                .get(resource)
-                .is_some_and(|bound| request > bound);
+            let is_below = own.lower_bound.get(resource).is_some_and(|bound| request < bound);
+            let is_above = own.upper_bound.get(resource).is_some_and(|bound| request > bound);
             priority.is_outside_recommended_range |= is_below || is_above;
         }
         if let Some(recommended) = recommended {
-            let (requested, recommended) = (
-                thousandths(resource, requested),
-                thousandths(resource, recommended),
-            );
+            let (requested, recommended) = (thousandths(resource, requested), thousandths(resource, recommended));
             let requested = requested.max(1.0);
             priority.resource_diff += (requested - recommended).abs() / requested;
         }
@@ -159,9 +140,8 @@ impl UpdateThresholds {
 
     fn is_quick_oom(&self, termination: Option<Termination>, now: SimTime) -> bool {
         let is_within = |from: SimTime, to: SimTime| to < from.after(self.evict_after_oom);
-        termination.is_some_and(|last| {
-            last.is_oom && is_within(last.started, last.finished) && is_within(last.finished, now)
-        })
+        termination
+            .is_some_and(|last| last.is_oom && is_within(last.started, last.finished) && is_within(last.finished, now))
     }
 }
 
@@ -193,11 +173,7 @@ pub fn admits(
         let is_fulfilled = |requirement: &EvictionRequirement| {
             requirement.resources.iter().any(|&resource| {
                 let (request, target) = (requests.or_zero(resource), own.target.or_zero(resource));
-                if requirement.is_target_higher {
-                    target > request
-                } else {
-                    target < request
-                }
+                if requirement.is_target_higher { target > request } else { target < request }
             })
         };
         lacks_request || requirements.iter().all(is_fulfilled)

@@ -64,11 +64,7 @@ mod tests {
             // 10^13 * 10^13 / 1 is more than 2^63.
             (10_000 * BILLION, 1, 10_000 * BILLION, 0, Some(MAX)),
         ] {
-            assert_eq!(
-                limit(old, request, recommended, default),
-                expected,
-                "{old} {request} {recommended} {default}"
-            );
+            assert_eq!(limit(old, request, recommended, default), expected, "{old} {request} {recommended} {default}");
         }
     }
 
@@ -82,11 +78,7 @@ mod tests {
             (0, 2000, 4000, 0, 4000),
             (1000, 3000, 1000, 0, 333),
         ] {
-            assert_eq!(
-                boundary_request(request, old, boundary, default),
-                expected,
-                "{request} {old} {boundary}"
-            );
+            assert_eq!(boundary_request(request, old, boundary, default), expected, "{request} {old} {boundary}");
         }
     }
 }

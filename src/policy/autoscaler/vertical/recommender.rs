@@ -54,12 +54,7 @@ pub struct Percentiles {
 impl Default for Percentiles {
     fn default() -> Percentiles {
         let day = SimDuration(86_400_000_000_000);
-        Percentiles {
-            target: 0.9,
-            lower_bound: 0.5,
-            upper_bound: 0.95,
-            confidence_interval: day,
-        }
+        Percentiles { target: 0.9, lower_bound: 0.5, upper_bound: 0.95, confidence_interval: day }
     }
 }
 
@@ -83,42 +78,17 @@ impl Default for RecommenderConfig {
 impl RecommenderConfig {
     /// Target, lower and upper bound of a resource (`CreatePodResourceRecommender`).
     fn estimators(&self, resource: Resource) -> [Estimator; 3] {
-        let Percentiles {
-            target,
-            lower_bound,
-            upper_bound,
-            confidence_interval: interval,
-        } = match resource {
+        let Percentiles { target, lower_bound, upper_bound, confidence_interval: interval } = match resource {
             Resource::Cpu => self.cpu,
             Resource::Memory => self.memory,
         };
         let margin_fraction = self.safety_margin_fraction;
-        let narrower = ConfidenceMultiplier {
-            multiplier: 0.001,
-            exponent: -2,
-            interval,
-        };
-        let wider = ConfidenceMultiplier {
-            multiplier: 1.0,
-            exponent: 1,
-            interval,
-        };
+        let narrower = ConfidenceMultiplier { multiplier: 0.001, exponent: -2, interval };
+        let wider = ConfidenceMultiplier { multiplier: 1.0, exponent: 1, interval };
         [
-            Estimator {
-                percentile: target,
-                margin_fraction,
-                confidence: None,
-            },
-            Estimator {
-                percentile: lower_bound,
-                margin_fraction,
-                confidence: Some(narrower),
-            },
-            Estimator {
-                percentile: upper_bound,
-                margin_fraction,
-                confidence: Some(wider),
-            },
+            Estimator { percentile: target, margin_fraction, confidence: None },
+            Estimator { percentile: lower_bound, margin_fraction, confidence: Some(narrower) },
+            Estimator { percentile: upper_bound, margin_fraction, confidence: Some(wider) },
         ]
     }
 
@@ -138,16 +108,11 @@ impl RecommenderConfig {
         containers: &[(&str, &AggregateState)],
         policy: &ResourcePolicy,
     ) -> Vec<ContainerRecommendation> {
-        let mut scaled: Vec<_> = containers
-            .iter()
-            .filter(|(name, _)| policy.scales(name))
-            .collect();
+        let mut scaled: Vec<_> = containers.iter().filter(|(name, _)| policy.scales(name)).collect();
         scaled.sort_by_key(|(name, _)| *name);
         let count = scaled.len();
-        let mut recommendations: Vec<ContainerRecommendation> = scaled
-            .into_iter()
-            .map(|(name, state)| self.estimate(name, state, count, policy))
-            .collect();
+        let mut recommendations: Vec<ContainerRecommendation> =
+            scaled.into_iter().map(|(name, state)| self.estimate(name, state, count, policy)).collect();
         if self.rounds_to_integer_cpu {
             round_to_integer_cpu(&mut recommendations, policy);
         }
@@ -164,10 +129,7 @@ impl RecommenderConfig {
     ) -> ContainerRecommendation {
         let mut bounds = [Amounts::default(); 3];
         let own = policy.of(name);
-        for resource in Resource::ALL
-            .into_iter()
-            .filter(|resource| own.is_none_or(|own| own.controls(*resource)))
-        {
+        for resource in Resource::ALL.into_iter().filter(|resource| own.is_none_or(|own| own.controls(*resource))) {
             let min = self.min(resource, containers);
             for (bound, estimator) in bounds.iter_mut().zip(self.estimators(resource)) {
                 let amount = self.rounded(resource, estimator.estimate(state, resource, min));
@@ -176,13 +138,7 @@ impl RecommenderConfig {
         }
         let [target, lower_bound, upper_bound] = bounds;
         let container = name.to_owned();
-        ContainerRecommendation {
-            container,
-            target,
-            lower_bound,
-            upper_bound,
-            uncapped_target: target,
-        }
+        ContainerRecommendation { container, target, lower_bound, upper_bound, uncapped_target: target }
     }
 
     /// Rounded up to the scale of the resource (`RoundUpToScale`); a scale of 0 leaves everything as it is.
@@ -191,30 +147,14 @@ impl RecommenderConfig {
             Resource::Cpu => self.round_cpu_milli,
             Resource::Memory => self.round_memory_bytes,
         };
-        if scale <= 1 {
-            amount
-        } else {
-            libm::ceil(amount as f64 / scale as f64) as u64 * scale
-        }
+        if scale <= 1 { amount } else { libm::ceil(amount as f64 / scale as f64) as u64 * scale }
     }
 }
 
 /// Rounds CPU up to whole cores for the containers that the policy names (`IntegerCPUPostProcessor`).
-pub fn round_to_integer_cpu(
-    recommendations: &mut [ContainerRecommendation],
-    policy: &ResourcePolicy,
-) {
-    for recommendation in recommendations
-        .iter_mut()
-        .filter(|one| policy.integer_cpu.contains(&one.container))
-    {
-        let ContainerRecommendation {
-            target,
-            lower_bound,
-            upper_bound,
-            uncapped_target,
-            ..
-        } = recommendation;
+pub fn round_to_integer_cpu(recommendations: &mut [ContainerRecommendation], policy: &ResourcePolicy) {
+    for recommendation in recommendations.iter_mut().filter(|one| policy.integer_cpu.contains(&one.container)) {
+        let ContainerRecommendation { target, lower_bound, upper_bound, uncapped_target, .. } = recommendation;
         for amounts in [target, lower_bound, upper_bound, uncapped_target] {
             amounts.update(|resource, amount| match resource {
                 Resource::Cpu => amount.div_ceil(1000) * 1000,
@@ -226,28 +166,14 @@ pub fn round_to_integer_cpu(
 
 /// Raises recommendations to the least and lowers them to the most that the policy allows; the uncapped target stays
 /// (`ApplyVPAPolicy`). 0 means that there is no bound. What the policy leaves open is bounded by `max_allowed`.
-pub fn cap_to_policy(
-    recommendations: &mut [ContainerRecommendation],
-    policy: &ResourcePolicy,
-    max_allowed: Amounts,
-) {
+pub fn cap_to_policy(recommendations: &mut [ContainerRecommendation], policy: &ResourcePolicy, max_allowed: Amounts) {
     for recommendation in recommendations {
         let own = policy.of(&recommendation.container);
         let min = own.map_or(Amounts::default(), |own| own.min_allowed);
         let max = own.map_or(max_allowed, |own| own.max_allowed.or(max_allowed));
-        let ContainerRecommendation {
-            target,
-            lower_bound,
-            upper_bound,
-            ..
-        } = recommendation;
+        let ContainerRecommendation { target, lower_bound, upper_bound, .. } = recommendation;
         for amounts in [target, lower_bound, upper_bound] {
-            amounts.update(|resource, amount| {
-                at_most(
-                    at_least(amount, min.or_zero(resource)),
-                    max.or_zero(resource),
-                )
-            });
+            amounts.update(|resource, amount| at_most(at_least(amount, min.or_zero(resource)), max.or_zero(resource)));
         }
     }
 }

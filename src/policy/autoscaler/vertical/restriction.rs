@@ -106,19 +106,12 @@ impl Group {
     /// Whether one pod more may be disturbed (`isPodDisruptable`).
     fn is_disruptable(&self) -> bool {
         let alive = self.running as i64 - (self.evicted + self.resized) as i64;
-        let is_untouched =
-            self.configured == self.running && self.evicted == 0 && self.resized == 0;
-        alive > self.configured as i64 - self.tolerance as i64
-            || (is_untouched && self.tolerance == 0)
+        let is_untouched = self.configured == self.running && self.evicted == 0 && self.resized == 0;
+        alive > self.configured as i64 - self.tolerance as i64 || (is_untouched && self.tolerance == 0)
     }
 
     /// Whether a pod of it may be evicted now (`CanEvict`).
-    pub fn can_evict(
-        &self,
-        pod: &RestrictedPod,
-        attempts: &mut ResizeAttempts,
-        now: SimTime,
-    ) -> bool {
+    pub fn can_evict(&self, pod: &RestrictedPod, attempts: &mut ResizeAttempts, now: SimTime) -> bool {
         if pod.is_pending {
             return true;
         }
@@ -132,12 +125,7 @@ impl Group {
     }
 
     /// `CanEvictInPlacingPod`: the resize has failed or takes too long.
-    fn can_evict_while_resizing(
-        &self,
-        pod: &RestrictedPod,
-        attempts: &mut ResizeAttempts,
-        now: SimTime,
-    ) -> bool {
+    fn can_evict_while_resizing(&self, pod: &RestrictedPod, attempts: &mut ResizeAttempts, now: SimTime) -> bool {
         attempts.saw(pod.id, now);
         let since = attempts.0[&pod.id];
         let takes_longer_than = |timeout: SimDuration| now.0.saturating_sub(since.0) > timeout.0;
@@ -171,11 +159,7 @@ impl Group {
             };
         }
         let needs_no_budget = config.in_place_skips_budget && !pod.restarts_for_resize;
-        if needs_no_budget || self.is_disruptable() {
-            InPlaceDecision::Approved
-        } else {
-            InPlaceDecision::Deferred
-        }
+        if needs_no_budget || self.is_disruptable() { InPlaceDecision::Approved } else { InPlaceDecision::Deferred }
     }
 
     /// A pod of it was evicted.

@@ -61,13 +61,7 @@ impl KubeVpa {
         {
             aggregate.update_from_policy(own);
         }
-        KubeVpa {
-            recommender,
-            policy,
-            container: container.to_owned(),
-            aggregate,
-            states: BTreeMap::new(),
-        }
+        KubeVpa { recommender, policy, container: container.to_owned(), aggregate, states: BTreeMap::new() }
     }
 }
 
@@ -90,9 +84,7 @@ impl Sizing for KubeVpa {
     }
 
     fn recommend(&mut self, _now: SimTime) -> Option<ContainerRecommendation> {
-        self.recommender
-            .recommend(&[(&self.container, &self.aggregate)], &self.policy)
-            .pop()
+        self.recommender.recommend(&[(&self.container, &self.aggregate)], &self.policy).pop()
     }
 }
 

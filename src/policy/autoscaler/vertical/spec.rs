@@ -33,10 +33,7 @@ pub struct Amounts {
 impl Amounts {
     /// Of both.
     pub fn both(cpu: MilliCpu, memory: Bytes) -> Amounts {
-        Amounts {
-            cpu: Some(cpu),
-            memory: Some(memory),
-        }
+        Amounts { cpu: Some(cpu), memory: Some(memory) }
     }
 
     /// Milli-cores or bytes.
@@ -63,10 +60,7 @@ impl Amounts {
     /// What is said here, and where nothing is, what is said there.
     #[must_use]
     pub fn or(self, other: Amounts) -> Amounts {
-        Amounts {
-            cpu: self.cpu.or(other.cpu),
-            memory: self.memory.or(other.memory),
-        }
+        Amounts { cpu: self.cpu.or(other.cpu), memory: self.memory.or(other.memory) }
     }
 
     /// Whether nothing is said of either.
@@ -77,10 +71,7 @@ impl Amounts {
     /// Changes what is said, resource by resource.
     pub(super) fn update(&mut self, change: impl Fn(Resource, u64) -> u64) {
         for resource in Resource::ALL {
-            self.set(
-                resource,
-                self.get(resource).map(|amount| change(resource, amount)),
-            );
+            self.set(resource, self.get(resource).map(|amount| change(resource, amount)));
         }
     }
 }
@@ -178,16 +169,8 @@ pub struct ResourcePolicy {
 impl ResourcePolicy {
     /// The policy of a container: its own, or the last one for all (`GetContainerResourcePolicy`).
     pub fn of(&self, container: &str) -> Option<&ContainerPolicy> {
-        let own = self
-            .containers
-            .iter()
-            .find(|policy| policy.container == container);
-        own.or_else(|| {
-            self.containers
-                .iter()
-                .rev()
-                .find(|policy| policy.container == "*")
-        })
+        let own = self.containers.iter().find(|policy| policy.container == container);
+        own.or_else(|| self.containers.iter().rev().find(|policy| policy.container == "*"))
     }
 
     /// Whether there are recommendations for a container.
@@ -197,10 +180,7 @@ impl ResourcePolicy {
 
     /// What is changed of a container.
     pub fn controlled_values(&self, container: &str) -> ControlledValues {
-        self.of(container)
-            .map_or(ControlledValues::default(), |policy| {
-                policy.controlled_values
-            })
+        self.of(container).map_or(ControlledValues::default(), |policy| policy.controlled_values)
     }
 }
 
@@ -224,9 +204,7 @@ pub fn recommendation_for<'r>(
     recommendations: &'r [ContainerRecommendation],
     container: &str,
 ) -> Option<&'r ContainerRecommendation> {
-    recommendations
-        .iter()
-        .find(|recommendation| recommendation.container == container)
+    recommendations.iter().find(|recommendation| recommendation.container == container)
 }
 
 /// What a container requests, and its limits: those that it has where it runs, else those of its template.
@@ -263,14 +241,8 @@ impl LimitRangeItem {
             for resource in Resource::ALL {
                 let (min, max) = (combined.min.get(resource), combined.max.get(resource));
                 combined.min.set(resource, min.max(item.min.get(resource)));
-                let lower = |ours: u64| {
-                    item.max
-                        .get(resource)
-                        .map_or(ours, |theirs| ours.min(theirs))
-                };
-                combined
-                    .max
-                    .set(resource, max.map(lower).or(item.max.get(resource)));
+                let lower = |ours: u64| item.max.get(resource).map_or(ours, |theirs| ours.min(theirs));
+                combined.max.set(resource, max.map(lower).or(item.max.get(resource)));
             }
         }
         (combined != LimitRangeItem::default()).then_some(combined)

@@ -4,9 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::aggregate::AggregationsConfig;
-use super::autopilot::{
-    CpuRule, Ensemble, EnsembleConfig, MemoryRule, MovingWindow, MovingWindowConfig,
-};
+use super::autopilot::{CpuRule, Ensemble, EnsembleConfig, MemoryRule, MovingWindow, MovingWindowConfig};
 use super::back_test::UsageStep;
 use super::oracle::{Oracle, OracleConfig};
 use super::recommender::RecommenderConfig;
@@ -51,11 +49,7 @@ impl SizingRow {
     ///
     /// # Errors
     /// When a parameter is unknown, or wrong.
-    pub fn build(
-        &self,
-        parameters: &Value,
-        setting: &SizingSetting<'_>,
-    ) -> Result<Box<dyn Sizing>, ParameterError> {
+    pub fn build(&self, parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
         (self.build)(parameters, setting)
     }
 }
@@ -92,9 +86,7 @@ pub const SIZINGS: &[SizingRow] = &[
         source: "none",
         parameters: &[],
         is_clairvoyant: false,
-        build: |parameters, _| {
-            parameters::none(parameters).map(|()| Box::new(Fixed) as Box<dyn Sizing>)
-        },
+        build: |parameters, _| parameters::none(parameters).map(|()| Box::new(Fixed) as Box<dyn Sizing>),
     },
     SizingRow {
         name: "oracle",
@@ -111,64 +103,19 @@ pub fn find(name: &str) -> Option<&'static SizingRow> {
     SIZINGS.iter().find(|row| row.name == name)
 }
 
-const fn row(
-    name: &'static str,
-    unit: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-) -> Parameter {
-    Parameter {
-        name,
-        unit,
-        default,
-        meaning,
-    }
+const fn row(name: &'static str, unit: &'static str, default: &'static str, meaning: &'static str) -> Parameter {
+    Parameter { name, unit, default, meaning }
 }
 
 const VPA: &[Parameter] = &[
-    row(
-        "recommendationMarginFraction",
-        "",
-        "0.15",
-        "added to what is recommended, 0 to 10",
-    ),
-    row(
-        "podRecommendationMinCpuMillicores",
-        "milli-cores",
-        "25",
-        "least CPU of a pod, 0 to 1000000",
-    ),
-    row(
-        "podRecommendationMinMemoryMb",
-        "MiB",
-        "250",
-        "least memory of a pod, 0 to 1000000",
-    ),
+    row("recommendationMarginFraction", "", "0.15", "added to what is recommended, 0 to 10"),
+    row("podRecommendationMinCpuMillicores", "milli-cores", "25", "least CPU of a pod, 0 to 1000000"),
+    row("podRecommendationMinMemoryMb", "MiB", "250", "least memory of a pod, 0 to 1000000"),
     row("targetCpuPercentile", "", "0.9", "of CPU, 0 to 1"),
-    row(
-        "recommendationLowerBoundCpuPercentile",
-        "",
-        "0.5",
-        "of CPU below which a pod is changed at once, 0 to 1",
-    ),
-    row(
-        "recommendationUpperBoundCpuPercentile",
-        "",
-        "0.95",
-        "of CPU above which a pod is changed at once, 0 to 1",
-    ),
-    row(
-        "confidenceIntervalCpu",
-        "",
-        "24h",
-        "history of CPU that makes the upper bound twice its percentile",
-    ),
-    row(
-        "targetMemoryPercentile",
-        "",
-        "0.9",
-        "of peaks of memory, 0 to 1",
-    ),
+    row("recommendationLowerBoundCpuPercentile", "", "0.5", "of CPU below which a pod is changed at once, 0 to 1"),
+    row("recommendationUpperBoundCpuPercentile", "", "0.95", "of CPU above which a pod is changed at once, 0 to 1"),
+    row("confidenceIntervalCpu", "", "24h", "history of CPU that makes the upper bound twice its percentile"),
+    row("targetMemoryPercentile", "", "0.9", "of peaks of memory, 0 to 1"),
     row(
         "recommendationLowerBoundMemoryPercentile",
         "",
@@ -187,48 +134,13 @@ const VPA: &[Parameter] = &[
         "24h",
         "history of CPU that makes the upper bound of memory twice its percentile",
     ),
-    row(
-        "roundCpuMillicores",
-        "milli-cores",
-        "1",
-        "CPU is rounded up to multiples of it, 1 to 1000000",
-    ),
-    row(
-        "roundMemoryBytes",
-        "bytes",
-        "1",
-        "memory is rounded up to multiples of it, 1 to 1000000000000",
-    ),
-    row(
-        "memoryAggregationInterval",
-        "",
-        "24h",
-        "each gives one peak of memory",
-    ),
-    row(
-        "memoryHistogramDecayHalfLife",
-        "",
-        "24h",
-        "after which a peak of memory counts half",
-    ),
-    row(
-        "cpuHistogramDecayHalfLife",
-        "",
-        "24h",
-        "after which a sample of CPU counts half",
-    ),
-    row(
-        "oomBumpUpRatio",
-        "",
-        "1.2",
-        "by which a container that ran out of memory needs more, 1 to 100",
-    ),
-    row(
-        "oomMinBumpUpBytes",
-        "bytes",
-        "104857600",
-        "by which it needs more at least, 0 to 1000000000000",
-    ),
+    row("roundCpuMillicores", "milli-cores", "1", "CPU is rounded up to multiples of it, 1 to 1000000"),
+    row("roundMemoryBytes", "bytes", "1", "memory is rounded up to multiples of it, 1 to 1000000000000"),
+    row("memoryAggregationInterval", "", "24h", "each gives one peak of memory"),
+    row("memoryHistogramDecayHalfLife", "", "24h", "after which a peak of memory counts half"),
+    row("cpuHistogramDecayHalfLife", "", "24h", "after which a sample of CPU counts half"),
+    row("oomBumpUpRatio", "", "1.2", "by which a container that ran out of memory needs more, 1 to 100"),
+    row("oomMinBumpUpBytes", "bytes", "104857600", "by which it needs more at least, 0 to 1000000000000"),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -261,8 +173,7 @@ struct VpaParameters {
 
 impl Default for VpaParameters {
     fn default() -> VpaParameters {
-        let (recommender, aggregations) =
-            (RecommenderConfig::default(), AggregationsConfig::default());
+        let (recommender, aggregations) = (RecommenderConfig::default(), AggregationsConfig::default());
         VpaParameters {
             recommendation_margin_fraction: recommender.safety_margin_fraction,
             pod_recommendation_min_cpu_millicores: recommender.pod_min_cpu_milli,
@@ -290,98 +201,40 @@ impl VpaParameters {
     fn check(&self) -> Result<(), ParameterError> {
         let fraction = 0.0..=1.0;
         for (name, value, range) in [
-            (
-                "recommendationMarginFraction",
-                self.recommendation_margin_fraction,
-                0.0..=10.0,
-            ),
-            (
-                "podRecommendationMinCpuMillicores",
-                self.pod_recommendation_min_cpu_millicores,
-                0.0..=1e6,
-            ),
-            (
-                "podRecommendationMinMemoryMb",
-                self.pod_recommendation_min_memory_mb,
-                0.0..=1e6,
-            ),
-            (
-                "targetCpuPercentile",
-                self.target_cpu_percentile,
-                fraction.clone(),
-            ),
-            (
-                "recommendationLowerBoundCpuPercentile",
-                self.recommendation_lower_bound_cpu_percentile,
-                fraction.clone(),
-            ),
-            (
-                "recommendationUpperBoundCpuPercentile",
-                self.recommendation_upper_bound_cpu_percentile,
-                fraction.clone(),
-            ),
-            (
-                "targetMemoryPercentile",
-                self.target_memory_percentile,
-                fraction.clone(),
-            ),
+            ("recommendationMarginFraction", self.recommendation_margin_fraction, 0.0..=10.0),
+            ("podRecommendationMinCpuMillicores", self.pod_recommendation_min_cpu_millicores, 0.0..=1e6),
+            ("podRecommendationMinMemoryMb", self.pod_recommendation_min_memory_mb, 0.0..=1e6),
+            ("targetCpuPercentile", self.target_cpu_percentile, fraction.clone()),
+            ("recommendationLowerBoundCpuPercentile", self.recommendation_lower_bound_cpu_percentile, fraction.clone()),
+            ("recommendationUpperBoundCpuPercentile", self.recommendation_upper_bound_cpu_percentile, fraction.clone()),
+            ("targetMemoryPercentile", self.target_memory_percentile, fraction.clone()),
             (
                 "recommendationLowerBoundMemoryPercentile",
                 self.recommendation_lower_bound_memory_percentile,
                 fraction.clone(),
             ),
-            (
-                "recommendationUpperBoundMemoryPercentile",
-                self.recommendation_upper_bound_memory_percentile,
-                fraction,
-            ),
-            (
-                "roundCpuMillicores",
-                self.round_cpu_millicores as f64,
-                1.0..=1e6,
-            ),
-            (
-                "roundMemoryBytes",
-                self.round_memory_bytes as f64,
-                1.0..=1e12,
-            ),
+            ("recommendationUpperBoundMemoryPercentile", self.recommendation_upper_bound_memory_percentile, fraction),
+            ("roundCpuMillicores", self.round_cpu_millicores as f64, 1.0..=1e6),
+            ("roundMemoryBytes", self.round_memory_bytes as f64, 1.0..=1e12),
             ("oomBumpUpRatio", self.oom_bump_up_ratio, 1.0..=100.0),
             ("oomMinBumpUpBytes", self.oom_min_bump_up_bytes, 0.0..=1e12),
         ] {
-            require(
-                range.contains(&value),
-                &format!("`{name}` must be {} to {}", range.start(), range.end()),
-            )?;
+            require(range.contains(&value), &format!("`{name}` must be {} to {}", range.start(), range.end()))?;
         }
         for (name, span) in [
             ("confidenceIntervalCpu", self.confidence_interval_cpu),
             ("confidenceIntervalMemory", self.confidence_interval_memory),
-            (
-                "memoryAggregationInterval",
-                self.memory_aggregation_interval,
-            ),
-            (
-                "memoryHistogramDecayHalfLife",
-                self.memory_histogram_decay_half_life,
-            ),
-            (
-                "cpuHistogramDecayHalfLife",
-                self.cpu_histogram_decay_half_life,
-            ),
+            ("memoryAggregationInterval", self.memory_aggregation_interval),
+            ("memoryHistogramDecayHalfLife", self.memory_histogram_decay_half_life),
+            ("cpuHistogramDecayHalfLife", self.cpu_histogram_decay_half_life),
         ] {
-            require(
-                span > SimDuration::ZERO,
-                &format!("`{name}` must be more than 0"),
-            )?;
+            require(span > SimDuration::ZERO, &format!("`{name}` must be more than 0"))?;
         }
         Ok(())
     }
 }
 
-fn build_vpa(
-    parameters: &Value,
-    setting: &SizingSetting<'_>,
-) -> Result<Box<dyn Sizing>, ParameterError> {
+fn build_vpa(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
     let own: VpaParameters = parameters::read(parameters)?;
     own.check()?;
     let mut recommender = RecommenderConfig {
@@ -408,70 +261,25 @@ fn build_vpa(
         oom_min_bump_up_bytes: own.oom_min_bump_up_bytes,
         ..AggregationsConfig::default()
     };
-    Ok(Box::new(KubeVpa::new(
-        setting.container,
-        &aggregations,
-        recommender,
-        setting.policy.clone(),
-    )))
+    Ok(Box::new(KubeVpa::new(setting.container, &aggregations, recommender, setting.policy.clone())))
 }
 
 const WINDOW: &[Parameter] = &[
-    row(
-        "cpu",
-        "",
-        "latency-sensitive",
-        "what CPU follows: batch (mean), serving (p90) or latency-sensitive (p95)",
-    ),
+    row("cpu", "", "latency-sensitive", "what CPU follows: batch (mean), serving (p90) or latency-sensitive (p95)"),
     row(
         "memory",
         "",
         "low-tolerance",
         "what memory follows: low-tolerance (p98), minimal-tolerance (peak) or intermediate-tolerance",
     ),
-    row(
-        "cpuHalfLife",
-        "",
-        "12h",
-        "after which a window of CPU counts half",
-    ),
-    row(
-        "memoryHalfLife",
-        "",
-        "48h",
-        "after which a window of memory counts half",
-    ),
+    row("cpuHalfLife", "", "12h", "after which a window of CPU counts half"),
+    row("memoryHalfLife", "", "48h", "after which a window of memory counts half"),
     row("peakSpan", "", "24h", "over which the peak is taken"),
-    row(
-        "marginFraction",
-        "",
-        "0.15",
-        "added to what is recommended, 0 to 10",
-    ),
-    row(
-        "largeMarginFraction",
-        "",
-        "0.1",
-        "added to large limits, 0 to 10",
-    ),
-    row(
-        "largeCpuMillicores",
-        "milli-cores",
-        "8000",
-        "from which on CPU is large",
-    ),
-    row(
-        "largeMemoryBytes",
-        "bytes",
-        "34359738368",
-        "from which on memory is large",
-    ),
-    row(
-        "hold",
-        "",
-        "1h",
-        "over which the highest recommendation counts",
-    ),
+    row("marginFraction", "", "0.15", "added to what is recommended, 0 to 10"),
+    row("largeMarginFraction", "", "0.1", "added to large limits, 0 to 10"),
+    row("largeCpuMillicores", "milli-cores", "8000", "from which on CPU is large"),
+    row("largeMemoryBytes", "bytes", "34359738368", "from which on memory is large"),
+    row("hold", "", "1h", "over which the highest recommendation counts"),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -511,19 +319,14 @@ impl Default for WindowParameters {
     }
 }
 
-fn build_window(
-    parameters: &Value,
-    setting: &SizingSetting<'_>,
-) -> Result<Box<dyn Sizing>, ParameterError> {
+fn build_window(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
     let own: WindowParameters = parameters::read(parameters)?;
     let cpu = match own.cpu.as_str() {
         "batch" => CpuRule::Batch,
         "serving" => CpuRule::Serving,
         "latency-sensitive" => CpuRule::LatencySensitive,
         _ => {
-            return Err(ParameterError(
-                "`cpu` must be batch, serving or latency-sensitive".to_owned(),
-            ));
+            return Err(ParameterError("`cpu` must be batch, serving or latency-sensitive".to_owned()));
         }
     };
     let memory = match own.memory.as_str() {
@@ -535,23 +338,12 @@ fn build_window(
             return Err(ParameterError(format!("`memory` must be {words}")));
         }
     };
-    for (name, margin) in [
-        ("marginFraction", own.margin_fraction),
-        ("largeMarginFraction", own.large_margin_fraction),
-    ] {
-        require(
-            (0.0..=10.0).contains(&margin),
-            &format!("`{name}` must be 0 to 10"),
-        )?;
+    for (name, margin) in [("marginFraction", own.margin_fraction), ("largeMarginFraction", own.large_margin_fraction)]
+    {
+        require((0.0..=10.0).contains(&margin), &format!("`{name}` must be 0 to 10"))?;
     }
-    for (name, span) in [
-        ("cpuHalfLife", own.cpu_half_life),
-        ("memoryHalfLife", own.memory_half_life),
-    ] {
-        require(
-            span > SimDuration::ZERO,
-            &format!("`{name}` must be more than 0"),
-        )?;
+    for (name, span) in [("cpuHalfLife", own.cpu_half_life), ("memoryHalfLife", own.memory_half_life)] {
+        require(span > SimDuration::ZERO, &format!("`{name}` must be more than 0"))?;
     }
     let config = MovingWindowConfig {
         cpu,
@@ -570,54 +362,19 @@ fn build_window(
 }
 
 const ENSEMBLE: &[Parameter] = &[
-    row(
-        "cpuOverrunWeight",
-        "",
-        "20",
-        "cost of a window of CPU above the limit, 0 to 1000000",
-    ),
-    row(
-        "memoryOverrunWeight",
-        "",
-        "1000",
-        "cost of a window of memory above the limit, 0 to 1000000",
-    ),
-    row(
-        "underrunWeight",
-        "",
-        "1",
-        "cost of a window below the limit, 0 to 1000000",
-    ),
-    row(
-        "limitChangeWeight",
-        "",
-        "0.1",
-        "cost of changing the limit, 0 to 1000000",
-    ),
-    row(
-        "modelChangeWeight",
-        "",
-        "0.05",
-        "cost of changing the model, 0 to 1000000",
-    ),
-    row(
-        "decay",
-        "",
-        "0.003",
-        "weight of the latest window for the cost of a model, above 0 to 1",
-    ),
+    row("cpuOverrunWeight", "", "20", "cost of a window of CPU above the limit, 0 to 1000000"),
+    row("memoryOverrunWeight", "", "1000", "cost of a window of memory above the limit, 0 to 1000000"),
+    row("underrunWeight", "", "1", "cost of a window below the limit, 0 to 1000000"),
+    row("limitChangeWeight", "", "0.1", "cost of changing the limit, 0 to 1000000"),
+    row("modelChangeWeight", "", "0.05", "cost of changing the model, 0 to 1000000"),
+    row("decay", "", "0.003", "weight of the latest window for the cost of a model, above 0 to 1"),
     row(
         "modelDecays",
         "",
         "[0.001, 0.004, 0.016, 0.064]",
         "weights of the latest window for the limit of a model, above 0 to 1",
     ),
-    row(
-        "modelMargins",
-        "",
-        "[0.05, 0.1, 0.2]",
-        "added to the limit of a model, 0 to 10",
-    ),
+    row("modelMargins", "", "[0.05, 0.1, 0.2]", "added to the limit of a model, 0 to 10"),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -649,10 +406,7 @@ impl Default for EnsembleParameters {
     }
 }
 
-fn build_ensemble(
-    parameters: &Value,
-    setting: &SizingSetting<'_>,
-) -> Result<Box<dyn Sizing>, ParameterError> {
+fn build_ensemble(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
     let own: EnsembleParameters = parameters::read(parameters)?;
     for (name, weight) in [
         ("cpuOverrunWeight", own.cpu_overrun_weight),
@@ -661,38 +415,24 @@ fn build_ensemble(
         ("limitChangeWeight", own.limit_change_weight),
         ("modelChangeWeight", own.model_change_weight),
     ] {
-        require(
-            (0.0..=1e6).contains(&weight),
-            &format!("`{name}` must be 0 to 1000000"),
-        )?;
+        require((0.0..=1e6).contains(&weight), &format!("`{name}` must be 0 to 1000000"))?;
     }
     let is_decay = |decay: &f64| *decay > 0.0 && *decay <= 1.0;
     require(is_decay(&own.decay), "`decay` must be above 0, 1 at most")?;
     let some = |numbers: &[f64]| (1..=100).contains(&numbers.len());
     let are_decays = some(&own.model_decays) && own.model_decays.iter().all(is_decay);
-    require(
-        are_decays,
-        "`modelDecays` must be 1 to 100 numbers above 0, 1 at most",
-    )?;
-    let are_margins = some(&own.model_margins)
-        && own
-            .model_margins
-            .iter()
-            .all(|one| (0.0..=10.0).contains(one));
-    require(
-        are_margins,
-        "`modelMargins` must be 1 to 100 numbers of 0 to 10",
-    )?;
+    require(are_decays, "`modelDecays` must be 1 to 100 numbers above 0, 1 at most")?;
+    let are_margins = some(&own.model_margins) && own.model_margins.iter().all(|one| (0.0..=10.0).contains(one));
+    require(are_margins, "`modelMargins` must be 1 to 100 numbers of 0 to 10")?;
     let mut config = EnsembleConfig {
         decay: own.decay,
         model_decays: own.model_decays,
         model_margins: own.model_margins,
         ..EnsembleConfig::default()
     };
-    for (weights, overrun) in [
-        (&mut config.cpu, own.cpu_overrun_weight),
-        (&mut config.memory, own.memory_overrun_weight),
-    ] {
+    for (weights, overrun) in
+        [(&mut config.cpu, own.cpu_overrun_weight), (&mut config.memory, own.memory_overrun_weight)]
+    {
         weights.overrun = overrun;
         weights.underrun = own.underrun_weight;
         weights.limit_change = own.limit_change_weight;
@@ -703,18 +443,8 @@ fn build_ensemble(
 
 const ORACLE: &[Parameter] = &[
     row("horizon", "", "24h", "time that one size has to cover"),
-    row(
-        "cpuPercentile",
-        "",
-        "0.95",
-        "share of the time for which CPU is enough, 0 to 1",
-    ),
-    row(
-        "memoryPercentile",
-        "",
-        "1",
-        "share of the time for which memory is enough, 0 to 1",
-    ),
+    row("cpuPercentile", "", "0.95", "share of the time for which CPU is enough, 0 to 1"),
+    row("memoryPercentile", "", "1", "share of the time for which memory is enough, 0 to 1"),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -728,49 +458,19 @@ struct OracleParameters {
 
 impl Default for OracleParameters {
     fn default() -> OracleParameters {
-        let OracleConfig {
-            horizon,
-            cpu_percentile,
-            memory_percentile,
-        } = OracleConfig::default();
-        OracleParameters {
-            horizon,
-            cpu_percentile,
-            memory_percentile,
-        }
+        let OracleConfig { horizon, cpu_percentile, memory_percentile } = OracleConfig::default();
+        OracleParameters { horizon, cpu_percentile, memory_percentile }
     }
 }
 
-fn build_oracle(
-    parameters: &Value,
-    setting: &SizingSetting<'_>,
-) -> Result<Box<dyn Sizing>, ParameterError> {
-    let OracleParameters {
-        horizon,
-        cpu_percentile,
-        memory_percentile,
-    } = parameters::read(parameters)?;
+fn build_oracle(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
+    let OracleParameters { horizon, cpu_percentile, memory_percentile } = parameters::read(parameters)?;
     require(horizon > SimDuration::ZERO, "`horizon` must be more than 0")?;
-    for (name, share) in [
-        ("cpuPercentile", cpu_percentile),
-        ("memoryPercentile", memory_percentile),
-    ] {
-        require(
-            (0.0..=1.0).contains(&share),
-            &format!("`{name}` must be 0 to 1"),
-        )?;
+    for (name, share) in [("cpuPercentile", cpu_percentile), ("memoryPercentile", memory_percentile)] {
+        require((0.0..=1.0).contains(&share), &format!("`{name}` must be 0 to 1"))?;
     }
-    let config = OracleConfig {
-        horizon,
-        cpu_percentile,
-        memory_percentile,
-    };
-    Ok(Box::new(Oracle::new(
-        setting.container,
-        config,
-        setting.start,
-        setting.foresight,
-    )))
+    let config = OracleConfig { horizon, cpu_percentile, memory_percentile };
+    Ok(Box::new(Oracle::new(setting.container, config, setting.start, setting.foresight)))
 }
 
 #[cfg(test)]

@@ -11,15 +11,10 @@
 use std::collections::BTreeMap;
 
 use super::capping::{LimitRanges, cap_for_pod};
-use super::priority::{
-    EvictionRequirement, Priority, RunningContainer, UpdateThresholds, admits, priority,
-};
-use super::restriction::{
-    Group, InPlaceDecision, ResizeAttempts, RestrictedPod, RestrictionConfig,
-};
+use super::priority::{EvictionRequirement, Priority, RunningContainer, UpdateThresholds, admits, priority};
+use super::restriction::{Group, InPlaceDecision, ResizeAttempts, RestrictedPod, RestrictionConfig};
 use super::spec::{
-    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode,
-    recommendation_for,
+    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode, recommendation_for,
 };
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
@@ -156,14 +151,7 @@ impl Updater {
             if matches!(vpa.mode, UpdateMode::Off | UpdateMode::Initial) {
                 continue;
             }
-            let mut round = Round {
-                updater: self,
-                vpa,
-                pods,
-                groups: BTreeMap::new(),
-                now,
-                after,
-            };
+            let mut round = Round { updater: self, vpa, pods, groups: BTreeMap::new(), now, after };
             round.count_groups();
             if round.run(&mut act).is_err() {
                 return;
@@ -204,11 +192,7 @@ impl<'v> Round<'_, 'v> {
         let mut members: BTreeMap<u32, (Option<usize>, Vec<RestrictedPod>)> = BTreeMap::new();
         for pod in self.pods {
             if let Some(controller) = pod.controller {
-                members
-                    .entry(controller)
-                    .or_insert((pod.replicas, vec![]))
-                    .1
-                    .push(pod.restricted);
+                members.entry(controller).or_insert((pod.replicas, vec![])).1.push(pod.restricted);
             }
         }
         for (controller, (replicas, pods)) in members {
@@ -219,26 +203,18 @@ impl<'v> Round<'_, 'v> {
 
     fn run(&mut self, act: &mut impl FnMut(Step) -> Answer) -> Result<(), Stuck> {
         let mut evictable = vec![];
-        if matches!(
-            self.vpa.mode,
-            UpdateMode::InPlaceOrRecreate | UpdateMode::InPlace
-        ) {
+        if matches!(self.vpa.mode, UpdateMode::InPlaceOrRecreate | UpdateMode::InPlace) {
             for pod in self.in_order(Round::is_resizable) {
                 evictable.extend(self.resize(pod, act)?);
             }
         } else {
             evictable = self.in_order(|round, pod| round.can_evict(pod));
         }
-        evictable
-            .into_iter()
-            .try_for_each(|pod| self.evict(pod, act))
+        evictable.into_iter().try_for_each(|pod| self.evict(pod, act))
     }
 
     /// The pods that are worth a change, the most urgent first (`getPodsUpdateOrder`).
-    fn in_order(
-        &mut self,
-        mut is_possible: impl FnMut(&mut Self, &ObservedPod) -> bool,
-    ) -> Vec<&'v ObservedPod> {
+    fn in_order(&mut self, mut is_possible: impl FnMut(&mut Self, &ObservedPod) -> bool) -> Vec<&'v ObservedPod> {
         let mut accepted: Vec<(Priority, &ObservedPod)> = vec![];
         for pod in self.pods {
             if is_possible(self, pod)
@@ -253,31 +229,15 @@ impl<'v> Round<'_, 'v> {
 
     /// None: the pod is not worth a change, or must not be changed.
     fn priority_of(&self, pod: &ObservedPod) -> Option<Priority> {
-        let resources: Vec<ContainerResources> = pod
-            .containers
-            .iter()
-            .map(|one| one.resources.clone())
-            .collect();
-        let capped = cap_for_pod(
-            self.vpa.recommendations,
-            &resources,
-            self.vpa.policy,
-            self.vpa.ranges,
-        );
+        let resources: Vec<ContainerResources> = pod.containers.iter().map(|one| one.resources.clone()).collect();
+        let capped = cap_for_pod(self.vpa.recommendations, &resources, self.vpa.policy, self.vpa.ranges);
         if self.vpa.mode == UpdateMode::InPlace && self.has_failed(pod, &capped) {
             return None;
         }
         let priority = priority(&pod.containers, &capped);
         let thresholds = &self.updater.config.thresholds;
-        let is_accepted = thresholds.accepts(
-            &priority,
-            &pod.containers,
-            self.vpa.policy,
-            pod.started,
-            self.now,
-        );
-        (is_accepted && admits(&pod.containers, &capped, self.vpa.eviction_requirements))
-            .then_some(priority)
+        let is_accepted = thresholds.accepts(&priority, &pod.containers, self.vpa.policy, pod.started, self.now);
+        (is_accepted && admits(&pod.containers, &capped, self.vpa.eviction_requirements)).then_some(priority)
     }
 
     /// Whether the node could not hold a recommendation than which this one is nowhere lower.
@@ -309,13 +269,7 @@ impl<'v> Round<'_, 'v> {
         }
         let restriction = self.updater.config.restriction;
         let attempts = &mut self.updater.attempts;
-        Some(group.decide_in_place(
-            &pod.restricted,
-            self.vpa.mode,
-            &restriction,
-            attempts,
-            self.now,
-        ))
+        Some(group.decide_in_place(&pod.restricted, self.vpa.mode, &restriction, attempts, self.now))
     }
 
     /// `filterNonInPlaceUpdatablePods`.
@@ -348,17 +302,10 @@ impl<'v> Round<'_, 'v> {
         }
         self.after = self.updater.resizes.wait(self.now, self.after)?;
         // A pod without a group is refused before the API server is asked.
-        let Some(group) = pod
-            .controller
-            .and_then(|controller| self.groups.get_mut(&controller))
-        else {
+        let Some(group) = pod.controller.and_then(|controller| self.groups.get_mut(&controller)) else {
             return Ok(None);
         };
-        let step = Step {
-            pod: pod.restricted.id,
-            change: Change::Resize,
-            after: self.after,
-        };
+        let step = Step { pod: pod.restricted.id, change: Change::Resize, after: self.after };
         match act(step) {
             Answer::Accepted => group.resized(),
             Answer::Infeasible if is_in_place => self.record_infeasible(pod),
@@ -369,30 +316,18 @@ impl<'v> Round<'_, 'v> {
     }
 
     fn record_infeasible(&mut self, pod: &ObservedPod) {
-        self.updater
-            .infeasible
-            .insert(pod.restricted.id, self.vpa.recommendations.to_vec());
+        self.updater.infeasible.insert(pod.restricted.id, self.vpa.recommendations.to_vec());
     }
 
     /// Evicts a pod, if that is still possible.
-    fn evict(
-        &mut self,
-        pod: &ObservedPod,
-        act: &mut impl FnMut(Step) -> Answer,
-    ) -> Result<(), Stuck> {
+    fn evict(&mut self, pod: &ObservedPod, act: &mut impl FnMut(Step) -> Answer) -> Result<(), Stuck> {
         if !self.can_evict(pod) {
             return Ok(());
         }
         self.after = self.updater.evictions.wait(self.now, self.after)?;
-        let step = Step {
-            pod: pod.restricted.id,
-            change: Change::Evict,
-            after: self.after,
-        };
+        let step = Step { pod: pod.restricted.id, change: Change::Evict, after: self.after };
         if act(step) == Answer::Accepted
-            && let Some(group) = pod
-                .controller
-                .and_then(|controller| self.groups.get_mut(&controller))
+            && let Some(group) = pod.controller.and_then(|controller| self.groups.get_mut(&controller))
         {
             group.evicted(&pod.restricted);
         }
@@ -426,12 +361,7 @@ struct TokenBucket {
 impl TokenBucket {
     fn new(rate_per_s: Option<f64>, burst: u32) -> TokenBucket {
         let burst = f64::from(burst);
-        TokenBucket {
-            rate_per_s,
-            burst,
-            tokens: burst,
-            filled: SimTime::ZERO,
-        }
+        TokenBucket { rate_per_s, burst, tokens: burst, filled: SimTime::ZERO }
     }
 
     /// How long after `start` one gets through who asks for it at `after`.

@@ -8,9 +8,7 @@ fn at(year: i64, month: i64, day: i64, hour: i64, minute: i64) -> i64 {
 }
 
 fn next(schedule: &str, after: i64) -> Option<i64> {
-    CronSchedule::parse(schedule)
-        .expect(schedule)
-        .next_after(after)
+    CronSchedule::parse(schedule).expect(schedule).next_after(after)
 }
 
 #[test]
@@ -27,11 +25,7 @@ fn the_calendar_is_gregorian() {
         ((2100, 3, 1), 47_541),
     ];
     for ((year, month, day), days) in rows {
-        assert_eq!(
-            days_from_civil(year, month, day),
-            days,
-            "{year}-{month}-{day}"
-        );
+        assert_eq!(days_from_civil(year, month, day), days, "{year}-{month}-{day}");
         assert_eq!(civil_from_days(days), (year, month, day), "{days}");
     }
     for days in -800_000..800_000 {
@@ -83,11 +77,7 @@ fn schedules_strike_when_upstream_says() {
         (monday(0, 0), "* * */1 * Sun", false),
     ];
     for (time, schedule, expected) in rows {
-        assert_eq!(
-            next(schedule, time - 1) == Some(time),
-            expected,
-            "{schedule} at {time}"
-        );
+        assert_eq!(next(schedule, time - 1) == Some(time), expected, "{schedule} at {time}");
     }
 }
 
@@ -101,52 +91,24 @@ fn the_next_time_carries_into_hours_days_months_and_years() {
         (monday(15, 45), "20-35/15 * * * *", monday(16, 20)),
         (monday(23, 46), "*/15 * * * *", at(2012, 7, 10, 0, 0)),
         (monday(23, 45), "20-35/15 * * * *", at(2012, 7, 10, 0, 20)),
-        (
-            monday(23, 35) + 51,
-            "20-35/15 1/2 * * *",
-            at(2012, 7, 10, 1, 20),
-        ),
-        (
-            monday(23, 35) + 51,
-            "20-35/15 10-12 * * *",
-            at(2012, 7, 10, 10, 20),
-        ),
-        (
-            monday(23, 35) + 51,
-            "20-35/15 1/2 */2 * *",
-            at(2012, 7, 11, 1, 20),
-        ),
-        (
-            monday(23, 35) + 51,
-            "20-35/15 * 9-20 Jul *",
-            at(2012, 7, 10, 0, 20),
-        ),
+        (monday(23, 35) + 51, "20-35/15 1/2 * * *", at(2012, 7, 10, 1, 20)),
+        (monday(23, 35) + 51, "20-35/15 10-12 * * *", at(2012, 7, 10, 10, 20)),
+        (monday(23, 35) + 51, "20-35/15 1/2 */2 * *", at(2012, 7, 11, 1, 20)),
+        (monday(23, 35) + 51, "20-35/15 * 9-20 Jul *", at(2012, 7, 10, 0, 20)),
         (monday(23, 35), "0 0 9 Apr-Oct ?", at(2012, 8, 9, 0, 0)),
-        (
-            monday(23, 35),
-            "0 0 */5 Apr,Aug,Oct Mon",
-            at(2012, 8, 1, 0, 0),
-        ),
+        (monday(23, 35), "0 0 */5 Apr,Aug,Oct Mon", at(2012, 8, 1, 0, 0)),
         (monday(23, 35), "0 0 */5 Oct Mon", at(2012, 10, 1, 0, 0)),
         (monday(23, 35), "0 0 * Feb Mon", at(2013, 2, 4, 0, 0)),
         // Monday, Wednesday, Friday.
         (monday(23, 35), "0 0 * Feb Mon/2", at(2013, 2, 1, 0, 0)),
-        (
-            at(2012, 12, 31, 23, 59) + 45,
-            "* * * * *",
-            at(2013, 1, 1, 0, 0),
-        ),
+        (at(2012, 12, 31, 23, 59) + 45, "* * * * *", at(2013, 1, 1, 0, 0)),
         (monday(23, 35), "0 0 29 Feb ?", at(2016, 2, 29, 0, 0)),
         (monday(15, 0), "@every 90s", monday(15, 1) + 30),
         (monday(15, 0), "@every 1500ms", monday(15, 0) + 1),
         (monday(15, 0), "@every 5ms", monday(15, 0) + 1),
     ];
     for (time, schedule, expected) in rows {
-        assert_eq!(
-            next(schedule, time),
-            Some(expected),
-            "{schedule} after {time}"
-        );
+        assert_eq!(next(schedule, time), Some(expected), "{schedule} after {time}");
     }
     assert_eq!(next("0 0 30 Feb ?", monday(23, 35)), None);
     assert_eq!(next("0 0 31 Apr ?", monday(23, 35)), None);
@@ -194,23 +156,14 @@ fn lists_ranges_and_steps_are_bits() {
         ("sun,Tue", &DAY_OF_WEEK, 0b101, false),
     ];
     for (text, bounds, bits, is_star) in rows {
-        assert_eq!(
-            parse_field(text, bounds),
-            Ok(Field { bits, is_star }),
-            "{text}"
-        );
+        assert_eq!(parse_field(text, bounds), Ok(Field { bits, is_star }), "{text}");
     }
 }
 
 #[test]
 fn the_clock_on_the_wall_goes_with_the_run() {
-    let clock = WallClock {
-        start_unix_seconds: at(2016, 5, 19, 10, 0),
-    };
-    assert_eq!(
-        clock.unix_seconds(SimTime(61_999_999_999)),
-        at(2016, 5, 19, 10, 1) + 1
-    );
+    let clock = WallClock { start_unix_seconds: at(2016, 5, 19, 10, 0) };
+    assert_eq!(clock.unix_seconds(SimTime(61_999_999_999)), at(2016, 5, 19, 10, 1) + 1);
     assert_eq!(clock.time(at(2016, 5, 19, 10, 1)), SimTime(60_000_000_000));
     assert_eq!(clock.time(at(2016, 5, 19, 9, 0)), SimTime::ZERO);
 }

@@ -19,12 +19,7 @@ pub(super) struct Sample {
 impl Sample {
     /// A value of which time does not matter.
     pub(super) fn plain(pod: PodId, value: i64) -> Sample {
-        Sample {
-            pod,
-            at: SimTime::ZERO,
-            window: SimDuration::ZERO,
-            value,
-        }
+        Sample { pod, at: SimTime::ZERO, window: SimDuration::ZERO, value }
     }
 }
 
@@ -71,51 +66,27 @@ pub(super) struct Measured {
 
 impl Measured {
     /// Goes along pods and values at once, both in the order of pods' ids.
-    pub(super) fn new(
-        calculator: &ReplicaCalculator<'_>,
-        samples: &[Sample],
-        is_cpu: bool,
-    ) -> Measured {
-        let mut measured = Measured {
-            counted: Vec::new(),
-            left_out: Vec::new(),
-            ready_count: 0,
-        };
+    pub(super) fn new(calculator: &ReplicaCalculator<'_>, samples: &[Sample], is_cpu: bool) -> Measured {
+        let mut measured = Measured { counted: Vec::new(), left_out: Vec::new(), ready_count: 0 };
         let mut samples = samples.iter().peekable();
         for pod in calculator.seen.pods {
             while let Some(gone) = samples.next_if(|sample| sample.pod < pod.id) {
-                measured.counted.push(Counted {
-                    pod: gone.pod,
-                    value: gone.value,
-                    request: None,
-                });
+                measured.counted.push(Counted { pod: gone.pod, value: gone.value, request: None });
             }
             let sample = samples.next_if(|sample| sample.pod == pod.id);
             let group = calculator.group(pod, sample, is_cpu);
             match (group, sample) {
                 (Group::Ready, Some(sample)) => {
                     measured.ready_count += 1;
-                    measured.counted.push(Counted {
-                        pod: pod.id,
-                        value: sample.value,
-                        request: None,
-                    });
+                    measured.counted.push(Counted { pod: pod.id, value: sample.value, request: None });
                 }
                 (Group::Unready | Group::Missing, _) => {
-                    measured.left_out.push(LeftOut {
-                        pod: pod.id,
-                        group,
-                        request: None,
-                    });
+                    measured.left_out.push(LeftOut { pod: pod.id, group, request: None });
                 }
                 _ => {}
             }
         }
-        measured.counted.extend(samples.map(|gone| Counted {
-            pod: gone.pod,
-            value: gone.value,
-            request: None,
-        }));
+        measured.counted.extend(samples.map(|gone| Counted { pod: gone.pod, value: gone.value, request: None }));
         measured
     }
 
@@ -158,11 +129,7 @@ impl ReplicaCalculator<'_> {
         let Some(sample) = sample else {
             return Group::Missing;
         };
-        if is_cpu && self.is_warming_up(pod, sample) {
-            Group::Unready
-        } else {
-            Group::Ready
-        }
+        if is_cpu && self.is_warming_up(pod, sample) { Group::Unready } else { Group::Ready }
     }
 
     /// Whether a pod's CPU does not count, because it is not ready or may still be starting.
@@ -189,33 +156,16 @@ fn request_of(
     container: Option<&str>,
 ) -> Result<i64, String> {
     let missing = |one: &ContainerAmounts<'_>| {
-        format!(
-            "missing request for {resource} in container {} of Pod {}",
-            one.name,
-            name_of(seen, pod.id)
-        )
+        format!("missing request for {resource} in container {} of Pod {}", one.name, name_of(seen, pod.id))
     };
     if let Some(wanted) = container {
-        let Some(one) = pod
-            .requests
-            .containers
-            .iter()
-            .find(|one| one.name == wanted)
-        else {
-            return Err(format!(
-                "container {wanted} not found in Pod {}",
-                name_of(seen, pod.id)
-            ));
+        let Some(one) = pod.requests.containers.iter().find(|one| one.name == wanted) else {
+            return Err(format!("container {wanted} not found in Pod {}", name_of(seen, pod.id)));
         };
         return one.amounts.milli(resource).ok_or_else(|| missing(one));
     }
     if let Some(requests) = pod.requests.pod_level {
-        let missing = || {
-            format!(
-                "missing pod-level request for {resource} in Pod {}",
-                name_of(seen, pod.id)
-            )
-        };
+        let missing = || format!("missing pod-level request for {resource} in Pod {}", name_of(seen, pod.id));
         return requests.milli(resource).ok_or_else(missing);
     }
     let mut sum = 0i64;

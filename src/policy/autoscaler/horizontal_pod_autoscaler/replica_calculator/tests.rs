@@ -2,8 +2,8 @@
 
 use super::super::Settings;
 use super::super::seen::{
-    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod, ObservedScale,
-    PodRequests, PodSample, PodUsage, ReadyCondition, Seen,
+    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod, ObservedScale, PodRequests, PodSample,
+    PodUsage, ReadyCondition, Seen,
 };
 use super::super::spec::ResourceName;
 use super::{Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series};
@@ -25,16 +25,8 @@ fn settings() -> Settings {
 }
 
 /// A pod by a letter: ready, unready, hot (it has just started), unready and hot (x), failed, deleted, pending.
-fn pod<'a>(
-    position: usize,
-    letter: char,
-    containers: &'a [ContainerAmounts<'a>],
-) -> ObservedPod<'a> {
-    let status = if "uxfdp".contains(letter) {
-        ConditionStatus::False
-    } else {
-        ConditionStatus::True
-    };
+fn pod<'a>(position: usize, letter: char, containers: &'a [ContainerAmounts<'a>]) -> ObservedPod<'a> {
+    let status = if "uxfdp".contains(letter) { ConditionStatus::False } else { ConditionStatus::True };
     let phase = match letter {
         'f' => PodPhase::Failed,
         'p' => PodPhase::Pending,
@@ -44,30 +36,14 @@ fn pod<'a>(
         id: PodId(position as u32),
         phase,
         is_terminating: letter == 'd',
-        started: Some(if "hx".contains(letter) {
-            NOW
-        } else {
-            SimTime::ZERO
-        }),
-        ready: Some(ReadyCondition {
-            status,
-            since: SimTime::ZERO,
-        }),
-        requests: PodRequests {
-            containers,
-            pod_level: None,
-        },
+        started: Some(if "hx".contains(letter) { NOW } else { SimTime::ZERO }),
+        ready: Some(ReadyCondition { status, since: SimTime::ZERO }),
+        requests: PodRequests { containers, pod_level: None },
     }
 }
 
 fn cpu<'a>(name: &'a str, milli: u64) -> ContainerAmounts<'a> {
-    ContainerAmounts {
-        name,
-        amounts: Amounts {
-            cpu: Some(MilliCpu(milli)),
-            memory: None,
-        },
-    }
+    ContainerAmounts { name, amounts: Amounts { cpu: Some(MilliCpu(milli)), memory: None } }
 }
 
 /// Runs `ask` with pods of two containers of one request, and with what these use.
@@ -78,19 +54,12 @@ fn with_usage<T>(
     tolerances: Tolerances,
     ask: impl FnOnce(&ReplicaCalculator<'_>) -> T,
 ) -> T {
-    let containers: Vec<Vec<ContainerAmounts<'_>>> = requests
-        .iter()
-        .map(|&milli| vec![cpu("container1", milli), cpu("container2", milli)])
-        .collect();
-    let used: Vec<Vec<ContainerAmounts<'_>>> = levels
-        .iter()
-        .map(|&(one, two)| vec![cpu("container1", one), cpu("container2", two)])
-        .collect();
-    let pods: Vec<ObservedPod<'_>> = states
-        .chars()
-        .enumerate()
-        .map(|(number, letter)| pod(number, letter, &containers[number]))
-        .collect();
+    let containers: Vec<Vec<ContainerAmounts<'_>>> =
+        requests.iter().map(|&milli| vec![cpu("container1", milli), cpu("container2", milli)]).collect();
+    let used: Vec<Vec<ContainerAmounts<'_>>> =
+        levels.iter().map(|&(one, two)| vec![cpu("container1", one), cpu("container2", two)]).collect();
+    let pods: Vec<ObservedPod<'_>> =
+        states.chars().enumerate().map(|(number, letter)| pod(number, letter, &containers[number])).collect();
     let usage: Vec<PodUsage<'_>> = (0..)
         .zip(&used)
         .map(|(id, containers)| PodUsage {
@@ -110,11 +79,7 @@ fn ask_of<T>(
     ask: impl FnOnce(&ReplicaCalculator<'_>) -> T,
 ) -> T {
     let seen = Seen {
-        scale: Ok(ObservedScale {
-            spec_replicas: 0,
-            status_replicas: 0,
-            selector: "app=web",
-        }),
+        scale: Ok(ObservedScale { spec_replicas: 0, status_replicas: 0, selector: "app=web" }),
         pods,
         usage: Ok(usage),
         samples: &[],
@@ -123,12 +88,7 @@ fn ask_of<T>(
         update_error: None,
     };
     let settings = settings();
-    ask(&ReplicaCalculator {
-        now: NOW,
-        settings: &settings,
-        seen: &seen,
-        tolerances,
-    })
+    ask(&ReplicaCalculator { now: NOW, settings: &settings, seen: &seen, tolerances })
 }
 
 /// Levels that both containers have.
@@ -150,25 +110,12 @@ struct UsageRow {
 
 fn check(rows: Vec<UsageRow>) {
     for (number, row) in rows.into_iter().enumerate() {
-        let UsageRow {
-            states,
-            current,
-            requests,
-            levels,
-            container,
-            target,
-            tolerances,
-            want,
-        } = row;
+        let UsageRow { states, current, requests, levels, container, target, tolerances, want } = row;
         let goal = Goal::Utilization(target);
         let ours = with_usage(states, requests, &levels, tolerances, |calculator| {
             calculator.resource(current, goal, &ResourceName::Cpu, container)
         });
-        let wanted = Proposal {
-            replicas: want.0,
-            usage_milli: want.2,
-            utilization: Some(want.1),
-        };
+        let wanted = Proposal { replicas: want.0, usage_milli: want.2, utilization: Some(want.1) };
         assert_eq!(ours, Ok(wanted), "row {number}, pods {states}");
     }
 }
@@ -176,23 +123,8 @@ fn check(rows: Vec<UsageRow>) {
 /// One core for each container.
 const CORES: &[u64] = &[1000; 8];
 
-fn row(
-    states: &'static str,
-    current: i32,
-    levels: Vec<(u64, u64)>,
-    target: i32,
-    want: (i32, i32, i64),
-) -> UsageRow {
-    UsageRow {
-        states,
-        current,
-        requests: CORES,
-        levels,
-        container: None,
-        target,
-        tolerances: TEN_PERCENT,
-        want,
-    }
+fn row(states: &'static str, current: i32, levels: Vec<(u64, u64)>, target: i32, want: (i32, i32, i64)) -> UsageRow {
+    UsageRow { states, current, requests: CORES, levels, container: None, target, tolerances: TEN_PERCENT, want }
 }
 
 /// The same of the second container alone.
@@ -203,10 +135,7 @@ fn of_second(
     target: i32,
     want: (i32, i32, i64),
 ) -> UsageRow {
-    UsageRow {
-        container: Some("container2"),
-        ..row(states, current, levels, target, want)
-    }
+    UsageRow { container: Some("container2"), ..row(states, current, levels, target, want) }
 }
 
 #[test]
@@ -215,35 +144,17 @@ fn utilisation_above_target_adds_pods() {
     check(vec![
         // (300 + 500 + 700) / 3000 = 50 %; 50 / 30 * 3 = 5.
         row("rrr", 3, levels(), 30, (5, 50, 1000)),
-        of_second(
-            "rrr",
-            3,
-            vec![(1000, 300), (1000, 500), (1000, 700)],
-            30,
-            (5, 50, 500),
-        ),
+        of_second("rrr", 3, vec![(1000, 300), (1000, 500), (1000, 700)], 30, (5, 50, 500)),
         // The ready ones: 60 %. With the other one at 0: 1200 / 3000 = 40 %; 40 / 30 * 3 = 4.
         row("urr", 3, levels(), 30, (4, 60, 1200)),
         row("hrr", 3, levels(), 30, (4, 60, 1200)),
-        of_second(
-            "hrr",
-            3,
-            vec![(0, 300), (0, 500), (0, 700)],
-            30,
-            (4, 60, 600),
-        ),
+        of_second("hrr", 3, vec![(0, 300), (0, 500), (0, 700)], 30, (4, 60, 600)),
         // The ready one: 40 %. With two at 0: 13 % is below the target, which would turn the change round.
         row("ruu", 3, both(&[400, 500, 700]), 30, (3, 40, 800)),
         row("rxx", 3, both(&[400, 500, 700]), 30, (3, 40, 800)),
         // Pods that have failed or are going count for nothing: 60 / 30 * 2 = 4.
         row("rrff", 2, both(&[500, 700]), 30, (4, 60, 1200)),
-        of_second(
-            "rrff",
-            2,
-            vec![(1000, 500), (9000, 700), (1000, 0), (9000, 0)],
-            30,
-            (4, 60, 600),
-        ),
+        of_second("rrff", 2, vec![(1000, 500), (9000, 700), (1000, 0), (9000, 0)], 30, (4, 60, 600)),
         of_second("rrff", 2, vec![(1000, 500), (9000, 700)], 30, (4, 60, 600)),
         row("rrdd", 2, both(&[500, 700]), 30, (4, 60, 1200)),
         of_second("rrdd", 2, both(&[500, 700]), 30, (4, 60, 600)),
@@ -253,15 +164,7 @@ fn utilisation_above_target_adds_pods() {
 #[test]
 fn utilisation_below_target_takes_pods() {
     let levels = || both(&[100, 300, 500, 250, 250]);
-    let second = |last: u64| {
-        vec![
-            (1000, 100),
-            (1000, 300),
-            (1000, 500),
-            (1000, last),
-            (1000, last),
-        ]
-    };
+    let second = |last: u64| vec![(1000, 100), (1000, 300), (1000, 500), (1000, last), (1000, last)];
     check(vec![
         // 1400 / 5000 = 28 %; 28 / 50 * 5 = 2.8.
         row("rrrrr", 5, levels(), 50, (3, 28, 560)),
@@ -302,13 +205,7 @@ fn utilisation_within_the_tolerance_changes_nothing() {
     // 3000 / 6000 = 50 %. 50 / 56 = 0.893 is 10.7 % off, and of ten pods 8.9; 50 / 55 = 0.909 is 9.1 % off.
     let ten = |target, replicas| UsageRow {
         requests: &[400, 200, 310, 290, 302, 298, 301, 299, 300, 300],
-        ..self::row(
-            "rrrrrrrrrr",
-            10,
-            both(&[150; 10]),
-            target,
-            (replicas, 50, 300),
-        )
+        ..self::row("rrrrrrrrrr", 10, both(&[150; 10]), target, (replicas, 50, 300))
     };
     check(vec![ten(56, 9), ten(55, 10)]);
 }
@@ -317,13 +214,7 @@ fn utilisation_within_the_tolerance_changes_nothing() {
 fn pods_without_a_sample_count_against_the_change() {
     check(vec![
         // Samples without a pod count in the number of pods only where pods are missing, too: 587 / 100 * 4 = 23.5.
-        row(
-            "rrrr",
-            4,
-            both(&[4000, 9500, 3000, 7000, 3200, 2000]),
-            100,
-            (24, 587, 11750),
-        ),
+        row("rrrr", 4, both(&[4000, 9500, 3000, 7000, 3200, 2000]), 100, (24, 587, 11750)),
         // 495 / 2000 = 24 %. The other two at 100 %: 2495 / 4000 = 62 %; 62 / 100 * 4 = 2.5.
         row("rrrr", 4, both(&[400, 95]), 100, (3, 24, 495)),
         row("rr", 2, both(&[1000]), 100, (2, 100, 2000)),
@@ -340,10 +231,7 @@ fn pods_without_a_sample_count_against_the_change() {
         // 10 %, with the missing one at 100 %: 1200 / 3000 = 40 %; 40 / 50 * 3 = 2.4.
         row("urrr", 4, both(&[100, 100, 100]), 50, (3, 10, 200)),
         // 200 / 3000 = 6 %, with the missing one at 300 % of 2 cores: 6200 / 5000 = 124 %; 124 / 300 * 3 = 1.24.
-        UsageRow {
-            requests: &[1000, 1000, 2000, 2000],
-            ..row("urrr", 4, both(&[200, 100, 100]), 300, (2, 6, 200))
-        },
+        UsageRow { requests: &[1000, 1000, 2000, 2000], ..row("urrr", 4, both(&[200, 100, 100]), 300, (2, 6, 200)) },
         // 10 %, with the third at 100 %: 40 %; 40 / 50 * 3 = 2.4 is more than there are, though it is to be less.
         row("rrr", 2, both(&[100, 100]), 50, (2, 10, 200)),
     ]);
@@ -353,62 +241,31 @@ fn pods_without_a_sample_count_against_the_change() {
 fn what_is_not_known_is_said() {
     let error = |states: &str, requests: &[u64], levels: &[(u64, u64)], container| {
         with_usage(states, requests, levels, TEN_PERCENT, |calculator| {
-            calculator
-                .resource(1, Goal::Utilization(100), &ResourceName::Cpu, container)
-                .expect_err("it fails")
+            calculator.resource(1, Goal::Utilization(100), &ResourceName::Cpu, container).expect_err("it fails")
         })
     };
-    let none =
-        "unable to get metrics for resource cpu: no metrics returned from resource metrics API";
+    let none = "unable to get metrics for resource cpu: no metrics returned from resource metrics API";
     assert_eq!(error("rrr", CORES, &[], None), none);
     let unready = "did not receive metrics for targeted pods (pods might be unready)";
     assert_eq!(error("d", CORES, &both(&[100]), None), unready);
-    assert_eq!(
-        error("r", CORES, &both(&[100]), Some("container3")),
-        unready
-    );
-    assert_eq!(
-        error("", CORES, &both(&[100]), None),
-        "no pods returned by selector while calculating replica count"
-    );
+    assert_eq!(error("r", CORES, &both(&[100]), Some("container3")), unready);
+    assert_eq!(error("", CORES, &both(&[100]), None), "no pods returned by selector while calculating replica count");
     // Nothing of a pod that is there.
     let pods = [pod(7, 'r', &[])];
     let used = [cpu("container1", 100)];
-    let usage = [PodUsage {
-        pod: PodId(3),
-        at: NOW,
-        window: SimDuration(SECOND),
-        containers: &used,
-    }];
+    let usage = [PodUsage { pod: PodId(3), at: NOW, window: SimDuration(SECOND), containers: &used }];
     let ask = |calculator: &ReplicaCalculator<'_>| {
-        calculator
-            .resource(1, Goal::Utilization(100), &ResourceName::Cpu, None)
-            .expect_err("it fails")
+        calculator.resource(1, Goal::Utilization(100), &ResourceName::Cpu, None).expect_err("it fails")
     };
-    assert_eq!(
-        ask_of(&pods, &usage, TEN_PERCENT, ask),
-        "no metrics returned matched known pods"
-    );
+    assert_eq!(ask_of(&pods, &usage, TEN_PERCENT, ask), "no metrics returned matched known pods");
 }
 
 #[test]
 fn requests_are_of_the_pod_a_container_or_all() {
-    let none = |name| ContainerAmounts {
-        name,
-        amounts: Amounts::default(),
-    };
-    let level = Some(Amounts {
-        cpu: Some(MilliCpu(800)),
-        memory: None,
-    });
-    let memory = Some(Amounts {
-        cpu: None,
-        memory: Some(Bytes(1)),
-    });
-    let (two, missing) = (
-        [cpu("container1", 100), cpu("container2", 50)],
-        [none("container1"), cpu("container2", 50)],
-    );
+    let none = |name| ContainerAmounts { name, amounts: Amounts::default() };
+    let level = Some(Amounts { cpu: Some(MilliCpu(800)), memory: None });
+    let memory = Some(Amounts { cpu: None, memory: Some(Bytes(1)) });
+    let (two, missing) = ([cpu("container1", 100), cpu("container2", 50)], [none("container1"), cpu("container2", 50)]);
     let rows: [(&[ContainerAmounts<'_>], _, _, Result<i32, &str>); 8] = [
         // Of 75 milli-cores used: 75 / 150, 75 / 800, 75 / 100.
         (&two, None, None, Ok(50)),
@@ -416,40 +273,14 @@ fn requests_are_of_the_pod_a_container_or_all() {
         (&missing, level, None, Ok(9)),
         (&two, None, Some("container1"), Ok(75)),
         (&two, level, Some("container1"), Ok(75)),
-        (
-            &missing,
-            None,
-            None,
-            Err("missing request for cpu in container container1 of Pod pod-0"),
-        ),
-        (
-            &two,
-            memory,
-            None,
-            Err("missing pod-level request for cpu in Pod pod-0"),
-        ),
-        (
-            &missing[1..],
-            None,
-            Some("container1"),
-            Err("container container1 not found in Pod pod-0"),
-        ),
+        (&missing, None, None, Err("missing request for cpu in container container1 of Pod pod-0")),
+        (&two, memory, None, Err("missing pod-level request for cpu in Pod pod-0")),
+        (&missing[1..], None, Some("container1"), Err("container container1 not found in Pod pod-0")),
     ];
     for (number, (containers, pod_level, container, want)) in rows.into_iter().enumerate() {
-        let pods = [ObservedPod {
-            requests: PodRequests {
-                containers,
-                pod_level,
-            },
-            ..pod(0, 'r', containers)
-        }];
+        let pods = [ObservedPod { requests: PodRequests { containers, pod_level }, ..pod(0, 'r', containers) }];
         let used = [cpu("container1", 75), cpu("container2", 0)];
-        let usage = [PodUsage {
-            pod: PodId(0),
-            at: NOW,
-            window: SimDuration(SECOND),
-            containers: &used,
-        }];
+        let usage = [PodUsage { pod: PodId(0), at: NOW, window: SimDuration(SECOND), containers: &used }];
         let ours = ask_of(&pods, &usage, TEN_PERCENT, |calculator| {
             calculator.resource(1, Goal::Utilization(100), &ResourceName::Cpu, container)
         });
@@ -464,69 +295,22 @@ fn a_metric_of_pods() {
     type Row = (&'static str, i32, i64, &'static [i64], f64, (i32, i64));
     let rows: [Row; 8] = [
         // 20 000 / 15 000 * 3 = 4.
-        (
-            "rrr",
-            3,
-            15_000,
-            &[20_000, 10_000, 30_000],
-            0.1,
-            (4, 20_000),
-        ),
+        ("rrr", 3, 15_000, &[20_000, 10_000, 30_000], 0.1, (4, 20_000)),
         // Readiness is of no concern where it is not CPU: 30 000 / 15 000 * 3 = 6.
-        (
-            "rrx",
-            3,
-            15_000,
-            &[50_000, 10_000, 30_000],
-            0.1,
-            (6, 30_000),
-        ),
+        ("rrx", 3, 15_000, &[50_000, 10_000, 30_000], 0.1, (6, 30_000)),
         // 31 666 / 15 000 * 3 = 6.33.
-        (
-            "xrx",
-            3,
-            15_000,
-            &[50_000, 15_000, 30_000],
-            0.1,
-            (7, 31_666),
-        ),
+        ("xrx", 3, 15_000, &[50_000, 15_000, 30_000], 0.1, (7, 31_666)),
         // 12 000 / 20 000 * 5 = 3.
         ("rrrrr", 5, 20_000, &[12_000; 5], 0.1, (3, 12_000)),
-        (
-            "rrr",
-            3,
-            20_000,
-            &[20_000, 21_000, 21_000],
-            0.1,
-            (3, 20_666),
-        ),
-        (
-            "rrr",
-            3,
-            20_000,
-            &[20_000, 21_000, 21_000],
-            0.01,
-            (4, 20_666),
-        ),
-        (
-            "rrrrr",
-            5,
-            20_000,
-            &[20_000, 19_000, 21_000],
-            0.1,
-            (5, 20_000),
-        ),
+        ("rrr", 3, 20_000, &[20_000, 21_000, 21_000], 0.1, (3, 20_666)),
+        ("rrr", 3, 20_000, &[20_000, 21_000, 21_000], 0.01, (4, 20_666)),
+        ("rrrrr", 5, 20_000, &[20_000, 19_000, 21_000], 0.1, (5, 20_000)),
         // 10 / 17, with the third at 17: 12 333 / 17 000 * 3 = 2.2 is more than there are.
         ("rrr", 2, 17_000, &[10_000, 10_000], 0.1, (2, 10_000)),
     ];
     for (number, (states, current, target, values, up, want)) in rows.into_iter().enumerate() {
-        let values: Vec<PodSample> = (0..)
-            .zip(values)
-            .map(|(id, &value_milli)| PodSample {
-                pod: PodId(id),
-                value_milli,
-            })
-            .collect();
+        let values: Vec<PodSample> =
+            (0..).zip(values).map(|(id, &value_milli)| PodSample { pod: PodId(id), value_milli }).collect();
         let tolerances = Tolerances { down: 0.1, up };
         let ours = with_usage(states, CORES, &[], tolerances, |calculator| {
             calculator.pods_metric(current, target, "qps", &MetricSamples::OfPods(Ok(&values)))
@@ -536,11 +320,7 @@ fn a_metric_of_pods() {
 }
 
 fn proposal((replicas, usage_milli): (i32, i64)) -> Proposal {
-    Proposal {
-        replicas,
-        usage_milli,
-        utilization: None,
-    }
+    Proposal { replicas, usage_milli, utilization: None }
 }
 
 #[test]
@@ -566,19 +346,14 @@ fn a_value_that_pods_share() {
     ];
     for (number, (states, current, value, target, up, want)) in rows.into_iter().enumerate() {
         let tolerances = Tolerances { down: 0.1, up };
-        let ours = with_usage(states, CORES, &[], tolerances, |calculator| {
-            calculator.shared_value(current, value, target)
-        });
+        let ours =
+            with_usage(states, CORES, &[], tolerances, |calculator| calculator.shared_value(current, value, target));
         assert_eq!(ours, Ok(proposal((want, value))), "row {number}");
     }
     let sum = sum_of_series(&[i64::MAX / 2 + 1, i64::MAX / 2 + 1], false);
-    let ours = with_usage("rrr", CORES, &[], TEN_PERCENT, |calculator| {
-        calculator.shared_value(3, sum, i64::MAX)
-    });
+    let ours = with_usage("rrr", CORES, &[], TEN_PERCENT, |calculator| calculator.shared_value(3, sum, i64::MAX));
     assert_eq!(ours, Ok(proposal((3, i64::MAX))));
-    let none = with_usage("", CORES, &[], TEN_PERCENT, |calculator| {
-        calculator.shared_value(3, 9, 1)
-    });
+    let none = with_usage("", CORES, &[], TEN_PERCENT, |calculator| calculator.shared_value(3, 9, 1));
     let why = "unable to calculate ready pods: no pods returned by selector while calculating replica count";
     assert_eq!(none, Err(why.to_owned()));
 }
@@ -607,23 +382,13 @@ fn a_value_for_each_pod() {
     ];
     for (status, value, target, up, want) in of_object {
         let tolerances = Tolerances { down: 0.1, up };
-        let ask =
-            |calculator: &ReplicaCalculator<'_>| calculator.object_per_pod(status, value, target);
-        assert_eq!(
-            ask_of(&[], &[], tolerances, ask),
-            proposal(want),
-            "{value} of an object at {status}"
-        );
+        let ask = |calculator: &ReplicaCalculator<'_>| calculator.object_per_pod(status, value, target);
+        assert_eq!(ask_of(&[], &[], tolerances, ask), proposal(want), "{value} of an object at {status}");
     }
     for (status, value, target, up, want) in external {
         let tolerances = Tolerances { down: 0.1, up };
-        let ask =
-            |calculator: &ReplicaCalculator<'_>| calculator.external_per_pod(status, value, target);
-        assert_eq!(
-            ask_of(&[], &[], tolerances, ask),
-            proposal(want),
-            "external {value} at {status}"
-        );
+        let ask = |calculator: &ReplicaCalculator<'_>| calculator.external_per_pod(status, value, target);
+        assert_eq!(ask_of(&[], &[], tolerances, ask), proposal(want), "external {value} at {status}");
     }
 }
 
@@ -664,21 +429,10 @@ fn cpu_of_a_pod_counts_once_it_has_been_ready_for_a_window() {
     let ago = |age_s: u64| SimTime(NOW.0 - age_s * SECOND);
     for (number, (age, ready, sample, window, counts)) in rows.into_iter().enumerate() {
         let request = [cpu("container1", 100)];
-        let ready = ready.map(|(status, age_s)| ReadyCondition {
-            status,
-            since: ago(age_s),
-        });
-        let pods = [ObservedPod {
-            started: age.map(ago),
-            ready,
-            ..pod(0, 'r', &request)
-        }];
-        let usage = [PodUsage {
-            pod: PodId(0),
-            at: ago(sample),
-            window: SimDuration(window * SECOND),
-            containers: &request,
-        }];
+        let ready = ready.map(|(status, age_s)| ReadyCondition { status, since: ago(age_s) });
+        let pods = [ObservedPod { started: age.map(ago), ready, ..pod(0, 'r', &request) }];
+        let usage =
+            [PodUsage { pod: PodId(0), at: ago(sample), window: SimDuration(window * SECOND), containers: &request }];
         let ours = ask_of(&pods, &usage, TEN_PERCENT, |calculator| {
             calculator.resource(1, Goal::Utilization(100), &ResourceName::Cpu, None)
         });

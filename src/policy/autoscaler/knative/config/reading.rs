@@ -16,15 +16,9 @@ const OLD_SPELLINGS: [(&str, &str); 10] = [
     ("panic-threshold-percentage", "panicThresholdPercentage"),
     ("panic-window-percentage", "panicWindowPercentage"),
     ("scale-down-delay", "scaleDownDelay"),
-    (
-        "scale-to-zero-pod-retention-period",
-        "scaleToZeroPodRetentionPeriod",
-    ),
+    ("scale-to-zero-pod-retention-period", "scaleToZeroPodRetentionPeriod"),
     ("target-burst-capacity", "targetBurstCapacity"),
-    (
-        "target-utilization-percentage",
-        "targetUtilizationPercentage",
-    ),
+    ("target-utilization-percentage", "targetUtilizationPercentage"),
 ];
 
 /// Where settings come from, and what was found to be wrong.
@@ -37,29 +31,17 @@ pub(super) struct Settings<'d> {
 impl<'d> Settings<'d> {
     /// A ConfigMap.
     pub(super) fn new(data: &'d BTreeMap<String, String>) -> Settings<'d> {
-        Settings {
-            data,
-            prefix: "",
-            problems: Vec::new(),
-        }
+        Settings { data, prefix: "", problems: Vec::new() }
     }
 
     /// The annotations of a revision.
     pub(super) fn annotations(data: &'d BTreeMap<String, String>) -> Settings<'d> {
-        Settings {
-            data,
-            prefix: PREFIX,
-            problems: Vec::new(),
-        }
+        Settings { data, prefix: PREFIX, problems: Vec::new() }
     }
 
     /// A problem with a key.
     pub(super) fn refuse(&mut self, key: &str, message: String) {
-        let key = if key.contains('/') {
-            key.to_owned()
-        } else {
-            format!("{}{key}", self.prefix)
-        };
+        let key = if key.contains('/') { key.to_owned() } else { format!("{}{key}", self.prefix) };
         self.problems.push(SettingProblem { key, message });
     }
 
@@ -68,23 +50,12 @@ impl<'d> Settings<'d> {
         if key.contains('/') {
             return self.data.get(key).map(String::as_str);
         }
-        let old = OLD_SPELLINGS
-            .iter()
-            .filter(|(new, _)| *new == key && !self.prefix.is_empty())
-            .map(|(_, old)| *old);
+        let old = OLD_SPELLINGS.iter().filter(|(new, _)| *new == key && !self.prefix.is_empty()).map(|(_, old)| *old);
         let mut spellings = std::iter::once(key).chain(old);
-        spellings
-            .find_map(|key| self.data.get(&format!("{}{key}", self.prefix)))
-            .map(String::as_str)
+        spellings.find_map(|key| self.data.get(&format!("{}{key}", self.prefix))).map(String::as_str)
     }
 
-    fn parse<T>(
-        &mut self,
-        key: &str,
-        into: &mut T,
-        what: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> bool {
+    fn parse<T>(&mut self, key: &str, into: &mut T, what: &str, parse: impl Fn(&str) -> Option<T>) -> bool {
         let Some(text) = self.text(key) else {
             return false;
         };
@@ -97,9 +68,7 @@ impl<'d> Settings<'d> {
 
     /// A number; whether the key is there.
     pub(super) fn number(&mut self, key: &str, into: &mut f64) -> bool {
-        self.parse(key, into, "a number", |text| {
-            text.parse().ok().filter(|number: &f64| number.is_finite())
-        })
+        self.parse(key, into, "a number", |text| text.parse().ok().filter(|number: &f64| number.is_finite()))
     }
 
     /// A whole number.
@@ -109,12 +78,7 @@ impl<'d> Settings<'d> {
 
     /// A duration.
     pub(super) fn duration(&mut self, key: &str, into: &mut SimDuration) -> bool {
-        self.parse(
-            key,
-            into,
-            "a duration such as 90s or 5m that is not negative",
-            |text| SimDuration::parse(text).ok(),
-        )
+        self.parse(key, into, "a duration such as 90s or 5m that is not negative", |text| SimDuration::parse(text).ok())
     }
 
     /// A flag, in the spellings of Go's `strconv.ParseBool`.
@@ -132,8 +96,7 @@ impl<'d> Settings<'d> {
             None | Some("concurrency") => ScalingMetric::Concurrency,
             Some("rps") => ScalingMetric::RequestsPerSecond,
             Some(other) => {
-                let message =
-                    format!("`{other}` is no metric of this autoscaler: write concurrency or rps");
+                let message = format!("`{other}` is no metric of this autoscaler: write concurrency or rps");
                 self.refuse("metric", message);
                 ScalingMetric::Concurrency
             }
@@ -142,13 +105,8 @@ impl<'d> Settings<'d> {
 
     /// `metric-aggregation-algorithm`.
     pub(super) fn aggregation(&mut self) -> Aggregation {
-        let name = self
-            .text("metric-aggregation-algorithm")
-            .unwrap_or_default();
-        if !matches!(
-            name,
-            "" | "linear" | "weighted-exponential" | "weightedExponential"
-        ) {
+        let name = self.text("metric-aggregation-algorithm").unwrap_or_default();
+        if !matches!(name, "" | "linear" | "weighted-exponential" | "weightedExponential") {
             let message = format!("`{name}` is no algorithm: write linear or weighted-exponential");
             self.refuse("metric-aggregation-algorithm", message);
         }

@@ -55,18 +55,8 @@ impl Default for EnsembleConfig {
     fn default() -> EnsembleConfig {
         EnsembleConfig {
             windows: WindowConfig::default(),
-            cpu: Weights {
-                overrun: 20.0,
-                underrun: 1.0,
-                limit_change: 0.1,
-                model_change: 0.05,
-            },
-            memory: Weights {
-                overrun: 1000.0,
-                underrun: 1.0,
-                limit_change: 0.1,
-                model_change: 0.05,
-            },
+            cpu: Weights { overrun: 20.0, underrun: 1.0, limit_change: 0.1, model_change: 0.05 },
+            memory: Weights { overrun: 1000.0, underrun: 1.0, limit_change: 0.1, model_change: 0.05 },
             decay: 0.003,
             model_decays: vec![0.001, 0.004, 0.016, 0.064],
             model_margins: vec![0.05, 0.1, 0.2],
@@ -104,11 +94,7 @@ struct Models {
 
 /// Cost of something having changed; what was not there before has not.
 fn change<T: PartialEq>(weight: f64, before: Option<T>, after: T) -> f64 {
-    if before.is_some_and(|before| before != after) {
-        weight
-    } else {
-        0.0
-    }
+    if before.is_some_and(|before| before != after) { weight } else { 0.0 }
 }
 
 /// The first of the cheapest.
@@ -125,18 +111,9 @@ fn cheapest(costs: impl Iterator<Item = f64>) -> usize {
 impl EnsembleConfig {
     fn models(&self, buckets: &Buckets, weights: Weights) -> Models {
         let nothing = vec![0.0; buckets.count()];
-        let memory = |&decay: &f64| Memory {
-            decay,
-            overruns: nothing.clone(),
-            underruns: nothing.clone(),
-            limit: None,
-        };
-        let model = |memory: usize, margin: f64| Model {
-            memory,
-            margin,
-            limit: 0.0,
-            cost: 0.0,
-        };
+        let memory =
+            |&decay: &f64| Memory { decay, overruns: nothing.clone(), underruns: nothing.clone(), limit: None };
+        let model = |memory: usize, margin: f64| Model { memory, margin, limit: 0.0, cost: 0.0 };
         let margins = &self.model_margins;
         Models {
             memories: self.model_decays.iter().map(memory).collect(),
@@ -165,9 +142,8 @@ fn beside(buckets: &Buckets, window: &Window, limit: f64) -> (f64, f64) {
 impl Models {
     fn add(&mut self, buckets: &Buckets, window: &Window) {
         let weights = self.weights;
-        let costs: Vec<_> = (0..buckets.count())
-            .map(|bucket| beside(buckets, window, value(buckets, bucket)))
-            .collect();
+        let costs: Vec<_> =
+            (0..buckets.count()).map(|bucket| beside(buckets, window, value(buckets, bucket))).collect();
         let is_first = self.chosen.is_none();
         for memory in &mut self.memories {
             // What is remembered begins with the first window.
@@ -183,13 +159,8 @@ impl Models {
             memory.limit = Some(cheapest((0..buckets.count()).map(cost)));
         }
         for model in &mut self.models {
-            let limit = value(buckets, self.memories[model.memory].limit.unwrap_or(0))
-                * (1.0 + model.margin);
-            let changed = change(
-                weights.limit_change,
-                (!is_first).then_some(model.limit),
-                limit,
-            );
+            let limit = value(buckets, self.memories[model.memory].limit.unwrap_or(0)) * (1.0 + model.margin);
+            let changed = change(weights.limit_change, (!is_first).then_some(model.limit), limit);
             let latest = weights.of(beside(buckets, window, limit)) + changed;
             model.cost += self.decay * (latest - model.cost);
             model.limit = limit;
@@ -197,16 +168,8 @@ impl Models {
         let chosen = self.chosen;
         let total = |(index, model): (usize, &Model)| {
             model.cost
-                + change(
-                    weights.model_change,
-                    chosen.map(|(before, _)| before),
-                    index,
-                )
-                + change(
-                    weights.limit_change,
-                    chosen.map(|(_, limit)| limit),
-                    model.limit,
-                )
+                + change(weights.model_change, chosen.map(|(before, _)| before), index)
+                + change(weights.limit_change, chosen.map(|(_, limit)| limit), model.limit)
         };
         let best = cheapest(self.models.iter().enumerate().map(total));
         self.chosen = self.models.get(best).map(|model| (best, model.limit));
@@ -225,15 +188,9 @@ impl Ensemble {
     /// For a container, before its first sample.
     pub fn new(container: &str, config: EnsembleConfig) -> Ensemble {
         let windows = Windows::new(config.windows);
-        let models = [
-            config.models(&windows.cpu_buckets, config.cpu),
-            config.models(&windows.memory_buckets, config.memory),
-        ];
-        Ensemble {
-            container: container.to_owned(),
-            windows,
-            models,
-        }
+        let models =
+            [config.models(&windows.cpu_buckets, config.cpu), config.models(&windows.memory_buckets, config.memory)];
+        Ensemble { container: container.to_owned(), windows, models }
     }
 }
 
@@ -249,22 +206,14 @@ impl Sizing for Ensemble {
     }
 
     fn observe_oom(&mut self, pod: PodId, _at: SimTime, resources: &ContainerResources) {
-        self.windows
-            .add_oom(pod, resources.limits.or_zero(Resource::Memory));
+        self.windows.add_oom(pod, resources.limits.or_zero(Resource::Memory));
     }
 
     // What the pod used in the window that has not ended yet still counts.
     fn forget(&mut self, _pod: PodId) {}
 
     fn recommend(&mut self, _now: SimTime) -> Option<ContainerRecommendation> {
-        let limit = |resource: Resource| {
-            self.models[resource as usize]
-                .chosen
-                .map(|(_, limit)| limit)
-        };
-        Some(recommendation(
-            &self.container,
-            [limit(Resource::Cpu)?, limit(Resource::Memory)?],
-        ))
+        let limit = |resource: Resource| self.models[resource as usize].chosen.map(|(_, limit)| limit);
+        Some(recommendation(&self.container, [limit(Resource::Cpu)?, limit(Resource::Memory)?]))
     }
 }

@@ -35,9 +35,7 @@ pub struct WindowConfig {
 
 impl Default for WindowConfig {
     fn default() -> WindowConfig {
-        WindowConfig {
-            window: SimDuration(300_000_000_000),
-        }
+        WindowConfig { window: SimDuration(300_000_000_000) }
     }
 }
 

@@ -113,9 +113,7 @@ impl Statistics {
     }
 
     fn add(&mut self, buckets: &Buckets, window: &Window) {
-        self.weights
-            .iter_mut()
-            .for_each(|weight| *weight *= self.decay);
+        self.weights.iter_mut().for_each(|weight| *weight *= self.decay);
         let (mut load, mut samples) = (0.0, 0.0);
         for &(bucket, count) in window {
             self.weights[bucket] += count;
@@ -125,21 +123,13 @@ impl Statistics {
         self.mean = self.mean * self.decay + load / samples;
         self.mean_weight = self.mean_weight * self.decay + 1.0;
         let highest = window.last().map_or(0, |(bucket, _)| *bucket);
-        while self
-            .peaks
-            .back()
-            .is_some_and(|(_, bucket)| *bucket <= highest)
-        {
+        while self.peaks.back().is_some_and(|(_, bucket)| *bucket <= highest) {
             self.peaks.pop_back();
         }
         self.peaks.push_back((self.windows, highest));
         self.windows += 1;
         let first = self.windows.saturating_sub(self.peak_windows);
-        while self
-            .peaks
-            .front()
-            .is_some_and(|(window, _)| *window < first)
-        {
+        while self.peaks.front().is_some_and(|(window, _)| *window < first) {
             self.peaks.pop_front();
         }
     }
@@ -149,9 +139,7 @@ impl Statistics {
     }
 
     fn peak(&self, buckets: &Buckets) -> f64 {
-        self.peaks
-            .front()
-            .map_or(0.0, |(_, bucket)| value(buckets, *bucket))
+        self.peaks.front().map_or(0.0, |(_, bucket)| value(buckets, *bucket))
     }
 
     /// The percentile of load: each sample counts as much as it used.
@@ -187,20 +175,11 @@ impl MovingWindow {
             Statistics::new(&windows.memory_buckets, config.memory_half_life, &config),
         ];
         let held = [VecDeque::new(), VecDeque::new()];
-        MovingWindow {
-            config,
-            container: container.to_owned(),
-            windows,
-            statistics,
-            held,
-        }
+        MovingWindow { config, container: container.to_owned(), windows, statistics, held }
     }
 
     fn raw(&self, resource: Resource) -> f64 {
-        let (buckets, statistics) = (
-            self.windows.buckets(resource),
-            &self.statistics[resource as usize],
-        );
+        let (buckets, statistics) = (self.windows.buckets(resource), &self.statistics[resource as usize]);
         let percentile = |fraction| statistics.load_percentile(buckets, fraction);
         match (resource, self.config.cpu, self.config.memory) {
             (Resource::Cpu, CpuRule::Batch, _) => statistics.average(),
@@ -220,12 +199,7 @@ impl MovingWindow {
             Resource::Memory => self.config.large_memory.0,
         };
         let is_large = raw >= large as f64;
-        raw * (1.0
-            + if is_large {
-                self.config.large_margin_fraction
-            } else {
-                self.config.margin_fraction
-            })
+        raw * (1.0 + if is_large { self.config.large_margin_fraction } else { self.config.margin_fraction })
     }
 }
 
@@ -247,8 +221,7 @@ impl Sizing for MovingWindow {
     }
 
     fn observe_oom(&mut self, pod: PodId, _at: SimTime, resources: &ContainerResources) {
-        self.windows
-            .add_oom(pod, resources.limits.or_zero(Resource::Memory));
+        self.windows.add_oom(pod, resources.limits.or_zero(Resource::Memory));
     }
 
     // What the pod used in the window that has not ended yet still counts.
@@ -261,11 +234,7 @@ impl Sizing for MovingWindow {
                 held.pop_front();
             }
         }
-        let limit = |resource: Resource| {
-            self.held[resource as usize]
-                .front()
-                .map(|(_, limit)| *limit)
-        };
+        let limit = |resource: Resource| self.held[resource as usize].front().map(|(_, limit)| *limit);
         let limits = [limit(Resource::Cpu)?, limit(Resource::Memory)?];
         Some(recommendation(&self.container, limits))
     }

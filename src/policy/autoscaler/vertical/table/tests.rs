@@ -4,12 +4,7 @@ use crate::ids::PodId;
 use crate::units::MilliCpu;
 
 fn setting<'s>(policy: &'s ResourcePolicy, foresight: &'s [UsageStep]) -> SizingSetting<'s> {
-    SizingSetting {
-        container: "app",
-        policy,
-        foresight,
-        start: SimTime::ZERO,
-    }
+    SizingSetting { container: "app", policy, foresight, start: SimTime::ZERO }
 }
 
 /// The value of a default as it is written.
@@ -20,27 +15,14 @@ fn value(text: &str) -> Value {
 #[test]
 fn defaults_are_those_of_the_table() {
     let policy = ResourcePolicy::default();
-    let usage = Usage {
-        cpu: MilliCpu(700),
-        memory: Bytes(3 << 30),
-    };
-    let series = [UsageStep {
-        span: SimDuration(86_400_000_000_000),
-        usage,
-    }];
+    let usage = Usage { cpu: MilliCpu(700), memory: Bytes(3 << 30) };
+    let series = [UsageStep { span: SimDuration(86_400_000_000_000), usage }];
     for row in SIZINGS {
         let setting = setting(&policy, if row.is_clairvoyant { &series } else { &[] });
-        let all: serde_json::Map<_, _> = row
-            .parameters
-            .iter()
-            .map(|own| (own.name.to_owned(), value(own.default)))
-            .collect();
-        let mut written = row
-            .build(&Value::Object(all), &setting)
-            .expect("defaults are right");
-        let mut own = row
-            .build(&value("{}"), &setting)
-            .expect("defaults are right");
+        let all: serde_json::Map<_, _> =
+            row.parameters.iter().map(|own| (own.name.to_owned(), value(own.default))).collect();
+        let mut written = row.build(&Value::Object(all), &setting).expect("defaults are right");
+        let mut own = row.build(&value("{}"), &setting).expect("defaults are right");
         for minute in 0..600 {
             let at = SimTime(minute * 60_000_000_000);
             for rule in [&mut written, &mut own] {
@@ -75,11 +57,7 @@ fn what_is_out_of_range_is_refused() {
         ("oracle", r#"{"horizon": "0"}"#),
     ] {
         let row = find(name).expect("there is such a row");
-        assert!(
-            row.build(&value(parameters), &setting(&policy, &[]))
-                .is_err(),
-            "{name} {parameters}"
-        );
+        assert!(row.build(&value(parameters), &setting(&policy, &[])).is_err(), "{name} {parameters}");
     }
     assert!(find("none").is_none());
 }
