@@ -262,9 +262,7 @@ impl SimDuration {
                 "h" => 3_600_000_000_000,
                 "d" => 86_400_000_000_000,
                 "" => return refuse(text, "has no unit; write 90s, 5m or 2h"),
-                _ => {
-                    return refuse(text, "has an unknown unit; units are ns, us, ms, s, m, h, d");
-                }
+                _ => return refuse(text, "has an unknown unit; units are ns, us, ms, s, m, h, d"),
             };
             let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
             let digits = format!("{whole}{fraction}");

@@ -130,9 +130,7 @@ impl HoltWinters {
 
 impl Forecast for HoltWinters {
     fn push(&mut self, value: f64) {
-        let Some(Line { level, trend }) = self.state else {
-            return self.learn_season(value);
-        };
+        let Some(Line { level, trend }) = self.state else { return self.learn_season(value) };
         let SmoothingWeights { level: a, trend: c, season: g } = self.weights;
         let offset = &mut self.offsets[self.next];
         let next_level = a * (value - *offset) + (1.0 - a) * (level + trend);

@@ -162,9 +162,7 @@ impl ErlangC {
 
 impl HorizontalAutoscaler for ErlangC {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let Some(traffic) = seen.traffic else {
-            return no_traffic();
-        };
+        let Some(traffic) = seen.traffic else { return no_traffic() };
         self.measure(traffic, seen.replicas.ready);
         let rate = traffic.arrival_rate_per_s() + traffic.queued.max(0.0) / self.params.drain_time.as_seconds();
         let wanted = self.bounds.clamp(seen.replicas.wanted);

@@ -343,12 +343,8 @@ impl Hpa {
 
 /// What is known of a metric of pods.
 fn pod_samples(metric: &MetricSpec, seen: &Observation<'_>) -> Vec<PodSample> {
-    let MetricSpec::Pods { metric, .. } = metric else {
-        return Vec::new();
-    };
-    let Some(found) = seen.pod_metrics.iter().find(|one| one.name == metric.name) else {
-        return Vec::new();
-    };
+    let MetricSpec::Pods { metric, .. } = metric else { return Vec::new() };
+    let Some(found) = seen.pod_metrics.iter().find(|one| one.name == metric.name) else { return Vec::new() };
     let of_pod =
         |(pod, value): (&super::ObservedPod, &Option<i64>)| Some(PodSample { pod: pod.id, value_milli: (*value)? });
     seen.pods.iter().zip(found.values_milli).filter_map(of_pod).collect()

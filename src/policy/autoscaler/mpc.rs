@@ -115,9 +115,7 @@ struct Mpc {
 
 impl HorizontalAutoscaler for Mpc {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let Some(traffic) = seen.traffic else {
-            return no_traffic();
-        };
+        let Some(traffic) = seen.traffic else { return no_traffic() };
         let rate = traffic.arrival_rate_per_s();
         self.forecast.push(rate);
         let wanted = self.bounds.clamp(seen.replicas.wanted);
@@ -220,9 +218,7 @@ impl Costs {
         }
         let mut climb = 0.0;
         for at in start + 1..numbers.len() {
-            let Some(up) = self.up(numbers[at], step, wanted) else {
-                break;
-            };
+            let Some(up) = self.up(numbers[at], step, wanted) else { break };
             climb += up;
             let cost = rest[at] + climb;
             (best, best_cost) = if cost < best_cost { (at, cost) } else { (best, best_cost) };

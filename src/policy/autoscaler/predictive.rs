@@ -111,9 +111,7 @@ pub(super) struct Predictive<F> {
 
 impl<F: Forecast> HorizontalAutoscaler for Predictive<F> {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let Some(traffic) = seen.traffic else {
-            return no_traffic();
-        };
+        let Some(traffic) = seen.traffic else { return no_traffic() };
         let rate = traffic.arrival_rate_per_s();
         self.arrivals += traffic.arrivals;
         self.seen_s += traffic.window.as_seconds();

@@ -215,9 +215,7 @@ impl QLearning {
 
 impl HorizontalAutoscaler for QLearning {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let Some(traffic) = seen.traffic else {
-            return no_traffic();
-        };
+        let Some(traffic) = seen.traffic else { return no_traffic() };
         let rate = traffic.arrival_rate_per_s();
         let needed = rate / self.params.requests_per_replica;
         let wanted = self.bounds.clamp(seen.replicas.wanted);

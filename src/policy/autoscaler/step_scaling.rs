@@ -187,9 +187,7 @@ fn check_steps(
         sorted.first().is_some_and(|step| step.lower == lower) && sorted.last().is_some_and(|step| step.upper == upper);
     let why = format!("`{name}` must cover all from the threshold on without gaps or overlap");
     parameters::require(is_joined && has_ends && sorted.iter().all(reaches), &why)?;
-    let is_right = |step: &Step| {
-        if is_exact { step.adjustment >= 0 } else { step.adjustment.signum() != -sign }
-    };
+    let is_right = |step: &Step| if is_exact { step.adjustment >= 0 } else { step.adjustment.signum() != -sign };
     parameters::require(steps.iter().all(is_right), &format!("`{name}` has an adjustment in the wrong direction"))
 }
 
@@ -247,9 +245,7 @@ impl StepScaling {
         let has = |step: &&Step| {
             step.lower.is_none_or(|lower| breach >= lower) && step.upper.is_none_or(|upper| breach < upper)
         };
-        let Some(step) = self.params.scale_out_steps.iter().find(has) else {
-            return wanted;
-        };
+        let Some(step) = self.params.scale_out_steps.iter().find(has) else { return wanted };
         let before = self.scale_out.filter(|(_, until)| now < *until);
         let base = before.map_or(wanted, |(base, _)| base);
         let replicas = self.bounds.clamp(self.params.adjusted(base, step.adjustment));
@@ -267,9 +263,7 @@ impl StepScaling {
         let has = |step: &&Step| {
             step.lower.is_none_or(|lower| breach > lower) && step.upper.is_none_or(|upper| breach <= upper)
         };
-        let Some(step) = self.params.scale_in_steps.iter().find(has) else {
-            return wanted;
-        };
+        let Some(step) = self.params.scale_in_steps.iter().find(has) else { return wanted };
         let replicas = self.bounds.clamp(self.params.adjusted(wanted, step.adjustment));
         if replicas >= wanted || now < self.no_scale_in_until {
             return wanted;

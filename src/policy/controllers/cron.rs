@@ -107,9 +107,7 @@ impl CronSchedule {
             "@weekly" => "0 0 * * 0",
             "@daily" | "@midnight" => "0 0 * * *",
             "@hourly" => "0 * * * *",
-            _ if text.starts_with('@') => {
-                return Err(refuse("is no word that is known".to_owned()));
-            }
+            _ if text.starts_with('@') => return Err(refuse("is no word that is known".to_owned())),
             _ => text,
         };
         let fields: Vec<&str> = fields.split_whitespace().collect();

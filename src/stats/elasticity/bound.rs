@@ -35,9 +35,7 @@ pub fn cheapest_supply(need: &[(SimTime, u32)], lead: SimDuration) -> Vec<(SimTi
     while now != Some(SimTime::NEVER) {
         let appears = (seen < need.len()).then(|| order(seen));
         let vanishes = sight.front().map(|&at| end(at));
-        let Some(at) = appears.into_iter().chain(vanishes).min() else {
-            break;
-        };
+        let Some(at) = appears.into_iter().chain(vanishes).min() else { break };
         now = Some(at);
         while seen < need.len() && order(seen) <= at {
             while sight.back().is_some_and(|&back| need[back].1 <= need[seen].1) {

@@ -43,9 +43,7 @@ impl ShortestOfTwo {
     /// The probability that an arrival finds at least `customers` customers in the queue that it joins; 1 without a
     /// steady state.
     pub fn joined_with_at_least(&self, customers: u32) -> f64 {
-        let Some(found) = &self.shorter_at_least else {
-            return 1.0;
-        };
+        let Some(found) = &self.shorter_at_least else { return 1.0 };
         found.get(customers as usize).copied().unwrap_or(0.0)
     }
 

@@ -35,9 +35,7 @@ impl SojournDistribution {
 
     /// The variance, from E(T^2) = sum of 2 (k + 1) P(outlives k) / rate^2. Infinite when the mean is.
     pub fn variance(&self) -> f64 {
-        let Some(outlives) = &self.outlives else {
-            return f64::INFINITY;
-        };
+        let Some(outlives) = &self.outlives else { return f64::INFINITY };
         let second: f64 = (1u64..).zip(outlives).map(|(k, p)| 2.0 * k as f64 * p).sum();
         second / (self.rate * self.rate) - self.mean() * self.mean()
     }
@@ -48,12 +46,8 @@ impl SojournDistribution {
     /// When the time is negative or not finite.
     pub fn tail(&self, time: f64) -> f64 {
         check_time(time);
-        let Some(outlives) = &self.outlives else {
-            return 1.0;
-        };
-        let Some(last) = outlives.len().checked_sub(1) else {
-            return 0.0;
-        };
+        let Some(outlives) = &self.outlives else { return 1.0 };
+        let Some(last) = outlives.len().checked_sub(1) else { return 0.0 };
         let events = self.rate * time;
         // From the likeliest number of events outwards, until terms no longer count.
         let start = (libm::floor(events) as usize).min(last);

@@ -41,9 +41,7 @@ impl KeepAlive {
     /// A call comes; `is_busy` while others of the function are under way.
     #[inline]
     pub fn arrive(&self, state: &mut KeepAliveState, now: SimTime, is_busy: bool) {
-        let KeepAlive::Hybrid(settings) = self else {
-            return;
-        };
+        let KeepAlive::Hybrid(settings) = self else { return };
         let idle_times = state.idle_times.get_or_insert_with(|| Box::new(IdleTimes::new(settings)));
         if is_busy {
             idle_times.record(SimDuration::ZERO);

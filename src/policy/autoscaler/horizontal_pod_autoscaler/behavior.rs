@@ -248,9 +248,7 @@ impl State {
 
     /// `storeScaleEvent`: remembers a change for as long as a policy looks back. Without a behaviour nothing is remembered.
     pub(super) fn store_scale_event(&mut self, spec: &HorizontalPodAutoscalerSpec, now: SimTime, from: i32, to: i32) {
-        let Some(behavior) = &spec.behavior else {
-            return;
-        };
+        let Some(behavior) = &spec.behavior else { return };
         let rises = to > from;
         let (rules, events) = if rises {
             (&behavior.scale_up, &mut self.scale_ups)

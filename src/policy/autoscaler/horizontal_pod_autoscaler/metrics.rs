@@ -107,9 +107,7 @@ fn check_selector(
         status.set_condition(now, ConditionType::ScalingActive, false, "InvalidSelector", message);
         return Err("selector is required".to_owned());
     }
-    let Some(other) = seen.also_selected_by.first() else {
-        return Ok(());
-    };
+    let Some(other) = seen.also_selected_by.first() else { return Ok(()) };
     // Upstream names two of them in no particular order.
     let mut names = [autoscaler.name, other];
     names.sort_unstable();
@@ -277,9 +275,7 @@ impl Metrics<'_> {
     fn series<'s>(&self, metric: &MetricIdentifier, samples: &MetricSamples<'s>) -> Result<&'s [i64], String> {
         let why = match samples {
             MetricSamples::OfSeries(Ok(values)) if !values.is_empty() => return Ok(values),
-            MetricSamples::OfSeries(Err(why)) => {
-                format!("unable to fetch metrics from external metrics API: {why}")
-            }
+            MetricSamples::OfSeries(Err(why)) => format!("unable to fetch metrics from external metrics API: {why}"),
             _ => "no metrics returned from external metrics API".to_owned(),
         };
         let which = format!("{}/{}/{}", self.autoscaler.namespace, metric.name, metric.selector_text());

@@ -257,9 +257,7 @@ impl<'a> ReplicaCalculator<'a> {
 
     /// Of an external value, so much for each pod (`GetExternalPerPodMetricReplicas`).
     pub fn external_per_pod(&self, status_replicas: i32, usage_milli: i64, target_milli: i64) -> Proposal {
-        let bounded = |wanted: f64| {
-            if wanted > f64::from(i32::MAX) { i32::MAX } else { int32(wanted) }
-        };
+        let bounded = |wanted: f64| if wanted > f64::from(i32::MAX) { i32::MAX } else { int32(wanted) };
         let replicas = self.per_pod(status_replicas, usage_milli, target_milli, bounded);
         let is_beyond = usage_milli as f64 >= i64::MAX as f64;
         let mean = int64((usage_milli as f64 / f64::from(status_replicas)).ceil());

@@ -63,9 +63,7 @@ impl Health {
             return Outcome { metric: Some(metric), is_active, is_error: false, is_fallback: false };
         }
         let failed = Outcome { metric: None, is_active: false, is_error: true, is_fallback: false };
-        let Some(fallback) = fallback else {
-            return failed;
-        };
+        let Some(fallback) = fallback else { return failed };
         self.failures = self.failures.saturating_add(1);
         if self.failures <= fallback.failure_threshold {
             return failed;

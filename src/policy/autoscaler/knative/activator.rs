@@ -28,9 +28,7 @@ pub fn number_of_activators(settings: &RevisionSettings, ready_pods: u32) -> u32
 /// addresses, and one more of those that the division leaves over. None as `own_index`: this activator is not in the path
 /// (yet), and knows all pods.
 pub fn assigned_pods(pods: usize, own_index: Option<usize>, activators: usize) -> (Range<usize>, Option<usize>) {
-    let Some(own) = own_index.filter(|_| pods > 1 && activators != 1) else {
-        return (0..pods, None);
-    };
+    let Some(own) = own_index.filter(|_| pods > 1 && activators != 1) else { return (0..pods, None) };
     if activators > pods {
         let first = own % pods;
         return (first..first + 1, None);

@@ -153,9 +153,7 @@ impl RevisionScaler {
     /// A decision, every [`TICK_INTERVAL`] or at a poke. Tells whether the reconciler has to run: another number of pods is
     /// wanted, or the excess burst capacity has changed its sign.
     pub fn tick(&mut self, ready_pods: u32, now: SimTime) -> bool {
-        let Some(values) = self.metrics.stable_and_panic(self.settings.metric, now) else {
-            return false;
-        };
+        let Some(values) = self.metrics.stable_and_panic(self.settings.metric, now) else { return false };
         let result = self.autoscaler.scale(&self.settings, values, ready_pods, now);
         let is_negative = |result: &ScaleResult| result.excess_burst_capacity < 0;
         let changes =

@@ -121,9 +121,7 @@ impl Window {
     /// The average over the window as of an instant; 0 when it is empty.
     pub fn average(&self, now: SimTime) -> f64 {
         let start = self.bucket_start(now);
-        let (Some(first_ns), Some(last)) = (self.first_write_ns, self.last_write) else {
-            return 0.0;
-        };
+        let (Some(first_ns), Some(last)) = (self.first_write_ns, self.last_write) else { return 0.0 };
         match self.aggregation {
             Aggregation::Linear => self.linear_average(start, first_ns, last),
             Aggregation::WeightedExponential => self.weighted_average(start, last),

@@ -168,9 +168,7 @@ impl Histogram {
     pub fn subtract(&mut self, value: f64, weight: f64) {
         assert!(weight >= 0.0, "a sample weighs at least nothing");
         let epsilon = self.buckets.epsilon;
-        let less = |from: f64| {
-            if from - weight < epsilon { 0.0 } else { from - weight }
-        };
+        let less = |from: f64| if from - weight < epsilon { 0.0 } else { from - weight };
         let bucket = self.buckets.find(value);
         self.total = less(self.total);
         self.weights[bucket] = less(self.weights[bucket]);

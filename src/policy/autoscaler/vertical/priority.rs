@@ -55,12 +55,8 @@ pub fn priority(containers: &[RunningContainer], recommendations: &[ContainerRec
     for resource in Resource::ALL {
         let (mut requested, mut recommended) = (0u64, None::<u64>);
         for container in containers.iter().filter(|container| container.is_observed) {
-            let Some(own) = recommendation_for(recommendations, &container.resources.container) else {
-                continue;
-            };
-            let Some(target) = own.target.get(resource) else {
-                continue;
-            };
+            let Some(own) = recommendation_for(recommendations, &container.resources.container) else { continue };
+            let Some(target) = own.target.get(resource) else { continue };
             recommended = Some(recommended.unwrap_or(0) + target);
             let Some(request) = container.resources.requests.get(resource) else {
                 priority.scales_up = true;
@@ -161,13 +157,9 @@ pub fn admits(
     recommendations: &[ContainerRecommendation],
     requirements: Option<&[EvictionRequirement]>,
 ) -> bool {
-    let Some(requirements) = requirements else {
-        return true;
-    };
+    let Some(requirements) = requirements else { return true };
     containers.iter().any(|container| {
-        let Some(own) = recommendation_for(recommendations, &container.resources.container) else {
-            return false;
-        };
+        let Some(own) = recommendation_for(recommendations, &container.resources.container) else { return false };
         let requests = &container.resources.requests;
         let lacks_request = requests.cpu.is_none() || requests.memory.is_none();
         let is_fulfilled = |requirement: &EvictionRequirement| {

@@ -325,9 +325,7 @@ fn build_window(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<d
         "batch" => CpuRule::Batch,
         "serving" => CpuRule::Serving,
         "latency-sensitive" => CpuRule::LatencySensitive,
-        _ => {
-            return Err(ParameterError("`cpu` must be batch, serving or latency-sensitive".to_owned()));
-        }
+        _ => return Err(ParameterError("`cpu` must be batch, serving or latency-sensitive".to_owned())),
     };
     let memory = match own.memory.as_str() {
         "low-tolerance" => MemoryRule::LowTolerance,

@@ -251,16 +251,12 @@ impl<'v> Round<'_, 'v> {
     }
 
     fn can_evict(&mut self, pod: &ObservedPod) -> bool {
-        let Some(group) = self.group(pod).copied() else {
-            return false;
-        };
+        let Some(group) = self.group(pod).copied() else { return false };
         group.can_evict(&pod.restricted, &mut self.updater.attempts, self.now)
     }
 
     fn decide_in_place(&mut self, pod: &ObservedPod) -> Option<InPlaceDecision> {
-        let Some(group) = self.group(pod).copied() else {
-            return Some(InPlaceDecision::Deferred);
-        };
+        let Some(group) = self.group(pod).copied() else { return Some(InPlaceDecision::Deferred) };
         if pod.restricted.is_pending || self.vpa.recommendations.is_empty() {
             return Some(InPlaceDecision::Deferred);
         }
@@ -366,9 +362,7 @@ impl TokenBucket {
 
     /// How long after `start` one gets through who asks for it at `after`.
     fn wait(&mut self, start: SimTime, after: SimDuration) -> Result<SimDuration, Stuck> {
-        let Some(rate) = self.rate_per_s else {
-            return Ok(after);
-        };
+        let Some(rate) = self.rate_per_s else { return Ok(after) };
         if self.burst < 1.0 {
             return Err(Stuck);
         }

@@ -126,17 +126,13 @@ impl ReplicaCalculator<'_> {
         if pod.phase == PodPhase::Pending {
             return Group::Unready;
         }
-        let Some(sample) = sample else {
-            return Group::Missing;
-        };
+        let Some(sample) = sample else { return Group::Missing };
         if is_cpu && self.is_warming_up(pod, sample) { Group::Unready } else { Group::Ready }
     }
 
     /// Whether a pod's CPU does not count, because it is not ready or may still be starting.
     fn is_warming_up(&self, pod: &ObservedPod<'_>, sample: &Sample) -> bool {
-        let (Some(ready), Some(started)) = (pod.ready, pod.started) else {
-            return true;
-        };
+        let (Some(ready), Some(started)) = (pod.ready, pod.started) else { return true };
         let is_false = ready.status == ConditionStatus::False;
         if started.after(self.settings.cpu_initialization_period) > self.now {
             // While it may be initialising, a whole window must lie after it became ready.

@@ -56,9 +56,7 @@ impl<'d> Settings<'d> {
     }
 
     fn parse<T>(&mut self, key: &str, into: &mut T, what: &str, parse: impl Fn(&str) -> Option<T>) -> bool {
-        let Some(text) = self.text(key) else {
-            return false;
-        };
+        let Some(text) = self.text(key) else { return false };
         match parse(text.trim()) {
             Some(value) => *into = value,
             None => self.refuse(key, format!("`{text}` is not {what}")),

@@ -196,9 +196,7 @@ impl Ensemble {
 
 impl Sizing for Ensemble {
     fn observe(&mut self, pod: PodId, at: SimTime, usage: Usage) {
-        let Some(ended) = self.windows.add(pod, at, usage) else {
-            return;
-        };
+        let Some(ended) = self.windows.add(pod, at, usage) else { return };
         for resource in Resource::ALL {
             let buckets = *self.windows.buckets(resource);
             self.models[resource as usize].add(&buckets, &ended[resource as usize]);

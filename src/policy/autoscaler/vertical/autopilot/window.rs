@@ -205,9 +205,7 @@ impl MovingWindow {
 
 impl Sizing for MovingWindow {
     fn observe(&mut self, pod: PodId, at: SimTime, usage: Usage) {
-        let Some(ended) = self.windows.add(pod, at, usage) else {
-            return;
-        };
+        let Some(ended) = self.windows.add(pod, at, usage) else { return };
         for resource in Resource::ALL {
             let buckets = *self.windows.buckets(resource);
             self.statistics[resource as usize].add(&buckets, &ended[resource as usize]);

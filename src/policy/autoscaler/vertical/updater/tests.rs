@@ -83,13 +83,9 @@ fn resizes_come_first_and_fall_back_to_eviction() {
     let mode = UpdateMode::InPlaceOrRecreate;
     assert_eq!(run(&mut updater, mode, 2000, &pods, accept), [(3, true, 0), (1, true, 0)]);
     // A resize that is refused takes no part of the tolerance; its pod is evicted after the others were resized, if it may.
-    let refuse_last = |step: Step| {
-        if step.pod == PodId(3) { Answer::Refused } else { Answer::Accepted }
-    };
+    let refuse_last = |step: Step| if step.pod == PodId(3) { Answer::Refused } else { Answer::Accepted };
     assert_eq!(run(&mut updater, mode, 2000, &pods, refuse_last), [(3, true, 0), (1, true, 0), (2, true, 0)]);
-    let refuse_resizes = |step: Step| {
-        if step.change == Change::Resize { Answer::Refused } else { Answer::Accepted }
-    };
+    let refuse_resizes = |step: Step| if step.change == Change::Resize { Answer::Refused } else { Answer::Accepted };
     let steps = run(&mut updater, mode, 2000, &pods, refuse_resizes);
     let expected = [(3, true), (1, true), (2, true), (0, true), (3, false), (1, false)];
     assert_eq!(steps, expected.map(|(pod, is_resize)| (pod, is_resize, 0)));
@@ -97,9 +93,7 @@ fn resizes_come_first_and_fall_back_to_eviction() {
     pods[2].restricted.resize = Resize::Infeasible;
     let steps = run(&mut updater, mode, 2000, &pods, accept);
     assert_eq!(steps, [(3, true, 0), (1, true, 0)]);
-    let only = |step: Step| {
-        if step.pod == PodId(1) { Answer::Accepted } else { Answer::Refused }
-    };
+    let only = |step: Step| if step.pod == PodId(1) { Answer::Accepted } else { Answer::Refused };
     let steps = run(&mut updater, mode, 2000, &pods, only);
     assert_eq!(steps.iter().filter(|step| !step.1).map(|step| step.0).collect::<Vec<_>>(), [3, 2, 0]);
 }
