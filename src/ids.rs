@@ -72,6 +72,18 @@ id!(
     ServiceId
 );
 id!(
+    /// A group of machines that a node autoscaler buys and returns, in the order of the model.
+    GroupId
+);
+id!(
+    /// What can be bought: a kind of machine of a group in a place, in the order of the model.
+    OfferId
+);
+id!(
+    /// A machine that was ordered, in the order of the orders; those of the start come first.
+    MachineId
+);
+id!(
     /// What sets numbers of replicas, in the order of the model.
     AutoscalerId
 );

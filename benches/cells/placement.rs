@@ -124,6 +124,7 @@ impl Cell {
             faults: wavetank::model::Faults::default(),
             traffic: wavetank::model::Traffic::default(),
             autoscaling: wavetank::model::Autoscaling::default(),
+            provisioning: wavetank::model::Provisioning::default(),
             outputs: Outputs::default(),
         }
     }

@@ -235,6 +235,7 @@ impl Draft {
             faults: crate::model::Faults::default(),
             traffic: crate::model::Traffic::default(),
             autoscaling: crate::model::Autoscaling::default(),
+            provisioning: crate::model::Provisioning::default(),
             outputs: Outputs::default(),
         }
     }

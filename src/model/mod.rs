@@ -17,6 +17,7 @@ pub mod kube_scheduler;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
+pub mod provisioning;
 pub mod resources;
 pub mod rollouts;
 pub mod runtime;
@@ -37,6 +38,7 @@ pub use kube_scheduler::KubeSchedulerConfiguration;
 pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
+pub use provisioning::Provisioning;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
@@ -81,6 +83,8 @@ pub struct Model {
     pub traffic: Traffic,
     /// What scales pods.
     pub autoscaling: Autoscaling,
+    /// What buys machines and returns them.
+    pub provisioning: Provisioning,
     /// What to record.
     pub outputs: Outputs,
 }

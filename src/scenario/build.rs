@@ -88,6 +88,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         faults,
         traffic,
         autoscaling,
+        provisioning: crate::model::Provisioning::default(),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,

@@ -11,6 +11,7 @@ pub mod changes;
 pub mod check;
 pub mod claims;
 pub mod constraints;
+pub mod fleet;
 pub mod fragment;
 pub mod health;
 pub mod images;
@@ -28,6 +29,7 @@ pub mod volumes;
 pub use changes::ChangeLog;
 pub use claims::{ClaimKey, Claims};
 pub use constraints::Constraints;
+pub use fleet::{Fleet, Machine, MachineState};
 pub use health::{Condition, Health, Kubelet};
 pub use nodes::{GpuMask, NodeState, Nodes};
 pub use nominations::Nominations;
@@ -71,6 +73,8 @@ pub struct World {
     pub claims: Claims,
     /// Which claims have got volumes.
     pub volumes: Volumes,
+    /// Machines that are bought and returned.
+    pub fleet: Fleet,
     /// Which class may go to which shape of node.
     pub constraints: Constraints,
     /// How many pods are in each phase, by [`Phase`].
@@ -114,6 +118,7 @@ impl World {
             nominated: Nominations::new(model.cluster.nodes.len()),
             claims: Claims::new(model),
             volumes: Volumes::default(),
+            fleet: Fleet::new(model.provisioning.groups.len()),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
             pods_by_phase: [0; Phase::COUNT],
             totals: Totals::default(),
@@ -123,8 +128,22 @@ impl World {
             if node.unschedulable {
                 world.set_node_state(id, NodeState::Cordoned);
             }
+            world.own_first_machine(model, id);
         }
         world
+    }
+
+    /// A node that is there at the start and whose pool can grow is a machine that has long been ready.
+    fn own_first_machine(&mut self, model: &Model, node: NodeId) {
+        let shape = self.nodes.shape[node.index()];
+        let group = model.cluster.shape(shape).pool.and_then(|pool| model.provisioning.group_of(pool));
+        let Some(group) = group else { return };
+        let offers = &model.provisioning.group(group).offers;
+        let offer = offers.iter().find(|offer| model.provisioning.offer(**offer).shape == shape).unwrap_or(&offers[0]);
+        let machine = self.fleet.order(group, *offer, self.time);
+        self.fleet.launch(machine, self.time);
+        self.fleet.join(machine, node, self.time);
+        self.fleet.become_ready(machine, self.time);
     }
 
     /// Adds an empty node that is ready.

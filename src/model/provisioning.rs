@@ -1,0 +1,111 @@
+//! Machines that are bought and returned while the run goes on.
+
+use super::scheduling::PolicyChoice;
+use super::{Dist, ShapeId};
+use crate::ids::{GroupId, OfferId, PoolId};
+
+/// Everything that buys machines, and what there is to buy.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Provisioning {
+    /// Who decides, in the order of the file.
+    pub autoscalers: Vec<NodeAutoscaler>,
+    /// Groups by [`GroupId`].
+    pub groups: Vec<NodeGroup>,
+    /// What can be bought, by [`OfferId`].
+    pub offers: Vec<Offer>,
+}
+
+/// Who buys machines and returns them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeAutoscaler {
+    /// Its name, unique.
+    pub name: String,
+    /// The policy that decides, and its parameters.
+    pub policy: PolicyChoice,
+    /// The groups that are its own. Two autoscalers may share one.
+    pub groups: Vec<GroupId>,
+}
+
+/// Machines that grow and shrink together: a pool of the cluster with limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeGroup {
+    /// The pool that its nodes belong to.
+    pub pool: PoolId,
+    /// The fewest machines.
+    pub min: u32,
+    /// The most machines, not below the fewest.
+    pub max: u32,
+    /// What it can buy, at least one, in the order in which it takes turns (one a zone) or prefers.
+    pub offers: Vec<OfferId>,
+    /// How long its machines take.
+    pub delays: MachineDelays,
+}
+
+/// A kind of machine in a place, at a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The group that buys it.
+    pub group: GroupId,
+    /// What its nodes are, price and zone included.
+    pub shape: ShapeId,
+    /// What it is bought as.
+    pub market: Market,
+}
+
+/// How a machine is bought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Market {
+    /// At the list price, kept as long as it is wanted.
+    #[default]
+    OnDemand,
+    /// Cheaper, and can be taken back.
+    Spot,
+    /// Out of capacity that is paid for already.
+    Reserved,
+}
+
+impl Market {
+    /// Its name in files and tables, as in Karpenter's label `karpenter.sh/capacity-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Market::OnDemand => "on-demand",
+            Market::Spot => "spot",
+            Market::Reserved => "reserved",
+        }
+    }
+}
+
+/// How long a machine takes on its way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MachineDelays {
+    /// From the order until the provider begins to charge for it.
+    pub launch: Dist,
+    /// From there until its node joins the cluster.
+    pub boot: Dist,
+    /// From joining until the node takes pods.
+    pub ready: Dist,
+    /// From the order to end it until the provider no longer charges for it.
+    pub shut_down: Dist,
+}
+
+impl Provisioning {
+    /// Whether nobody buys anything.
+    pub fn is_empty(&self) -> bool {
+        self.autoscalers.is_empty()
+    }
+
+    /// The group with that id.
+    pub fn group(&self, group: GroupId) -> &NodeGroup {
+        &self.groups[group.index()]
+    }
+
+    /// The offer with that id.
+    pub fn offer(&self, offer: OfferId) -> &Offer {
+        &self.offers[offer.index()]
+    }
+
+    /// The group of a pool, if its machines can be bought.
+    pub fn group_of(&self, pool: PoolId) -> Option<GroupId> {
+        self.groups.iter().position(|group| group.pool == pool).map(GroupId::from_index)
+    }
+}

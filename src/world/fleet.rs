@@ -1,0 +1,208 @@
+//! Machines that were ordered, from the order to their end: what a provider knows of them.
+//!
+//! A machine of a group begins as an order, is charged for once it is launched, joins the cluster as a node, and ends. Nodes
+//! that belong to no group, such as single nodes of a file, are no machines of the fleet: nobody buys or returns them.
+//!
+//! Cost: every step of a machine is O(1); machines that have ended stay, so that they can be paid for.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{GroupId, MachineId, NodeId, OfferId};
+use crate::units::SimTime;
+
+/// Where a machine is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MachineState {
+    /// It was ordered, and has not joined the cluster.
+    Ordered,
+    /// Its node has joined, and takes no pods yet.
+    Joined,
+    /// Its node takes pods.
+    Ready,
+    /// Its node takes no more pods, and those that it has are told to leave.
+    Draining,
+    /// Nothing runs on it, and it is being shut down.
+    Ending,
+    /// It is no more.
+    Ended,
+    /// The provider had none.
+    Refused,
+}
+
+impl MachineState {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            MachineState::Ordered => "ordered",
+            MachineState::Joined => "joined",
+            MachineState::Ready => "ready",
+            MachineState::Draining => "draining",
+            MachineState::Ending => "ending",
+            MachineState::Ended => "ended",
+            MachineState::Refused => "refused",
+        }
+    }
+
+    /// Whether there is such a machine, or will be, that is meant to stay.
+    pub fn is_wanted(self) -> bool {
+        matches!(self, MachineState::Ordered | MachineState::Joined | MachineState::Ready)
+    }
+}
+
+/// Why a provider refuses an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// It has no such machine now.
+    StockOut,
+    /// The account may not have more.
+    Quota,
+    /// The group has as many as it may.
+    GroupIsFull,
+}
+
+/// A machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// Whose it is.
+    pub group: GroupId,
+    /// What it is.
+    pub offer: OfferId,
+    /// Where it is on its way.
+    pub state: MachineState,
+    /// Its node, from when it joins.
+    pub node: Option<NodeId>,
+    /// When it was ordered.
+    pub ordered: SimTime,
+    /// From when on it is charged for; [`SimTime::NEVER`]: it has not been launched.
+    pub launched: SimTime,
+    /// When its node joined; [`SimTime::NEVER`]: it has not.
+    pub joined: SimTime,
+    /// When its node was ready for the first time; [`SimTime::NEVER`]: it was not.
+    pub ready: SimTime,
+    /// When the draining that it is in began; [`SimTime::NEVER`]: it is in none.
+    pub draining: SimTime,
+    /// When it was last given up to drain it, its pods staying; [`SimTime::NEVER`]: never.
+    pub drain_failed: SimTime,
+    /// When it ended, from when on it is no longer charged for; [`SimTime::NEVER`]: it has not.
+    pub ended: SimTime,
+    /// Why the provider had none, if so.
+    pub refusal: Option<Refusal>,
+}
+
+/// All machines of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// By [`MachineId`].
+    pub machines: Vec<Machine>,
+    /// The machine of each node that has one.
+    of_node: BTreeMap<NodeId, MachineId>,
+    /// Machines that have not ended and were not refused, by group.
+    present: Vec<Vec<MachineId>>,
+}
+
+impl Fleet {
+    pub(super) fn new(groups: usize) -> Fleet {
+        Fleet { machines: Vec::new(), of_node: BTreeMap::new(), present: vec![Vec::new(); groups] }
+    }
+
+    /// The machine with that id.
+    pub fn get(&self, machine: MachineId) -> &Machine {
+        &self.machines[machine.index()]
+    }
+
+    /// The machine of a node; none: nobody bought the node.
+    pub fn of_node(&self, node: NodeId) -> Option<MachineId> {
+        self.of_node.get(&node).copied()
+    }
+
+    /// The machines of a group that are there or on their way, in the order of the orders, those included that are leaving.
+    pub fn present(&self, group: GroupId) -> &[MachineId] {
+        &self.present[group.index()]
+    }
+
+    /// The machines of a group that are there or on their way and meant to stay: its target size.
+    pub fn wanted(&self, group: GroupId) -> usize {
+        self.present(group).iter().filter(|machine| self.get(**machine).state.is_wanted()).count()
+    }
+
+    /// Notes an order.
+    pub fn order(&mut self, group: GroupId, offer: OfferId, now: SimTime) -> MachineId {
+        let id = MachineId::from_index(self.machines.len());
+        self.machines.push(Machine {
+            group,
+            offer,
+            state: MachineState::Ordered,
+            node: None,
+            ordered: now,
+            launched: SimTime::NEVER,
+            joined: SimTime::NEVER,
+            ready: SimTime::NEVER,
+            draining: SimTime::NEVER,
+            drain_failed: SimTime::NEVER,
+            ended: SimTime::NEVER,
+            refusal: None,
+        });
+        self.present[group.index()].push(id);
+        id
+    }
+
+    /// The provider has no such machine.
+    pub fn refuse(&mut self, machine: MachineId, why: Refusal, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        (one.state, one.refusal, one.ended) = (MachineState::Refused, Some(why), now);
+        self.forget(machine);
+    }
+
+    /// The provider begins to charge for it.
+    pub fn launch(&mut self, machine: MachineId, now: SimTime) {
+        self.machines[machine.index()].launched = now;
+    }
+
+    /// Its node joins.
+    ///
+    /// # Panics
+    /// When it has not been launched, or has a node.
+    pub fn join(&mut self, machine: MachineId, node: NodeId, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        assert!(one.launched <= now && one.node.is_none(), "I10: a node joins before its machine is launched");
+        (one.state, one.node, one.joined) = (MachineState::Joined, Some(node), now);
+        self.of_node.insert(node, machine);
+    }
+
+    /// Its node takes pods.
+    pub fn become_ready(&mut self, machine: MachineId, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        (one.state, one.ready) = (MachineState::Ready, one.ready.min(now));
+    }
+
+    /// Its node is to be emptied.
+    pub fn drain(&mut self, machine: MachineId, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        (one.state, one.draining) = (MachineState::Draining, now);
+    }
+
+    /// Its node is not emptied after all.
+    pub fn keep(&mut self, machine: MachineId, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        (one.state, one.draining, one.drain_failed) = (MachineState::Ready, SimTime::NEVER, now);
+    }
+
+    /// It is being shut down.
+    pub fn begin_end(&mut self, machine: MachineId) {
+        self.machines[machine.index()].state = MachineState::Ending;
+    }
+
+    /// It is no more. Does nothing when it has ended before.
+    pub fn end(&mut self, machine: MachineId, now: SimTime) {
+        let one = &mut self.machines[machine.index()];
+        if one.ended == SimTime::NEVER {
+            (one.state, one.ended) = (MachineState::Ended, now);
+            self.forget(machine);
+        }
+    }
+
+    fn forget(&mut self, machine: MachineId) {
+        let group = self.machines[machine.index()].group;
+        self.present[group.index()].retain(|other| *other != machine);
+    }
+}
