@@ -141,6 +141,16 @@ impl Fleet {
         self.present(group).iter().filter(|machine| self.get(**machine).state != MachineState::Ending).count()
     }
 
+    /// How many machines of a group are there or on their way that were bought by this offer.
+    pub fn bought(&self, group: GroupId, offer: OfferId) -> usize {
+        self.present(group).iter().filter(|machine| self.get(**machine).offer == offer).count()
+    }
+
+    /// How many machines are there or on their way, of all groups.
+    pub fn present_total(&self) -> usize {
+        self.present.iter().map(Vec::len).sum()
+    }
+
     /// Notes an order.
     pub fn order(&mut self, group: GroupId, offer: OfferId, now: SimTime) -> MachineId {
         let id = MachineId::from_index(self.machines.len());
@@ -181,7 +191,7 @@ impl Fleet {
     /// When it has not been launched, or has a node.
     pub fn join(&mut self, machine: MachineId, node: NodeId, now: SimTime) {
         let one = &mut self.machines[machine.index()];
-        assert!(one.launched <= now && one.node.is_none(), "I10: a node joins before its machine is launched");
+        assert!(one.launched <= now && one.node.is_none(), "I11: a node joins before its machine is launched");
         (one.state, one.node, one.joined) = (MachineState::Joined, Some(node), now);
         if self.of_node.len() <= node.index() {
             self.of_node.resize(node.index() + 1, None);

@@ -119,17 +119,21 @@ impl<O: Observer> Simulation<'_, O> {
         (one.state, one.node)
     }
 
-    /// Orders a machine: the first of the offers that the provider has.
+    /// Orders a machine: of the offers that the provider has the first, or where it spreads them one that there are fewest of.
     fn buy(&mut self, offers: &[OfferId]) {
         let now = self.world.time;
         let first = *offers.first().expect("an order names what would do");
         let group = self.model.provisioning.offer(first).group;
-        let refusals: Vec<Option<Refusal>> = offers.iter().map(|offer| self.refusal(group, *offer)).collect();
-        let chosen = refusals.iter().position(Option::is_none);
-        let machine = self.world.fleet.order(group, chosen.map_or(first, |position| offers[position]), now);
+        let there_is = |offer: &&OfferId| self.refusal(group, **offer).is_none();
+        let chosen = match self.model.provisioning.group(group).is_spread {
+            true => offers.iter().filter(there_is).min_by_key(|offer| self.world.fleet.bought(group, **offer)),
+            false => offers.iter().find(there_is),
+        };
+        let machine = self.world.fleet.order(group, *chosen.unwrap_or(&first), now);
         match chosen {
             None => {
-                self.world.fleet.refuse(machine, refusals[0].expect("every offer is refused"), now);
+                let why = self.refusal(group, first).expect("every offer is refused");
+                self.world.fleet.refuse(machine, why, now);
             }
             Some(_) => {
                 let launch = self.machine_delay(machine, "machine/launch", |delays| &delays.launch);

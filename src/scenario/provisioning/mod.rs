@@ -107,6 +107,7 @@ fn add_group(pool: PoolId, scaling: &ScalingSpec, cluster: &Cluster, faults: &Fa
         min: scaling.min,
         max: scaling.max,
         offers: (first..built.offers.len()).map(OfferId::from_index).collect(),
+        is_spread: true,
         delays: MachineDelays {
             launch: span(&scaling.launch),
             boot: span(&scaling.boot),
