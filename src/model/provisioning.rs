@@ -3,6 +3,7 @@
 use super::scheduling::PolicyChoice;
 use super::{Dist, ShapeId};
 use crate::ids::{GroupId, OfferId, PoolId};
+use crate::units::SimDuration;
 
 /// Everything that buys machines, and what there is to buy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +25,11 @@ pub struct NodeAutoscaler {
     pub policy: PolicyChoice,
     /// The groups that are its own. Two autoscalers may share one.
     pub groups: Vec<GroupId>,
+    /// How late it sees which pods fit nowhere: those of late are not in its cache yet, and those that have found a place since
+    /// are still there.
+    pub watch_delay: SimDuration,
+    /// How long its orders take until they are carried out.
+    pub order_delay: SimDuration,
 }
 
 /// Machines that grow and shrink together: a pool of the cluster with limits.

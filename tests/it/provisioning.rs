@@ -194,3 +194,25 @@ impl Observer for Limits {
         assert!(target <= own.max as usize, "{}, seed {}: {target} of at most {}", self.name, self.at_least, own.max);
     }
 }
+
+/// A pod that needs a machine of its own comes at 50 s and finds room at 58 s, when another ends. A cache that is 10 s late has
+/// not seen it at 55 s, and still has it at 65 s: a machine is bought that nobody needs. The order takes 2 s.
+#[test]
+fn a_late_cache_buys_for_pods_that_have_a_place() {
+    let scenario = |skew: &str| {
+        format!(
+            "horizon: 120s
+cluster:
+  pools: [{{name: n, count: 1, allocatable: {{cpu: 4, memory: 8Gi}}, scaling: {{max: 5}}}}]
+workload:
+  templates:
+    - {{name: a, count: 1, requests: {{cpu: 4}}, arrivals: {{at: [0s]}}, duration: 58s}}
+    - {{name: b, count: 1, requests: {{cpu: 4}}, arrivals: {{at: [50s]}}, duration: 100s}}
+provisioning: {{autoscalers: [{{policy: utilization, parameters: {{target: 1, period: 65s}}{skew}}}]}}
+"
+        )
+    };
+    assert_eq!(steps(&model(&scenario(""), "")).list, Vec::<String>::new());
+    let late = steps(&model(&scenario(", watchDelay: 10s, orderDelay: 2s"), "")).list;
+    assert_eq!(late, ["67 #1 ordered, free", "67 #1 ordered", "67 #1 ready"]);
+}
