@@ -15,6 +15,7 @@ pub mod functions;
 pub mod instant;
 pub mod openb;
 pub mod requests;
+pub mod spot;
 pub mod synthetic;
 mod table;
 pub mod usage;

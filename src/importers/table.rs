@@ -187,6 +187,13 @@ pub(super) fn heading(path: &Path) -> Result<Vec<String>, String> {
     Ok(fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect())
 }
 
+/// A whole text file, unpacked where it is gzip.
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(text)
+}
+
 /// A CSV reader whose rows end with a line feed and nothing else, so that lines can be counted: a carriage return before
 /// it is trimmed with the blanks of its cell, and a file without an end of line is given one.
 fn reader(bytes: Box<dyn Read>) -> csv::Reader<Box<dyn Read>> {

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod autoscaling;
+pub mod billing;
 pub mod catalogue;
 pub mod cluster;
 pub mod conditions;
@@ -15,6 +16,7 @@ pub mod functions;
 pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
+pub mod market;
 pub mod money;
 pub mod node_lifecycle;
 pub mod objects;
