@@ -162,6 +162,29 @@ impl Commitments {
     }
 }
 
+/// By what rules a run is billed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tariff {
+    /// Who is paid: nobody's machines are one's own.
+    pub provider: Provider,
+    /// What time is billed.
+    pub billing: Billing,
+    /// What is paid by the hour for each node.
+    pub node_fee_per_hour: Money,
+    /// What is paid by the hour for the control plane.
+    pub control_plane_per_hour: Money,
+    /// What was bought ahead.
+    pub commitments: Commitments,
+    /// What bytes cost.
+    pub egress: EgressTariff,
+    /// The instance type of each shape of the cluster, as a position in `names`.
+    pub type_of_shape: Vec<u32>,
+    /// The region of each shape, as a position in `names`.
+    pub region_of_shape: Vec<u32>,
+    /// Names of types and regions.
+    pub names: Vec<String>,
+}
+
 /// Where bytes go that leave a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Egress {
@@ -189,8 +212,12 @@ impl EgressTariff {
     /// at both ends, so twice 0.01; Azure does not bill bytes between zones.
     pub fn of(provider: Provider) -> EgressTariff {
         let (zone, region, internet): (f64, f64, &[(u64, f64)]) = match provider {
-            Provider::Aws => (0.02, 0.02, &[(100, 0.0), (10_340, 0.09), (51_300, 0.085), (153_700, 0.07), (u64::MAX, 0.05)]),
-            Provider::Azure => (0.0, 0.02, &[(100, 0.0), (10_340, 0.087), (51_300, 0.083), (153_700, 0.07), (u64::MAX, 0.05)]),
+            Provider::Aws => {
+                (0.02, 0.02, &[(100, 0.0), (10_340, 0.09), (51_300, 0.085), (153_700, 0.07), (u64::MAX, 0.05)])
+            }
+            Provider::Azure => {
+                (0.0, 0.02, &[(100, 0.0), (10_340, 0.087), (51_300, 0.083), (153_700, 0.07), (u64::MAX, 0.05)])
+            }
             Provider::Gcp => (0.01, 0.02, &[(1024, 0.12), (10_240, 0.11), (u64::MAX, 0.08)]),
             Provider::Private => (0.0, 0.0, &[]),
         };

@@ -1,5 +1,6 @@
 //! Machines that are bought and returned while the run goes on.
 
+use super::billing::Tariff;
 use super::scheduling::PolicyChoice;
 use super::{Dist, ShapeId};
 use crate::ids::{GroupId, OfferId, PoolId};
@@ -14,6 +15,8 @@ pub struct Provisioning {
     pub groups: Vec<NodeGroup>,
     /// What can be bought, by [`OfferId`].
     pub offers: Vec<Offer>,
+    /// By what rules machines are paid for, and all else; none: by their price for as long as they are there.
+    pub tariff: Option<Box<Tariff>>,
 }
 
 /// Who buys machines and returns them.
