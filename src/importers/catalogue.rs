@@ -221,8 +221,7 @@ fn row(table: &CsvTable, prices: &[Prices], line: u64, problems: &mut Problems) 
     let network = count(table, NETWORK, line, "megabits per second", problems);
     let pods = pods_max(table, line, problems);
     let reserved = reserved(table, line, problems);
-    let offers: Vec<Option<Option<Offer>>> =
-        prices.iter().map(|prices| offer(table, prices, line, problems)).collect();
+    let offers: Vec<Option<Option<Offer>>> = prices.iter().map(|prices| offer(table, prices, line, problems)).collect();
     let offers: Option<Vec<Option<Offer>>> = offers.into_iter().collect();
     let family = table.text(FAMILY, line, problems)?.to_owned();
     let quota = table.text(QUOTA, line, problems)?.to_owned();

@@ -189,8 +189,12 @@ impl EgressTariff {
     /// at both ends, so twice 0.01; Azure does not bill bytes between zones.
     pub fn of(provider: Provider) -> EgressTariff {
         let (zone, region, internet): (f64, f64, &[(u64, f64)]) = match provider {
-            Provider::Aws => (0.02, 0.02, &[(100, 0.0), (10_340, 0.09), (51_300, 0.085), (153_700, 0.07), (u64::MAX, 0.05)]),
-            Provider::Azure => (0.0, 0.02, &[(100, 0.0), (10_340, 0.087), (51_300, 0.083), (153_700, 0.07), (u64::MAX, 0.05)]),
+            Provider::Aws => {
+                (0.02, 0.02, &[(100, 0.0), (10_340, 0.09), (51_300, 0.085), (153_700, 0.07), (u64::MAX, 0.05)])
+            }
+            Provider::Azure => {
+                (0.0, 0.02, &[(100, 0.0), (10_340, 0.087), (51_300, 0.083), (153_700, 0.07), (u64::MAX, 0.05)])
+            }
             Provider::Gcp => (0.01, 0.02, &[(1024, 0.12), (10_240, 0.11), (u64::MAX, 0.08)]),
             Provider::Private => (0.0, 0.0, &[]),
         };

@@ -123,7 +123,10 @@ impl Ledger {
     pub fn allocate(&mut self, instance: u32, owner: Owner, had: Amounts, from: SimTime, to: SimTime) {
         let account = self.instances.get_mut(&instance).expect("an instance that has begun");
         let end = account.end.map_or(SimTime::NEVER, |(end, _)| end);
-        assert!(account.begin <= from && to <= end, "instance {instance} has pods before its beginning or after its end");
+        assert!(
+            account.begin <= from && to <= end,
+            "instance {instance} has pods before its beginning or after its end"
+        );
         let span = u128::from(to.since(from).0);
         let shares = account.shares.entry(owner).or_default();
         for (share, amount) in shares.iter_mut().zip(had.as_array()) {

@@ -70,7 +70,8 @@ fn own_types_join_the_catalogue() {
     let m5 = catalogue.find("m5.large").unwrap();
     assert_eq!((m5.offers.len(), m5.pods_max), (1, 110));
     assert!(catalogue.find("camera").is_some_and(|camera| camera.offers.is_empty() && camera.cpu.0 == 500));
-    let offered: Vec<&str> = catalogue.offered(Provider::Private, "cellar").map(|(kind, _)| kind.name.as_str()).collect();
+    let offered: Vec<&str> =
+        catalogue.offered(Provider::Private, "cellar").map(|(kind, _)| kind.name.as_str()).collect();
     assert_eq!(offered, ["rack"]);
 }
 

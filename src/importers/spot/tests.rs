@@ -99,9 +99,12 @@ fn what_is_no_price_list_is_refused_with_every_problem() {
 
 #[test]
 fn capacity_is_read_from_traces() {
-    let (_directory, path) = file("trace.json", r#"{"metadata": {"gap_seconds": 300}, "data": [0, 0, 5, 16, 16, 8.0]}"#);
+    let (_directory, path) =
+        file("trace.json", r#"{"metadata": {"gap_seconds": 300}, "data": [0, 0, 5, 16, 16, 8.0]}"#);
     let capacity = read_capacity(&path).unwrap();
-    for (at_s, count, next) in [(0, 0, Some((600, 5))), (899, 5, Some((900, 16))), (900, 16, Some((1500, 8))), (9000, 8, None)] {
+    for (at_s, count, next) in
+        [(0, 0, Some((600, 5))), (899, 5, Some((900, 16))), (900, 16, Some((1500, 8))), (9000, 8, None)]
+    {
         let at = SimTime(at_s * S);
         assert_eq!(capacity.at(at), count, "{at_s}");
         assert_eq!(capacity.next_change(at), next.map(|(at_s, count)| (SimTime(at_s * S), count)), "{at_s}");

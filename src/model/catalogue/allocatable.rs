@@ -114,5 +114,4 @@ fn aks_memory(mib: u64) -> u64 {
 }
 
 /// Up to how many MiB how many ten-thousandths are kept, at GKE and AKS.
-const MEMORY_TIERS: [(u64, u64); 5] =
-    [(4096, 2500), (8192, 2000), (16_384, 1000), (131_072, 600), (u64::MAX, 200)];
+const MEMORY_TIERS: [(u64, u64); 5] = [(4096, 2500), (8192, 2000), (16_384, 1000), (131_072, 600), (u64::MAX, 200)];

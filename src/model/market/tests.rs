@@ -96,9 +96,12 @@ fn drawn_prices_have_the_mean_and_the_memory_of_their_process() {
 
 #[test]
 fn outages_are_merged_and_found() {
-    let outages = Outages::new(vec![(hours(5), hours(6)), (hours(1), hours(3)), (hours(2), hours(4)), (hours(9), hours(9))]);
+    let outages =
+        Outages::new(vec![(hours(5), hours(6)), (hours(1), hours(3)), (hours(2), hours(4)), (hours(9), hours(9))]);
     assert_eq!(outages.spans(), [(hours(1), hours(4)), (hours(5), hours(6))]);
-    for (at, is_out, next) in [(0, false, Some(1)), (1, true, Some(4)), (4, false, Some(5)), (5, true, Some(6)), (6, false, None)] {
+    for (at, is_out, next) in
+        [(0, false, Some(1)), (1, true, Some(4)), (4, false, Some(5)), (5, true, Some(6)), (6, false, None)]
+    {
         assert_eq!(outages.is_out(hours(at)), is_out, "{at}");
         assert_eq!(outages.next_change(hours(at)), next.map(hours), "{at}");
     }
@@ -161,7 +164,9 @@ fn quotas_are_taken_and_given_back() {
     assert!(QuotaKey::of("cellar", "", Purchase::Owned).is_none());
     let mut quotas = Quotas::default();
     quotas.limit(key.clone(), MilliCpu(10_000));
-    assert!(quotas.take(&key, MilliCpu(8000)) && !quotas.take(&key, MilliCpu(4000)) && quotas.take(&key, MilliCpu(2000)));
+    assert!(
+        quotas.take(&key, MilliCpu(8000)) && !quotas.take(&key, MilliCpu(4000)) && quotas.take(&key, MilliCpu(2000))
+    );
     assert_eq!((quotas.left(&key), quotas.left(&spot)), (Some(MilliCpu(0)), None));
     quotas.give(&key, MilliCpu(8000));
     assert!(quotas.take(&key, MilliCpu(4000)) && quotas.take(&spot, MilliCpu(1_000_000)));

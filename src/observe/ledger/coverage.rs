@@ -123,9 +123,8 @@ impl Sums {
     fn reserve(&mut self, reservation: &Reservation, groups: &mut [Group], span: SimDuration) {
         let mut left_ns = u64::from(reservation.count) * span.0;
         let mut paid = reservation.usd_per_hour.times(u64::from(reservation.count)).for_span(span);
-        let covers = |group: &&mut Group| {
-            (group.instance_type, group.region) == (reservation.instance_type, reservation.region)
-        };
+        let covers =
+            |group: &&mut Group| (group.instance_type, group.region) == (reservation.instance_type, reservation.region);
         for group in groups.iter_mut().filter(covers) {
             let covered = left_ns.min(group.uncovered_ns());
             left_ns -= covered;
@@ -138,9 +137,8 @@ impl Sums {
         let mut left = plan.commitment_per_hour.for_span(span);
         let mut covered: Vec<(&mut Group, Money)> = Vec::new();
         for group in groups.iter_mut() {
-            let is_covered = |rate: &&PlanRate| {
-                (rate.instance_type, rate.region) == (group.instance_type, group.region)
-            };
+            let is_covered =
+                |rate: &&PlanRate| (rate.instance_type, rate.region) == (group.instance_type, group.region);
             if let Some(rate) = plan.rates.iter().find(is_covered)
                 && rate.usd_per_hour < group.usd_per_hour
             {

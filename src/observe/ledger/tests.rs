@@ -95,9 +95,10 @@ fn nodes_are_shared_as_opencost_does() {
     ledger.allocate(0, owner(1), Amounts { memory: Bytes(0), ..amounts(2, 0) }, SimTime::ZERO, hours(1.0));
     ledger.allocate(0, owner(2), amounts(0, 16), hours(0.5), hours(1.0));
     let parts = ledger.finish(hours(1.0)).by(|line| line.owner);
-    // CPU: 4 * 0.031611 = 0.126444, memory: 16 * 0.004237 = 0.067792, so CPU is 0.650984369 of the node.
-    assert_eq!(parts[&For::Owner(owner(1))], Money(325_492_185));
-    assert_eq!(parts[&For::Owner(owner(2))], Money(174_507_816));
+    // CPU: 4 * 0.031611 = 0.126444, memory: 16 * 0.004237 = 0.067792: 0.650981281 and 0.349018719 of the node. Half of each
+    // is 0.3254906405 and 0.1745093595, of which the owner has the half billionth.
+    assert_eq!(parts[&For::Owner(owner(1))], Money(325_490_641));
+    assert_eq!(parts[&For::Owner(owner(2))], Money(174_509_360));
     assert_eq!(parts[&For::Nobody], Money(499_999_999));
 }
 
@@ -122,7 +123,9 @@ fn what_is_bought_ahead_covers_the_dearest_first() {
     };
     let mut ledger = Ledger::new(Rules { commitments, ..Rules::default() });
     // Hour 0: one of type 0, two of type 1 at 2 on demand (saves 40 %), one of type 2 at 2.5 (saves 20 %).
-    for (instance, instance_type, price, until) in [(0, 0, "1", 2.0), (1, 1, "2", 1.0), (2, 1, "2", 1.0), (3, 2, "2.5", 1.0)] {
+    for (instance, instance_type, price, until) in
+        [(0, 0, "1", 2.0), (1, 1, "2", 1.0), (2, 1, "2", 1.0), (3, 2, "2.5", 1.0)]
+    {
         ledger.begin(instance, terms(instance_type, price), SimTime::ZERO);
         ledger.end(instance, hours(until), EndReason::Returned);
     }
@@ -152,11 +155,8 @@ fn what_is_bought_ahead_covers_instances_of_a_group_alike() {
 
 #[test]
 fn bytes_and_control_planes_are_paid() {
-    let rules = Rules {
-        control_plane_per_hour: usd("0.1"),
-        egress: EgressTariff::of(Provider::Aws),
-        ..Rules::default()
-    };
+    let rules =
+        Rules { control_plane_per_hour: usd("0.1"), egress: EgressTariff::of(Provider::Aws), ..Rules::default() };
     let mut ledger = Ledger::new(rules);
     let gib = 1 << 30;
     ledger.egress(0, Some(owner(1)), Egress::Zone, 50 * gib, hours(1.0));
@@ -166,7 +166,10 @@ fn bytes_and_control_planes_are_paid() {
     ledger.egress(0, None, Egress::Internet, 100 * gib, hours(731.0));
     let bill = ledger.finish(hours(1000.0));
     // 100 of 200 GiB at 0.09, each half; 50 GiB at 0.02; 1000 h at 0.1.
-    assert_eq!(bill.by(|line| line.owner), BTreeMap::from([(For::Owner(owner(1)), usd("5.5")), (For::All, usd("104.5"))]));
+    assert_eq!(
+        bill.by(|line| line.owner),
+        BTreeMap::from([(For::Owner(owner(1)), usd("5.5")), (For::All, usd("104.5"))])
+    );
 }
 
 #[test]
@@ -215,7 +218,13 @@ fn ledger_of(instances: &[Drawn], rules: Rules) -> (Ledger, Money) {
         let purchase = [Purchase::OnDemand, Purchase::Spot, Purchase::Owned][usize::from(*purchase)];
         let price = Money(997_000_001 * i128::from(*instance_type + 1));
         let fee = Money(31_000_007);
-        let terms = Terms { purchase, pool: number as u32 % 3, node_fee_per_hour: fee, usd_per_hour: price, ..terms(*instance_type, "0") };
+        let terms = Terms {
+            purchase,
+            pool: number as u32 % 3,
+            node_fee_per_hour: fee,
+            usd_per_hour: price,
+            ..terms(*instance_type, "0")
+        };
         let (begin, length) = (begin_s * SECOND, length_s * SECOND + 1);
         ledger.begin(number as u32, terms, SimTime(begin));
         for &(workload, one, other, cores) in shares {
