@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Observation, ObservedContainer, ObservedPod, Reads};
+use super::{Names, Observation, ObservedContainer, ObservedPod, Reads};
 use crate::units::SimDuration;
 
 /// One number that tells how loaded a target is.
@@ -131,6 +131,7 @@ mod tests {
             pod_metrics: &[],
             metrics: &[],
             wants_text: false,
+            names: Names::default(),
         };
         let value = |metric: Metric, warmup_s: u64| metric.value(&seen, SimDuration(warmup_s * SECOND));
         // (300 + 500) / 1000; with 30 s of warm-up the first alone: 300 / 500; with 200 s nobody.

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample,
+    HorizontalAutoscaler, Names, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample,
     find,
 };
 use crate::ids::PodId;
@@ -158,6 +158,7 @@ fn decide(policy: &mut dyn HorizontalAutoscaler, plant: &mut Plant) -> Option<i3
         pod_metrics: &[],
         metrics: &[],
         wants_text: false,
+        names: Names::default(),
     });
     decision.replicas
 }

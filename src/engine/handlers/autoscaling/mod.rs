@@ -21,7 +21,7 @@ use crate::model::controllers::{Operation, Verb};
 use crate::model::{Model, autoscaling};
 use crate::observe::{Autoscaled, Observer};
 use crate::policy::autoscaler::{
-    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Observation, Reads, ReplicaCounts, Setting, TrafficSample,
+    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Names, Observation, Reads, ReplicaCounts, Setting, TrafficSample,
 };
 use crate::units::SimTime;
 use crate::world::View;
@@ -191,6 +191,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wants_text = self.observer.wants_autoscaler_text(&view, autoscaler);
         let named = self.named_metrics(own, reads, &seen);
         let of_pods = self.pod_metrics(own, reads, target, &seen);
+        let of_target = &self.model.controllers.list[target.controller.index()];
+        let names = Names {
+            namespace: &own.namespace,
+            autoscaler: &own.name,
+            kind: of_target.kind.name(),
+            target: &of_target.name,
+            pod: &|pod| view.pod_name(pod),
+        };
         let decision = policy.sync(&Observation {
             now,
             replicas,
@@ -200,6 +208,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             pod_metrics: &of_pods.iter().map(OfPods::metric).collect::<Vec<_>>(),
             metrics: &named.iter().map(Named::metric).collect::<Vec<_>>(),
             wants_text,
+            names,
         });
         self.observer.autoscaled(&view, &Autoscaled { autoscaler, replicas, decision: &decision });
         decision.replicas.filter(|wanted| *wanted != replicas.wanted)
