@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Names, Observation, ObservedContainer, ObservedPod, Reads};
+use super::{Observation, ObservedContainer, ObservedPod, Reads};
 use crate::units::SimDuration;
 
 /// One number that tells how loaded a target is.
@@ -76,7 +76,7 @@ fn usage_pct(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReplicaCounts, Sample, TrafficSample};
+    use super::super::{Names, ReplicaCounts, Sample, TrafficSample};
     use super::*;
     use crate::ids::PodId;
     use crate::units::SimTime;
