@@ -138,13 +138,7 @@ impl Axis {
     }
 
     /// Where a row is, in ns from the start of the run; reports what is no instant or comes too late in the file.
-    pub(super) fn place(
-        &mut self,
-        table: &CsvTable,
-        column: usize,
-        line: u64,
-        problems: &mut Problems,
-    ) -> Option<i64> {
+    pub(super) fn place(&mut self, table: &CsvTable, column: usize, line: u64, problems: &mut Problems) -> Option<i64> {
         let text = table.text(column, line, problems)?;
         let Some(instant) = parse_instant(text) else {
             let fix = "write seconds such as 90 or 12.5, or a date with a time such as 1998-06-10 14:00";

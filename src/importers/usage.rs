@@ -181,13 +181,8 @@ mod tests {
     fn parts_of_tables_are_read() {
         let (a, none) = (vm("a"), BTreeMap::new());
         let all = TableOptions { time: None, time_unit: None, column: None, scale: 1.0, from: None, rows: &none };
-        let of_a = TableOptions {
-            time: Some("Timestamp [ms]"),
-            column: Some("CPU usage [MHZ]"),
-            scale: 0.5,
-            rows: &a,
-            ..all
-        };
+        let of_a =
+            TableOptions { time: Some("Timestamp [ms]"), column: Some("CPU usage [MHZ]"), scale: 0.5, rows: &a, ..all };
         for (text, options, expected) in [
             // Half of each, from the first row of `a` on; of the two at 100 the second.
             (VMS, of_a, &[(0, 500), (10, 750), (310, 0)][..]),

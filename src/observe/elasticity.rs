@@ -384,7 +384,8 @@ mod tests {
 
     #[test]
     fn the_course_of_demand_and_supply() {
-        let (demand, supply) = (steps(&[(0, 2), (15, 2), (30, 4), (60, 1)]), steps(&[(0, 1), (30, 3), (40, 3), (40, 4)]));
+        let (demand, supply) =
+            (steps(&[(0, 2), (15, 2), (30, 4), (60, 1)]), steps(&[(0, 1), (30, 3), (40, 3), (40, 4)]));
         let second = |s: u64| SimTime(s * 1_000_000_000);
         let expected = [(0, [2, 1]), (30, [4, 3]), (40, [4, 4]), (60, [1, 4])];
         assert_eq!(merged(&demand, &supply), expected.map(|(at, values)| (second(at), values)));

@@ -187,7 +187,17 @@ fn every_autoscaler_endures_seeing_nothing() {
             let (pods, containers, pod_metrics, metrics) = (&[], &[], &[], &[]);
             let idle = TrafficSample::default();
             let traffic = (step % 2 == 0).then_some(&idle);
-            let seen = Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true, names: Names::default() };
+            let seen = Observation {
+                now,
+                replicas,
+                pods,
+                containers,
+                traffic,
+                pod_metrics,
+                metrics,
+                wants_text: true,
+                names: Names::default(),
+            };
             let decision = policy.sync(&seen);
             // Upstream leaves a target alone that has been set to none.
             let is_within = decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);

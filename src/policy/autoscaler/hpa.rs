@@ -292,25 +292,24 @@ impl HorizontalAutoscaler for Hpa {
             self.target.name = names.target.to_owned();
         }
         let (namespace, name) = (names.namespace, names.autoscaler);
-        let outcome =
-            Autoscaler { namespace, name, target: &self.target, spec: &self.spec, settings: &self.settings }
-                .sync(
-                    &mut self.state,
-                    seen.now,
-                    &Seen {
-                        scale: Ok(ObservedScale {
-                            spec_replicas: seen.replicas.wanted,
-                            status_replicas: seen.replicas.current,
-                            selector: "target",
-                        }),
-                        pods: &pods,
-                        usage: Ok(&used),
-                        samples: &samples,
-                        also_selected_by: &[],
-                        pod_name: names.pod,
-                        update_error: None,
-                    },
-                );
+        let outcome = Autoscaler { namespace, name, target: &self.target, spec: &self.spec, settings: &self.settings }
+            .sync(
+                &mut self.state,
+                seen.now,
+                &Seen {
+                    scale: Ok(ObservedScale {
+                        spec_replicas: seen.replicas.wanted,
+                        status_replicas: seen.replicas.current,
+                        selector: "target",
+                    }),
+                    pods: &pods,
+                    usage: Ok(&used),
+                    samples: &samples,
+                    also_selected_by: &[],
+                    pod_name: names.pod,
+                    update_error: None,
+                },
+            );
         self.decision(&outcome, seen)
     }
 
@@ -448,8 +447,14 @@ mod tests {
         let external = json!({"type": "External", "external": {"metric": {"name": "messages"}, "target": average}});
         for (metric, said) in [
             (memory, "failed to get memory utilization: missing request for memory in container app of Pod web-0"),
-            (object, "unable to get metric rps on Ingress shop/edge: unable to fetch metrics from custom metrics API: "),
-            (external, "unable to get external metric shop/messages/nil: unable to fetch metrics from external metrics API: "),
+            (
+                object,
+                "unable to get metric rps on Ingress shop/edge: unable to fetch metrics from custom metrics API: ",
+            ),
+            (
+                external,
+                "unable to get external metric shop/messages/nil: unable to fetch metrics from external metrics API: ",
+            ),
         ] {
             let decision = asked(built(json!({"metrics": [metric]})).unwrap().as_mut(), &[300]);
             let found = decision.conditions.iter().find(|one| one.kind == "ScalingActive").unwrap();

@@ -51,7 +51,8 @@ mod shootout;
 mod testing;
 
 pub use observation::{
-    MetricSource, NamedMetric, Names, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample, TrafficSample,
+    MetricSource, NamedMetric, Names, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
+    TrafficSample,
 };
 
 /// How often upstream's controllers look, unless they are told otherwise (`--horizontal-pod-autoscaler-sync-period`).

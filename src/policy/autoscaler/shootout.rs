@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    HorizontalAutoscaler, Names, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample,
-    find,
+    HorizontalAutoscaler, Names, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting,
+    TrafficSample, find,
 };
 use crate::ids::PodId;
 use crate::rng::split_mix;

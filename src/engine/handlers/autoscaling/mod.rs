@@ -21,7 +21,8 @@ use crate::model::controllers::{Operation, Verb};
 use crate::model::{Model, autoscaling};
 use crate::observe::{Autoscaled, Observer};
 use crate::policy::autoscaler::{
-    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Names, Observation, Reads, ReplicaCounts, Setting, TrafficSample,
+    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Names, Observation, Reads, ReplicaCounts, Setting,
+    TrafficSample,
 };
 use crate::units::SimTime;
 use crate::world::View;
