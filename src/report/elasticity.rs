@@ -134,6 +134,8 @@ impl Course {
                 }
             }
         }
+        // A course of one instant has no means; all of it is 0.
+        let all_s = all_s.max(f64::MIN_POSITIVE);
         let [missing, surplus] =
             sums.map(|[time_s, area]| (short_number(100.0 * time_s / all_s), short_number(area / all_s)));
         format!(
