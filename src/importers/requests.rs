@@ -13,7 +13,7 @@ use super::{ImportError, Problems};
 use crate::units::{SimDuration, SimTime};
 
 /// Columns of instants, where none is named.
-const TIME_COLUMNS: &[&str] = &["time_s", "timestamp", "period", "time", "date"];
+pub(super) const TIME_COLUMNS: &[&str] = &["time_s", "timestamp", "period", "time", "date"];
 /// Columns of values, where none is named.
 const VALUE_COLUMNS: &[&str] = &["count", "value", "requests", "rate"];
 /// The column that tells the layout of Azure Functions.
@@ -102,7 +102,7 @@ fn rows(path: &Path, columns: &[String], options: &RateOptions<'_>, problems: &m
 }
 
 /// The column that is named, or the first that is usual; reports that there is none.
-fn choose<'n>(
+pub(super) fn choose<'n>(
     named: Option<&'n str>,
     usual: &[&'n str],
     key: &str,
@@ -119,13 +119,13 @@ fn choose<'n>(
 }
 
 /// The time axis of a file: where the run starts on it, and what came last.
-struct Axis {
+pub(super) struct Axis {
     start: Option<i64>,
     last: Option<i64>,
 }
 
 impl Axis {
-    fn new(from: Option<&str>, file: &str, problems: &mut Problems) -> Axis {
+    pub(super) fn new(from: Option<&str>, file: &str, problems: &mut Problems) -> Axis {
         let start = from.and_then(|text| {
             let found = parse_instant(text).map(Instant::nanoseconds);
             if found.is_none() {
@@ -138,7 +138,7 @@ impl Axis {
     }
 
     /// Where a row is, in ns from the start of the run; reports what is no instant or comes too late in the file.
-    fn place(&mut self, table: &CsvTable, column: usize, line: u64, problems: &mut Problems) -> Option<i64> {
+    pub(super) fn place(&mut self, table: &CsvTable, column: usize, line: u64, problems: &mut Problems) -> Option<i64> {
         let text = table.text(column, line, problems)?;
         let Some(instant) = parse_instant(text) else {
             let fix = "write seconds such as 90 or 12.5, or a date with a time such as 1998-06-10 14:00";

@@ -1,7 +1,7 @@
 //! Reading of CSV with a heading: columns by name, cells as numbers, every message with its place.
 //!
 //! Accepts gzip (recognised by its first bytes), a byte-order mark, CRLF, quoted fields, columns in any order, and
-//! columns that nobody asked for.
+//! columns that nobody asked for. Fields are separated by commas; by semicolons or tabs where the heading has no comma.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -197,8 +197,18 @@ pub(super) fn text(path: &Path) -> Result<String, String> {
 /// A CSV reader whose rows end with a line feed and nothing else, so that lines can be counted: a carriage return before
 /// it is trimmed with the blanks of its cell, and a file without an end of line is given one.
 fn reader(bytes: Box<dyn Read>) -> csv::Reader<Box<dyn Read>> {
-    let terminated: Box<dyn Read> = Box::new(bytes.chain(b"\n".as_slice()));
-    csv::ReaderBuilder::new().flexible(true).terminator(csv::Terminator::Any(b'\n')).from_reader(terminated)
+    let mut terminated = BufReader::new(bytes.chain(b"\n".as_slice()));
+    // What cannot be read is met again, and reported, by who reads on.
+    let separator = terminated.fill_buf().map_or(b',', separator);
+    let mut builder = csv::ReaderBuilder::new();
+    builder.flexible(true).delimiter(separator).terminator(csv::Terminator::Any(b'\n'));
+    builder.from_reader(Box::new(terminated))
+}
+
+/// What separates the fields of a heading.
+fn separator(start: &[u8]) -> u8 {
+    let heading = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    [b',', b';', b'\t'].into_iter().find(|separator| heading.contains(separator)).unwrap_or(b',')
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>, String> {

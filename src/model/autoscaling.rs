@@ -11,6 +11,8 @@ pub struct Autoscaling {
     pub horizontal: Vec<HorizontalAutoscaler>,
     /// How usage reaches them.
     pub pipeline: MetricsPipeline,
+    /// Percentiles of latency are those of the complete windows of traffic that lie within such a time, at least of the last.
+    pub latency_window: SimDuration,
     /// Metrics of objects, pods and from outside.
     pub metrics: Vec<CustomMetric>,
 }

@@ -134,7 +134,10 @@ impl Demand {
     pub fn next_turn(&self, age: SimDuration) -> Option<SimDuration> {
         match self {
             Demand::Constant(_) | Demand::Drawn(_) | Demand::Load => None,
-            Demand::Series(steps) => steps.iter().map(|(from, _)| *from).find(|from| *from > age),
+            Demand::Series(steps) => {
+                let next = steps.partition_point(|(from, _)| *from <= age);
+                steps.get(next).map(|(from, _)| *from)
+            }
             Demand::Ramp { over, .. } => (*over > age).then_some(*over),
         }
     }

@@ -75,6 +75,9 @@ pub struct TargetElasticity {
     pub replica_s: f64,
     /// The same of the cheapest supply that always suffices, which knows what comes and orders replicas as long before.
     pub cheapest_replica_s: f64,
+    /// Demand and supply from the warm-up on, at every instant at which one of them changes: ascending, the first at its
+    /// end.
+    pub course: Vec<(SimTime, [u32; 2])>,
 }
 
 /// Key figures of all targets together; NaN where there is nothing to measure.
@@ -169,15 +172,10 @@ impl ElasticityLog {
         let number = |of: &dyn Fn(&TargetElasticity) -> f64| Column::Fixed(3, targets.iter().map(of).collect());
         let figure = |of: fn(&Elasticity) -> f64| number(&|one| of(&one.figures));
         let violated = |of: fn(&Violations) -> f64| number(&|one| one.violations.as_ref().map_or(f64::NAN, of));
-        let name = |one: &TargetElasticity| {
-            let autoscaler = &model.autoscaling.horizontal[one.autoscaler];
-            format!("{}/{}", autoscaler.namespace, autoscaler.name)
-        };
-        let service = |one: &TargetElasticity| model.traffic.services[one.service.index()].name.as_str();
         let oscillations = targets.iter().map(|one| one.figures.supply.oscillations).collect();
         Table::new()
-            .with("autoscaler", Column::Text(targets.iter().map(name).collect()))
-            .with("service", Column::Text(targets.iter().map(service).collect()))
+            .with("autoscaler", Column::Text(targets.iter().map(|one| full_name(model, one)).collect()))
+            .with("service", Column::Text(targets.iter().map(|one| service_name(model, one)).collect()))
             .with("measured_s", figure(|of| of.duration_s))
             .with("demand_mean", figure(|of| of.demand_unit_s / of.duration_s))
             .with("supply_mean", figure(|of| of.supply_unit_s / of.duration_s))
@@ -199,6 +197,32 @@ impl ElasticityLog {
             .with("cheapest_replica_hours", number(&|one| one.cheapest_replica_s / 3600.0))
             .with("cost_ratio", number(&|one| one.replica_s / one.cheapest_replica_s))
     }
+}
+
+impl ElasticityLog {
+    /// Demand and supply over time: a row for each target whenever one of them changes, target by target.
+    pub fn course(&self, model: &Model, controllers: &ControllerLog, end: SimTime) -> Table {
+        let targets = self.targets(controllers, end);
+        let rows = || targets.iter().flat_map(|one| one.course.iter().map(move |step| (one, step)));
+        let names: Vec<String> = targets.iter().map(|one| full_name(model, one)).collect();
+        let name = targets.iter().zip(&names).flat_map(|(one, name)| one.course.iter().map(move |_| name));
+        let number = |side: usize| Column::Count(rows().map(|(_, (_, values))| values[side].into()).collect());
+        Table::new()
+            .with("time_s", Column::Seconds(rows().map(|(_, (at, _))| *at).collect()))
+            .with("autoscaler", Column::Text(name.collect()))
+            .with("service", Column::Text(rows().map(|(one, _)| service_name(model, one)).collect()))
+            .with("demand", number(0))
+            .with("supply", number(1))
+    }
+}
+
+fn full_name(model: &Model, one: &TargetElasticity) -> String {
+    let autoscaler = &model.autoscaling.horizontal[one.autoscaler];
+    format!("{}/{}", autoscaler.namespace, autoscaler.name)
+}
+
+fn service_name<'m>(model: &'m Model, one: &TargetElasticity) -> &'m str {
+    &model.traffic.services[one.service.index()].name
 }
 
 impl Scaled {
@@ -232,14 +256,16 @@ impl Scaled {
         let start_s = start_seconds(&pods, &ready, end);
         let lead = SimDuration((start_s.max(0.0) * 1e9) as u64);
         let area = |steps: &[(SimTime, u32)]| area_unit_s(&since(steps, start), end);
+        let supply = since(&ready, start);
         Some(TargetElasticity {
             autoscaler: self.autoscaler,
             service: self.service,
-            figures: follow(&need, &since(&ready, start), end),
+            figures: follow(&need, &supply, end),
             violations: self.objective.map(|meter| meter.figures(end)),
             start_s,
             replica_s: area(&pods),
             cheapest_replica_s: area(&cheapest_supply(&need, lead)),
+            course: merged(&need, &supply),
         })
     }
 }
@@ -257,6 +283,24 @@ fn follow(demand: &[(SimTime, u32)], supply: &[(SimTime, u32)], end: SimTime) ->
     }
     supply.for_each(|&(at, value)| meter.set_supply(at, value.into()));
     meter.figures(end)
+}
+
+/// Both at every instant at which one of them changes; both begin at the same instant.
+fn merged(demand: &[(SimTime, u32)], supply: &[(SimTime, u32)]) -> Vec<(SimTime, [u32; 2])> {
+    let demand = demand.iter().map(|&(at, value)| (at, 0, value));
+    let mut changes: Vec<(SimTime, usize, u32)> =
+        demand.chain(supply.iter().map(|&(at, value)| (at, 1, value))).collect();
+    // Of several at one instant the last counts.
+    changes.sort_by_key(|&(at, side, _)| (at, side));
+    let mut course: Vec<(SimTime, [u32; 2])> = Vec::new();
+    let mut values = [0; 2];
+    for of_instant in changes.chunk_by(|one, other| one.0 == other.0) {
+        of_instant.iter().for_each(|&(_, side, value)| values[side] = value);
+        if course.last().is_none_or(|last| last.1 != values) {
+            course.push((of_instant[0].0, values));
+        }
+    }
+    course
 }
 
 /// A step function from `start` on, with a step there; 0 before its first.
@@ -336,6 +380,15 @@ mod tests {
         assert_eq!((found.under.area_unit_s, found.over.area_unit_s), (40.0, 60.0));
         assert_eq!((found.under_timeshare_percent, found.over_timeshare_percent), (25.0, 25.0));
         assert_eq!((found.demand_unit_s, found.supply_unit_s), (20.0 + 120.0 + 40.0, 60.0 + 120.0 + 20.0));
+    }
+
+    #[test]
+    fn the_course_of_demand_and_supply() {
+        let (demand, supply) =
+            (steps(&[(0, 2), (15, 2), (30, 4), (60, 1)]), steps(&[(0, 1), (30, 3), (40, 3), (40, 4)]));
+        let second = |s: u64| SimTime(s * 1_000_000_000);
+        let expected = [(0, [2, 1]), (30, [4, 3]), (40, [4, 4]), (60, [1, 4])];
+        assert_eq!(merged(&demand, &supply), expected.map(|(at, values)| (second(at), values)));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod autoscaling;
 mod bench;
 mod chart;
 mod controllers;
+mod elasticity;
 mod files;
 mod html;
 mod machines;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::autoscaling::{self, Autoscaling};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
+use super::elasticity::{self, Elasticity};
 use super::files::{Rows, read_manifest};
 use super::machines::{self, Machines};
 use super::occupancy::{COLUMNS, Occupancy};
@@ -118,6 +119,7 @@ pub(super) struct Run {
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
     pub(super) machines: Machines,
+    pub(super) elasticity: Elasticity,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// Whether there was a node or a pod; some runs have traffic alone.
@@ -134,7 +136,8 @@ impl Run {
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
-        let (autoscaling, machines) = (autoscaling::read(directory)?, machines::read(directory)?);
+        let machines = machines::read(directory)?;
+        let (autoscaling, elasticity) = (autoscaling::read(directory)?, elasticity::read(directory)?);
         let nodes = read_nodes(directory)?;
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
@@ -160,6 +163,7 @@ impl Run {
             controllers,
             autoscaling,
             machines,
+            elasticity,
             traffic,
             has_cluster,
             fullness,

@@ -10,14 +10,14 @@ use super::chart::dots::{DotChart, Estimate, Panel};
 use super::chart::lines::{Axis, Curve, LineChart, Stroke};
 use super::chart::scale::{Spread, round_step, short_number};
 use super::chart::trace::Trace;
-use super::chart::{Chart, SERIES as COLORS};
+use super::chart::{Chart, SERIES as COLORS, distinct_color};
 use super::files::{Rows, read_manifest};
 use super::{NamedChart, ReportError};
 
 /// Rows that a chart shows at most; more would not fit a page.
 const CELLS_CHARTED_MAX: usize = 120;
 /// Panels that a chart shows at most.
-const PANELS_MAX: usize = 8;
+const PANELS_MAX: usize = 12;
 /// Metrics that a reader wants first, when the sweep has them.
 const METRICS_FIRST: [&str; 12] = [
     "request_latency_ms_mean",
@@ -109,7 +109,7 @@ impl Sweep {
         }
     }
 
-    /// The colour of every cell; the ninth key and later ones share the last colour.
+    /// The colour of every cell; the twelfth key and later ones share grey.
     fn colors(&self) -> Vec<RGBColor> {
         let mut keys: Vec<String> = Vec::new();
         let positions = (0..self.cells.len()).map(|cell| {
@@ -119,7 +119,7 @@ impl Sweep {
                 keys.len() - 1
             })
         });
-        positions.map(|position| COLORS[position.min(COLORS.len() - 1)]).collect()
+        positions.map(distinct_color).collect()
     }
 
     /// Metrics worth a panel: those compared first, then those that readers want; never one without any difference.
@@ -154,7 +154,8 @@ impl Sweep {
     /// All charts that the sweep has data for.
     pub(super) fn charts(&self) -> Vec<NamedChart> {
         let mut charts = vec![NamedChart::new("comparison", Chart::Dots(self.comparison_chart()))];
-        for (metric, by_cell) in &self.curves {
+        let has_points = |by_cell: &BTreeMap<String, [Trace; 3]>| by_cell.values().any(|[mean, ..]| mean.len() > 0);
+        for (metric, by_cell) in self.curves.iter().filter(|(_, by_cell)| has_points(by_cell)) {
             let letters = metric.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' });
             let name = format!("curves_{}", letters.collect::<String>());
             charts.push(NamedChart::new(&name, Chart::Lines(self.curve_chart(metric, by_cell))));

@@ -193,6 +193,29 @@ fn small_and_strange_runs_are_drawn() {
 }
 
 #[test]
+fn demand_and_supply_are_shaded() {
+    let (directory, page) = rendered("elasticity", |directory| {
+        let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("a file");
+        write("summary.csv", "metric,unit,value\n");
+        write("timeseries.csv", "time_s,pods_pending\n0,0\n200,0\n");
+        write(
+            "demand.csv",
+            "time_s,autoscaler,service,demand,supply\n0,default/web,web,2,2\n50,default/web,web,6,2\n\
+             100,default/web,web,2,6\n200,default/one-instant,db,1,1\n",
+        );
+    });
+    // 50 s of 200 with 4 missing; 100 s with 4 too many.
+    let remark = "Too few 25 % of the time, 1 missing on average; too many 50 %, 2 on average.";
+    let svg = read(directory.path(), "charts/elasticity_1.svg");
+    for text in ["Demand and supply of default/web", remark, "Missing", "Too many"] {
+        assert!(svg.contains(text) && page.contains(text), "the chart says {text}");
+    }
+    // Two shades, in the legend and in the chart.
+    assert_eq!(svg.matches("opacity=\"0.45\"").count(), 4);
+    assert!(read(directory.path(), "charts/elasticity_2.svg").contains("Too few 0 %"));
+}
+
+#[test]
 fn tables_may_lack_columns_and_node_samples_win_over_placements() {
     let (directory, page) = rendered("few-columns", |directory| {
         let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).expect("a file");

@@ -15,6 +15,7 @@ use crate::importers::faults;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
+use crate::importers::usage::{self, TableOptions};
 use crate::model::faults::Fault;
 use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
@@ -210,6 +211,24 @@ pub(super) fn replay(
     context: &mut Context<'_>,
 ) -> Option<Vec<(SimTime, Option<u32>)>> {
     report(requests::read_replay(path, options, operations), context)
+}
+
+/// Usage over time, of quantities that `parse` reads.
+pub(super) fn usage(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<u64, String>,
+    context: &mut Context<'_>,
+) -> Option<Vec<(SimDuration, u64)>> {
+    report(usage::read_series(path, parse), context)
+}
+
+/// Usage over time, of a part of a table.
+pub(super) fn usage_table(
+    path: &Path,
+    options: &TableOptions<'_>,
+    context: &mut Context<'_>,
+) -> Option<Vec<(SimDuration, u64)>> {
+    report(usage::read_table(path, options), context)
 }
 
 /// What was read; what an importer found wrong becomes issues.

@@ -550,8 +550,8 @@ pub struct BehaviourSpec {
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum UsageSpec {
-    /// Steps: a CSV file with the columns `time_s`, seconds since the start of the container, ascending from 0, and `value`.
-    Series(String),
+    /// Recorded steps: each amount holds until the next.
+    Series(UsageSeriesSpec),
     /// Even growth, or decline: a leak.
     Ramp {
         /// At the start of the container.
@@ -594,6 +594,46 @@ pub enum UsageSpec {
     /// Always the same.
     #[serde(untagged)]
     Constant(Quantity),
+}
+
+/// Recorded usage of a container, from its start on.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum UsageSeriesSpec {
+    /// Path of a CSV file with the columns `time_s`, seconds since the start of the container, ascending from 0, and `value`, a
+    /// quantity.
+    File(String),
+    /// A part of a table of measurements.
+    Table(UsageTableSpec),
+}
+
+/// A part of a table of measurements: CSV with a heading, gzip or not. Amounts are numbers: cores, or bytes, after `scale`.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageTableSpec {
+    /// Path of the file.
+    pub file: String,
+    /// Column of the instants: seconds, or dates with times; they do not descend. Default: `time_s`, `timestamp`, `period`,
+    /// `time` or `date`, whichever there is.
+    pub time: Option<String>,
+    /// What 1 means in the column of instants, such as `1m`; more than 0. Default: 1s, or the column has dates.
+    pub time_unit: Option<Duration>,
+    /// Column of the amounts. Default: `value` or `usage`, whichever there is.
+    pub column: Option<String>,
+    /// What amounts are multiplied by: `0.001` where they are milli-cores, `1024` where they are KB. More than 0. Default: 1.
+    #[serde(default = "unscaled")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub scale: f64,
+    /// The instant of the file at which a container starts, as it is written there. Default: that of the first row that is
+    /// meant.
+    pub from: Option<String>,
+    /// Only rows with these texts in these columns are meant, such as `{pod: "4"}`. Default: all.
+    #[serde(default)]
+    pub rows: BTreeMap<String, String>,
+}
+
+fn unscaled() -> f64 {
+    1.0
 }
 
 /// What an analysis measures: one of `success`, `results`, `values` and `traffic`. It is about the metrics that all of `template`, `metric`,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::distribution::distribution;
+use super::import;
 use super::schema::join;
-use super::spec::{DistributionSpec, Duration, KubeletSpec, Quantity, UsageSpec};
-use crate::document::{Code, Issue, Span};
-use crate::importers::usage::read_series;
+use super::spec::{DistributionSpec, Duration, KubeletSpec, Quantity, UsageSeriesSpec, UsageSpec};
+use crate::document::Code;
+use crate::importers::usage::TableOptions;
 use crate::model::{Demand, Dist, Eviction, Resources};
 use crate::units::{Bytes, MilliCpu, QuantityError, SimDuration};
 
@@ -31,6 +32,14 @@ impl Used {
         }
     }
 
+    /// What a core, or a byte, is in the unit of the model.
+    fn units_of_one(self) -> f64 {
+        match self {
+            Used::Cpu => 1000.0,
+            Used::Memory => 1.0,
+        }
+    }
+
     /// The span that stands for an amount in a distribution: a second for a core or for a MiB.
     fn span(self, amount: u64) -> Duration {
         let unit = match self {
@@ -44,27 +53,41 @@ impl Used {
 
 /// The demand that a file describes; none, and the reasons reported, when there is none.
 pub(super) fn demand(spec: &UsageSpec, used: Used, at: &str, context: &mut Context<'_>) -> Option<Demand> {
-    if let UsageSpec::Series(file) = spec {
-        let path = context.existing_path(&format!("{at}.series"), file)?;
-        return match read_series(&path, |text| used.parse(text).map_err(|refused| refused.to_string())) {
-            Ok(steps) => Some(Demand::Series(steps)),
-            Err(errors) => {
-                for error in errors {
-                    let span = u32::try_from(error.line).map_or(Span::default(), |line| match line {
-                        0 => Span::default(),
-                        line => Span::new(line, 1),
-                    });
-                    context.issues.push(Issue::new(Code::Trace, &error.file.into(), span, error.message));
-                }
-                None
-            }
-        };
+    if let UsageSpec::Series(series) = spec {
+        return recorded(series, used, &format!("{at}.series"), context).map(Demand::Series);
     }
     match without_file(spec, used) {
         Ok(demand) => Some(demand),
         Err((code, why)) => {
             context.report(at, code, format!("`{at}`: {why}"));
             None
+        }
+    }
+}
+
+/// Recorded steps.
+fn recorded(
+    spec: &UsageSeriesSpec,
+    used: Used,
+    at: &str,
+    context: &mut Context<'_>,
+) -> Option<Vec<(SimDuration, u64)>> {
+    match spec {
+        UsageSeriesSpec::File(file) => {
+            let path = context.existing_path(at, file)?;
+            import::usage(&path, |text| used.parse(text).map_err(|refused| refused.to_string()), context)
+        }
+        UsageSeriesSpec::Table(spec) => {
+            let path = context.existing_path(&format!("{at}.file"), &spec.file)?;
+            let options = TableOptions {
+                time: spec.time.as_deref(),
+                time_unit: spec.time_unit.map(|unit| unit.0),
+                column: spec.column.as_deref(),
+                scale: spec.scale * used.units_of_one(),
+                from: spec.from.as_deref(),
+                rows: &spec.rows,
+            };
+            import::usage_table(&path, &options, context)
         }
     }
 }
@@ -114,8 +137,15 @@ fn ramp(used: Used, from: u64, to: u64, over: SimDuration) -> Demand {
 pub(super) fn validate(spec: Option<&UsageSpec>, used: Used, at: &str, context: &mut Context<'_>) {
     match spec {
         None => {}
-        Some(UsageSpec::Series(file)) => {
+        Some(UsageSpec::Series(UsageSeriesSpec::File(file))) => {
             context.existing_path(&format!("{at}.series"), file);
+        }
+        Some(UsageSpec::Series(UsageSeriesSpec::Table(table))) => {
+            context.existing_path(&format!("{at}.series.file"), &table.file);
+            if table.time_unit.is_some_and(|unit| unit.0 == SimDuration::ZERO) {
+                let at = format!("{at}.series.timeUnit");
+                context.report(&at, Code::OutOfRange, format!("`{at}` must be more than 0"));
+            }
         }
         Some(spec) => {
             demand(spec, used, at, context);

@@ -13,13 +13,22 @@
 //! | jitter | units by which s moved beyond those by which d moved, per minute; below 0 when s moved less |
 //! | time to adapt | mean length of the spells with d > s, or with s > d |
 //!
-//! Sources: Herbst, Kounev, Reussner, "Elasticity in Cloud Computing: What It Is, and What It Is Not" (ICAC 2013), for
-//! precision and time to adapt; Herbst et al., "BUNGEE: An Elasticity Benchmark for Self-Adaptive IaaS Cloud
-//! Environments" (SEAMS 2015), and its implementation `tools.descartes.bungee`, for accuracy, timeshare and jitter; Herbst
-//! et al., "Quantifying Cloud Performance and Dependability" (ACM TOMPECS 3:4, 2018), and Bauer et al., "Chameleon" (IEEE
-//! TPDS 30:4, 2019), for the normalised figures, instability and the scores of [`scores`]; Ilyushkin et al., "An
-//! Experimental Performance Evaluation of Autoscaling Policies for Complex Workflows" (ICPE 2017), for the floor of the
-//! normalisation. Reversals and oscillations are defined here.
+//! Sources, and what was compared with them:
+//! - Herbst, Kounev, Reussner, "Elasticity in Cloud Computing: What It Is, and What It Is Not" (ICAC 2013): time to adapt and
+//!   mean amount, whose product's inverse is the elasticity of one direction.
+//! - Herbst et al., "BUNGEE: An Elasticity Benchmark for Self-Adaptive IaaS Cloud Environments" (SEAMS 2015), and the package
+//!   `tools.descartes.bungee.metric` of its implementation: accuracy, timeshare and jitter are the same, on the series of its
+//!   tests. Its `Relative*Accuracy` divide by nothing in spite of their names. Its `Instability` counts only the half in
+//!   which supply moves further up, or less far down, than demand, weighs by the time between changes, and so is at most ours.
+//! - Herbst et al., "Ready for Rain? A View from SPEC Research on the Future of Cloud Metrics" (SPEC-RG-2016-01) and "Quantifying
+//!   Cloud Performance and Dependability" (ACM TOMPECS 3:4, 2018): theta, tau and upsilon, two-sided; Bauer et al.,
+//!   "Chameleon" (IEEE TPDS 30:4, 2019), for these and the scores of [`scores`]. That theta divides by demand, and how
+//!   figures become a speedup, was checked with Imdoukh et al., "Machine learning-based auto-scaling for containerized
+//!   applications" (Neural Computing and Applications, 2019), equations 12 to 16 and table 8, who quote them.
+//! - Ilyushkin et al., "An Experimental Performance Evaluation of Autoscaling Policies for Complex Workflows" (ICPE 2017), for
+//!   the floor of the normalisation.
+//!
+//! Reversals and oscillations are defined here.
 
 use crate::units::{SimDuration, SimTime};
 

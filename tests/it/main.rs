@@ -35,6 +35,7 @@ mod queueing;
 mod random_model;
 mod random_traffic;
 mod random_workload;
+mod recorded_autoscaling;
 mod recorded_rates;
 mod swarm;
 mod tidy;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AUTOSCALERS, AutoscalerRow, Decision, HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod,
+    AUTOSCALERS, AutoscalerRow, Decision, HorizontalAutoscaler, Names, Observation, ObservedContainer, ObservedPod,
     ReplicaCounts, Sample, Setting, TrafficSample, find,
 };
 use crate::ids::PodId;
@@ -106,6 +106,7 @@ impl Target {
             pod_metrics: &[],
             metrics: &[],
             wants_text: true,
+            names: Names::default(),
         })
     }
 }
@@ -186,7 +187,17 @@ fn every_autoscaler_endures_seeing_nothing() {
             let (pods, containers, pod_metrics, metrics) = (&[], &[], &[], &[]);
             let idle = TrafficSample::default();
             let traffic = (step % 2 == 0).then_some(&idle);
-            let seen = Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true };
+            let seen = Observation {
+                now,
+                replicas,
+                pods,
+                containers,
+                traffic,
+                pod_metrics,
+                metrics,
+                wants_text: true,
+                names: Names::default(),
+            };
             let decision = policy.sync(&seen);
             // Upstream leaves a target alone that has been set to none.
             let is_within = decision.replicas.is_none_or(|replicas| (1..=10).contains(&replicas) || replicas == wanted);

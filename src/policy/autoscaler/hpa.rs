@@ -286,25 +286,30 @@ impl HorizontalAutoscaler for Hpa {
         let of_pods: Vec<Vec<PodSample>> = self.spec.metrics.iter().map(|metric| pod_samples(metric, seen)).collect();
         let samples: Vec<MetricSamples<'_>> =
             self.spec.metrics.iter().zip(&of_pods).map(|(metric, pods)| samples(metric, pods, seen)).collect();
-        let outcome =
-            Autoscaler { namespace: "", name: "", target: &self.target, spec: &self.spec, settings: &self.settings }
-                .sync(
-                    &mut self.state,
-                    seen.now,
-                    &Seen {
-                        scale: Ok(ObservedScale {
-                            spec_replicas: seen.replicas.wanted,
-                            status_replicas: seen.replicas.current,
-                            selector: "target",
-                        }),
-                        pods: &pods,
-                        usage: Ok(&used),
-                        samples: &samples,
-                        also_selected_by: &[],
-                        pod_name: &|pod| format!("{}", pod.0),
-                        update_error: None,
-                    },
-                );
+        let names = &seen.names;
+        if seen.wants_text && self.target.name != names.target {
+            self.target.kind = names.kind.to_owned();
+            self.target.name = names.target.to_owned();
+        }
+        let (namespace, name) = (names.namespace, names.autoscaler);
+        let outcome = Autoscaler { namespace, name, target: &self.target, spec: &self.spec, settings: &self.settings }
+            .sync(
+                &mut self.state,
+                seen.now,
+                &Seen {
+                    scale: Ok(ObservedScale {
+                        spec_replicas: seen.replicas.wanted,
+                        status_replicas: seen.replicas.current,
+                        selector: "target",
+                    }),
+                    pods: &pods,
+                    usage: Ok(&used),
+                    samples: &samples,
+                    also_selected_by: &[],
+                    pod_name: names.pod,
+                    update_error: None,
+                },
+            );
         self.decision(&outcome, seen)
     }
 
@@ -373,7 +378,7 @@ fn samples<'s>(metric: &MetricSpec, of_pods: &'s [PodSample], seen: &Observation
 mod tests {
     use serde_json::json;
 
-    use super::super::{ObservedContainer, ObservedPod, ReplicaCounts, Sample, find};
+    use super::super::{Names, ObservedContainer, ObservedPod, ReplicaCounts, Sample, find};
     use super::*;
     use crate::ids::PodId;
     use crate::units::SimTime;
@@ -411,6 +416,13 @@ mod tests {
             cpu_milli,
             memory_bytes: 0,
         };
+        let names = Names {
+            namespace: "shop",
+            autoscaler: "web",
+            kind: "Deployment",
+            target: "web",
+            pod: &|pod| format!("web-{}", pod.0),
+        };
         let count = used_milli.len() as i32;
         policy.sync(&Observation {
             now,
@@ -421,7 +433,33 @@ mod tests {
             pod_metrics: &[],
             metrics: &[],
             wants_text: true,
+            names,
         })
+    }
+
+    /// Errors name pods, metrics and objects with their namespace, as `kubectl describe` shows upstream's.
+    #[test]
+    fn messages_name_what_they_are_about() {
+        let average = json!({"type": "AverageValue", "averageValue": "5"});
+        let memory = json!({"type": "Resource", "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 50}}});
+        let ingress = json!({"kind": "Ingress", "name": "edge"});
+        let object = json!({"type": "Object", "object": {"metric": {"name": "rps"}, "describedObject": ingress, "target": average}});
+        let external = json!({"type": "External", "external": {"metric": {"name": "messages"}, "target": average}});
+        for (metric, said) in [
+            (memory, "failed to get memory utilization: missing request for memory in container app of Pod web-0"),
+            (
+                object,
+                "unable to get metric rps on Ingress shop/edge: unable to fetch metrics from custom metrics API: ",
+            ),
+            (
+                external,
+                "unable to get external metric shop/messages/nil: unable to fetch metrics from external metrics API: ",
+            ),
+        ] {
+            let decision = asked(built(json!({"metrics": [metric]})).unwrap().as_mut(), &[300]);
+            let found = decision.conditions.iter().find(|one| one.kind == "ScalingActive").unwrap();
+            assert!(!found.is_true && found.message.contains(said), "{}", found.message);
+        }
     }
 
     /// Upstream's `TestScaleUp`: 300, 500 and 700 of 1000 milli-cores at 30 % are 3 x 50 / 30 = 5.

@@ -76,7 +76,7 @@ fn usage_pct(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ReplicaCounts, Sample, TrafficSample};
+    use super::super::{Names, ReplicaCounts, Sample, TrafficSample};
     use super::*;
     use crate::ids::PodId;
     use crate::units::SimTime;
@@ -131,6 +131,7 @@ mod tests {
             pod_metrics: &[],
             metrics: &[],
             wants_text: false,
+            names: Names::default(),
         };
         let value = |metric: Metric, warmup_s: u64| metric.value(&seen, SimDuration(warmup_s * SECOND));
         // (300 + 500) / 1000; with 30 s of warm-up the first alone: 300 / 500; with 200 s nobody.

@@ -52,7 +52,7 @@ mod shootout;
 mod testing;
 
 pub use observation::{
-    MetricSource, NamedMetric, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
+    MetricSource, NamedMetric, Names, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
     TrafficSample,
 };
 

@@ -1,5 +1,7 @@
 //! What an autoscaler sees.
 
+use std::fmt;
+
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::PodPhase;
@@ -23,6 +25,39 @@ pub struct Observation<'a> {
     pub metrics: &'a [NamedMetric<'a>],
     /// Whether somebody reads the texts of the decision.
     pub wants_text: bool,
+    /// What things are called, for those texts.
+    pub names: Names<'a>,
+}
+
+/// What things are called.
+#[derive(Clone, Copy)]
+pub struct Names<'a> {
+    /// The namespace of the autoscaler and its target.
+    pub namespace: &'a str,
+    /// The autoscaler.
+    pub autoscaler: &'a str,
+    /// The kind of its target, such as `Deployment`.
+    pub kind: &'a str,
+    /// Its target.
+    pub target: &'a str,
+    /// A pod.
+    pub pod: &'a dyn Fn(PodId) -> String,
+}
+
+impl Default for Names<'_> {
+    /// Nothing has a name, and pods are called by their numbers.
+    fn default() -> Self {
+        Names { namespace: "", autoscaler: "", kind: "", target: "", pod: &|pod| pod.0.to_string() }
+    }
+}
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Names { namespace, autoscaler, kind, target, pod: _ } = self;
+        let mut fields = formatter.debug_struct("Names");
+        fields.field("namespace", namespace).field("autoscaler", autoscaler);
+        fields.field("kind", kind).field("target", target).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Observation<'a> {

@@ -7,8 +7,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    HorizontalAutoscaler, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting, TrafficSample,
-    find,
+    HorizontalAutoscaler, Names, Observation, ObservedContainer, ObservedPod, ReplicaCounts, Sample, Setting,
+    TrafficSample, find,
 };
 use crate::ids::PodId;
 use crate::rng::split_mix;
@@ -158,6 +158,7 @@ fn decide(policy: &mut dyn HorizontalAutoscaler, plant: &mut Plant) -> Option<i3
         pod_metrics: &[],
         metrics: &[],
         wants_text: false,
+        names: Names::default(),
     });
     decision.replicas
 }

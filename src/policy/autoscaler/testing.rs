@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decision, HorizontalAutoscaler, Observation, ReplicaCounts, Setting, TrafficSample, find};
+use super::{Decision, HorizontalAutoscaler, Names, Observation, ReplicaCounts, Setting, TrafficSample, find};
 use crate::units::{SimDuration, SimTime};
 
 /// An instant in seconds.
@@ -49,7 +49,17 @@ pub(super) fn ask(
     traffic: Option<&TrafficSample>,
 ) -> Decision {
     let (pods, containers, pod_metrics, metrics) = (&[], &[], &[], &[]);
-    policy.sync(&Observation { now, replicas, pods, containers, traffic, pod_metrics, metrics, wants_text: true })
+    policy.sync(&Observation {
+        now,
+        replicas,
+        pods,
+        containers,
+        traffic,
+        pod_metrics,
+        metrics,
+        wants_text: true,
+        names: Names::default(),
+    })
 }
 
 /// Drives a policy with the rate of each sync; the number of replicas after each, from 2 on. Replicas are ready at once.

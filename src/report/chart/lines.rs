@@ -12,6 +12,9 @@ const HEIGHT: f64 = 440.0;
 const LABEL_SIZE: f64 = 13.0;
 const LEGEND_ROW_HEIGHT: f64 = 22.0;
 const LEGEND_LIMIT: f64 = 360.0;
+/// How much of the paper a band around a curve hides, and one that stands alone.
+const BAND_OPACITY: f64 = 0.16;
+const SHADE_OPACITY: f64 = 0.45;
 
 /// One axis of a chart.
 pub(in crate::report) struct Axis {
@@ -41,11 +44,18 @@ pub(in crate::report) struct Curve {
     /// Name in the legend; an empty one has no entry there.
     pub(in crate::report) name: String,
     pub(in crate::report) color: RGBColor,
-    /// Places and values, in order of place; all finite.
+    /// Places and values, in order of place; all finite. Without any the curve is its band alone.
     pub(in crate::report) points: Vec<(f64, f64)>,
     /// Place, lowest and highest value of the band around the curve; may be empty.
     pub(in crate::report) band: Vec<(f64, f64, f64)>,
     pub(in crate::report) stroke: Stroke,
+}
+
+impl Curve {
+    /// Whether it is a band without a curve.
+    fn is_shade(&self) -> bool {
+        self.points.is_empty() && !self.band.is_empty()
+    }
 }
 
 /// A chart of curves.
@@ -77,8 +87,8 @@ impl LineChart {
     }
 
     /// Legend entries in rows that fit the page.
-    fn legend_rows(&self) -> Vec<Vec<(String, RGBColor, f64)>> {
-        let mut rows: Vec<Vec<(String, RGBColor, f64)>> = Vec::new();
+    fn legend_rows(&self) -> Vec<Vec<(String, &Curve, f64)>> {
+        let mut rows: Vec<Vec<(String, &Curve, f64)>> = Vec::new();
         let mut used = f64::INFINITY;
         for curve in self.curves.iter().filter(|curve| !curve.name.is_empty()) {
             let name = shortened(&curve.name, LABEL_SIZE, false, LEGEND_LIMIT);
@@ -88,7 +98,7 @@ impl LineChart {
                 used = 0.0;
             }
             if let Some(row) = rows.last_mut() {
-                row.push((name, curve.color, width));
+                row.push((name, curve, width));
             }
             used += width;
         }
@@ -100,8 +110,14 @@ impl LineChart {
         for (index, row) in rows.iter().enumerate() {
             let middle = top + LEGEND_ROW_HEIGHT * (index as f64 + 0.5);
             let mut left = 24.0;
-            for (name, color, width) in row {
-                painter.line(&[(left, middle), (left + 22.0, middle)], *color, 3.0)?;
+            for (name, curve, width) in row {
+                if curve.is_shade() {
+                    let (right, top, bottom) = (left + 22.0, middle - 6.0, middle + 6.0);
+                    let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
+                    painter.polygon(&corners, curve.color, SHADE_OPACITY)?;
+                } else {
+                    painter.line(&[(left, middle), (left + 22.0, middle)], curve.color, 3.0)?;
+                }
                 painter.text(name, (left + 30.0, middle), Hold::Left, LABEL_SIZE, false, INK)?;
                 left += width;
             }
@@ -140,7 +156,8 @@ impl LineChart {
     ) -> Painted {
         let upper = curve.band.iter().map(|&(at, _, high)| (x.place(at), y.place(high)));
         let lower = curve.band.iter().rev().map(|&(at, low, _)| (x.place(at), y.place(low)));
-        painter.polygon(&upper.chain(lower).collect::<Vec<_>>(), curve.color, 0.16)?;
+        let opacity = if curve.is_shade() { SHADE_OPACITY } else { BAND_OPACITY };
+        painter.polygon(&upper.chain(lower).collect::<Vec<_>>(), curve.color, opacity)?;
         let mut path: Vec<(f64, f64)> = Vec::with_capacity(2 * curve.points.len());
         for &(at, value) in &curve.points {
             let next = (x.place(at), y.place(value));
@@ -154,7 +171,7 @@ impl LineChart {
         if let (Stroke::Area, Some(first), Some(last)) = (curve.stroke, path.first(), path.last()) {
             let mut area = path.clone();
             area.extend([(last.0, plot.bottom), (first.0, plot.bottom)]);
-            painter.polygon(&area, curve.color, 0.16)?;
+            painter.polygon(&area, curve.color, BAND_OPACITY)?;
         }
         painter.line(&path, curve.color, 2.25)?;
         match path[..] {

@@ -49,6 +49,16 @@ pub(super) const SERIES: [RGBColor; 8] = [
     RGBColor(0x8A, 0x8F, 0x98),
 ];
 
+/// Colours for what comes after the seventh; less apart from each other and from those.
+const SERIES_MORE: [RGBColor; 4] =
+    [RGBColor(0xB8, 0xA1, 0x00), RGBColor(0xA0, 0x52, 0x2D), RGBColor(0x88, 0x22, 0x55), RGBColor(0x33, 0x22, 0x88)];
+
+/// The colour of one of many things that need to be told apart: there are eleven, and grey for all the others.
+pub(super) fn distinct_color(position: usize) -> RGBColor {
+    let [colors @ .., grey] = &SERIES;
+    colors.iter().chain(&SERIES_MORE).nth(position).copied().unwrap_or(*grey)
+}
+
 /// What a drawing step gives back: nothing, or what the surface refused.
 pub(super) type Painted = Result<(), String>;
 

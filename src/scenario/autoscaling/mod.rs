@@ -161,7 +161,8 @@ pub(super) fn build(
     let metrics = metrics
         .map(|(index, metric)| builder.metric(metric, &format!("autoscaling.metrics[{index}].service")))
         .collect();
-    Autoscaling { horizontal: list, pipeline: pipeline(&spec.metrics_server, context), metrics }
+    let latency_window = spec.latency_window.map_or(SimDuration::ZERO, |span| span.0);
+    Autoscaling { horizontal: list, pipeline: pipeline(&spec.metrics_server, context), latency_window, metrics }
 }
 
 struct Builder<'m, 'c, 'x> {

@@ -14,6 +14,9 @@ pub struct AutoscalingSpec {
     pub autoscalers: Vec<AutoscalerSpec>,
     /// How usage of containers reaches autoscalers.
     pub metrics_server: MetricsServerSpec,
+    /// Over which time percentiles of latency are taken: the windows of `traffic.usageWindow` that are complete and lie within it,
+    /// at least the last. Default: the last alone.
+    pub latency_window: Option<Duration>,
     /// Metrics that are neither CPU nor memory. Default: none.
     pub metrics: Vec<CustomMetricSpec>,
 }
@@ -93,9 +96,9 @@ pub enum FigureSpec {
     QueueLength,
     /// Requests there now.
     InFlight,
-    /// 95th percentile of the latency in seconds, in the last complete `usageWindow`.
+    /// 95th percentile of the latency in seconds, in the last complete `usageWindow`, or in `latencyWindow`.
     LatencyP95,
-    /// 99th percentile of the latency in seconds, in the last complete `usageWindow`.
+    /// 99th percentile of the latency in seconds, in the last complete `usageWindow`, or in `latencyWindow`.
     LatencyP99,
 }
 

@@ -94,6 +94,29 @@ fn instability_compares_directions() {
     assert_eq!(measure(&[(0, 1)], &[(0, 1)], 11, options(10)).instability_percent, 0.0);
 }
 
+/// theta, tau and upsilon of one small example, sample by sample, as the definitions write them: sums over t of
+/// max(d - s, 0) / d, of sgn(max(d - s, 0)), and of min(|sgn(s(t) - s(t-1)) - sgn(d(t) - d(t-1))|, 1).
+///
+/// | t | 1 | 2 | 3 | 4 | 5 |
+/// |---|---|---|---|---|---|
+/// | d | 2 | 4 | 4 | 5 | 2 |
+/// | s | 2 | 2 | 5 | 4 | 4 |
+/// | missing / d | 0 | 2/4 | 0 | 1/5 | 0 |
+/// | too many / d | 0 | 0 | 1/4 | 0 | 2/2 |
+/// | moved differently | | d up, s stays | s up, d stays | d up, s down | d down, s stays |
+#[test]
+fn the_definitions_sample_by_sample() {
+    let demand = [(0, 2), (10, 4), (30, 5), (40, 2)];
+    let supply = [(0, 2), (20, 5), (30, 4)];
+    let figures = measure(&demand, &supply, 50, options(10));
+    // 100 / 5 x (1/2 + 1/5) and 100 / 5 x (1/4 + 1).
+    near(figures.under_accuracy_percent, 14.0);
+    near(figures.over_accuracy_percent, 25.0);
+    assert_eq!((figures.under_timeshare_percent, figures.over_timeshare_percent), (40.0, 40.0));
+    // All four steps differ. Of one side only, as BUNGEE counts: s up, and d down with s unmoved: half of them.
+    assert_eq!(figures.instability_percent, 100.0);
+}
+
 #[test]
 fn reversals_and_oscillations() {
     // Supply: up at 60, up at 120, down at 700 (580 s later: oscillation), down at 800, up at 1500 (700 s: a reversal only),

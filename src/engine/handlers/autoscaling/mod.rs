@@ -21,13 +21,14 @@ use crate::model::controllers::{Operation, Verb};
 use crate::model::{Model, autoscaling};
 use crate::observe::{Autoscaled, Observer};
 use crate::policy::autoscaler::{
-    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Observation, Reads, ReplicaCounts, Setting, TrafficSample,
+    self, AutoscalerRow, HorizontalAutoscaler, MetricSource, Names, Observation, Reads, ReplicaCounts, Setting,
+    TrafficSample,
 };
 use crate::units::SimTime;
 use crate::world::View;
 use metrics::{Named, OfPods};
 use pods::Target;
-use traffic::{Latencies, Marks};
+use traffic::{Marks, RecentLatencies};
 
 /// Stands for no target in [`AutoscalingState::target_of`].
 const NO_TARGET: u32 = u32::MAX;
@@ -40,8 +41,10 @@ pub(in crate::engine) struct AutoscalingState<'m> {
     targets: Vec<Target<'m>>,
     /// Positions of targets by controller.
     target_of: Vec<u32>,
-    /// Latencies in the last complete window of traffic, by service.
-    latencies: Vec<Latencies>,
+    /// Latencies in the last complete windows of traffic, by service.
+    latencies: Vec<RecentLatencies>,
+    /// The services that somebody looks at.
+    read: Vec<ServiceId>,
 }
 
 /// One autoscaler.
@@ -69,7 +72,8 @@ impl<'m> AutoscalingState<'m> {
             loops: Vec::new(),
             targets: Vec::new(),
             target_of: vec![NO_TARGET; model.controllers.list.len()],
-            latencies: vec![Latencies::default(); model.traffic.services.len()],
+            latencies: vec![RecentLatencies::default(); model.traffic.services.len()],
+            read: Vec::new(),
         };
         for one in &model.autoscaling.horizontal {
             let policy = build(model, one)?;
@@ -77,8 +81,11 @@ impl<'m> AutoscalingState<'m> {
             let target = state.target(one.target);
             state.targets[target].is_read |= reads.pods || !reads.pod_metrics.is_empty();
             let marks = services_read(model, one, &reads);
+            state.read.extend(marks.iter().map(|(service, _)| *service));
             state.loops.push(Loop { model: one, policy, reads, target, marks });
         }
+        state.read.sort_unstable();
+        state.read.dedup();
         Ok(Some(state))
     }
 
@@ -191,6 +198,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wants_text = self.observer.wants_autoscaler_text(&view, autoscaler);
         let named = self.named_metrics(own, reads, &seen);
         let of_pods = self.pod_metrics(own, reads, target, &seen);
+        let of_target = &self.model.controllers.list[target.controller.index()];
+        let names = Names {
+            namespace: &own.namespace,
+            autoscaler: &own.name,
+            kind: of_target.kind.name(),
+            target: &of_target.name,
+            pod: &|pod| view.pod_name(pod),
+        };
         let decision = policy.sync(&Observation {
             now,
             replicas,
@@ -200,6 +215,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             pod_metrics: &of_pods.iter().map(OfPods::metric).collect::<Vec<_>>(),
             metrics: &named.iter().map(Named::metric).collect::<Vec<_>>(),
             wants_text,
+            names,
         });
         self.observer.autoscaled(&view, &Autoscaled { autoscaler, replicas, decision: &decision });
         decision.replicas.filter(|wanted| *wanted != replicas.wanted)
@@ -209,13 +225,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn traffic_seen(
         &mut self,
         marks: &mut [(ServiceId, Marks)],
-        latencies: &[Latencies],
+        latencies: &[RecentLatencies],
     ) -> Vec<(ServiceId, TrafficSample)> {
         let Some(traffic) = &mut self.traffic else { return Vec::new() };
         let services = &self.model.traffic.services;
         let sample = |(service, marks): &mut (ServiceId, Marks)| {
             let workers = services[service.index()].server.workers;
-            (*service, traffic::sample(&mut traffic.plane, *service, workers, marks, &latencies[service.index()]))
+            (*service, traffic::sample(&mut traffic.plane, *service, workers, marks, &latencies[service.index()].all))
         };
         marks.iter_mut().map(sample).collect()
     }
@@ -269,11 +285,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// Latencies of a window of traffic that is complete are known to autoscalers from now on.
     pub(in crate::engine) fn note_latencies(&mut self) {
         let (Some(state), Some(traffic)) = (&mut self.autoscaling, &self.traffic) else { return };
-        for one in &state.loops {
-            for (service, _) in &one.marks {
-                let window = &traffic.plane.statistics(*service).attempts.window;
-                state.latencies[service.index()] = Latencies::of(&window.latency);
-            }
+        let span = self.model.autoscaling.latency_window;
+        for service in &state.read {
+            let window = &traffic.plane.statistics(*service).attempts.window;
+            state.latencies[service.index()].add(self.world.time, &window.latency, span);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What autoscalers see of requests.
 
+use std::collections::VecDeque;
+
 use crate::ids::ServiceId;
 use crate::model::Model;
 use crate::model::traffic::{Arrivals, Profile};
@@ -27,12 +29,42 @@ impl Default for Latencies {
 }
 
 impl Latencies {
-    pub(super) fn of(recorder: &LatencyRecorder) -> Latencies {
+    fn of(recorder: &LatencyRecorder) -> Latencies {
         if recorder.count() == 0 {
             return Latencies::default();
         }
         let [p50_s, p95_s, p99_s] = [0.5, 0.95, 0.99].map(|probability| recorder.quantile_s(probability));
         Latencies { mean_s: recorder.mean_s(), p50_s, p95_s, p99_s }
+    }
+}
+
+/// The last complete windows of traffic.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecentLatencies {
+    /// When each began, and its latencies, in order of time.
+    windows: VecDeque<(SimTime, LatencyRecorder)>,
+    /// When the next begins.
+    next: SimTime,
+    /// Of all of them together.
+    pub(super) all: Latencies,
+}
+
+impl RecentLatencies {
+    /// A window is complete. Those that began longer ago than `span` are forgotten, but never the last.
+    pub(super) fn add(&mut self, now: SimTime, window: &LatencyRecorder, span: SimDuration) {
+        if span == SimDuration::ZERO {
+            self.all = Latencies::of(window);
+            return;
+        }
+        self.windows.push_back((self.next, window.clone()));
+        self.next = now;
+        while self.windows.len() > 1 && now.since(self.windows[0].0) > span {
+            self.windows.pop_front();
+        }
+        let mut all = window.clone();
+        let earlier = self.windows.len() - 1;
+        self.windows.iter().take(earlier).for_each(|(_, window)| all.merge(window));
+        self.all = Latencies::of(&all);
     }
 }
 
@@ -151,5 +183,34 @@ pub(super) fn foresight(model: &Model, service: Option<ServiceId>) -> Vec<(SimTi
 fn add_profile(rates: &mut [(SimTime, f64)], profile: &Profile, share: f64) {
     for (at, rate) in rates {
         *rate += share * profile.at(SimTime(at.0 + FORESIGHT_STEP.0 / 2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_of_the_windows_within_a_span() {
+        let second = |seconds: u64| SimTime(seconds * 1_000_000_000);
+        // Ten requests in each window of 10 s, of 1 ms, 2 ms and so on.
+        let medians = |span_s: u64| {
+            let mut recent = RecentLatencies::default();
+            let median_ms = |window: u64| {
+                let mut recorder = LatencyRecorder::default();
+                recorder.record_many(SimDuration(window * 1_000_000), 10);
+                recent.add(second(10 * window), &recorder, SimDuration(span_s * 1_000_000_000));
+                (recent.all.p50_s * 1000.0).round()
+            };
+            (1..=5).map(median_ms).collect::<Vec<_>>()
+        };
+        // The last alone; the last three, whose middle one is the median; and all of them so far.
+        assert_eq!(medians(0), [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(medians(30)[2..], [2.0, 3.0, 4.0]);
+        assert_eq!(medians(39)[2..], [2.0, 3.0, 4.0]);
+        assert_eq!(medians(600)[4], 3.0);
+        let mut silent = RecentLatencies::default();
+        silent.add(second(10), &LatencyRecorder::default(), SimDuration::ZERO);
+        assert!(silent.all.p50_s.is_nan());
     }
 }
