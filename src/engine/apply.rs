@@ -195,6 +195,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);
         self.note_room(node);
+        self.retry_resizes(node);
         self.note_server(pod);
         let class = self.world.pods.class[pod.index()];
         self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });

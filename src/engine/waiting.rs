@@ -46,11 +46,14 @@ impl WaitingPods {
 
     /// Whether pods of this class are known to find no place.
     pub(super) fn is_blocked(&self, class: ClassId) -> bool {
-        self.classes[class.index()].blocked
+        self.classes.get(class.index()).is_some_and(|queue| queue.blocked)
     }
 
     /// Adds a pod.
     pub(super) fn push(&mut self, class: ClassId, rank: i64, pod: PodId) {
+        if self.classes.len() <= class.index() {
+            self.classes.resize_with(class.index() + 1, ClassQueue::default);
+        }
         let place = Place { rank, pod };
         let queue = &mut self.classes[class.index()];
         let is_head = queue.pods.peek().is_none_or(|Reverse(head)| place < *head);

@@ -14,6 +14,7 @@ pub mod functions;
 pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
+pub mod made;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
@@ -24,6 +25,7 @@ pub mod scheduling;
 pub mod script;
 pub mod traffic;
 pub mod usage;
+pub mod vertical_pod_autoscaler;
 pub mod workload;
 
 pub use autoscaling::Autoscaling;

@@ -20,7 +20,8 @@ pub mod traffic;
 
 pub use recorder::Recorder;
 
-use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId, VerticalId};
+use crate::model::vertical_pod_autoscaler::ContainerRecommendation;
 use crate::policy::autoscaler::{self, ReplicaCounts};
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
@@ -37,6 +38,28 @@ pub struct Autoscaled<'a> {
     pub replicas: ReplicaCounts,
     /// What it decided.
     pub decision: &'a autoscaler::Decision,
+}
+
+/// What a vertical autoscaler recommends.
+#[derive(Clone, Copy, Debug)]
+pub struct Recommended<'a> {
+    /// Which.
+    pub vertical: VerticalId,
+    /// For each container, in the order of their names; empty: nothing is known yet.
+    pub recommendations: &'a [ContainerRecommendation],
+}
+
+/// What a vertical autoscaler's updater did about a pod, or what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodChange {
+    /// It is evicted, and its replacement gets what is recommended.
+    Evicted,
+    /// It was resized where it runs.
+    Resized,
+    /// Its resize waits for room on its node.
+    Deferred,
+    /// Its node can never hold it.
+    Infeasible,
 }
 
 /// Watches a run.
@@ -80,6 +103,10 @@ pub trait Observer {
     }
     /// An autoscaler has looked at its target; what it decided is about to be written.
     fn autoscaled(&mut self, _view: &View<'_>, _sync: &Autoscaled<'_>) {}
+    /// A vertical autoscaler has looked, and recommends that.
+    fn recommended(&mut self, _view: &View<'_>, _look: &Recommended<'_>) {}
+    /// A vertical autoscaler changes a pod.
+    fn pod_sized(&mut self, _view: &View<'_>, _vertical: VerticalId, _change: PodChange) {}
     /// The run is over.
     fn end(&mut self, _view: &View<'_>) {}
 }
@@ -117,6 +144,8 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     forward! {
         begin();
         autoscaled(sync: &Autoscaled<'_>);
+        recommended(look: &Recommended<'_>);
+        pod_sized(vertical: VerticalId, change: PodChange);
         time_advances(to: SimTime);
         pod_arrived(pod: PodId);
         decided(pod: PodId, decision: &Decision);

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{Cluster, Label, NodeShape, PodClass, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator};
+use crate::model::{
+    Cluster, Label, NodeShape, PodClass, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+};
 
 use super::Nodes;
 
@@ -66,6 +68,18 @@ impl Constraints {
             constraints.hostname_of_class = classes.iter().map(hostname).collect();
         }
         constraints
+    }
+
+    /// Learns of the classes of resized pods up to that one: whatever keeps pods from nodes is as it was before.
+    pub fn learn(&mut self, workload: &Workload, class: ClassId) {
+        for index in self.row_of_class.len()..=class.index() {
+            let base = workload.base_class(ClassId::from_index(index)).index();
+            self.row_of_class.push(self.row_of_class[base]);
+            self.is_free.push(self.is_free[base]);
+            if let Some(hostname) = self.hostname_of_class.get(base).cloned() {
+                self.hostname_of_class.push(hostname);
+            }
+        }
     }
 
     /// Whether neither selector nor taints nor GPUs can keep `class` from any node.
