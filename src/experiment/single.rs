@@ -83,6 +83,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         if let Some(log) = &recorder.autoscalers {
             add("autoscalers", log.table(model));
         }
+        if let Some(log) = &recorder.verticals {
+            add("verticals", log.table(model));
+        }
         if let Some(log) = &recorder.elasticity {
             add("elasticity", log.table(model, &recorder.controllers, view.world.time));
         }

@@ -17,6 +17,7 @@ pub mod series;
 pub mod summary;
 pub mod tables;
 pub mod traffic;
+pub mod verticals;
 
 pub use recorder::Recorder;
 
@@ -47,6 +48,39 @@ pub struct Recommended<'a> {
     pub vertical: VerticalId,
     /// For each container, in the order of their names; empty: nothing is known yet.
     pub recommendations: &'a [ContainerRecommendation],
+    /// What the containers of its target had and used, in the order in which they were first seen.
+    pub containers: &'a [ContainerSeen],
+}
+
+/// The containers of one name in the pods of a target, together, as the last samples have them. Amounts are milli-cores and
+/// bytes, by [`Resource`](crate::model::vertical_pod_autoscaler::Resource).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerSeen {
+    /// Their name.
+    pub name: String,
+    /// How many have a sample.
+    pub runs: u64,
+    /// Requested by them.
+    pub requested: [u64; 2],
+    /// Used by them.
+    pub used: [u64; 2],
+    /// Requested and not used by each of them.
+    pub slack: [u64; 2],
+    /// Used by each of them beyond its request.
+    pub short: [u64; 2],
+}
+
+impl ContainerSeen {
+    /// One container more.
+    pub fn add(&mut self, requested: [u64; 2], used: [u64; 2]) {
+        self.runs += 1;
+        for resource in 0..2 {
+            self.requested[resource] += requested[resource];
+            self.used[resource] += used[resource];
+            self.slack[resource] += requested[resource].saturating_sub(used[resource]);
+            self.short[resource] += used[resource].saturating_sub(requested[resource]);
+        }
+    }
 }
 
 /// What a vertical autoscaler's updater did about a pod, or what came of it.

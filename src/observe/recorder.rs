@@ -12,8 +12,9 @@ use super::packing::{Packing, PackingState};
 use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
 use super::traffic::TrafficLog;
-use super::{Autoscaled, Observer};
-use crate::ids::{ControllerId, NodeId, PodId};
+use super::verticals::VerticalLog;
+use super::{Autoscaled, Observer, PodChange, Recommended};
+use crate::ids::{ControllerId, NodeId, PodId, VerticalId};
 use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
@@ -42,6 +43,8 @@ pub struct Recorder {
     pub rollouts: RolloutLog,
     /// What autoscalers decided, where there are any.
     pub autoscalers: Option<AutoscalerLog>,
+    /// What vertical autoscalers recommended and did, where there are any.
+    pub verticals: Option<VerticalLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
@@ -77,6 +80,7 @@ impl Recorder {
             controllers: ControllerLog::default(),
             rollouts: RolloutLog::default(),
             autoscalers: AutoscalerLog::new(model),
+            verticals: VerticalLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
@@ -179,6 +183,18 @@ impl Observer for Recorder {
     fn autoscaled(&mut self, view: &View<'_>, sync: &Autoscaled<'_>) {
         if let Some(log) = &mut self.autoscalers {
             log.note(view, sync);
+        }
+    }
+
+    fn recommended(&mut self, view: &View<'_>, look: &Recommended<'_>) {
+        if let Some(log) = &mut self.verticals {
+            log.note(view, look);
+        }
+    }
+
+    fn pod_sized(&mut self, _: &View<'_>, vertical: VerticalId, change: PodChange) {
+        if let Some(log) = &mut self.verticals {
+            log.note_change(vertical, change);
         }
     }
 

@@ -7,7 +7,8 @@ use crate::engine::run::Simulation;
 use crate::ids::{PodId, VerticalId};
 use crate::model::controllers::{Container, ControllerKind, PodLife};
 use crate::model::{Demand, Usage as ContainerUsage};
-use crate::observe::{Observer, Recommended};
+use crate::observe::{ContainerSeen, Observer, Recommended};
+use crate::policy::autoscaler::ObservedContainer;
 use crate::policy::autoscaler::vertical::back_test::UsageStep;
 use crate::policy::autoscaler::vertical::cluster::LabelSet;
 use crate::policy::autoscaler::vertical::resized::resources_of;
@@ -45,6 +46,16 @@ fn foresight(usage: &ContainerUsage, until: SimTime) -> Vec<UsageStep> {
     (0..steps).map(step).collect()
 }
 
+/// Counts what a container has and uses.
+fn count(seen: &mut Vec<ContainerSeen>, container: &ObservedContainer<'_>) {
+    let position = seen.iter().position(|one| one.name == container.name).unwrap_or_else(|| {
+        seen.push(ContainerSeen { name: container.name.to_owned(), ..ContainerSeen::default() });
+        seen.len() - 1
+    });
+    let requested = [container.cpu_request_milli, container.memory_request_bytes].map(|amount| amount.unwrap_or(0));
+    seen[position].add(requested, [container.cpu_milli, container.memory_bytes]);
+}
+
 impl<'m, O: Observer> Simulation<'m, O> {
     /// One loop of the recommender.
     pub(super) fn recommend(&mut self, state: &mut VerticalState<'m>, seen: &mut AutoscalingState<'m>) {
@@ -56,7 +67,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 self.look_at_pods(target);
             }
             target.show(now);
-            self.learn(one, target);
+            one.seen = self.learn(one, target);
         }
         for kill in std::mem::take(&mut state.oom_kills) {
             let controller = self.world.controller_of(kill.pod);
@@ -69,15 +80,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
             one.recommendations = one.sizing.recommend(now);
             let known = &one.known;
             one.sizing.collect_garbage(now, |labels| known.is_empty() || known.values().any(|own| *own == labels));
-            let (vertical, recommendations) = (VerticalId::from_index(position), one.recommendations.as_slice());
-            let view = View { model: self.model, world: &self.world };
-            self.observer.recommended(&view, &Recommended { vertical, recommendations });
+            let vertical = VerticalId::from_index(position);
+            let look = Recommended { vertical, recommendations: &one.recommendations, containers: &one.seen };
+            self.observer.recommended(&View { model: self.model, world: &self.world }, &look);
         }
     }
 
     /// Pods of a target, and the last samples of what their containers use.
-    fn learn(&self, one: &mut VerticalLoop<'m>, target: &Target<'m>) {
+    fn learn(&self, one: &mut VerticalLoop<'m>, target: &Target<'m>) -> Vec<ContainerSeen> {
         let now = self.world.time;
+        let mut seen: Vec<ContainerSeen> = Vec::new();
         for pod in &target.pods {
             let Some(life) = self.life_now(pod.id).filter(|_| !pod.phase.is_finished()) else { continue };
             if !one.known.contains_key(&pod.id) {
@@ -90,12 +102,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
             for offset in first..first + life.containers.len().min(pod.container_count as usize) {
                 let container = &target.containers[offset];
                 // Of a container that does not run there is no sample.
-                if target.gauges[offset].run.is_some() {
-                    let used = Usage { cpu: MilliCpu(container.cpu_milli), memory: Bytes(container.memory_bytes) };
-                    one.sizing.observe(pod.id, container.name, sample.at, used);
+                if target.gauges[offset].run.is_none() {
+                    continue;
                 }
+                let used = Usage { cpu: MilliCpu(container.cpu_milli), memory: Bytes(container.memory_bytes) };
+                one.sizing.observe(pod.id, container.name, sample.at, used);
+                count(&mut seen, container);
             }
         }
+        seen
     }
 
     /// The number of a pod's labels: those of its template and what its controller adds.

@@ -22,7 +22,7 @@ use crate::model::Model;
 use crate::model::autoscaling::VerticalAutoscaler;
 use crate::model::controllers::PodLife;
 use crate::model::vertical_pod_autoscaler::{ContainerRecommendation, ContainerResources};
-use crate::observe::Observer;
+use crate::observe::{ContainerSeen, Observer};
 use crate::policy::autoscaler::vertical::cluster::LabelSet;
 use crate::policy::autoscaler::vertical::table::{self, SizingRow};
 use crate::policy::autoscaler::vertical::updater::{Updater, UpdaterConfig};
@@ -57,6 +57,8 @@ struct VerticalLoop<'m> {
     labels: BTreeMap<(u32, u32), LabelSet>,
     /// Pods that the rule knows, and their labels.
     known: BTreeMap<PodId, LabelSet>,
+    /// What its containers had and used when it last looked.
+    seen: Vec<ContainerSeen>,
     /// `status.recommendation`.
     recommendations: Vec<ContainerRecommendation>,
 }
@@ -88,6 +90,7 @@ impl<'m> VerticalState<'m> {
                 sizing: build(model, one)?,
                 labels: BTreeMap::new(),
                 known: BTreeMap::new(),
+                seen: Vec::new(),
                 recommendations: Vec::new(),
             });
         }
