@@ -112,7 +112,14 @@ impl VerticalLog {
             None => latest.rows.push(position),
         }
         let changes = latest.changes;
-        self.rows.push(Row { time: now, vertical: look.vertical, container, recommendation, seen: seen.clone(), changes });
+        self.rows.push(Row {
+            time: now,
+            vertical: look.vertical,
+            container,
+            recommendation,
+            seen: seen.clone(),
+            changes,
+        });
     }
 
     /// A pod is changed.
@@ -153,7 +160,8 @@ impl VerticalLog {
                 table = table.with(column, Column::Fixed(0, self.rows.iter().map(mean).collect()));
             }
         }
-        for (position, column) in ["evictions", "resizes", "resizes_deferred", "resizes_infeasible"].iter().enumerate() {
+        for (position, column) in ["evictions", "resizes", "resizes_deferred", "resizes_infeasible"].iter().enumerate()
+        {
             table = table.with(column, Column::Count(self.rows.iter().map(|row| row.changes[position]).collect()));
         }
         table
@@ -216,7 +224,9 @@ mod tests {
             short: [250, 0],
         };
         // Minutes 1 and 2 have the same target, 3 another; an eviction comes before 4, and 14 is ten minutes later.
-        for (minute, target, changes) in [(1, 500, 0), (2, 500, 0), (3, 600, 0), (4, 600, 1), (13, 600, 0), (14, 600, 0)] {
+        for (minute, target, changes) in
+            [(1, 500, 0), (2, 500, 0), (3, 600, 0), (4, 600, 1), (13, 600, 0), (14, 600, 0)]
+        {
             world.time = SimTime(minute * 60_000_000_000);
             (0..changes).for_each(|_| log.note_change(VerticalId(0), PodChange::Evicted));
             let mut recommendation = ContainerRecommendation { container: "app".to_owned(), ..Default::default() };

@@ -15,6 +15,7 @@ use super::files::{Rows, read_manifest};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::traffic::{self, Traffic};
+use super::verticals::{self, Verticals};
 use super::waits::Waits;
 use super::{ReportError, ReportOptions};
 
@@ -116,6 +117,7 @@ pub(super) struct Run {
     pub(super) gpu_cluster: bool,
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
+    pub(super) verticals: Verticals,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// Whether there was a node or a pod; some runs have traffic alone.
@@ -156,6 +158,7 @@ impl Run {
             gpu_cluster,
             controllers,
             autoscaling,
+            verticals: verticals::read(directory)?,
             traffic,
             has_cluster,
             fullness,

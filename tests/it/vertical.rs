@@ -103,8 +103,8 @@ fn a_resize_without_room_waits_and_ends_in_eviction() {
     assert_eq!(allocated(&world), 476);
 }
 
-/// A pod that leaves lets the resize be done that waits: at 300 s the Deployment is scaled to one, and the pod that goes is the
-/// one that was made last.
+/// A pod that leaves lets the resize be done that waits: at 200 s the Deployment is scaled to one, and whoever is left has what is
+/// recommended.
 #[test]
 fn a_resize_that_waits_is_done_when_there_is_room() {
     let script = "script: [{at: 200s, scale: {target: deployment/web, replicas: 1}}]\n";
@@ -115,11 +115,12 @@ fn a_resize_that_waits_is_done_when_there_is_room() {
     assert_eq!((left.len(), allocated(&world)), (1, 476), "{changes:?}");
 }
 
-/// The node can never hold 476 milli-cores: the kubelet says so, and a minute later the pod is evicted.
+/// The node can never hold 476 milli-cores, and the kubelet says so. At 180 s the other pod is asked to be resized first, which
+/// uses up what may be disturbed; at 240 s both have failed and one is evicted.
 #[test]
-fn a_resize_that_can_never_be_ends_in_eviction_at_once() {
+fn a_resize_that_can_never_be_ends_in_eviction() {
     let (changes, _) = run(&needy("InPlaceOrRecreate", "400m", ""));
-    assert_eq!(&changes[..2], [(120.0, Infeasible), (180.0, Evicted)]);
+    assert_eq!(changes, [(120.0, Infeasible), (180.0, Infeasible), (240.0, Evicted)]);
 }
 
 #[test]
@@ -128,7 +129,8 @@ fn budgets_are_kept() {
                     [web.yaml], behaviours: [{name: web, cpu: 400m, memory: 100Mi}]}\n";
     let budget = "updatePolicy: {updateMode: Recreate}}}\n---\n{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: \
                   {name: web}, spec: {minAvailable: 2, selector: {matchLabels: {a: b}}";
-    let model = load("{requests: {cpu: 50m, memory: 300Mi}}", budget, scenario).unwrap_or_else(|error| panic!("{error}"));
+    let model =
+        load("{requests: {cpu: 50m, memory: 300Mi}}", budget, scenario).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(run(&model).0, []);
 }
 
@@ -139,7 +141,8 @@ fn kills_for_memory_are_learned_from() {
     let scenario = "cluster: {nodes: [{name: n, allocatable: {cpu: 4, memory: 64Gi}}]}\nworkload: {manifests: \
                     [web.yaml], behaviours: [{name: web, cpu: 100m, memory: 300Mi}]}\n";
     let resources = "{requests: {cpu: 200m, memory: 200Mi}, limits: {memory: 200Mi}}";
-    let model = load(resources, "updatePolicy: {updateMode: Recreate}", scenario).unwrap_or_else(|error| panic!("{error}"));
+    let model =
+        load(resources, "updatePolicy: {updateMode: Recreate}", scenario).unwrap_or_else(|error| panic!("{error}"));
     let (changes, world) = run(&model);
     assert_eq!(changes, [(60.0, Evicted), (120.0, Evicted)]);
     assert_eq!(world.nodes.memory[0] - world.nodes.free_memory[0], 2 * 380_258_472);
@@ -150,9 +153,7 @@ fn kills_for_memory_are_learned_from() {
 /// The same under other rules: the oracle knows from the start, and takes what is used.
 #[test]
 fn other_rules_stand_in_for_a_manifest() {
-    let rule = |name: &str| {
-        format!("autoscaling: {{verticalAutoscalers: [{{target: deploy/web, policy: {name}}}]}}\n")
-    };
+    let rule = |name: &str| format!("autoscaling: {{verticalAutoscalers: [{{target: deploy/web, policy: {name}}}]}}\n");
     assert_eq!(allocated(&run(&needy("Recreate", "4", &rule("oracle"))).1), 2 * 400);
     assert_eq!(allocated(&run(&needy("Recreate", "4", &rule("static"))).1), 2 * 50);
 }

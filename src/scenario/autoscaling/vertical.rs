@@ -68,7 +68,10 @@ impl Builder<'_, '_, '_> {
         for one in written.iter().filter(|one| !spec.vertical_autoscalers.iter().any(|other| is_for(other, one))) {
             let Some(target) = self.written_target(one) else { continue };
             if let Some(other) = list.iter().find(|other| other.target == target) {
-                let message = format!("`{}` is sized by two VerticalPodAutoscalers, `{}` and `{}`", one.target_name, other.name, one.name);
+                let message = format!(
+                    "`{}` is sized by two VerticalPodAutoscalers, `{}` and `{}`",
+                    one.target_name, other.name, one.name
+                );
                 let issue = Issue::new(Code::DuplicateName, &one.file, one.target_span, message);
                 self.context.findings.issues.push(issue.with_hint("leave one of them out".to_owned()));
                 continue;

@@ -27,9 +27,9 @@ use std::sync::Arc;
 
 pub use analysis::Measurement;
 pub use autoscalers::WrittenAutoscaler;
-pub use vertical::WrittenVertical;
 pub use life::Behaviour;
 pub(in crate::scenario) use operate::Change;
+pub use vertical::WrittenVertical;
 
 use super::files::{Object, is_from_dump};
 use super::objects::header;

@@ -81,7 +81,8 @@ pub fn resized_class(base: &PodClass, before: &PodLife, after: &PodLife) -> PodC
     }
     let scored = |(cpu, memory): (u64, u64)| {
         let cpu = shift(cpu, &|life| effective(life, |one| or(cpu_request(one), DEFAULT_SCORING_CPU_MILLI)));
-        let memory = shift(memory, &|life| effective(life, |one| or(memory_request(one), DEFAULT_SCORING_MEMORY_BYTES)));
+        let memory =
+            shift(memory, &|life| effective(life, |one| or(memory_request(one), DEFAULT_SCORING_MEMORY_BYTES)));
         (cpu, memory)
     };
     class.spec.scoring_request = Some(scored(scoring_request(base)));

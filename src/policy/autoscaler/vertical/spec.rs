@@ -1,7 +1,8 @@
 //! What a VerticalPodAutoscaler asks for, and what it knows of pods: the types of the model.
 
 pub use crate::model::vertical_pod_autoscaler::{
-    Amounts, ContainerPolicy, ContainerRecommendation, ContainerResources, ControlledValues, EvictionRequirement, LimitRangeItem, Resource, ResourcePolicy, UpdateMode, recommendation_for,
+    Amounts, ContainerPolicy, ContainerRecommendation, ContainerResources, ControlledValues, EvictionRequirement,
+    LimitRangeItem, Resource, ResourcePolicy, UpdateMode, recommendation_for,
 };
 
 #[cfg(test)]

@@ -49,10 +49,8 @@ const MODES: &[(&str, UpdateMode)] = &[
 
 const REQUIREMENTS: &[(&str, bool)] = &[("TargetHigherThanRequests", true), ("TargetLowerThanRequests", false)];
 const RESOURCES: &[(&str, Resource)] = &[("cpu", Resource::Cpu), ("memory", Resource::Memory)];
-const VALUES: &[(&str, ControlledValues)] = &[
-    ("RequestsAndLimits", ControlledValues::RequestsAndLimits),
-    ("RequestsOnly", ControlledValues::RequestsOnly),
-];
+const VALUES: &[(&str, ControlledValues)] =
+    &[("RequestsAndLimits", ControlledValues::RequestsAndLimits), ("RequestsOnly", ControlledValues::RequestsOnly)];
 
 /// The autoscaler that an object says; none where it is wrong.
 pub(super) fn read(object: &Object<'_>, findings: &mut Findings) -> Option<WrittenVertical> {
@@ -157,8 +155,7 @@ fn container(tree: &Tree, list: &str, notes: &mut Notes) -> Option<ContainerPoli
     if let Some(controlled) = tree.get("controlledResources").filter(|tree| !tree.is_null()) {
         let at = field("controlledResources");
         let items = notes.list(Some(controlled), &at);
-        let listed: Vec<Resource> =
-            items.iter().filter_map(|one| notes.choice(Some(one), &at, RESOURCES)).collect();
+        let listed: Vec<Resource> = items.iter().filter_map(|one| notes.choice(Some(one), &at, RESOURCES)).collect();
         policy.controls_cpu = listed.contains(&Resource::Cpu);
         policy.controls_memory = listed.contains(&Resource::Memory);
     }

@@ -144,7 +144,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn note_oom_kill(&mut self, pod: PodId, index: usize) {
         let Some(state) = &self.vertical else { return };
         let controller = self.world.controller_of(pod);
-        let Some(life) = self.life_now(pod).filter(|_| controller.is_some_and(|one| state.loop_of(one).is_some())) else {
+        let Some(life) = self.life_now(pod).filter(|_| controller.is_some_and(|one| state.loop_of(one).is_some()))
+        else {
             return;
         };
         let Some(main) = index.checked_sub(life.init_containers.len()) else { return };

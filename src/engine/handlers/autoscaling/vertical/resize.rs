@@ -19,7 +19,7 @@ use crate::policy::autoscaler::vertical::resized::resources_of;
 use crate::policy::autoscaler::vertical::restriction::Resize;
 use crate::policy::autoscaler::vertical::updater::Answer;
 use crate::policy::scheduler::kube::queue::ClusterEvent;
-use crate::world::View;
+use crate::world::{Deletion, View};
 
 /// A resize that was asked for and is not done.
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +88,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if new.cpu.0 > nodes.cpu[i] || new.memory.0 > nodes.memory[i] {
             return Resize::Infeasible;
         }
-        let has_room = new.cpu.0 <= nodes.free_cpu[i] + old.cpu.0 && new.memory.0 <= nodes.free_memory[i] + old.memory.0;
+        let has_room =
+            new.cpu.0 <= nodes.free_cpu[i] + old.cpu.0 && new.memory.0 <= nodes.free_memory[i] + old.memory.0;
         match has_room && self.hears_of(pod) {
             true => Resize::None,
             false => Resize::Deferred,
@@ -130,7 +131,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         });
         for pod in pods {
             let pending = state.pending[&pod];
-            if self.world.pods.node(pod).is_some() && self.kubelet_answers(pod, pending) == Resize::None {
+            let stays = self.world.pods.node(pod).is_some() && self.world.pods.deletion[pod.index()] == Deletion::None;
+            if stays && self.kubelet_answers(pod, pending) == Resize::None {
                 state.pending.remove(&pod);
                 self.carry_out_resize(pod, pending);
             }

@@ -42,11 +42,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let container = |(index, resources): (usize, ContainerResources)| {
             let own = life.and_then(|life| life.containers.get(template.init_containers.len() + index));
             let last = own.and_then(|own| own.last_end);
-            let last_termination = last.map(|end| Termination {
-                started: end.started,
-                finished: end.at,
-                is_oom: end.is_oom_killed,
-            });
+            let last_termination =
+                last.map(|end| Termination { started: end.started, finished: end.at, is_oom: end.is_oom_killed });
             RunningContainer { resources, last_termination, is_observed: true }
         };
         Some(ObservedPod {
