@@ -127,6 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn classes_that_were_not_known_join() {
+        let mut waiting = WaitingPods::new(1);
+        assert!(!waiting.is_blocked(ClassId(5)));
+        waiting.push(ClassId(5), 0, PodId(0));
+        assert_eq!(waiting.pop(), Some((PodId(0), 0)));
+    }
+
+    #[test]
     fn blocked_classes_wait_and_the_others_take_turns() {
         let (a, b) = (ClassId(0), ClassId(1));
         let mut waiting = WaitingPods::new(2);

@@ -146,6 +146,32 @@ mod tests {
     }
 
     #[test]
+    fn classes_of_resized_pods_may_go_where_the_others_may() {
+        use crate::model::workload::ResizedClass;
+        let class = |pool: &str| PodClass {
+            node_selector: vec![Label { key: "pool".into(), value: pool.into() }],
+            ..PodClass::default()
+        };
+        let shape = NodeShape { labels: class("a").node_selector, ..NodeShape::default() };
+        let cluster = Cluster { shapes: vec![shape], ..Cluster::default() };
+        let workload = Workload { classes: vec![class("a"), class("b")], ..Workload::default() };
+        let mut constraints = Constraints::new(&cluster, &workload.classes);
+        // Two more of the second class, one of the first; the last is asked for first.
+        let resized = |base, milli| {
+            let mut class = workload.class(base).clone();
+            class.requests.cpu.0 = milli;
+            workload.intern_resized(ResizedClass { base, class })
+        };
+        let ids = [(ClassId(1), 7), (ClassId(0), 8), (ClassId(1), 9)].map(|(base, milli)| resized(base, milli));
+        assert_eq!(ids, [ClassId(2), ClassId(3), ClassId(4)]);
+        constraints.learn(&workload, ClassId(4));
+        let verdicts = [0, 1, 2, 3, 4].map(|class| constraints.verdict(ClassId(class), ShapeId(0)));
+        let (yes, no) = (Verdict::Allowed, Verdict::SelectorMismatch);
+        assert_eq!(verdicts, [yes, no, no, yes, no]);
+        assert_eq!([3, 4].map(|class| constraints.is_free(ClassId(class))), [true, false]);
+    }
+
+    #[test]
     fn tolerations_match_as_in_kubernetes() {
         use TaintEffect::{NoExecute, NoSchedule};
         use TolerationOperator::{Equal, Exists};

@@ -155,6 +155,30 @@ fn kills_for_memory_are_learned_from() {
     assert!((2..=8).contains(&kills), "{kills}");
 }
 
+/// 20 requests a second of 20 ms need 0.4 cores, and two pods have limits of 0.1 each, so half of the requests are given up until
+/// pods are resized; their limits are twice their requests then, too.
+#[test]
+fn servers_get_their_new_limits_while_they_run() {
+    for traffic in ["requests", "{fluid: {step: 15s}}"] {
+        let figures = |mode: &str| {
+            let scenario = format!(
+                "cluster: {{nodes: [{{name: n, allocatable: {{cpu: 4, memory: 64Gi}}}}]}}\nworkload: {{manifests: \
+                 [web.yaml], behaviours: [{{name: web, memory: 100Mi}}]}}\ntraffic:\n  model: {traffic}\n  services: \
+                 [{{name: web, pods: {{target: deployment/web}}, steps: [{{compute: 20ms}}]}}]\n  sources: [{{name: users, to: \
+                 web, timeout: 2s, rate: 20/s}}]\n"
+            );
+            let resources = "{requests: {cpu: 50m, memory: 300Mi}, limits: {cpu: 100m}}";
+            let model = load(resources, &format!("updatePolicy: {{updateMode: {mode}}}"), &scenario);
+            let record = run_model(&model.unwrap_or_else(|error| panic!("{error}")), Detail::Figures).expect("it runs");
+            let names = ["requests_failed_ratio", "vertical_resizes_total", "vertical_evictions_total"];
+            names.map(|name| record.metrics.iter().find(|one| one.name == name).expect("a figure").value)
+        };
+        let ([alone, ..], [failed, resizes, evictions]) = (figures("Off"), figures("InPlaceOrRecreate"));
+        assert!(alone > 0.4 && failed < 0.7 * alone, "{traffic}: {alone} {failed}");
+        assert!(resizes >= 4.0 && evictions == 0.0, "{traffic}: {resizes} {evictions}");
+    }
+}
+
 /// The same under other rules: the oracle knows from the start, and takes what is used.
 #[test]
 fn other_rules_stand_in_for_a_manifest() {
