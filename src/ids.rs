@@ -87,3 +87,7 @@ id!(
     /// What sets numbers of replicas, in the order of the model.
     AutoscalerId
 );
+id!(
+    /// What sizes containers, in the order of the model.
+    VerticalId
+);

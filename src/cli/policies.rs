@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::autoscaler::AUTOSCALERS;
+use crate::policy::autoscaler::vertical::table::SIZINGS;
 use crate::policy::balancer::BALANCERS;
 use crate::policy::node_autoscaler::NODE_AUTOSCALERS;
 use crate::policy::queue::QUEUE_ORDERS;
@@ -77,7 +78,17 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).chain(balancers).chain(autoscalers).chain(node_autoscalers).collect()
+    let sizings = SIZINGS.iter().map(|row| Row {
+        kind: "sizing",
+        name: row.name,
+        aliases: &[],
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    let of_pods = autoscalers.chain(sizings);
+    schedulers.chain(queues).chain(balancers).chain(of_pods).chain(node_autoscalers).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -94,6 +105,7 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
                         "balancer" => "how requests for a service find a backend",
+                        "sizing" => "how large containers are: autoscaling.verticalAutoscalers[].policy",
                         "autoscaler" => "how many replicas a workload has: autoscaling.autoscalers[].policy",
                         _ => "which machines there are: provisioning.autoscalers[].policy",
                     };

@@ -202,6 +202,7 @@ impl<O: Observer> Simulation<'_, O> {
         let frees_devices = self.world.claims.give_back(pod);
         self.note_pod_left(node);
         self.note_room(node);
+        self.retry_resizes(node);
         self.note_server(pod);
         let class = self.world.pods.class[pod.index()];
         self.tell_queue(&ClusterEvent::PodRemoved { class, up_to: None });

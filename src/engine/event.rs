@@ -136,6 +136,9 @@ pub enum Event {
         /// The pod.
         pod: PodId,
     },
+    /// Vertical autoscalers learn what containers used, and evict or resize pods. Scheduled by the time before, handled in
+    /// `handlers::autoscaling::vertical`.
+    SizePods,
     /// A node that is being drained is looked at again. Scheduled by the drain, handled in `handlers::drain`.
     Drain {
         /// The node.
@@ -231,7 +234,7 @@ impl Event {
             Event::TaintEviction { .. } => Phase::TaintEviction,
             Event::Arrive { .. } => Phase::Arrival,
             Event::Write { .. } => Phase::Writing,
-            Event::Sync { .. } | Event::Autoscale { .. } => Phase::Control,
+            Event::Sync { .. } | Event::Autoscale { .. } | Event::SizePods => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
             Event::Provision { .. } | Event::Orders { .. } => Phase::Provisioning,
         }

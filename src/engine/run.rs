@@ -2,6 +2,7 @@
 
 use super::event::{Event, Step};
 use super::handlers::autoscaling::AutoscalingState;
+use super::handlers::autoscaling::vertical::VerticalState;
 use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
@@ -94,6 +95,8 @@ pub struct Simulation<'m, O> {
     pub(super) autoscaling: Option<AutoscalingState<'m>>,
     /// Node autoscalers, where machines can be bought.
     pub(super) provisioning: Option<ProvisioningState>,
+    /// Vertical autoscalers, where there are any.
+    pub(super) vertical: Option<VerticalState<'m>>,
     events_handled: u64,
 }
 
@@ -165,6 +168,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             traffic: TrafficState::new(model),
             autoscaling: AutoscalingState::new(model).expect("policies were checked with their parameters"),
             provisioning: ProvisioningState::new(model).expect("policies were checked with their parameters"),
+            vertical: VerticalState::new(model).expect("policies were checked with their parameters"),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -247,6 +251,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Drain { node } => self.on_drain(node),
             Event::Write { number } => self.on_write(number),
             Event::Sync { controller } => self.on_sync(controller),
+            Event::SizePods => self.on_size_pods(),
             Event::Scrape => self.on_scrape(),
             Event::Autoscale { autoscaler } => self.on_autoscale(autoscaler),
             Event::Images => self.on_images(),
@@ -307,6 +312,7 @@ fn build_policies(model: &Model) -> Result<Policies, RunError> {
     }
     AutoscalingState::new(model)?;
     ProvisioningState::new(model)?;
+    VerticalState::new(model)?;
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
     let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;

@@ -46,11 +46,14 @@ impl WaitingPods {
 
     /// Whether pods of this class are known to find no place.
     pub(super) fn is_blocked(&self, class: ClassId) -> bool {
-        self.classes[class.index()].blocked
+        self.classes.get(class.index()).is_some_and(|queue| queue.blocked)
     }
 
     /// Adds a pod.
     pub(super) fn push(&mut self, class: ClassId, rank: i64, pod: PodId) {
+        if self.classes.len() <= class.index() {
+            self.classes.resize_with(class.index() + 1, ClassQueue::default);
+        }
         let place = Place { rank, pod };
         let queue = &mut self.classes[class.index()];
         let is_head = queue.pods.peek().is_none_or(|Reverse(head)| place < *head);
@@ -122,6 +125,14 @@ impl WaitingPods {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_that_were_not_known_join() {
+        let mut waiting = WaitingPods::new(1);
+        assert!(!waiting.is_blocked(ClassId(5)));
+        waiting.push(ClassId(5), 0, PodId(0));
+        assert_eq!(waiting.pop(), Some((PodId(0), 0)));
+    }
 
     #[test]
     fn blocked_classes_wait_and_the_others_take_turns() {

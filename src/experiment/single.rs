@@ -43,6 +43,9 @@ pub enum Detail {
 /// When the model names a policy that does not exist, or gives it wrong parameters, and when time stands still because an
 /// object makes pods without end.
 pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
+    // Pods that are resized add to the model; what another run added is none of this one's business.
+    let own = (!model.autoscaling.vertical.is_empty()).then(|| model.clone());
+    let model = own.as_ref().unwrap_or(model);
     let finished = Simulation::new(model, Recorder::new(model))?.run();
     if let Some(controller) = finished.endless {
         let object = model.controllers.list[controller.index()].name.clone();
@@ -87,6 +90,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         }
         if let Some(log) = &recorder.bill {
             add("bill", log.table(model));
+        }
+        if let Some(log) = &recorder.verticals {
+            add("verticals", log.table(model));
         }
         if let Some(log) = &recorder.elasticity {
             add("elasticity", log.table(model, &recorder.controllers, view.world.time));

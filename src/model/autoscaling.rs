@@ -1,6 +1,7 @@
 //! Pod autoscalers, and the metrics between pods and them.
 
 use super::scheduling::PolicyChoice;
+use super::vertical_pod_autoscaler::{EvictionRequirement, ResourcePolicy, UpdateMode};
 use crate::ids::{ControllerId, ServiceId};
 use crate::units::{SimDuration, SimTime};
 
@@ -9,6 +10,8 @@ use crate::units::{SimDuration, SimTime};
 pub struct Autoscaling {
     /// Horizontal autoscalers by [`crate::ids::AutoscalerId`], in order of namespace and name; a target has at most one.
     pub horizontal: Vec<HorizontalAutoscaler>,
+    /// Vertical autoscalers by [`crate::ids::VerticalId`], in order of namespace and name; a target has at most one.
+    pub vertical: Vec<VerticalAutoscaler>,
     /// How usage reaches them.
     pub pipeline: MetricsPipeline,
     /// Percentiles of latency are those of the complete windows of traffic that lie within such a time, at least of the last.
@@ -34,6 +37,27 @@ pub struct HorizontalAutoscaler {
     pub max_replicas: i32,
     /// The service whose traffic it sees; none: none of those there are.
     pub service: Option<ServiceId>,
+}
+
+/// What sizes the containers of one workload: a VerticalPodAutoscaler, or another rule in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerticalAutoscaler {
+    /// `metadata.namespace`.
+    pub namespace: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// `spec.targetRef`.
+    pub target: ControllerId,
+    /// The rule that says how large containers should be, and its parameters.
+    pub policy: PolicyChoice,
+    /// `spec.updatePolicy.updateMode`. Upstream's default: `Recreate`.
+    pub mode: UpdateMode,
+    /// `spec.updatePolicy.minReplicas`; none: the updater's flag.
+    pub min_replicas: Option<usize>,
+    /// `spec.updatePolicy.evictionRequirements`; none: there is no update policy.
+    pub eviction_requirements: Option<Vec<EvictionRequirement>>,
+    /// `spec.resourcePolicy`.
+    pub resource_policy: ResourcePolicy,
 }
 
 /// How usage of containers becomes what autoscalers see (metrics-server).
@@ -95,6 +119,6 @@ pub enum TrafficFigure {
 impl Autoscaling {
     /// Whether nothing scales anything.
     pub fn is_empty(&self) -> bool {
-        self.horizontal.is_empty()
+        self.horizontal.is_empty() && self.vertical.is_empty()
     }
 }

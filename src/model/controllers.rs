@@ -6,6 +6,7 @@
 
 use super::Dist;
 use super::Usage;
+use super::made::Made;
 use super::objects::CountOrPercent;
 use super::rollouts::RolloutSpec;
 use crate::ids::{ClassId, ControllerId, LifeId, RevisionId};
@@ -437,6 +438,8 @@ pub struct Controllers {
     pub list: Vec<Controller>,
     /// Lives by [`LifeId`].
     pub lives: Vec<PodLife>,
+    /// Lives of pods that were resized in the run, whose ids follow.
+    pub made_lives: Made<PodLife>,
     /// Images by the position that [`Container::image`] gives, as they are written.
     pub images: Vec<String>,
     /// Quotas of namespaces, in order of namespace and name.
@@ -444,6 +447,21 @@ pub struct Controllers {
 }
 
 impl Controllers {
+    /// The life with that id.
+    #[inline]
+    pub fn life(&self, id: LifeId) -> &PodLife {
+        match self.lives.get(id.index()) {
+            Some(life) => life,
+            None => self.made_lives.get(id.index() - self.lives.len()).expect("there is a life of every id"),
+        }
+    }
+
+    /// The id of a life of resized pods, which is added if it is new.
+    pub fn intern_resized(&self, life: PodLife) -> LifeId {
+        let position = self.made_lives.intern(|known| *known == life, || life.clone());
+        LifeId::from_index(self.lives.len() + position)
+    }
+
     /// Whether it is known of any container what it uses.
     pub fn tracks_usage(&self) -> bool {
         let containers = self.lives.iter().flat_map(|life| life.init_containers.iter().chain(&life.containers));

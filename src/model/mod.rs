@@ -16,6 +16,7 @@ pub mod functions;
 pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
+pub mod made;
 pub mod market;
 pub mod money;
 pub mod node_lifecycle;
@@ -29,6 +30,7 @@ pub mod scheduling;
 pub mod script;
 pub mod traffic;
 pub mod usage;
+pub mod vertical_pod_autoscaler;
 pub mod workload;
 
 pub use autoscaling::Autoscaling;

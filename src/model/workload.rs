@@ -6,6 +6,7 @@ use super::Dist;
 use super::Images;
 use super::cluster::{Label, TaintEffect};
 use super::controllers::Adoption;
+use super::made::Made;
 use super::pod_spec::PodSpec;
 use super::resources::Resources;
 use crate::ids::{ClassId, GpuModelId, NodeId};
@@ -17,6 +18,8 @@ use crate::units::{SimDuration, SimTime};
 pub struct Workload {
     /// Classes by [`ClassId`].
     pub classes: Vec<PodClass>,
+    /// Classes of pods that were resized in the run, whose ids follow.
+    pub made: Made<ResizedClass>,
     /// Where pods come from. At one instant earlier sources come first.
     pub sources: Vec<ArrivalSource>,
     /// How common each class is in the workload that policies may know beforehand (class, pods or weight), in order
@@ -45,6 +48,16 @@ pub struct PodClass {
     pub tolerations: Vec<Toleration>,
     /// What only kube-scheduler reads.
     pub spec: Box<PodSpec>,
+}
+
+/// A class of pods that were resized: it differs from the one that its template gives in requests, limits and what scorers
+/// make of them, and in nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResizedClass {
+    /// The class that its template gives.
+    pub base: ClassId,
+    /// The class.
+    pub class: PodClass,
 }
 
 /// A request for GPUs.
@@ -182,7 +195,32 @@ impl Workload {
     }
 
     /// The class with that id.
+    #[inline]
     pub fn class(&self, id: ClassId) -> &PodClass {
-        &self.classes[id.index()]
+        match self.classes.get(id.index()) {
+            Some(class) => class,
+            None => &self.made_class(id).class,
+        }
+    }
+
+    #[cold]
+    fn made_class(&self, id: ClassId) -> &ResizedClass {
+        self.made.get(id.index() - self.classes.len()).expect("there is a class of every id")
+    }
+
+    /// The class that the template of pods of a class gives: itself, unless they were resized.
+    pub fn base_class(&self, id: ClassId) -> ClassId {
+        if id.index() < self.classes.len() { id } else { self.made_class(id).base }
+    }
+
+    /// The id of a class of resized pods, which is added if it is new.
+    pub fn intern_resized(&self, resized: ResizedClass) -> ClassId {
+        let position = self.made.intern(|known| *known == resized, || resized.clone());
+        ClassId::from_index(self.classes.len() + position)
+    }
+
+    /// All classes that there are now, those of resized pods last.
+    pub fn all_classes(&self) -> impl Iterator<Item = &PodClass> {
+        self.classes.iter().chain(self.made.iter().map(|resized| &resized.class))
     }
 }

@@ -20,10 +20,12 @@ pub mod series;
 pub mod summary;
 pub mod tables;
 pub mod traffic;
+pub mod verticals;
 
 pub use recorder::Recorder;
 
-use crate::ids::{AutoscalerId, ControllerId, MachineId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, MachineId, NodeId, PodId, VerticalId};
+use crate::model::vertical_pod_autoscaler::ContainerRecommendation;
 use crate::policy::autoscaler::{self, ReplicaCounts};
 use crate::policy::node_autoscaler::Order;
 use crate::policy::scheduler::kube::Nomination;
@@ -41,6 +43,61 @@ pub struct Autoscaled<'a> {
     pub replicas: ReplicaCounts,
     /// What it decided.
     pub decision: &'a autoscaler::Decision,
+}
+
+/// What a vertical autoscaler recommends.
+#[derive(Clone, Copy, Debug)]
+pub struct Recommended<'a> {
+    /// Which.
+    pub vertical: VerticalId,
+    /// For each container, in the order of their names; empty: nothing is known yet.
+    pub recommendations: &'a [ContainerRecommendation],
+    /// What the containers of its target had and used, in the order in which they were first seen.
+    pub containers: &'a [ContainerSeen],
+}
+
+/// The containers of one name in the pods of a target, together, as the last samples have them. Amounts are milli-cores and
+/// bytes, by [`Resource`](crate::model::vertical_pod_autoscaler::Resource).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerSeen {
+    /// Their name.
+    pub name: String,
+    /// How many have a sample.
+    pub runs: u64,
+    /// Requested by them.
+    pub requested: [u64; 2],
+    /// Used by them.
+    pub used: [u64; 2],
+    /// Requested and not used by each of them.
+    pub slack: [u64; 2],
+    /// Used by each of them beyond its request.
+    pub short: [u64; 2],
+}
+
+impl ContainerSeen {
+    /// One container more.
+    pub fn add(&mut self, requested: [u64; 2], used: [u64; 2]) {
+        self.runs += 1;
+        for resource in 0..2 {
+            self.requested[resource] += requested[resource];
+            self.used[resource] += used[resource];
+            self.slack[resource] += requested[resource].saturating_sub(used[resource]);
+            self.short[resource] += used[resource].saturating_sub(requested[resource]);
+        }
+    }
+}
+
+/// What a vertical autoscaler's updater did about a pod, or what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodChange {
+    /// It is evicted, and its replacement gets what is recommended.
+    Evicted,
+    /// It was resized where it runs.
+    Resized,
+    /// Its resize waits for room on its node.
+    Deferred,
+    /// Its node can never hold it.
+    Infeasible,
 }
 
 /// Watches a run.
@@ -92,6 +149,10 @@ pub trait Observer {
     }
     /// An autoscaler has looked at its target; what it decided is about to be written.
     fn autoscaled(&mut self, _view: &View<'_>, _sync: &Autoscaled<'_>) {}
+    /// A vertical autoscaler has looked, and recommends that.
+    fn recommended(&mut self, _view: &View<'_>, _look: &Recommended<'_>) {}
+    /// A vertical autoscaler changes a pod.
+    fn pod_sized(&mut self, _view: &View<'_>, _vertical: VerticalId, _change: PodChange) {}
     /// The run is over.
     fn end(&mut self, _view: &View<'_>) {}
 }
@@ -129,6 +190,8 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     forward! {
         begin();
         autoscaled(sync: &Autoscaled<'_>);
+        recommended(look: &Recommended<'_>);
+        pod_sized(vertical: VerticalId, change: PodChange);
         time_advances(to: SimTime);
         pod_arrived(pod: PodId);
         decided(pod: PodId, decision: &Decision);

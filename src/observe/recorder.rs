@@ -14,8 +14,9 @@ use super::packing::{Packing, PackingState};
 use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
 use super::traffic::TrafficLog;
-use super::{Autoscaled, Observer};
-use crate::ids::{ControllerId, MachineId, NodeId, PodId};
+use super::verticals::VerticalLog;
+use super::{Autoscaled, Observer, PodChange, Recommended};
+use crate::ids::{ControllerId, MachineId, NodeId, PodId, VerticalId};
 use crate::model::Model;
 use crate::policy::node_autoscaler::Order;
 use crate::policy::scheduler::Decision;
@@ -49,6 +50,8 @@ pub struct Recorder {
     pub machines: Option<MachineLog>,
     /// What was to be paid, where a tariff says how.
     pub bill: Option<BillLog>,
+    /// What vertical autoscalers recommended and did, where there are any.
+    pub verticals: Option<VerticalLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
@@ -86,6 +89,7 @@ impl Recorder {
             autoscalers: AutoscalerLog::new(model),
             machines: MachineLog::new(model),
             bill: BillLog::new(model),
+            verticals: VerticalLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
@@ -194,6 +198,18 @@ impl Observer for Recorder {
     fn autoscaled(&mut self, view: &View<'_>, sync: &Autoscaled<'_>) {
         if let Some(log) = &mut self.autoscalers {
             log.note(view, sync);
+        }
+    }
+
+    fn recommended(&mut self, view: &View<'_>, look: &Recommended<'_>) {
+        if let Some(log) = &mut self.verticals {
+            log.note(view, look);
+        }
+    }
+
+    fn pod_sized(&mut self, _: &View<'_>, vertical: VerticalId, change: PodChange) {
+        if let Some(log) = &mut self.verticals {
+            log.note_change(vertical, change);
         }
     }
 

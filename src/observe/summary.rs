@@ -11,7 +11,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 67] = [
+const METRICS: [(&str, &str, Direction); 73] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -71,6 +71,12 @@ const METRICS: [(&str, &str, Direction); 67] = [
     ("scalings_total", "count", Direction::Lower),
     ("scaling_reversals_total", "count", Direction::Lower),
     ("scaled_pods_ready_mean", "count", Direction::Lower),
+    ("vertical_evictions_total", "count", Direction::Lower),
+    ("vertical_resizes_total", "count", Direction::Neutral),
+    ("vertical_slack_core_hours", "core-hours", Direction::Lower),
+    ("vertical_short_core_hours", "core-hours", Direction::Lower),
+    ("vertical_slack_gib_hours", "GiB-hours", Direction::Lower),
+    ("vertical_short_gib_hours", "GiB-hours", Direction::Lower),
     ("replicas_missing_mean", "count", Direction::Lower),
     ("replicas_surplus_mean", "count", Direction::Lower),
     ("underprovisioned_mean_pct", "%", Direction::Lower),
@@ -115,6 +121,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(usage(view));
     values.extend(traffic(recorder));
     values.extend(autoscaling(view, recorder));
+    values.extend(verticals(recorder));
     values.extend(elasticity(view, recorder));
     values.extend([world.time.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
@@ -197,6 +204,16 @@ fn autoscaling(view: &View<'_>, recorder: &Recorder) -> [f64; 3] {
     let Some(log) = &recorder.autoscalers else { return [f64::NAN; 3] };
     let figures = log.figures(view.world.time);
     [figures.changes as f64, figures.reversals as f64, figures.ready_mean]
+}
+
+/// Pods that vertical autoscalers evicted and resized, and by how much requests were more and less than what was used; no figures
+/// where there are none.
+fn verticals(recorder: &Recorder) -> [f64; 6] {
+    let Some(log) = &recorder.verticals else { return [f64::NAN; 6] };
+    let of = log.figures();
+    let amounts = [of.slack_core_hours, of.short_core_hours, of.slack_gib_hours, of.short_gib_hours];
+    let [cpu_slack, cpu_short, memory_slack, memory_short] = amounts;
+    [of.evictions as f64, of.resizes as f64, cpu_slack, cpu_short, memory_slack, memory_short]
 }
 
 /// Replicas that were missing and too many on average, the shares of time with too few and too many, how long objectives were

@@ -3,7 +3,7 @@
 use super::Recorder;
 use super::node_usage::{cost_usd, up_ns};
 use crate::ids::{NodeId, PodId};
-use crate::model::ArrivalSource;
+use crate::model::{ArrivalSource, PodClass};
 use crate::results::{Column, Table, TextColumn};
 use crate::units::SimTime;
 use crate::world::nodes::{GpuMask, mask_devices};
@@ -36,7 +36,8 @@ pub fn gpu_list(mask: GpuMask) -> String {
 
 /// One row a pod, in order of arrival.
 pub fn pods(view: &View<'_>) -> Table {
-    let (pods, classes) = (&view.world.pods, &view.model.workload.classes);
+    let pods = &view.world.pods;
+    let classes: Vec<&PodClass> = view.model.workload.all_classes().collect();
     let ids = || (0..pods.len()).map(PodId::from_index);
     let of_class = |value: &dyn Fn(usize) -> u64| {
         let by_class: Vec<u64> = (0..classes.len()).map(value).collect();
@@ -78,16 +79,15 @@ fn names(codes: impl Iterator<Item = u32>, names: &[&str]) -> Column {
 }
 
 fn templates(view: &View<'_>) -> Column {
-    let classes = &view.model.workload.classes;
+    let classes = view.model.workload.all_classes();
     Column::Dictionary {
         codes: view.world.pods.class.iter().map(|class| class.0).collect(),
-        values: classes.iter().map(|class| class.template.clone()).collect(),
+        values: classes.map(|class| class.template.clone()).collect(),
     }
 }
 
 fn priorities(view: &View<'_>) -> Column {
-    let classes = &view.model.workload.classes;
-    Column::Integer(view.world.pods.class.iter().map(|class| classes[class.index()].priority.into()).collect())
+    Column::Integer(view.world.pods.class.iter().map(|class| view.class(*class).priority.into()).collect())
 }
 
 fn node_names(view: &View<'_>, nodes: impl Iterator<Item = Option<NodeId>>) -> Column {

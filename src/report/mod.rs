@@ -22,6 +22,7 @@ mod run;
 mod run_charts;
 mod sweep;
 mod traffic;
+mod verticals;
 mod waits;
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::machines::{self, Machines};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::traffic::{self, Traffic};
+use super::verticals::{self, Verticals};
 use super::waits::Waits;
 use super::{ReportError, ReportOptions};
 
@@ -120,6 +121,7 @@ pub(super) struct Run {
     pub(super) autoscaling: Autoscaling,
     pub(super) machines: Machines,
     pub(super) elasticity: Elasticity,
+    pub(super) verticals: Verticals,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// Whether there was a node or a pod; some runs have traffic alone.
@@ -164,6 +166,7 @@ impl Run {
             autoscaling,
             machines,
             elasticity,
+            verticals: verticals::read(directory)?,
             traffic,
             has_cluster,
             fullness,

@@ -22,6 +22,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     charts.extend(run.autoscaling.charts(run.clock.seconds()));
     charts.extend(run.machines.charts(run.clock.seconds()));
     charts.extend(run.elasticity.charts(run.clock.seconds()));
+    charts.extend(run.verticals.charts(run.clock.seconds()));
     if !run.has_cluster {
         return charts;
     }

@@ -55,7 +55,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
-    let autoscalers = makers.take_autoscalers();
+    let (autoscalers, verticals) = (makers.take_autoscalers(), makers.take_verticals());
     autoscaling::make_room(spec, &autoscalers, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     measure(spec, &mut makers, context);
@@ -72,7 +72,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         cluster.add_out_of_service_variants();
     }
     let provisioning = provisioning::build(spec, &cluster, &faults);
-    let autoscaling = autoscaling::build(spec, autoscalers, &controllers, &traffic, context);
+    let autoscaling = autoscaling::build(spec, (autoscalers, verticals), &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }

@@ -121,6 +121,11 @@ impl<'m> Plane<'m> {
         either!(self, plane => plane.open(seat, services))
     }
 
+    /// A pod has been resized where it runs: what it requests, and its limits, are those of the seat from now on.
+    pub fn resize(&mut self, number: u32, seat: &Seat) {
+        either!(self, plane => plane.resize(number, seat));
+    }
+
     /// What requests have used of a pod, and the memory that they needed.
     pub fn load_of(&mut self, number: u32) -> ServerLoad {
         either!(self, plane => plane.load_of(number))

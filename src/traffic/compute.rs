@@ -111,6 +111,15 @@ impl Compute {
         self.share = share;
     }
 
+    /// Cores that it may use on average over a period at most from now on.
+    pub(super) fn set_limit(&mut self, limit: f64, now: SimTime) {
+        self.settle(now);
+        if !self.has_quota() {
+            self.used_in_period_ns = 0.0;
+        }
+        self.limit = limit;
+    }
+
     /// A request begins to compute: `work` ns of one core.
     pub(super) fn begin(&mut self, attempt: u32, work_ns: f64, now: SimTime) {
         self.settle(now);

@@ -8,7 +8,7 @@ use super::node::NodeCores;
 use super::plane::{DataPlane, Notice, ServiceState, Slot, is_some};
 use super::server::{Pace, Server, State};
 use crate::ids::{PodId, ServiceId, ZoneId};
-use crate::model::traffic::Backends;
+use crate::model::traffic::{Backends, Server as ServerRules};
 use crate::policy::balancer::{Backend, Load};
 use crate::rng::split_mix;
 use crate::units::{SimDuration, SimTime};
@@ -47,6 +47,21 @@ pub struct ServerLoad {
     pub throttled_ns: u64,
     /// Bytes of memory.
     pub memory_bytes: u64,
+}
+
+/// Cores that a pod may use for requests, and how many its memory is enough for.
+fn room_of(rules: &ServerRules, seat: &Seat) -> (f64, u32) {
+    let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
+    let room = seat.memory_limit.filter(|_| rules.memory_per_request > 0);
+    let memory_requests = room.map_or(u32::MAX, |limit| {
+        (limit.saturating_sub(rules.memory_base) / rules.memory_per_request).min(u64::from(u32::MAX)) as u32
+    });
+    (limit, memory_requests)
+}
+
+/// The kernel's shares of a request: 1024 a core, at least 2.
+pub(super) fn cpu_weight(seat: &Seat) -> f64 {
+    (seat.cpu_request as f64 * 1.024).max(2.0)
 }
 
 impl DataPlane<'_> {
@@ -153,11 +168,7 @@ impl DataPlane<'_> {
     /// When there is no service.
     pub fn open(&mut self, seat: &Seat, services: &[ServiceId]) -> u32 {
         let rules = &self.services[services[0].index()].model.server;
-        let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
-        let room = seat.memory_limit.filter(|_| rules.memory_per_request > 0);
-        let memory_requests = room.map_or(u32::MAX, |limit| {
-            (limit.saturating_sub(rules.memory_base) / rules.memory_per_request).min(u64::from(u32::MAX)) as u32
-        });
+        let (limit, memory_requests) = room_of(rules, seat);
         let server = Server {
             pod: Some(seat.pod),
             opens_at: seat.opens_at,
@@ -168,8 +179,7 @@ impl DataPlane<'_> {
             compute: Some(Box::new(Compute::new(limit, rules.quota_period, self.now))),
             memory_requests,
             node: Some(seat.node),
-            // The kernel's shares of a request: 1024 a core, at least 2.
-            cpu_weight: (seat.cpu_request as f64 * 1.024).max(2.0),
+            cpu_weight: cpu_weight(seat),
             ..self.new_server(services[0])
         };
         let number = self.add_server(server);
@@ -182,6 +192,24 @@ impl DataPlane<'_> {
             self.set_ready(number, *service, false);
         }
         number
+    }
+
+    /// A pod has been resized where it runs: what it requests, and its limits, are those of the seat from now on.
+    pub fn resize(&mut self, number: u32, seat: &Seat) {
+        let server = &mut self.servers[number];
+        let Some(&(first, _)) = server.services.first() else { return };
+        let rules = &self.services[first.index()].model.server;
+        let (limit, memory_requests) = room_of(rules, seat);
+        let before = server.limit_milli();
+        (server.memory_requests, server.cpu_weight) = (memory_requests, cpu_weight(seat));
+        if let Some(compute) = &mut server.compute {
+            compute.set_limit(limit, self.now);
+        }
+        let change = server.limit_milli() - before;
+        for (service, _) in &server.services {
+            self.services[service.index()].statistics.limit_milli.change(change, self.now);
+        }
+        self.divide_node(seat.node);
     }
 
     /// What requests have used of a pod, and the memory that they needed at the most since that was last asked.

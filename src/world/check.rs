@@ -137,9 +137,7 @@ impl World {
         for member in &self.owners.members {
             let is_there = |life: &&super::lives::Life| self.pods.node(member.pod).is_some() && !life.is_over();
             let Some(life) = member.life.as_deref().filter(is_there) else { continue };
-            let controller = self.owners.list[member.owner.index()].controller;
-            let templates = &model.controllers.list[controller.index()].templates;
-            let template = &model.controllers.lives[templates[member.template.index()].life.index()];
+            let template = self.life_of(&model.controllers, member);
             let containers = template.init_containers.iter().chain(&template.containers);
             let known = life
                 .containers

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{Cluster, Label, NodeShape, PodClass, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator};
+use crate::model::{
+    Cluster, Label, NodeShape, PodClass, ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
+};
 
 use super::Nodes;
 
@@ -66,6 +68,18 @@ impl Constraints {
             constraints.hostname_of_class = classes.iter().map(hostname).collect();
         }
         constraints
+    }
+
+    /// Learns of the classes of resized pods up to that one: whatever keeps pods from nodes is as it was before.
+    pub fn learn(&mut self, workload: &Workload, class: ClassId) {
+        for index in self.row_of_class.len()..=class.index() {
+            let base = workload.base_class(ClassId::from_index(index)).index();
+            self.row_of_class.push(self.row_of_class[base]);
+            self.is_free.push(self.is_free[base]);
+            if let Some(hostname) = self.hostname_of_class.get(base).cloned() {
+                self.hostname_of_class.push(hostname);
+            }
+        }
     }
 
     /// Whether neither selector nor taints nor GPUs can keep `class` from any node.
@@ -129,6 +143,32 @@ mod tests {
 
     fn toleration(key: &str, operator: TolerationOperator, value: &str, effect: Option<TaintEffect>) -> Toleration {
         Toleration { key: key.into(), operator, value: value.into(), effect, duration: None }
+    }
+
+    #[test]
+    fn classes_of_resized_pods_may_go_where_the_others_may() {
+        use crate::model::workload::ResizedClass;
+        let class = |pool: &str| PodClass {
+            node_selector: vec![Label { key: "pool".into(), value: pool.into() }],
+            ..PodClass::default()
+        };
+        let shape = NodeShape { labels: class("a").node_selector, ..NodeShape::default() };
+        let cluster = Cluster { shapes: vec![shape], ..Cluster::default() };
+        let workload = Workload { classes: vec![class("a"), class("b")], ..Workload::default() };
+        let mut constraints = Constraints::new(&cluster, &workload.classes);
+        // Two more of the second class, one of the first; the last is asked for first.
+        let resized = |base, milli| {
+            let mut class = workload.class(base).clone();
+            class.requests.cpu.0 = milli;
+            workload.intern_resized(ResizedClass { base, class })
+        };
+        let ids = [(ClassId(1), 7), (ClassId(0), 8), (ClassId(1), 9)].map(|(base, milli)| resized(base, milli));
+        assert_eq!(ids, [ClassId(2), ClassId(3), ClassId(4)]);
+        constraints.learn(&workload, ClassId(4));
+        let verdicts = [0, 1, 2, 3, 4].map(|class| constraints.verdict(ClassId(class), ShapeId(0)));
+        let (yes, no) = (Verdict::Allowed, Verdict::SelectorMismatch);
+        assert_eq!(verdicts, [yes, no, no, yes, no]);
+        assert_eq!([3, 4].map(|class| constraints.is_free(ClassId(class))), [true, false]);
     }
 
     #[test]

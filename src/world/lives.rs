@@ -197,6 +197,8 @@ pub enum Stop {
 /// How a container ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
+    /// When it had started (`startedAt`).
+    pub started: SimTime,
     /// When (`finishedAt`).
     pub at: SimTime,
     /// `exitCode`.

@@ -41,9 +41,9 @@ pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
 
 use self::images::ImageStore;
-use crate::ids::{NodeId, PodId};
+use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::node_lifecycle::Trouble;
-use crate::model::{Model, PodClass, ShapeId};
+use crate::model::{Model, PodClass, ShapeId, Workload};
 use crate::units::SimTime;
 
 /// The state of one run at one instant.
@@ -291,6 +291,26 @@ impl World {
         true
     }
 
+    /// Lets a pod that holds a node hold what another class requests, which differs in requests alone.
+    ///
+    /// # Panics
+    /// When the pod holds no node, or the node has not that much left (invariant I2).
+    pub fn resize(&mut self, workload: &Workload, pod: PodId, class: ClassId) {
+        let i = pod.index();
+        let node = self.pods.node(pod).expect("a pod without a node is resized");
+        let (old, new, gpus) = (workload.class(self.pods.class[i]), workload.class(class), self.pods.gpus(pod));
+        self.constraints.learn(workload, class);
+        self.record_move(pod, node, false);
+        self.nodes.give_back(old, node, gpus);
+        self.nodes.take(new, node, gpus);
+        self.pods.class[i] = class;
+        self.record_move(pod, node, true);
+        let totals = &mut self.totals;
+        totals.cpu_allocated = totals.cpu_allocated - old.requests.cpu.0 + new.requests.cpu.0;
+        totals.memory_allocated = totals.memory_allocated - old.requests.memory.0 + new.requests.memory.0;
+        self.changes.record(node);
+    }
+
     /// Gives back what `pod` holds, and returns the node it held.
     ///
     /// # Panics
@@ -312,7 +332,7 @@ impl World {
 
 impl World {
     /// Adds a pod that arrives now and waits.
-    pub fn arrive(&mut self, origin: (u16, u32), class: crate::ids::ClassId, duration_ns: u64) -> PodId {
+    pub fn arrive(&mut self, origin: (u16, u32), class: ClassId, duration_ns: u64) -> PodId {
         self.pods_by_phase[Phase::Pending as usize] += 1;
         self.pods.push(origin, class, self.time, duration_ns)
     }

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
-use crate::model::controllers::{Controller, Controllers};
+use crate::ids::{ControllerId, LifeId, OwnerId, PodId, RevisionId};
+use crate::model::controllers::{Controller, Controllers, PodLife};
 use crate::units::{SimDuration, SimTime};
 
 use super::World;
@@ -120,6 +120,8 @@ pub struct Member {
     pub restarts: u32,
     /// The same of its sidecars.
     pub sidecar_restarts: u32,
+    /// What its containers are, where they were resized; none: as its template says.
+    pub resized: Option<LifeId>,
     /// What its containers are doing, once its node has been told of it.
     pub life: Option<Box<Life>>,
     /// The exit code of the container that ended it; 0 while it runs.
@@ -163,6 +165,15 @@ impl World {
     /// The entry of a pod that has an owner, to be changed.
     pub fn member_mut(&mut self, pod: PodId) -> Option<&mut Member> {
         self.owners.members.get_mut(self.pods.member[pod.index()] as usize)
+    }
+
+    /// What the containers of a pod that has an owner are.
+    pub fn life_of<'m>(&self, controllers: &'m Controllers, member: &Member) -> &'m PodLife {
+        let template = || {
+            let controller = self.owners.list[member.owner.index()].controller;
+            controllers.list[controller.index()].templates[member.template.index()].life
+        };
+        controllers.life(member.resized.unwrap_or_else(template))
     }
 
     /// The controller behind a pod.
@@ -228,6 +239,7 @@ impl World {
             unready_since: SimTime::NEVER,
             restarts: 0,
             sidecar_restarts: 0,
+            resized: None,
             life: None,
             exit_code: 0,
             is_disrupted: false,

@@ -17,7 +17,7 @@ impl<'a> View<'a> {
     /// The class with that id.
     #[inline]
     pub fn class(&self, class: ClassId) -> &'a PodClass {
-        &self.model.workload.classes[class.index()]
+        self.model.workload.class(class)
     }
 
     /// The class of a pod.

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use super::program::{Ended, command, files_below, wavetank, wavetank_ok, workplace};
 use wavetank::policy::autoscaler::AUTOSCALERS;
+use wavetank::policy::autoscaler::vertical::table::SIZINGS;
 use wavetank::policy::balancer::BALANCERS;
 use wavetank::policy::node_autoscaler::NODE_AUTOSCALERS;
 use wavetank::policy::queue::QUEUE_ORDERS;
@@ -259,6 +260,17 @@ fn every_balancer_is_listed_and_described_by_each_of_its_names() {
     assert!(described.contains("(scheduler policy)") && described.contains("(balancer policy)"), "{described}");
     let described = wavetank_ok(place.path(), &["policies", "MAGLEV"]).stdout;
     assert!(described.starts_with("maglev (balancer policy)") && described.contains("tableSize"), "{described}");
+}
+
+#[test]
+fn every_rule_that_sizes_containers_is_listed_and_described() {
+    let place = workplace();
+    let listing = wavetank_ok(place.path(), &["policies"]).stdout;
+    for row in SIZINGS {
+        assert!(listing.lines().any(|line| line.trim_start().starts_with(row.name)), "{} is not listed", row.name);
+        let described = wavetank_ok(place.path(), &["policies", row.name]).stdout;
+        assert!(described.contains("(sizing policy)"), "{described}");
+    }
 }
 
 #[test]

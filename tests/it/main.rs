@@ -41,6 +41,7 @@ mod swarm;
 mod tidy;
 mod traffic;
 mod traffic_swarm;
+mod vertical;
 mod volumes;
 mod vpa_back_test;
 mod vpa_vectors;

@@ -18,9 +18,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(super) fn life_rules(&self, pod: PodId) -> Option<Rules<'m>> {
         let member = self.world.member(pod)?;
         let controller = self.world.owners.list[member.owner.index()].controller;
-        let template = &self.controller(controller).templates[member.template.index()];
         Some(Rules {
-            template: &self.model.controllers.lives[template.life.index()],
+            template: self.world.life_of(&self.model.controllers, member),
             seed: self.model.seed,
             identity: u64::from(controller.0) << 32 | u64::from(member.serial),
             images_are_ideal: self.model.workload.images.are_ideal(),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::engine::Event;
 use crate::engine::run::Simulation;
-use crate::ids::{ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
+use crate::ids::{ClassId, ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
 use crate::model::Model;
 use crate::model::traffic::{Backends, Release};
 use crate::observe::Observer;
@@ -65,6 +65,11 @@ impl<'m> TrafficState<'m> {
 }
 
 impl TrafficState<'_> {
+    /// The services of pods of a class, which those of resized pods share with the others of their template.
+    fn services_of(&self, model: &Model, class: ClassId) -> &[ServiceId] {
+        &self.services[model.workload.base_class(class).index()]
+    }
+
     /// The number of the server that a pod is, and which run of its container that is.
     pub(in crate::engine) fn server_of(&self, pod: PodId) -> Option<(u32, u32)> {
         self.seats.get(&pod).map(|server| (server.number, server.run))
@@ -113,7 +118,18 @@ impl<'m, O: Observer> Simulation<'m, O> {
             usage.settle(now);
             usage.totals.oom_kills += 1;
         }
+        self.note_oom_kill(pod, index);
         self.drive(pod, |driver| driver.oom_kill(index));
+    }
+
+    /// The containers of a server have been resized.
+    pub(in crate::engine) fn resize_server(&mut self, pod: PodId) {
+        let Some(node) = self.world.pods.node(pod) else { return };
+        let Some((number, _)) = self.traffic.as_ref().and_then(|state| state.server_of(pod)) else { return };
+        let seat = self.seat(pod, node, SimTime::ZERO);
+        if let Some(state) = &mut self.traffic {
+            state.plane.resize(number, &seat);
+        }
     }
 
     /// The container of a pod that serves: the first that is no init container.
@@ -147,7 +163,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn note_server(&mut self, pod: PodId) {
         let Some(state) = &self.traffic else { return };
         let class = self.world.pods.class[pod.index()];
-        if state.services[class.index()].is_empty() {
+        if state.services_of(self.model, class).is_empty() {
             return;
         }
         self.note_pods_change(pod);
@@ -167,8 +183,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let seat = self.seat(pod, node, opens_at);
         let cores = self.server_cores(node);
         let class = self.world.pods.class[pod.index()];
+        let base = self.model.workload.base_class(class);
         let Some(state) = &mut self.traffic else { return };
-        let number = state.plane.open(&seat, &state.services[class.index()]);
+        let number = state.plane.open(&seat, &state.services[base.index()]);
         state.seats.insert(pod, Server { number, run, is_ready: true, is_ending: false, used_ns: 0 });
         state.plane.set_node_cores(seat.node, cores);
         state.plane.tell_ready(number, true);
@@ -189,7 +206,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// What its service says of the release that a pod belongs to, by the image of its first container.
     fn release_of(&self, pod: PodId) -> Option<&'m Release> {
-        let services = &self.traffic.as_ref()?.services[self.world.pods.class[pod.index()].index()];
+        let services = self.traffic.as_ref()?.services_of(self.model, self.world.pods.class[pod.index()]);
         let image = self.life_rules(pod)?.template.containers.first()?.image?;
         let image = &self.model.controllers.images[image as usize];
         let releases = services.iter().flat_map(|service| &self.model.traffic.services[service.index()].releases);

@@ -192,6 +192,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.world.usage.get_mut(node).expect("it has been found before").totals.oom_kills += 1;
             // Whoever is still over after this is found at the next look.
             self.look_at_usage(node, now);
+            self.note_oom_kill(victim.pod, victim.container as usize);
             self.drive(victim.pod, |driver| driver.oom_kill(victim.container as usize));
             return;
         }
@@ -206,6 +207,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.look_at_usage(node, next);
         }
         self.share_cpu(node, &meters);
+    }
+
+    /// Pods of a node were resized: who gets how much of its CPU is another thing now.
+    pub(in crate::engine) fn look_at_resized(&mut self, node: NodeId) {
+        let now = self.world.time;
+        if let Some(usage) = self.world.usage.get_mut(node) {
+            usage.settle(now);
+            self.look_at_usage(node, now);
+        }
     }
 
     fn meters(&self, node: NodeId) -> Vec<Meter<'m>> {

@@ -66,7 +66,8 @@ impl Driver<'_> {
         let now = self.now;
         let container = &mut self.life.containers[index];
         let end_before = container.last_end;
-        container.last_end = Some(End { at: now, exit_code: running.exit_code, is_oom_killed: running.is_oom_killed });
+        let Running { since, exit_code, is_oom_killed, .. } = running;
+        container.last_end = Some(End { started: since, at: now, exit_code, is_oom_killed });
         container.waits_from = Some(now);
         container.status = Status::Terminated;
         container.is_started = false;

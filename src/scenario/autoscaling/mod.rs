@@ -1,13 +1,14 @@
 //! Autoscalers: from the file and the manifests to the model.
 
 mod spec;
+mod vertical;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
 use super::context::Context;
-use super::kubernetes::{Parts, PodMakers, WrittenAutoscaler};
+use super::kubernetes::{Parts, PodMakers, WrittenAutoscaler, WrittenVertical};
 use super::schema::{join, suggestion};
 use super::script::kind_and_name;
 use super::spec::ScenarioSpec;
@@ -47,6 +48,7 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
         }
         policy_is_known(one, &at, context);
     }
+    vertical::validate(spec, context);
     pipeline(&spec.metrics_server, context);
     for (index, metric) in spec.metrics.iter().enumerate() {
         validate_metric(metric, &format!("autoscaling.metrics[{index}]"), context);
@@ -143,7 +145,7 @@ pub(super) fn make_room(
 /// Builds what has been checked.
 pub(super) fn build(
     scenario: &ScenarioSpec,
-    manifests: Vec<WrittenAutoscaler>,
+    (manifests, verticals): (Vec<WrittenAutoscaler>, Vec<WrittenVertical>),
     controllers: &Controllers,
     traffic: &Traffic,
     context: &mut Context<'_>,
@@ -157,12 +159,19 @@ pub(super) fn build(
         list.extend(builder.written(one, &manifests, &format!("autoscaling.autoscalers[{index}]")));
     }
     list.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+    let vertical = builder.verticals(&verticals, spec);
     let metrics = spec.metrics.iter().enumerate();
     let metrics = metrics
         .map(|(index, metric)| builder.metric(metric, &format!("autoscaling.metrics[{index}].service")))
         .collect();
     let latency_window = spec.latency_window.map_or(SimDuration::ZERO, |span| span.0);
-    Autoscaling { horizontal: list, pipeline: pipeline(&spec.metrics_server, context), latency_window, metrics }
+    Autoscaling {
+        horizontal: list,
+        vertical,
+        pipeline: pipeline(&spec.metrics_server, context),
+        latency_window,
+        metrics,
+    }
 }
 
 struct Builder<'m, 'c, 'x> {
@@ -245,25 +254,33 @@ impl Builder<'_, '_, '_> {
 
     /// The workload of that name, if it can be scaled; else what is wrong, and a hint.
     fn scalable(&self, namespace: &str, kind: &str, name: &str) -> Result<ControllerId, (String, String)> {
-        let of_namespace = || self.controllers.list.iter().filter(|one| one.namespace == namespace);
-        let kind_in_model = if kind == "ReplicationController" { "ReplicaSet" } else { kind };
-        let is_it =
-            |one: &Controller| one.namespace == namespace && one.kind.name() == kind_in_model && one.name == name;
-        match self.controllers.list.iter().position(is_it) {
-            Some(at) if self.controllers.list[at].kind.has_replicas() => Ok(ControllerId::from_index(at)),
+        match self.workload(namespace, kind, name) {
+            Some(found) if self.controllers.list[found.index()].kind.has_replicas() => Ok(found),
             Some(_) => {
                 let hint = "a Deployment, ReplicaSet, StatefulSet or Rollout has".to_owned();
                 Err((format!("the {kind} `{name}` has no number of replicas"), hint))
             }
-            None => {
-                let known: Vec<String> =
-                    of_namespace().map(|one| format!("{}/{}", one.kind.name().to_lowercase(), one.name)).collect();
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                let written = format!("{}/{name}", kind.to_lowercase());
-                let hint = suggestion(&written, &known, &format!("the objects of the namespace `{namespace}` are"));
-                Err((format!("there is no {kind} `{name}` in the namespace `{namespace}`"), hint))
-            }
+            None => Err(self.missing(namespace, kind, name)),
         }
+    }
+
+    /// The object of that name that makes pods.
+    fn workload(&self, namespace: &str, kind: &str, name: &str) -> Option<ControllerId> {
+        let kind_in_model = if kind == "ReplicationController" { "ReplicaSet" } else { kind };
+        let is_it =
+            |one: &Controller| one.namespace == namespace && one.kind.name() == kind_in_model && one.name == name;
+        self.controllers.list.iter().position(is_it).map(ControllerId::from_index)
+    }
+
+    /// What is wrong where there is none of that name, and a hint.
+    fn missing(&self, namespace: &str, kind: &str, name: &str) -> (String, String) {
+        let of_namespace = self.controllers.list.iter().filter(|one| one.namespace == namespace);
+        let known: Vec<String> =
+            of_namespace.map(|one| format!("{}/{}", one.kind.name().to_lowercase(), one.name)).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let written = format!("{}/{name}", kind.to_lowercase());
+        let hint = suggestion(&written, &known, &format!("the objects of the namespace `{namespace}` are"));
+        (format!("there is no {kind} `{name}` in the namespace `{namespace}`"), hint)
     }
 
     /// The first service that pods of a workload serve.

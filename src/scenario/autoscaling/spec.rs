@@ -12,6 +12,9 @@ pub struct AutoscalingSpec {
     /// Horizontal autoscalers. One for a target that a HorizontalPodAutoscaler of the manifests scales stands in its place,
     /// and has its numbers of replicas unless it says others. Default: none beside those of the manifests.
     pub autoscalers: Vec<AutoscalerSpec>,
+    /// Rules that size containers. One for a target that a VerticalPodAutoscaler of the manifests sizes stands in its place, and
+    /// has its modes and policies unless it says others. Default: none beside those of the manifests.
+    pub vertical_autoscalers: Vec<VerticalAutoscalerSpec>,
     /// How usage of containers reaches autoscalers.
     pub metrics_server: MetricsServerSpec,
     /// Over which time percentiles of latency are taken: the windows of `traffic.usageWindow` that are complete and lie within it,
@@ -46,6 +49,47 @@ pub struct AutoscalerSpec {
     pub max_replicas: Option<i32>,
     /// The service of `traffic` whose requests it sees. Default: the first that pods of the target serve, if there is one.
     pub service: Option<String>,
+}
+
+/// What sizes the containers of one workload.
+#[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerticalAutoscalerSpec {
+    /// Kind and name of the workload, such as `deployment/web`.
+    pub target: String,
+    /// Its namespace. Default: `default`.
+    #[serde(default = "default_namespace")]
+    pub namespace: String,
+    /// Name of the autoscaler. Default: that of the manifest's autoscaler, or of its target.
+    pub name: Option<String>,
+    /// The rule that says how large containers should be: `vpa`, `autopilot-window`, `autopilot-ensemble`, `oracle` or `static`.
+    #[serde(default = "default_sizing")]
+    pub policy: String,
+    /// Parameters of the rule. Default: its own.
+    #[serde(default)]
+    pub parameters: Map<String, Json>,
+    /// When pods get what is recommended. Default: as the manifest's autoscaler, or `Recreate`.
+    pub update_mode: Option<UpdateModeSpec>,
+    /// Workloads with fewer living pods are left alone. Default: as the manifest's autoscaler, or 2.
+    #[schemars(range(min = 1))]
+    pub min_replicas: Option<i32>,
+}
+
+/// When pods get what is recommended.
+#[derive(Clone, Copy, Debug, serde::Deserialize, JsonSchema)]
+pub enum UpdateModeSpec {
+    /// Never.
+    Off,
+    /// When they are made.
+    Initial,
+    /// When they are made; those that are off by too much are evicted.
+    Recreate,
+    /// When they are made; those that are off by too much are resized where they run, and evicted where that fails.
+    InPlaceOrRecreate,
+}
+
+fn default_sizing() -> String {
+    crate::policy::autoscaler::vertical::table::VPA_NAME.to_owned()
 }
 
 fn default_namespace() -> String {

@@ -20,6 +20,7 @@ mod operate;
 mod quota;
 mod rollout;
 mod template;
+mod vertical;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use analysis::Measurement;
 pub use autoscalers::WrittenAutoscaler;
 pub use life::Behaviour;
 pub(in crate::scenario) use operate::Change;
+pub use vertical::WrittenVertical;
 
 use super::files::{Object, is_from_dump};
 use super::objects::header;
@@ -37,6 +39,7 @@ use super::{Findings, ReadFor};
 use crate::document::{Code, Issue, Node as Tree, Span};
 use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{Controller, ControllerKind, Controllers, PodLife, PodTemplate, Quota};
+use crate::model::made::Made;
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, SelectorOperator};
 use crate::model::{Action, ArrivalSource, Cluster, Objects, ScriptedAction, Workload};
 use crate::policy::scheduler::kube::labels::selects;
@@ -95,6 +98,7 @@ pub struct PodMakers {
     quotas: Vec<Quota>,
     analyses: AnalysisTemplates,
     autoscalers: Vec<WrittenAutoscaler>,
+    verticals: Vec<WrittenVertical>,
 }
 
 /// One object that makes pods.
@@ -170,6 +174,7 @@ impl PodMakers {
             quotas: Vec::new(),
             analyses: AnalysisTemplates::default(),
             autoscalers: Vec::new(),
+            verticals: Vec::new(),
         }
     }
 
@@ -219,6 +224,9 @@ impl PodMakers {
             ("HorizontalPodAutoscaler", None | Some("autoscaling/v2" | "autoscaling/v1")) => {
                 self.autoscalers.extend(autoscalers::read(object, version, findings));
             }
+            ("VerticalPodAutoscaler", None | Some("autoscaling.k8s.io/v1" | "autoscaling.k8s.io/v1beta2")) => {
+                self.verticals.extend(vertical::read(object, findings));
+            }
             ("ResourceQuota", None | Some("v1")) => self.quotas.extend(quota::read(object, cluster, findings)),
             _ => return false,
         }
@@ -228,6 +236,11 @@ impl PodMakers {
     /// Takes what scales objects.
     pub(in crate::scenario) fn take_autoscalers(&mut self) -> Vec<WrittenAutoscaler> {
         std::mem::take(&mut self.autoscalers)
+    }
+
+    /// Takes what sizes pods.
+    pub(in crate::scenario) fn take_verticals(&mut self) -> Vec<WrittenVertical> {
+        std::mem::take(&mut self.verticals)
     }
 
     /// Pods as the API server keeps them; none where nothing is changed.
@@ -296,7 +309,7 @@ impl PodMakers {
         };
         let list = order.iter().map(controller).collect();
         self.quotas.sort();
-        Controllers { list, lives: self.lives, images: self.images, quotas: self.quotas }
+        Controllers { list, lives: self.lives, made_lives: Made::default(), images: self.images, quotas: self.quotas }
     }
 }
 

@@ -38,7 +38,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use controllers::{Behaviour, Measurement, PodMakers, WrittenAutoscaler};
+pub use controllers::{Behaviour, Measurement, PodMakers, WrittenAutoscaler, WrittenVertical};
 pub(in crate::scenario) use controllers::{Change, Parts, kind_names};
 pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
 

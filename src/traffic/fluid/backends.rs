@@ -6,8 +6,8 @@ use super::FluidPlane;
 use super::queue::Spread;
 use super::station::{Group, Server, Used};
 use crate::ids::ServiceId;
-use crate::model::traffic::Backends;
-use crate::traffic::endpoints::{Seat, ServerLoad};
+use crate::model::traffic::{Backends, Server as ServerRules};
+use crate::traffic::endpoints::{Seat, ServerLoad, cpu_weight};
 use crate::traffic::plane::Notice;
 use crate::traffic::server::State;
 use crate::units::{SimDuration, SimTime};
@@ -26,6 +26,15 @@ fn level(value: f64) -> i64 {
 
 /// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
 const DRIFT: f64 = 0.1;
+
+/// Cores that a pod may use for requests, and how many its memory is enough for.
+fn room_of(rules: &ServerRules, seat: &Seat) -> (f64, f64) {
+    let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
+    let room = seat.memory_limit.filter(|_| rules.memory_per_request > 0);
+    let memory_requests =
+        room.map_or(f64::INFINITY, |limit| (limit.saturating_sub(rules.memory_base) / rules.memory_per_request) as f64);
+    (limit, memory_requests)
+}
 
 impl FluidPlane<'_> {
     /// The backends of a service that are outside the cluster.
@@ -83,11 +92,7 @@ impl FluidPlane<'_> {
     /// # Panics
     /// When there is no service.
     pub fn open(&mut self, seat: &Seat, services: &[ServiceId]) -> u32 {
-        let rules = &self.traffic.services[services[0].index()].server;
-        let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
-        let room = seat.memory_limit.filter(|_| rules.memory_per_request > 0);
-        let memory_requests = room
-            .map_or(f64::INFINITY, |limit| (limit.saturating_sub(rules.memory_base) / rules.memory_per_request) as f64);
+        let (limit, memory_requests) = room_of(&self.traffic.services[services[0].index()].server, seat);
         let server = Server {
             pod: Some(seat.pod),
             opens_at: seat.opens_at,
@@ -98,8 +103,7 @@ impl FluidPlane<'_> {
             limit,
             memory_requests,
             node: Some(seat.node),
-            // The kernel's shares of a request: 1024 a core, at least 2.
-            cpu_weight: (seat.cpu_request as f64 * 1.024).max(2.0),
+            cpu_weight: cpu_weight(seat),
             ..self.new_server(services.to_vec())
         };
         let (station, opens_at) = (server.station, server.opens_at);
@@ -114,6 +118,20 @@ impl FluidPlane<'_> {
         }
         self.nodes[seat.node as usize].servers.push(number);
         number
+    }
+
+    /// A pod has been resized where it runs: what it requests, and its limits, are those of the seat from now on.
+    pub fn resize(&mut self, number: u32, seat: &Seat) {
+        let first = self.servers[number].services[0];
+        let (limit, memory_requests) = room_of(&self.traffic.services[first.index()].server, seat);
+        self.count_server(number, false);
+        let server = &mut self.servers[number];
+        (server.limit, server.memory_requests, server.cpu_weight) = (limit, memory_requests, cpu_weight(seat));
+        self.count_server(number, true);
+        for neighbour in self.nodes[seat.node as usize].servers.clone() {
+            self.stations[self.servers[neighbour].station].is_changed = true;
+        }
+        self.is_stale = true;
     }
 
     /// There is one server more, or less.

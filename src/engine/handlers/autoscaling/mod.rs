@@ -11,6 +11,7 @@ mod metrics;
 mod pods;
 mod scrape;
 mod traffic;
+pub(in crate::engine) mod vertical;
 
 use crate::engine::Event;
 use crate::engine::handlers::writes::Write;
@@ -86,6 +87,7 @@ impl<'m> AutoscalingState<'m> {
         }
         state.read.sort_unstable();
         state.read.dedup();
+        state.measure_vertical(model);
         Ok(Some(state))
     }
 
@@ -155,6 +157,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             let autoscaler = AutoscalerId::from_index(position);
             self.schedule(SimTime::ZERO.after(period), Event::Autoscale { autoscaler });
         }
+        self.begin_vertical();
         if is_read {
             self.schedule(self.model.autoscaling.pipeline.phase, Event::Scrape);
         }

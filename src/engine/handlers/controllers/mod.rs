@@ -263,7 +263,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     /// Makes a pod, which waits for a node from now on; none where a quota is in the way.
     pub(in crate::engine) fn make_pod(&mut self, owner: OwnerId, template: RevisionId, ordinal: u32) -> Option<PodId> {
         let controller = self.world.owners.list[owner.index()].controller;
-        let class = self.controller(controller).templates[template.index()].class(ordinal);
+        let (class, resized) = self.size_new_pod(controller, template, ordinal);
         // After a refusal the rest of the sync is left out.
         if self.controller_loops.is_refused[controller.index()] || !self.quotas_allow(class) {
             self.note_refusal(controller);
@@ -274,6 +274,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
         let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
         self.world.join(pod, owner, name, template, ordinal);
+        if let Some(member) = self.world.member_mut(pod) {
+            member.resized = resized;
+        }
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         self.note_change(controller);
         self.enqueue(pod);

@@ -5,6 +5,7 @@
 //! Known deviation: pods of equal priority stay in the order that they are given in; upstream's sort mixes equal ones where
 //! there are more than twelve pods.
 
+pub use super::spec::EvictionRequirement;
 use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, recommendation_for};
 use crate::units::{SimDuration, SimTime};
 
@@ -139,15 +140,6 @@ impl UpdateThresholds {
         termination
             .is_some_and(|last| last.is_oom && is_within(last.started, last.finished) && is_within(last.finished, now))
     }
-}
-
-/// What has to be so for a pod to be evicted or resized (`evictionRequirements[]`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EvictionRequirement {
-    /// One of these has to fulfil it.
-    pub resources: Vec<Resource>,
-    /// `TargetHigherThanRequests`, or `TargetLowerThanRequests`.
-    pub is_target_higher: bool,
 }
 
 /// Whether a pod fulfils all requirements: with one container, or since a container lacks a request

@@ -54,10 +54,13 @@ impl SizingRow {
     }
 }
 
+/// The rule of VerticalPodAutoscalers.
+pub const VPA_NAME: &str = "vpa";
+
 /// Every rule there is.
 pub const SIZINGS: &[SizingRow] = &[
     SizingRow {
-        name: "vpa",
+        name: VPA_NAME,
         summary: "percentiles of decaying histograms with a margin, within bounds that narrow as history grows",
         source: "Vertical Pod Autoscaler 1.8.1",
         parameters: VPA,
@@ -235,6 +238,15 @@ impl VpaParameters {
 }
 
 fn build_vpa(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn Sizing>, ParameterError> {
+    let (recommender, aggregations) = vpa_settings(parameters)?;
+    Ok(Box::new(KubeVpa::new(setting.container, &aggregations, recommender, setting.policy.clone())))
+}
+
+/// The flags of the recommender that parameters of the rule `vpa` give.
+///
+/// # Errors
+/// When a parameter is unknown, or wrong.
+pub fn vpa_settings(parameters: &Value) -> Result<(RecommenderConfig, AggregationsConfig), ParameterError> {
     let own: VpaParameters = parameters::read(parameters)?;
     own.check()?;
     let mut recommender = RecommenderConfig {
@@ -261,7 +273,7 @@ fn build_vpa(parameters: &Value, setting: &SizingSetting<'_>) -> Result<Box<dyn 
         oom_min_bump_up_bytes: own.oom_min_bump_up_bytes,
         ..AggregationsConfig::default()
     };
-    Ok(Box::new(KubeVpa::new(setting.container, &aggregations, recommender, setting.policy.clone())))
+    Ok((recommender, aggregations))
 }
 
 const WINDOW: &[Parameter] = &[

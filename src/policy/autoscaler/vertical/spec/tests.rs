@@ -1,6 +1,7 @@
 //! The table of upstream's `limit_range_calculator_test.go`.
 
 use super::*;
+use crate::units::{Bytes, MilliCpu};
 
 fn amounts(cpu_milli: u64, memory_bytes: u64) -> Amounts {
     Amounts::both(MilliCpu(cpu_milli), Bytes(memory_bytes))
