@@ -242,6 +242,7 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         faults: crate::model::Faults::default(),
         traffic: crate::model::Traffic::default(),
         autoscaling: crate::model::Autoscaling::default(),
+        functions: None,
         outputs: Outputs::default(),
     }
 }

@@ -235,6 +235,7 @@ impl Draft {
             faults: crate::model::Faults::default(),
             traffic: crate::model::Traffic::default(),
             autoscaling: crate::model::Autoscaling::default(),
+            functions: None,
             outputs: Outputs::default(),
         }
     }

@@ -32,6 +32,7 @@ pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
 pub use dist::Dist;
 pub use faults::Faults;
+pub use functions::Functions;
 pub use images::Images;
 pub use kube_scheduler::KubeSchedulerConfiguration;
 pub use node_lifecycle::NodeLifecycle;
@@ -81,6 +82,8 @@ pub struct Model {
     pub traffic: Traffic,
     /// What scales pods.
     pub autoscaling: Autoscaling,
+    /// A function platform, beside the cluster.
+    pub functions: Option<Box<Functions>>,
     /// What to record.
     pub outputs: Outputs,
 }

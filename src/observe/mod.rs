@@ -9,6 +9,7 @@ pub mod controllers;
 pub mod decisions;
 pub mod elasticity;
 pub mod fragments;
+pub mod functions;
 pub mod node_usage;
 pub mod packing;
 pub mod recorder;

@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::traffic::Plane;
+use crate::traffic::functions::FunctionRun;
 use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
@@ -46,6 +47,8 @@ pub struct Recorder {
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
+    /// What a function platform beside the cluster did, where there is one: it is run for itself, and put in afterwards.
+    pub functions: Option<FunctionRun>,
     /// The state after every arrival, if asked for.
     pub arrivals: Option<ArrivalLog>,
     /// How often the scheduler was asked.
@@ -79,6 +82,7 @@ impl Recorder {
             autoscalers: AutoscalerLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
+            functions: None,
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
             unschedulable_total: 0,

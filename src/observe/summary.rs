@@ -9,7 +9,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 61] = [
+const METRICS: [(&str, &str, Direction); 72] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -69,6 +69,17 @@ const METRICS: [(&str, &str, Direction); 61] = [
     ("overprovisioned_mean_pct", "%", Direction::Lower),
     ("objective_violated_s_total", "s", Direction::Lower),
     ("replica_cost_ratio", "ratio", Direction::Lower),
+    ("function_calls_total", "count", Direction::Neutral),
+    ("function_cold_start_pct", "%", Direction::Lower),
+    ("function_throttled_pct", "%", Direction::Lower),
+    ("function_latency_ms_mean", "ms", Direction::Lower),
+    ("function_latency_ms_p50", "ms", Direction::Lower),
+    ("function_latency_ms_p95", "ms", Direction::Lower),
+    ("function_latency_ms_p99", "ms", Direction::Lower),
+    ("function_wasted_gb_s_total", "GB s", Direction::Lower),
+    ("function_instances_mean", "count", Direction::Lower),
+    ("function_cost_usd_total", "USD", Direction::Lower),
+    ("task_cost_usd_total", "USD", Direction::Lower),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -105,10 +116,13 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(traffic(recorder));
     values.extend(autoscaling(view, recorder));
     values.extend(elasticity(view, recorder));
-    values.extend([world.time.as_seconds(), events as f64]);
+    values.extend(functions(view, recorder));
+    let end = recorder.functions.as_ref().map_or(world.time, |run| run.report.end.max(world.time));
+    values.extend([end.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
-    if recorder.traffic.is_some() && world.pods.len() + world.nodes.len() == 0 {
-        // Requests alone: figures of pods and nodes would be zeros of no meaning.
+    let has_others = recorder.traffic.is_some() || recorder.functions.is_some();
+    if has_others && world.pods.len() + world.nodes.len() == 0 {
+        // Requests or functions alone: figures of pods and nodes would be zeros of no meaning.
         let figures = METRICS.iter().zip(&mut values);
         figures.take_while(|(row, _)| row.0 != "requests_total").for_each(|(_, value)| *value = f64::NAN);
     }
@@ -186,6 +200,14 @@ fn elasticity(view: &View<'_>, recorder: &Recorder) -> [f64; 6] {
     let Some(log) = &recorder.elasticity else { return [f64::NAN; 6] };
     let of = log.totals(&recorder.controllers, view.world.time);
     [of.missing_mean, of.surplus_mean, of.under_pct, of.over_pct, of.violated_s, of.cost_ratio]
+}
+
+/// Figures of the function platform; none without one.
+fn functions(view: &View<'_>, recorder: &Recorder) -> [f64; super::functions::FIGURES] {
+    match (&recorder.functions, &view.model.functions) {
+        (Some(run), Some(model)) => super::functions::figures(run, model),
+        _ => [f64::NAN; super::functions::FIGURES],
+    }
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

@@ -8,6 +8,7 @@ use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
 use super::faults;
+use super::functions;
 use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
@@ -88,6 +89,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         faults,
         traffic,
         autoscaling,
+        functions: functions::build(spec, replication, context),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -707,6 +709,7 @@ mod tests {
             "faults.spotTraces=",
             "traffic=",
             "autoscaling=",
+            "functions=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -12,10 +12,12 @@ use crate::document::{Code, Issue, Span};
 use crate::ids::NodeId;
 use crate::importers::ImportError;
 use crate::importers::faults;
+use crate::importers::functions::{self, FunctionOptions};
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::model::faults::Fault;
+use crate::model::functions::CalledFunction;
 use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
@@ -210,6 +212,21 @@ pub(super) fn replay(
     context: &mut Context<'_>,
 ) -> Option<Vec<(SimTime, Option<u32>)>> {
     report(requests::read_replay(path, options, operations), context)
+}
+
+/// The functions of Azure Functions 2019: the tables of counts, durations and memory.
+pub(super) fn azure_2019(
+    [invocations, durations, memory]: [Option<&Path>; 3],
+    options: &FunctionOptions,
+    context: &mut Context<'_>,
+) -> Vec<CalledFunction> {
+    let Some(invocations) = invocations else { return Vec::new() };
+    report(functions::read_azure_2019(invocations, durations, memory, options), context).unwrap_or_default()
+}
+
+/// The functions of Azure Functions 2021.
+pub(super) fn azure_2021(path: &Path, options: &FunctionOptions, context: &mut Context<'_>) -> Vec<CalledFunction> {
+    report(functions::read_azure_2021(path, options), context).unwrap_or_default()
 }
 
 /// What was read; what an importer found wrong becomes issues.

@@ -14,6 +14,7 @@ mod daemons;
 mod distribution;
 mod experiment;
 mod faults;
+mod functions;
 mod images;
 mod import;
 pub mod kubernetes;

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
+use super::functions::FunctionsSpec;
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -32,7 +33,8 @@ pub struct ScenarioSpec {
     pub seed: u64,
     /// When the run ends, such as `24h`. Default: when nothing is left to happen.
     pub horizon: Option<Duration>,
-    /// The machines. Only where everything that serves `traffic` is outside the cluster there may be none.
+    /// The machines. Only where everything that serves `traffic` is outside the cluster, or there are `functions` and no pods, there
+    /// may be none.
     #[serde(default)]
     pub cluster: ClusterSpec,
     /// The pods and when they arrive. Default: none.
@@ -42,6 +44,8 @@ pub struct ScenarioSpec {
     pub traffic: Option<TrafficSpec>,
     /// Who scales pods, and what they see. Default: what the manifests' HorizontalPodAutoscalers say.
     pub autoscaling: Option<AutoscalingSpec>,
+    /// A function platform beside the cluster. Default: there is none.
+    pub functions: Option<FunctionsSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

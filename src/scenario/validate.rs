@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::autoscaling;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
+use super::functions;
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
 use super::spec::{
@@ -43,6 +44,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     super::faults::validate(spec, context);
     traffic::validate(spec, context);
     autoscaling::validate(spec, context);
+    functions::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {
@@ -80,7 +82,11 @@ pub(super) fn unique<'n>(
 fn cluster(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let spec = &scenario.cluster;
     let lists_nothing = spec.manifests.is_empty() && spec.pools.is_empty() && spec.nodes.is_empty();
-    let is_needed = !scenario.traffic.as_ref().is_some_and(traffic::is_outside) || has_pods(&scenario.workload);
+    let is_outside = match &scenario.traffic {
+        Some(traffic) => traffic::is_outside(traffic),
+        None => scenario.functions.is_some(),
+    };
+    let is_needed = !is_outside || has_pods(&scenario.workload);
     if lists_nothing && spec.openb.is_none() && spec.synthetic.is_none() && is_needed {
         let hint = "give `pools`, `nodes`, `manifests`, `openb` or `synthetic`";
         context.report_with_hint("cluster", Code::MissingKey, "`cluster` has no nodes", hint);

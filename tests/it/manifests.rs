@@ -46,6 +46,7 @@ pub(crate) fn model(text: &str) -> Model {
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
+        functions: None,
         outputs: Outputs::default(),
     }
 }

@@ -295,6 +295,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
+        functions: None,
         outputs: Outputs::default(),
     }
 }
