@@ -236,6 +236,7 @@ impl Draft {
             traffic: crate::model::Traffic::default(),
             autoscaling: crate::model::Autoscaling::default(),
             functions: None,
+            sizing: None,
             outputs: Outputs::default(),
         }
     }

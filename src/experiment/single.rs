@@ -4,7 +4,8 @@ use crate::engine::{RunError, Simulation};
 use crate::model::Model;
 use crate::model::controllers::ControllerKind;
 use crate::observe::traffic::figures::Figures;
-use crate::observe::{Recorder, functions, summary, tables, traffic};
+use crate::observe::{Recorder, functions, sizing, summary, tables, traffic};
+use crate::policy::autoscaler::vertical::study;
 use crate::results::{Metric, Table};
 use crate::traffic::functions as platform;
 use crate::world::View;
@@ -51,6 +52,11 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
     }
     let every = model.outputs.sample_every;
     finished.observer.functions = model.functions.as_ref().map(|functions| platform::run(functions, model.seed, every));
+    let studied = model.sizing.as_ref().map(|study| study::run(study)).transpose();
+    finished.observer.sizing = studied.map_err(|error| {
+        let name = model.sizing.as_ref().map_or_else(String::new, |study| study.rule.name.clone());
+        RunError::Parameter { name, error }
+    })?;
     let view = View { model, world: &finished.world };
     let recorder = &finished.observer;
     let figures = recorder.traffic.as_ref().and_then(|traffic| traffic.figures());
@@ -114,5 +120,9 @@ fn add_tables(record: &mut RunRecord, view: &View<'_>, recorder: &Recorder) {
         if !platform.tasks.is_empty() {
             add("tasks", functions::tasks(run, platform));
         }
+    }
+    if let (Some(scores), Some(study)) = (&recorder.sizing, &model.sizing) {
+        add("sizing", sizing::table(scores, study));
+        add("sizing_series", sizing::series(scores));
     }
 }

@@ -41,6 +41,16 @@ pub(super) const fn optional(name: &str) -> ColumnName<'_> {
 impl CsvTable {
     /// Opens a file and finds its columns; none after a problem.
     pub(super) fn open(path: &Path, columns: &[ColumnName<'_>], problems: &mut Problems) -> Option<CsvTable> {
+        CsvTable::open_with(path, columns, b',', problems)
+    }
+
+    /// As [`CsvTable::open`], with another byte between fields.
+    pub(super) fn open_with(
+        path: &Path,
+        columns: &[ColumnName<'_>],
+        delimiter: u8,
+        problems: &mut Problems,
+    ) -> Option<CsvTable> {
         let file = path.display().to_string();
         let bytes = match open(path) {
             Ok(bytes) => bytes,
@@ -49,7 +59,7 @@ impl CsvTable {
                 return None;
             }
         };
-        let mut reader = reader(bytes);
+        let mut reader = reader(bytes, delimiter);
         let heading: Vec<String> = match reader.byte_headers() {
             Ok(fields) => fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect(),
             Err(error) => {
@@ -173,16 +183,20 @@ impl CsvTable {
 
 /// The columns of a file's heading; none when it cannot be read.
 pub(super) fn heading(path: &Path) -> Result<Vec<String>, String> {
-    let mut reader = reader(open(path)?);
+    let mut reader = reader(open(path)?, b',');
     let fields = reader.byte_headers().map_err(|error| explain(&error))?;
     Ok(fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect())
 }
 
 /// A CSV reader whose rows end with a line feed and nothing else, so that lines can be counted: a carriage return before
 /// it is trimmed with the blanks of its cell, and a file without an end of line is given one.
-fn reader(bytes: Box<dyn Read>) -> csv::Reader<Box<dyn Read>> {
+fn reader(bytes: Box<dyn Read>, delimiter: u8) -> csv::Reader<Box<dyn Read>> {
     let terminated: Box<dyn Read> = Box::new(bytes.chain(b"\n".as_slice()));
-    csv::ReaderBuilder::new().flexible(true).terminator(csv::Terminator::Any(b'\n')).from_reader(terminated)
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_reader(terminated)
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>, String> {

@@ -22,6 +22,7 @@ pub mod rollouts;
 pub mod runtime;
 pub mod scheduling;
 pub mod script;
+pub mod sizing;
 pub mod traffic;
 pub mod usage;
 pub mod workload;
@@ -41,6 +42,7 @@ pub use pod_spec::PodSpec;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
+pub use sizing::SizingStudy;
 pub use traffic::Traffic;
 pub use usage::{Demand, Eviction, Usage};
 pub use workload::{
@@ -84,6 +86,8 @@ pub struct Model {
     pub autoscaling: Autoscaling,
     /// A function platform, beside the cluster.
     pub functions: Option<Box<Functions>>,
+    /// Containers whose sizes are back-tested, beside the cluster.
+    pub sizing: Option<Box<SizingStudy>>,
     /// What to record.
     pub outputs: Outputs,
 }

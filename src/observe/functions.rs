@@ -97,7 +97,7 @@ pub fn series(run: &FunctionRun) -> Table {
 
 /// `tasks.csv`: one row a kind of task.
 pub fn tasks(run: &FunctionRun, model: &Functions) -> Table {
-    let end_ns = run.report.end.0 as f64;
+    let end_ns = run.end.0 as f64;
     let number = |of: &dyn Fn(&TaskReport) -> f64| Column::Number(run.tasks.iter().map(of).collect());
     let spans: Vec<[f64; 4]> = run.tasks.iter().map(|task| task.spans.figures_s()).collect();
     let span = |at: usize| Column::Number(spans.iter().map(|figures| figures[at]).collect());

@@ -15,6 +15,7 @@ pub mod packing;
 pub mod recorder;
 pub mod rollouts;
 pub mod series;
+pub mod sizing;
 pub mod summary;
 pub mod tables;
 pub mod traffic;

@@ -2,6 +2,7 @@
 
 use super::Recorder;
 use super::node_usage::cost_usd;
+use super::sizing;
 use crate::ids::NodeId;
 use crate::results::{Column, Metric, Table};
 use crate::stats::Direction;
@@ -9,7 +10,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 72] = [
+const METRICS: [(&str, &str, Direction); 82] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -80,6 +81,16 @@ const METRICS: [(&str, &str, Direction); 72] = [
     ("function_instances_mean", "count", Direction::Lower),
     ("function_cost_usd_total", "USD", Direction::Lower),
     ("task_cost_usd_total", "USD", Direction::Lower),
+    ("sizing_cpu_slack_core_h_total", "core h", Direction::Lower),
+    ("sizing_cpu_short_core_h_total", "core h", Direction::Lower),
+    ("sizing_cpu_throttled_s_total", "s", Direction::Lower),
+    ("sizing_cpu_throttled_core_h_total", "core h", Direction::Lower),
+    ("sizing_memory_slack_gib_h_total", "GiB h", Direction::Lower),
+    ("sizing_memory_short_gib_h_total", "GiB h", Direction::Lower),
+    ("sizing_ooms_total", "count", Direction::Lower),
+    ("sizing_ooms_per_day", "1/d", Direction::Lower),
+    ("sizing_changes_total", "count", Direction::Lower),
+    ("sizing_cpu_requested_ratio", "ratio", Direction::Neutral),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -117,10 +128,11 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(autoscaling(view, recorder));
     values.extend(elasticity(view, recorder));
     values.extend(functions(view, recorder));
-    let end = recorder.functions.as_ref().map_or(world.time, |run| run.report.end.max(world.time));
+    values.extend(recorder.sizing.as_ref().map_or([f64::NAN; sizing::FIGURES], sizing::figures));
+    let end = recorder.ends_beside().max(world.time);
     values.extend([end.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
-    let has_others = recorder.traffic.is_some() || recorder.functions.is_some();
+    let has_others = recorder.traffic.is_some() || recorder.functions.is_some() || recorder.sizing.is_some();
     if has_others && world.pods.len() + world.nodes.len() == 0 {
         // Requests or functions alone: figures of pods and nodes would be zeros of no meaning.
         let figures = METRICS.iter().zip(&mut values);

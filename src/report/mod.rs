@@ -13,6 +13,7 @@ mod bench;
 mod chart;
 mod controllers;
 mod files;
+mod functions;
 mod html;
 mod occupancy;
 mod packing;

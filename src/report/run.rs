@@ -12,6 +12,7 @@ use super::autoscaling::{self, Autoscaling};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
 use super::files::{Rows, read_manifest};
+use super::functions::{self, Functions};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::traffic::{self, Traffic};
@@ -118,7 +119,9 @@ pub(super) struct Run {
     pub(super) autoscaling: Autoscaling,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
-    /// Whether there was a node or a pod; some runs have traffic alone.
+    /// `None` without functions.
+    pub(super) functions: Option<Functions>,
+    /// Whether there was a node or a pod; some runs have traffic or functions alone.
     pub(super) has_cluster: bool,
     pub(super) fullness: Vec<Fullness>,
     pub(super) placements: Option<Packing>,
@@ -132,7 +135,8 @@ impl Run {
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
-        let (autoscaling, nodes) = (autoscaling::read(directory)?, read_nodes(directory)?);
+        let (autoscaling, functions) = (autoscaling::read(directory)?, functions::read(directory)?);
+        let nodes = read_nodes(directory)?;
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
         let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
@@ -143,7 +147,8 @@ impl Run {
             let sampled = read_node_samples(directory, nodes.as_deref().unwrap_or_default(), &heat, clock)?;
             fullness.push(sampled.unwrap_or_else(|| heat.finish()));
         }
-        let has_cluster = traffic.is_none() || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
+        let is_cluster_only = traffic.is_none() && functions.is_none();
+        let has_cluster = is_cluster_only || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
         let placements = (nodes.is_some() && has_cluster).then(|| placements.finish());
         let waits = has_pods.then_some(waits);
         Ok(Run {
@@ -157,6 +162,7 @@ impl Run {
             controllers,
             autoscaling,
             traffic,
+            functions,
             has_cluster,
             fullness,
             placements,

@@ -6,6 +6,7 @@ use super::chart::lines::{Axis, Curve, LineChart, Stroke};
 use super::chart::scale::{Spread, duration_range, duration_tick, short_duration, short_number, time_unit};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
+use super::functions::Functions;
 use super::run::{Clock, Fullness, PACKING, Run, SERIES, SeriesCurves};
 use super::waits::Waits;
 
@@ -20,6 +21,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
         None => Vec::new(),
     };
     charts.extend(run.autoscaling.charts(run.clock.seconds()));
+    charts.extend(run.functions.iter().flat_map(Functions::charts));
     if !run.has_cluster {
         return charts;
     }

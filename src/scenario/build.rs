@@ -14,6 +14,7 @@ use super::import;
 use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
 use super::schema::suggestion;
 use super::script;
+use super::sizing;
 use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec,
     Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec,
@@ -90,6 +91,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         traffic,
         autoscaling,
         functions: functions::build(spec, replication, context),
+        sizing: sizing::build(spec, replication, context),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -710,6 +712,7 @@ mod tests {
             "traffic=",
             "autoscaling=",
             "functions=",
+            "sizing=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

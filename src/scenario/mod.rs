@@ -23,6 +23,7 @@ mod origin;
 mod path;
 mod schema;
 mod script;
+mod sizing;
 mod spec;
 mod traffic;
 mod usage;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
 use super::functions::FunctionsSpec;
+use super::sizing::SizingSpec;
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -33,8 +34,8 @@ pub struct ScenarioSpec {
     pub seed: u64,
     /// When the run ends, such as `24h`. Default: when nothing is left to happen.
     pub horizon: Option<Duration>,
-    /// The machines. Only where everything that serves `traffic` is outside the cluster, or there are `functions` and no pods, there
-    /// may be none.
+    /// The machines. Only where everything that serves `traffic` is outside the cluster, or there is no pod but `functions` or
+    /// `sizing`, there may be none.
     #[serde(default)]
     pub cluster: ClusterSpec,
     /// The pods and when they arrive. Default: none.
@@ -46,6 +47,8 @@ pub struct ScenarioSpec {
     pub autoscaling: Option<AutoscalingSpec>,
     /// A function platform beside the cluster. Default: there is none.
     pub functions: Option<FunctionsSpec>,
+    /// A back-test of a rule that sizes containers, beside the cluster. Default: there is none.
+    pub sizing: Option<SizingSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

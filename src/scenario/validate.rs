@@ -8,6 +8,7 @@ use super::distribution::{distribution, gap_seconds};
 use super::functions;
 use super::kubernetes::kind_names;
 use super::schema::{join, suggestion};
+use super::sizing;
 use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
     LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
@@ -45,6 +46,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     traffic::validate(spec, context);
     autoscaling::validate(spec, context);
     functions::validate(spec, context);
+    sizing::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {
@@ -84,7 +86,7 @@ fn cluster(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let lists_nothing = spec.manifests.is_empty() && spec.pools.is_empty() && spec.nodes.is_empty();
     let is_outside = match &scenario.traffic {
         Some(traffic) => traffic::is_outside(traffic),
-        None => scenario.functions.is_some(),
+        None => scenario.functions.is_some() || scenario.sizing.is_some(),
     };
     let is_needed = !is_outside || has_pods(&scenario.workload);
     if lists_nothing && spec.openb.is_none() && spec.synthetic.is_none() && is_needed {

@@ -47,6 +47,7 @@ pub(crate) fn model(text: &str) -> Model {
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     }
 }

@@ -32,6 +32,8 @@ pub struct FunctionRun {
     pub windows: Vec<FunctionWindow>,
     /// What happened to tasks, in the order of the model.
     pub tasks: Vec<TaskReport>,
+    /// When the run ended: with the last call and task, unless an end was set.
+    pub end: SimTime,
 }
 
 /// What arrived in a window of time.
@@ -54,6 +56,8 @@ pub struct TaskReport {
     pub spans: Latencies,
     /// Time of tasks, start and all, in ns; up to the end of the run.
     pub busy_ns: u128,
+    /// When the last one ended.
+    pub last_end: SimTime,
     /// Most tasks at a time.
     pub concurrency_max: u32,
     /// Hours of CPUs that are billed.
@@ -99,8 +103,12 @@ pub fn run(model: &Functions, seed: Seed, window: Option<SimDuration>) -> Functi
         latencies[call.function as usize].record(latency);
         all_latencies.record(latency);
     }
-    let tasks = model.tasks.iter().map(|task| run_tasks(task, &model.task_prices, seed, horizon)).collect();
-    FunctionRun { functions, report: platform.finish(), latencies, all_latencies, window, windows, tasks }
+    let tasks: Vec<TaskReport> =
+        model.tasks.iter().map(|task| run_tasks(task, &model.task_prices, seed, horizon)).collect();
+    let report = platform.finish();
+    let last = tasks.iter().map(|task| task.last_end).fold(report.end, SimTime::max);
+    let end = horizon.unwrap_or(last);
+    FunctionRun { functions, report, latencies, all_latencies, window, windows, tasks, end }
 }
 
 /// Starts tasks of one kind and lets each come to its end.
@@ -119,6 +127,7 @@ fn run_tasks(task: &Task, prices: &FargatePrices, seed: Seed, horizon: Option<Si
         }
         ends.push(std::cmp::Reverse(end));
         report.started += 1;
+        report.last_end = report.last_end.max(end);
         report.concurrency_max = report.concurrency_max.max(ends.len() as u32);
         report.spans.record(span);
         report.busy_ns += u128::from(end.min(horizon).since(arrival.at).0);

@@ -296,6 +296,7 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     }
 }

@@ -28,5 +28,6 @@ pub mod recommender;
 pub mod restriction;
 pub mod sizing;
 pub mod spec;
+pub mod study;
 pub mod table;
 pub mod updater;
