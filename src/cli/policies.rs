@@ -7,6 +7,7 @@ use clap::Args;
 use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::autoscaler::AUTOSCALERS;
+use crate::policy::autoscaler::vertical::table::SIZINGS;
 use crate::policy::balancer::BALANCERS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
@@ -67,7 +68,16 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).chain(balancers).chain(autoscalers).collect()
+    let sizings = SIZINGS.iter().map(|row| Row {
+        kind: "sizing",
+        name: row.name,
+        aliases: &[],
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    schedulers.chain(queues).chain(balancers).chain(autoscalers).chain(sizings).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -84,6 +94,7 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
                         "balancer" => "how requests for a service find a backend",
+                        "sizing" => "how large containers are: sizing.policy in a scenario",
                         _ => "how many replicas a workload has: autoscaling.autoscalers[].policy",
                     };
                     let blank = if text.is_empty() { "" } else { "\n" };

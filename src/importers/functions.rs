@@ -20,6 +20,7 @@ use crate::model::Dist;
 use crate::model::functions::{CalledFunction, Calls, ColdCall, Function};
 use crate::units::{Bytes, SimDuration, SimTime};
 
+const MINUTE_NS: u64 = 60_000_000_000;
 const MIB: f64 = 1_048_576.0;
 /// The percentiles of durations that are published.
 const PERCENTILES: [(f64, &str); 7] = [
@@ -201,6 +202,87 @@ pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<Vec<Cal
     });
     let called = called.collect();
     problems.into_result(called)
+}
+
+/// Recorded calls: how many there are, and the part of a scenario that names their files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// How many functions there are.
+    pub functions: usize,
+    /// How many calls.
+    pub calls: u64,
+    /// Whole minutes until the last call has come, at least one.
+    pub minutes: u64,
+    /// Keys below `functions` and the positions of the files that they name.
+    keys: &'static [&'static str],
+    section: &'static str,
+}
+
+/// The first line of every scenario that [`scenario`] writes.
+pub const HEADING: &str = "# A function platform, made by `wavetank import`";
+
+/// Reads a day of 2019 as [`read_azure_2019`] does, from one to three files.
+///
+/// # Errors
+/// See there; and when there are more files.
+pub fn record_2019(files: &[&Path]) -> Result<Recording, Vec<ImportError>> {
+    let &[invocations, ref rest @ ..] = files else { return Err(Vec::new()) };
+    if let [_, _, more, ..] = rest {
+        let message = "is one file too many: counts, durations and memory are expected, in that order".to_owned();
+        return Err(vec![ImportError { file: more.display().to_string(), line: 0, message }]);
+    }
+    let [durations, memory] = [0, 1].map(|at| rest.get(at).copied());
+    let called = read_azure_2019(invocations, durations, memory, &FunctionOptions::default())?;
+    Ok(recording(&called, "azure2019", &["invocations", "durations", "memoryTable"]))
+}
+
+/// Reads calls of 2021 as [`read_azure_2021`] does, from one file.
+///
+/// # Errors
+/// See there; and when there are more files.
+pub fn record_2021(files: &[&Path]) -> Result<Recording, Vec<ImportError>> {
+    let &[file, ref rest @ ..] = files else { return Err(Vec::new()) };
+    if let [more, ..] = rest {
+        let message = "is one file too many: one table of calls is expected".to_owned();
+        return Err(vec![ImportError { file: more.display().to_string(), line: 0, message }]);
+    }
+    let called = read_azure_2021(file, &FunctionOptions::default())?;
+    Ok(recording(&called, "azure2021", &["file"]))
+}
+
+fn recording(called: &[CalledFunction], section: &'static str, keys: &'static [&'static str]) -> Recording {
+    let (mut calls, mut minutes) = (0, 0);
+    for one in called {
+        match &one.calls {
+            Calls::Counted(counts) => {
+                calls += counts.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
+                minutes = minutes.max(counts.last().map_or(0, |(minute, _)| u64::from(*minute) + 1));
+            }
+            Calls::Recorded(list) => {
+                calls += list.len() as u64;
+                minutes = minutes.max(list.last().map_or(0, |(at, _)| at.0 / MINUTE_NS + 1));
+            }
+            Calls::Rule(_) => {}
+        }
+    }
+    Recording { functions: called.len(), calls, minutes: minutes.max(1), keys, section }
+}
+
+/// A scenario that replays a recording: it names the files as they are named here.
+pub fn scenario(recording: &Recording, files: &[String]) -> String {
+    use std::fmt::Write as _;
+    let Recording { functions, calls, minutes, keys, section } = recording;
+    let mut text = format!(
+        "{HEADING}: {functions} functions, {calls} calls.\n# How long instances take to start is not recorded: `coldStart` says it. \
+         Keys: docs/functions.md.\napiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata:\n  name: functions\n  description: \
+         Recorded calls of {functions} functions.\nhorizon: {minutes}m\nfunctions:\n  platform:\n    keepAlive: {{fixed: 10m}}\n  \
+         {section}:\n"
+    );
+    for (key, file) in keys.iter().zip(files) {
+        let _ = writeln!(text, "    {key}: {}", serde_json::Value::from(file.as_str()));
+    }
+    text.push_str("    coldStart: 500ms\n");
+    text
 }
 
 #[cfg(test)]

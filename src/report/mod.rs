@@ -19,6 +19,7 @@ mod occupancy;
 mod packing;
 mod run;
 mod run_charts;
+mod sizing;
 mod sweep;
 mod traffic;
 mod waits;

@@ -15,6 +15,7 @@ use super::files::{Rows, read_manifest};
 use super::functions::{self, Functions};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
+use super::sizing::{self, Sizing};
 use super::traffic::{self, Traffic};
 use super::waits::Waits;
 use super::{ReportError, ReportOptions};
@@ -119,6 +120,8 @@ pub(super) struct Run {
     pub(super) autoscaling: Autoscaling,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
+    /// `None` without a back-test of sizes.
+    pub(super) sizing: Option<Sizing>,
     /// `None` without functions.
     pub(super) functions: Option<Functions>,
     /// Whether there was a node or a pod; some runs have traffic or functions alone.
@@ -136,7 +139,7 @@ impl Run {
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
         let (autoscaling, functions) = (autoscaling::read(directory)?, functions::read(directory)?);
-        let nodes = read_nodes(directory)?;
+        let (sizing, nodes) = (sizing::read(directory)?, read_nodes(directory)?);
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
         let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
@@ -147,7 +150,7 @@ impl Run {
             let sampled = read_node_samples(directory, nodes.as_deref().unwrap_or_default(), &heat, clock)?;
             fullness.push(sampled.unwrap_or_else(|| heat.finish()));
         }
-        let is_cluster_only = traffic.is_none() && functions.is_none();
+        let is_cluster_only = traffic.is_none() && functions.is_none() && sizing.is_none();
         let has_cluster = is_cluster_only || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
         let placements = (nodes.is_some() && has_cluster).then(|| placements.finish());
         let waits = has_pods.then_some(waits);
@@ -163,6 +166,7 @@ impl Run {
             autoscaling,
             traffic,
             functions,
+            sizing,
             has_cluster,
             fullness,
             placements,

@@ -8,6 +8,7 @@ use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
 use super::functions::Functions;
 use super::run::{Clock, Fullness, PACKING, Run, SERIES, SeriesCurves};
+use super::sizing::Sizing;
 use super::waits::Waits;
 
 /// Places of columns among [`SERIES`].
@@ -22,6 +23,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     };
     charts.extend(run.autoscaling.charts(run.clock.seconds()));
     charts.extend(run.functions.iter().flat_map(Functions::charts));
+    charts.extend(run.sizing.iter().flat_map(Sizing::charts));
     if !run.has_cluster {
         return charts;
     }
