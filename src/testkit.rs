@@ -243,6 +243,8 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         traffic: crate::model::Traffic::default(),
         autoscaling: crate::model::Autoscaling::default(),
         provisioning: crate::model::Provisioning::default(),
+        functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     }
 }

@@ -236,6 +236,8 @@ impl Draft {
             traffic: crate::model::Traffic::default(),
             autoscaling: crate::model::Autoscaling::default(),
             provisioning: crate::model::Provisioning::default(),
+            functions: None,
+            sizing: None,
             outputs: Outputs::default(),
         }
     }

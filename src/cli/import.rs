@@ -8,6 +8,7 @@ use clap::Args;
 use super::generate::write_trace;
 use super::{Failure, say};
 use crate::importers::call_graph::{self, Options, Spans};
+use crate::importers::functions::{self, Recording};
 use crate::importers::{IMPORTERS, ImportError, Importer, Reader, find};
 use crate::results::write_atomically;
 use crate::rng::Seed;
@@ -20,7 +21,8 @@ pub(super) struct ImportArguments {
     /// The files, in the order that the format asks for
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Directory that gets nodes.csv and pods.csv, in the format of the openb trace; for call graphs the scenario file
+    /// Directory that gets nodes.csv and pods.csv, in the format of the openb trace; for call graphs and functions the scenario
+    /// file
     #[arg(short, long, value_name = "PATH")]
     out: PathBuf,
     /// For call graphs: requests that enter, such as 100/s, for which backends are sized [default: as in the files, or 100/s]
@@ -37,10 +39,11 @@ pub(super) fn run(arguments: &ImportArguments) -> Result<(), Failure> {
     let files: Vec<&Path> = arguments.files.iter().map(PathBuf::as_path).collect();
     match importer.read {
         Reader::Spans(read) => write_scenario(arguments, read(&files).map_err(refused)?),
-        Reader::Trace(_) if arguments.rate.is_some() => {
+        Reader::Trace(_) | Reader::Functions(_) if arguments.rate.is_some() => {
             let message = format!("error: --rate is for call graphs, which `{}` is not: leave it out", importer.name);
             Err(Failure::Input(message))
         }
+        Reader::Functions(read) => write_functions(arguments, &read(&files).map_err(refused)?),
         Reader::Trace(read) => {
             let (cluster, workload) = read(&files, Seed { base: 0, replication: 0 }).map_err(refused)?;
             write_trace(&arguments.out, &cluster, &workload)?;
@@ -68,7 +71,7 @@ fn write_scenario(arguments: &ImportArguments, spans: Spans) -> Result<(), Failu
         Some((_, Err(error))) => return Err(Failure::Input(format!("error: --rate: {error}"))),
     };
     let out = &arguments.out;
-    if !may_be_replaced(out) {
+    if !may_be_replaced(out, call_graph::HEADING) {
         let message =
             format!("error: {} exists and is no imported call graph: name another file with --out", out.display());
         return Err(Failure::Input(message));
@@ -82,13 +85,37 @@ fn write_scenario(arguments: &ImportArguments, spans: Spans) -> Result<(), Failu
     Ok(())
 }
 
+/// Writes a scenario that names the files: as they were named, from where the scenario lies.
+fn write_functions(arguments: &ImportArguments, recording: &Recording) -> Result<(), Failure> {
+    let out = &arguments.out;
+    if !may_be_replaced(out, functions::HEADING) {
+        let message = format!(
+            "error: {} exists and is no imported function platform: name another file with --out",
+            out.display()
+        );
+        return Err(Failure::Input(message));
+    }
+    let place = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = place(out).parent().map_or_else(PathBuf::new, Path::to_owned);
+    // Beside the scenario by their names alone; from elsewhere in full.
+    let named = |file: &PathBuf| {
+        let file = place(file);
+        file.strip_prefix(&folder).unwrap_or(&file).to_string_lossy().into_owned()
+    };
+    let files: Vec<String> = arguments.files.iter().map(named).collect();
+    let text = functions::scenario(recording, &files);
+    write_atomically(out, |file| file.write_all(text.as_bytes()))?;
+    say(&format!("{} functions with {} calls imported: {}", recording.functions, recording.calls, out.display()));
+    Ok(())
+}
+
 /// Whether there is nothing at a path that an import could destroy.
-fn may_be_replaced(path: &Path) -> bool {
+fn may_be_replaced(path: &Path, heading: &str) -> bool {
     if !path.is_file() {
         return !path.is_dir();
     }
     let mut start = Vec::new();
-    let length = call_graph::HEADING.len() as u64;
+    let length = heading.len() as u64;
     let read = std::fs::File::open(path).and_then(|file| file.take(length).read_to_end(&mut start));
-    read.is_ok() && start == call_graph::HEADING.as_bytes()
+    read.is_ok() && start == heading.as_bytes()
 }

@@ -105,7 +105,7 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
                         "balancer" => "how requests for a service find a backend",
-                        "sizing" => "how large containers are: autoscaling.verticalAutoscalers[].policy",
+                        "sizing" => "how large containers are: autoscaling.verticalAutoscalers[].policy, sizing.policy",
                         "autoscaler" => "how many replicas a workload has: autoscaling.autoscalers[].policy",
                         _ => "which machines there are: provisioning.autoscalers[].policy",
                     };

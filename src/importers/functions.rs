@@ -5,21 +5,22 @@
 //! Cheaper Serverless Computing on Harvested Resources" (SOSP 2021); both from `github.com/Azure/AzurePublicDataset`. Neither
 //! tells how long instances take to start: the caller says.
 //!
-//! Of 2019 the counts are kept, and calls are drawn while they are asked for, a minute at a time: arrivals uniformly in their
-//! minute, durations from the function's percentiles, linearly between them. (The published percentiles are of averages over
-//! 30 seconds.) Functions without a row of durations
-//! take no time, those without memory have what the options say.
+//! Of 2019 the counts by minute are kept: calls are drawn within their minutes while a run goes on, and their durations from
+//! the function's percentiles, linearly between them. (The published percentiles are of averages over 30 seconds.) Functions
+//! without a row of durations take no time, those without memory have what the options say.
+
+pub mod population;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::table::{ColumnName, CsvTable, heading, required};
 use super::{ImportError, Problems};
-use crate::model::functions::{Function, Invocation};
-use crate::rng::{Seed, Stream};
+use crate::model::Dist;
+use crate::model::functions::{CalledFunction, Calls, ColdCall, Function};
 use crate::units::{Bytes, SimDuration, SimTime};
 
-const MINUTE: SimDuration = SimDuration(60_000_000_000);
+const MINUTE_NS: u64 = 60_000_000_000;
 const MIB: f64 = 1_048_576.0;
 /// The percentiles of durations that are published.
 const PERCENTILES: [(f64, &str); 7] = [
@@ -33,10 +34,10 @@ const PERCENTILES: [(f64, &str); 7] = [
 ];
 
 /// What the data do not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FunctionOptions {
     /// How long an instance takes to start.
-    pub initialisation: SimDuration,
+    pub cold_start: Dist,
     /// Memory of functions of which none is known.
     pub memory: Bytes,
 }
@@ -44,20 +45,8 @@ pub struct FunctionOptions {
 impl Default for FunctionOptions {
     /// Half a second, and 170 MiB: half of the applications of 2019 have that or less.
     fn default() -> FunctionOptions {
-        FunctionOptions { initialisation: SimDuration(500_000_000), memory: Bytes(170 << 20) }
+        FunctionOptions { cold_start: Dist::Constant(SimDuration(500_000_000)), memory: Bytes(170 << 20) }
     }
-}
-
-/// Functions with their counts by minute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FunctionCounts {
-    /// The functions, in the order of the file.
-    pub functions: Vec<Function>,
-    /// By minute: functions that were called in it, and how often.
-    minutes: Vec<Vec<(u32, u32)>>,
-    /// The percentiles of each function's durations, in seconds.
-    durations: Vec<[f64; PERCENTILES.len()]>,
-    initialisation: SimDuration,
 }
 
 /// Owner, application and function.
@@ -70,7 +59,8 @@ fn key(table: &CsvTable, line: u64, problems: &mut Problems) -> Option<Key> {
     Some((text(0)?, text(1)?, text(2)?))
 }
 
-/// Reads the three tables of a day of 2019: counts, durations and memory; the last two may be missing.
+/// Reads the three tables of a day of 2019: counts, durations and memory; the last two may be missing. The first minute of
+/// the table is the first of the run.
 ///
 /// # Errors
 /// When columns are missing or cells are no numbers.
@@ -79,9 +69,9 @@ pub fn read_azure_2019(
     durations: Option<&Path>,
     memory: Option<&Path>,
     options: &FunctionOptions,
-) -> Result<FunctionCounts, Vec<ImportError>> {
+) -> Result<Vec<CalledFunction>, Vec<ImportError>> {
     let mut problems = Problems::default();
-    let (keys, minutes) = read_counts(invocations, &mut problems);
+    let counts = read_counts(invocations, &mut problems);
     let columns: Vec<&str> = PERCENTILES.iter().map(|(_, name)| *name).collect();
     let durations = durations.map(|path| read_numbers(path, &columns, &mut problems)).unwrap_or_default();
     let memory = memory.map(|path| read_numbers(path, &["AverageAllocatedMb"], &mut problems)).unwrap_or_default();
@@ -89,15 +79,28 @@ pub fn read_azure_2019(
         Some(mebibytes) => Bytes((mebibytes[0] * MIB).round() as u64),
         None => options.memory,
     };
-    let functions = keys.iter().map(|key| Function::new(&key.2, bytes(key))).collect();
-    let milliseconds = |key| durations.get(key).map_or([0.0; PERCENTILES.len()], |row| std::array::from_fn(|i| row[i]));
-    let durations = keys.iter().map(|key| milliseconds(key).map(|duration| duration / 1e3)).collect();
-    let initialisation = options.initialisation;
-    problems.into_result(FunctionCounts { functions, minutes, durations, initialisation })
+    let called = |(key, minutes): (Key, Vec<(u32, u32)>)| CalledFunction {
+        function: Function::new(&key.2, bytes(&key)),
+        calls: Calls::Counted(minutes.into()),
+        duration: durations.get(&key).map_or(Dist::ZERO, |row| percentiles(row)),
+        cold: ColdCall::Start(options.cold_start.clone()),
+    };
+    let functions = counts.into_iter().map(called).collect();
+    problems.into_result(functions)
 }
 
-/// The functions of a table of counts, and by minute which were called how often.
-fn read_counts(path: &Path, problems: &mut Problems) -> (Vec<Key>, Vec<Vec<(u32, u32)>>) {
+/// The distribution with these percentiles, in milliseconds. Some of the published ones descend by a little.
+fn percentiles(milliseconds: &[f64]) -> Dist {
+    let mut least = 0.0f64;
+    let points = PERCENTILES.iter().zip(milliseconds).map(|((part, _), milliseconds)| {
+        least = least.max(milliseconds / 1e3);
+        (*part, least)
+    });
+    Dist::Percentiles(points.collect())
+}
+
+/// The functions of a table of counts, and in which minutes each was called how often, the first column being minute 0.
+fn read_counts(path: &Path, problems: &mut Problems) -> Vec<(Key, Vec<(u32, u32)>)> {
     let file = path.display().to_string();
     let columns = match heading(path) {
         Ok(columns) => columns,
@@ -106,35 +109,34 @@ fn read_counts(path: &Path, problems: &mut Problems) -> (Vec<Key>, Vec<Vec<(u32,
             return Default::default();
         }
     };
-    let numbers: Vec<(u32, &str)> =
+    let mut numbers: Vec<(u32, &str)> =
         columns.iter().filter_map(|name| Some((name.parse().ok()?, name.as_str()))).collect();
-    let Some(first) = numbers.iter().map(|(minute, _)| *minute).min() else {
+    numbers.sort_unstable();
+    let (Some(&(first, _)), Some(&(last, _))) = (numbers.first(), numbers.last()) else {
         problems.push(&file, 1, "has no columns that are called after minutes, such as 1, 2 and so on");
         return Default::default();
     };
     let names: Vec<ColumnName<'_>> =
         KEY_COLUMNS.into_iter().chain(numbers.iter().map(|(_, name)| required(name))).collect();
-    let last = numbers.iter().map(|(minute, _)| *minute).max().unwrap_or(first);
     if last - first >= 1_000_000 {
         problems.push(&file, 1, format!("has minutes from {first} to {last}: more than a year is not meant"));
         return Default::default();
     }
-    let mut minutes = vec![Vec::new(); (last - first) as usize + 1];
-    let mut keys = Vec::new();
+    let mut functions = Vec::new();
     let Some(mut table) = CsvTable::open(path, &names, problems) else { return Default::default() };
     while let Some(line) = table.next_row(problems) {
         let Some(key) = key(&table, line, problems) else { continue };
-        let function = keys.len() as u32;
-        keys.push(key);
+        let mut minutes = Vec::new();
         for (position, (minute, _)) in numbers.iter().enumerate() {
             let column = position + KEY_COLUMNS.len();
             let count = table.number(column, line, u64::from(u32::MAX), "how often it was called", problems);
             if let Some(count) = count.filter(|&count| count > 0) {
-                minutes[(minute - first) as usize].push((function, count as u32));
+                minutes.push((minute - first, count as u32));
             }
         }
+        functions.push((key, minutes));
     }
-    (keys, minutes)
+    functions
 }
 
 /// Numbers of some columns by function; of functions that come twice, the first.
@@ -167,70 +169,18 @@ fn decimal(table: &CsvTable, column: usize, line: u64, problems: &mut Problems) 
     number
 }
 
-impl FunctionCounts {
-    /// All calls.
-    pub fn call_count(&self) -> u64 {
-        self.minutes.iter().flatten().map(|(_, count)| u64::from(*count)).sum()
-    }
-
-    /// When the last minute is over.
-    pub fn end(&self) -> SimTime {
-        SimTime(self.minutes.len() as u64 * MINUTE.0)
-    }
-
-    /// The calls in order, a minute at a time: memory holds those of the busiest minute.
-    pub fn calls(&self, seed: Seed) -> impl Iterator<Item = Invocation> + '_ {
-        let mut buffer: Vec<(u64, u32)> = Vec::new();
-        (0..self.minutes.len()).flat_map(move |minute| {
-            let mut stream = seed.stream("function-calls", minute as u64);
-            self.draw_arrivals(minute, &mut buffer, &mut stream);
-            let calls: Vec<Invocation> =
-                buffer.iter().map(|&(arrival, function)| self.draw_call(arrival, function, &mut stream)).collect();
-            calls
-        })
-    }
-
-    fn draw_arrivals(&self, minute: usize, into: &mut Vec<(u64, u32)>, stream: &mut Stream) {
-        into.clear();
-        let start = minute as u64 * MINUTE.0;
-        for &(function, count) in &self.minutes[minute] {
-            into.extend((0..count).map(|_| (start + stream.below(MINUTE.0), function)));
-        }
-        into.sort_unstable();
-    }
-
-    fn draw_call(&self, arrival: u64, function: u32, stream: &mut Stream) -> Invocation {
-        let part = stream.unit();
-        let values = &self.durations[function as usize];
-        let above = PERCENTILES.iter().position(|(at, _)| *at > part).unwrap_or(PERCENTILES.len() - 1).max(1);
-        let (from, to) = (PERCENTILES[above - 1].0, PERCENTILES[above].0);
-        let seconds = values[above - 1] + (part - from) / (to - from) * (values[above] - values[above - 1]);
-        let duration = SimDuration::from_seconds(seconds);
-        let cold_duration = duration + self.initialisation;
-        Invocation { function, arrival: SimTime(arrival), duration, cold_duration }
-    }
-}
-
-/// Functions with every call of them, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FunctionCalls {
-    /// The functions, in the order in which they come in the file.
-    pub functions: Vec<Function>,
-    /// The calls.
-    pub calls: Vec<Invocation>,
-}
-
-/// Reads the calls of 2021. Time 0 of the run is time 0 of the file; what began before then begins there.
+/// Reads the calls of 2021. Time 0 of the run is time 0 of the file; what began before then begins there. Functions come in
+/// the order in which they come in the file.
 ///
 /// # Errors
 /// When columns are missing or cells are no numbers.
-pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<FunctionCalls, Vec<ImportError>> {
+pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<Vec<CalledFunction>, Vec<ImportError>> {
     let mut problems = Problems::default();
     let columns = [required("app"), required("func"), required("end_timestamp"), required("duration")];
-    let mut known: BTreeMap<(String, String), u32> = BTreeMap::new();
-    let (mut functions, mut calls) = (Vec::new(), Vec::new());
+    let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut functions: Vec<(Function, Vec<(SimTime, SimDuration)>)> = Vec::new();
     let Some(mut table) = CsvTable::open(path, &columns, &mut problems) else {
-        return problems.into_result(FunctionCalls { functions, calls });
+        return problems.into_result(Vec::new());
     };
     while let Some(line) = table.next_row(&mut problems) {
         let mut text = |column| table.text(column, line, &mut problems).map(str::to_owned);
@@ -238,17 +188,101 @@ pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<Functio
         let (end, duration) = (decimal(&table, 2, line, &mut problems), decimal(&table, 3, line, &mut problems));
         let (Some(end), Some(duration)) = (end, duration) else { continue };
         let function = *known.entry((app, name)).or_insert_with_key(|(_, name)| {
-            functions.push(Function::new(name, options.memory));
-            functions.len() as u32 - 1
+            functions.push((Function::new(name, options.memory), Vec::new()));
+            functions.len() - 1
         });
         let arrival = SimTime(SimDuration::from_seconds(end - duration).0);
-        let duration = SimDuration::from_seconds(duration);
-        let cold_duration = duration + options.initialisation;
-        calls.push(Invocation { function, arrival, duration, cold_duration });
+        functions[function].1.push((arrival, SimDuration::from_seconds(duration)));
     }
-    // The rows are in no order.
-    calls.sort_by_key(|call| call.arrival);
-    problems.into_result(FunctionCalls { functions, calls })
+    let called = functions.into_iter().map(|(function, mut calls)| {
+        // The rows are in no order.
+        calls.sort_by_key(|call| call.0);
+        let cold = ColdCall::Start(options.cold_start.clone());
+        CalledFunction { function, calls: Calls::Recorded(calls.into()), duration: Dist::ZERO, cold }
+    });
+    let called = called.collect();
+    problems.into_result(called)
+}
+
+/// Recorded calls: how many there are, and the part of a scenario that names their files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// How many functions there are.
+    pub functions: usize,
+    /// How many calls.
+    pub calls: u64,
+    /// Whole minutes until the last call has come, at least one.
+    pub minutes: u64,
+    /// Keys below `functions` and the positions of the files that they name.
+    keys: &'static [&'static str],
+    section: &'static str,
+}
+
+/// The first line of every scenario that [`scenario`] writes.
+pub const HEADING: &str = "# A function platform, made by `wavetank import`";
+
+/// Reads a day of 2019 as [`read_azure_2019`] does, from one to three files.
+///
+/// # Errors
+/// See there; and when there are more files.
+pub fn record_2019(files: &[&Path]) -> Result<Recording, Vec<ImportError>> {
+    let &[invocations, ref rest @ ..] = files else { return Err(Vec::new()) };
+    if let [_, _, more, ..] = rest {
+        let message = "is one file too many: counts, durations and memory are expected, in that order".to_owned();
+        return Err(vec![ImportError { file: more.display().to_string(), line: 0, message }]);
+    }
+    let [durations, memory] = [0, 1].map(|at| rest.get(at).copied());
+    let called = read_azure_2019(invocations, durations, memory, &FunctionOptions::default())?;
+    Ok(recording(&called, "azure2019", &["invocations", "durations", "memoryTable"]))
+}
+
+/// Reads calls of 2021 as [`read_azure_2021`] does, from one file.
+///
+/// # Errors
+/// See there; and when there are more files.
+pub fn record_2021(files: &[&Path]) -> Result<Recording, Vec<ImportError>> {
+    let &[file, ref rest @ ..] = files else { return Err(Vec::new()) };
+    if let [more, ..] = rest {
+        let message = "is one file too many: one table of calls is expected".to_owned();
+        return Err(vec![ImportError { file: more.display().to_string(), line: 0, message }]);
+    }
+    let called = read_azure_2021(file, &FunctionOptions::default())?;
+    Ok(recording(&called, "azure2021", &["file"]))
+}
+
+fn recording(called: &[CalledFunction], section: &'static str, keys: &'static [&'static str]) -> Recording {
+    let (mut calls, mut minutes) = (0, 0);
+    for one in called {
+        match &one.calls {
+            Calls::Counted(counts) => {
+                calls += counts.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
+                minutes = minutes.max(counts.last().map_or(0, |(minute, _)| u64::from(*minute) + 1));
+            }
+            Calls::Recorded(list) => {
+                calls += list.len() as u64;
+                minutes = minutes.max(list.last().map_or(0, |(at, _)| at.0 / MINUTE_NS + 1));
+            }
+            Calls::Rule(_) => {}
+        }
+    }
+    Recording { functions: called.len(), calls, minutes: minutes.max(1), keys, section }
+}
+
+/// A scenario that replays a recording: it names the files as they are named here.
+pub fn scenario(recording: &Recording, files: &[String]) -> String {
+    use std::fmt::Write as _;
+    let Recording { functions, calls, minutes, keys, section } = recording;
+    let mut text = format!(
+        "{HEADING}: {functions} functions, {calls} calls.\n# How long instances take to start is not recorded: `coldStart` says it. \
+         Keys: docs/functions.md.\napiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata:\n  name: functions\n  description: \
+         Recorded calls of {functions} functions.\nhorizon: {minutes}m\nfunctions:\n  platform:\n    keepAlive: {{fixed: 10m}}\n  \
+         {section}:\n"
+    );
+    for (key, file) in keys.iter().zip(files) {
+        let _ = writeln!(text, "    {key}: {}", serde_json::Value::from(file.as_str()));
+    }
+    text.push_str("    coldStart: 500ms\n");
+    text
 }
 
 #[cfg(test)]

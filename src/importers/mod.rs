@@ -71,6 +71,8 @@ pub enum Reader {
     Trace(ReadFiles),
     /// Spans, of which [`call_graph::scenario`] makes a scenario file.
     Spans(ReadSpans),
+    /// Calls of functions, of which [`functions::scenario`] makes a scenario file that names the files.
+    Functions(CheckFunctions),
 }
 
 impl Reader {
@@ -78,7 +80,7 @@ impl Reader {
     pub fn result(self) -> &'static str {
         match self {
             Reader::Trace(_) => "nodes.csv and pods.csv",
-            Reader::Spans(_) => "a scenario file",
+            Reader::Spans(_) | Reader::Functions(_) => "a scenario file",
         }
     }
 }
@@ -89,6 +91,9 @@ pub type ReadFiles = fn(&[&Path], Seed) -> Result<(Cluster, Workload), Vec<Impor
 /// Reads spans.
 pub type ReadSpans = fn(&[&Path]) -> Result<call_graph::Spans, Vec<ImportError>>;
 
+/// Reads calls of functions.
+pub type CheckFunctions = fn(&[&Path]) -> Result<functions::Recording, Vec<ImportError>>;
+
 /// Every format, by name.
 pub const IMPORTERS: &[Importer] = &[
     Importer {
@@ -97,6 +102,20 @@ pub const IMPORTERS: &[Importer] = &[
         source: "github.com/alibaba/clusterdata, cluster-trace-microservices-v2022 (Luo et al., SoCC 2022)",
         files: "tables of calls (graph,rpc_id,dm,rpctype,start_ms,finish_ms,...)",
         read: Reader::Spans(call_graph::read_alibaba),
+    },
+    Importer {
+        name: "azure-functions-2019",
+        summary: "functions of a provider, counted by minute, as a function platform",
+        source: "github.com/Azure/AzurePublicDataset (Shahrad et al., USENIX ATC 2020)",
+        files: "a table of counts, and perhaps those of durations and of memory, in that order",
+        read: Reader::Functions(functions::record_2019),
+    },
+    Importer {
+        name: "azure-functions-2021",
+        summary: "calls of functions, one by one, as a function platform",
+        source: "github.com/Azure/AzurePublicDataset (Zhang et al., SOSP 2021)",
+        files: "a table of calls (app,func,end_timestamp,duration)",
+        read: Reader::Functions(functions::record_2021),
     },
     Importer {
         name: "jaeger-csv",

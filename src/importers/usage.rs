@@ -1,4 +1,7 @@
-//! Usage of a resource over time.
+//! Usage of resources over time.
+
+pub mod drawn;
+pub mod recorded;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -28,6 +28,7 @@ pub mod rollouts;
 pub mod runtime;
 pub mod scheduling;
 pub mod script;
+pub mod sizing;
 pub mod traffic;
 pub mod usage;
 pub mod vertical_pod_autoscaler;
@@ -40,6 +41,7 @@ pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
 pub use dist::Dist;
 pub use faults::Faults;
+pub use functions::Functions;
 pub use images::Images;
 pub use kube_scheduler::KubeSchedulerConfiguration;
 pub use money::Money;
@@ -50,6 +52,7 @@ pub use provisioning::Provisioning;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
+pub use sizing::SizingStudy;
 pub use traffic::Traffic;
 pub use usage::{Demand, Eviction, Usage};
 pub use workload::{
@@ -93,6 +96,10 @@ pub struct Model {
     pub autoscaling: Autoscaling,
     /// What buys machines and returns them.
     pub provisioning: Provisioning,
+    /// A function platform, beside the cluster.
+    pub functions: Option<Box<Functions>>,
+    /// Containers whose sizes are back-tested, beside the cluster.
+    pub sizing: Option<Box<SizingStudy>>,
     /// What to record.
     pub outputs: Outputs,
 }

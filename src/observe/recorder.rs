@@ -18,10 +18,12 @@ use super::verticals::VerticalLog;
 use super::{Autoscaled, Observer, PodChange, Recommended};
 use crate::ids::{ControllerId, MachineId, NodeId, PodId, VerticalId};
 use crate::model::Model;
+use crate::policy::autoscaler::vertical::study::StudyScores;
 use crate::policy::node_autoscaler::Order;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::traffic::Plane;
+use crate::traffic::functions::FunctionRun;
 use crate::units::SimTime;
 use crate::world::View;
 use crate::world::pods::Reason;
@@ -56,6 +58,10 @@ pub struct Recorder {
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
+    /// What a function platform beside the cluster did, where there is one: it is run for itself, and put in afterwards.
+    pub functions: Option<FunctionRun>,
+    /// What came of a back-test of sizes, where there is one: it, too, is put in afterwards.
+    pub sizing: Option<StudyScores>,
     /// The state after every arrival, if asked for.
     pub arrivals: Option<ArrivalLog>,
     /// How often the scheduler was asked.
@@ -92,6 +98,8 @@ impl Recorder {
             verticals: VerticalLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
+            functions: None,
+            sizing: None,
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
             unschedulable_total: 0,
@@ -103,6 +111,13 @@ impl Recorder {
             fragments: None,
             arrived: 0,
         }
+    }
+
+    /// When what is run beside the cluster has come to its end.
+    pub fn ends_beside(&self) -> SimTime {
+        let functions = self.functions.as_ref().map_or(SimTime::ZERO, |run| run.end);
+        let spans = self.sizing.iter().flat_map(|study| &study.scores).map(|score| score.span);
+        functions.max(SimTime::ZERO.after(spans.max().unwrap_or_default()))
     }
 
     fn fragmented(&mut self, view: &View<'_>) -> Option<f64> {

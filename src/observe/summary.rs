@@ -4,6 +4,7 @@ use super::Recorder;
 use super::bill::BillLog;
 use super::machines::nodeless_cost_usd;
 use super::node_usage::cost_usd;
+use super::sizing;
 use crate::ids::NodeId;
 use crate::results::{Column, Metric, Table};
 use crate::stats::Direction;
@@ -11,7 +12,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 73] = [
+const METRICS: [(&str, &str, Direction); 94] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -83,6 +84,27 @@ const METRICS: [(&str, &str, Direction); 73] = [
     ("overprovisioned_mean_pct", "%", Direction::Lower),
     ("objective_violated_s_total", "s", Direction::Lower),
     ("replica_cost_ratio", "ratio", Direction::Lower),
+    ("function_calls_total", "count", Direction::Neutral),
+    ("function_cold_start_pct", "%", Direction::Lower),
+    ("function_throttled_pct", "%", Direction::Lower),
+    ("function_latency_ms_mean", "ms", Direction::Lower),
+    ("function_latency_ms_p50", "ms", Direction::Lower),
+    ("function_latency_ms_p95", "ms", Direction::Lower),
+    ("function_latency_ms_p99", "ms", Direction::Lower),
+    ("function_wasted_gb_s_total", "GB s", Direction::Lower),
+    ("function_instances_mean", "count", Direction::Lower),
+    ("function_cost_usd_total", "USD", Direction::Lower),
+    ("task_cost_usd_total", "USD", Direction::Lower),
+    ("sizing_cpu_slack_core_h_total", "core h", Direction::Lower),
+    ("sizing_cpu_short_core_h_total", "core h", Direction::Lower),
+    ("sizing_cpu_throttled_s_total", "s", Direction::Lower),
+    ("sizing_cpu_throttled_core_h_total", "core h", Direction::Lower),
+    ("sizing_memory_slack_gib_h_total", "GiB h", Direction::Lower),
+    ("sizing_memory_short_gib_h_total", "GiB h", Direction::Lower),
+    ("sizing_ooms_total", "count", Direction::Lower),
+    ("sizing_ooms_per_day", "1/d", Direction::Lower),
+    ("sizing_changes_total", "count", Direction::Lower),
+    ("sizing_cpu_requested_ratio", "ratio", Direction::Neutral),
     ("end_time_s", "s", Direction::Neutral),
     ("events_total", "count", Direction::Neutral),
 ];
@@ -123,10 +145,14 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(autoscaling(view, recorder));
     values.extend(verticals(recorder));
     values.extend(elasticity(view, recorder));
-    values.extend([world.time.as_seconds(), events as f64]);
+    values.extend(functions(view, recorder));
+    values.extend(recorder.sizing.as_ref().map_or([f64::NAN; sizing::FIGURES], sizing::figures));
+    let end = recorder.ends_beside().max(world.time);
+    values.extend([end.as_seconds(), events as f64]);
     assert_eq!(values.len(), METRICS.len(), "every key figure has a value");
-    if recorder.traffic.is_some() && world.pods.len() + world.nodes.len() == 0 {
-        // Requests alone: figures of pods and nodes would be zeros of no meaning.
+    let has_others = recorder.traffic.is_some() || recorder.functions.is_some() || recorder.sizing.is_some();
+    if has_others && world.pods.len() + world.nodes.len() == 0 {
+        // Requests or functions alone: figures of pods and nodes would be zeros of no meaning.
         let figures = METRICS.iter().zip(&mut values);
         figures.take_while(|(row, _)| row.0 != "requests_total").for_each(|(_, value)| *value = f64::NAN);
     }
@@ -222,6 +248,14 @@ fn elasticity(view: &View<'_>, recorder: &Recorder) -> [f64; 6] {
     let Some(log) = &recorder.elasticity else { return [f64::NAN; 6] };
     let of = log.totals(&recorder.controllers, view.world.time);
     [of.missing_mean, of.surplus_mean, of.under_pct, of.over_pct, of.violated_s, of.cost_ratio]
+}
+
+/// Figures of the function platform; none without one.
+fn functions(view: &View<'_>, recorder: &Recorder) -> [f64; super::functions::FIGURES] {
+    match (&recorder.functions, &view.model.functions) {
+        (Some(run), Some(model)) => super::functions::figures(run, model),
+        _ => [f64::NAN; super::functions::FIGURES],
+    }
 }
 
 /// How long bound pods waited for their first node: mean, quantiles 0.5, 0.95, 0.99, and the longest.

@@ -28,12 +28,21 @@ const SCENARIO_CHARACTERS_MAX: usize = 100_000;
 const CARDS_MAX: usize = 8;
 
 /// Figures that a reader wants first, with their titles; those after the eighth stand in for missing ones.
-const CARDS: [(&str, &str); 23] = [
+const CARDS: [(&str, &str); 32] = [
     ("requests_total", "Requests"),
     ("request_latency_ms_p50", "Half took at most"),
     ("request_latency_ms_p99", "99 % took at most"),
     ("requests_failed_ratio", "Requests failed"),
     ("requests_in_objective_ratio", "Met the objective"),
+    ("function_calls_total", "Calls of functions"),
+    ("function_cold_start_pct", "Met a cold start"),
+    ("function_throttled_pct", "Were throttled"),
+    ("function_latency_ms_p99", "99 % of calls took at most"),
+    ("function_cost_usd_total", "Cost of functions"),
+    ("sizing_cpu_slack_core_h_total", "Core-hours of slack"),
+    ("sizing_memory_slack_gib_h_total", "GiB-hours of slack"),
+    ("sizing_cpu_throttled_s_total", "Throttled for"),
+    ("sizing_ooms_total", "Kills for memory"),
     ("pods_arrived", "Pods arrived"),
     ("pods_unplaced", "Pods never placed"),
     ("cpu_allocated_mean_pct", "CPU allocated, mean"),

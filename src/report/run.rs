@@ -13,9 +13,11 @@ use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
 use super::elasticity::{self, Elasticity};
 use super::files::{Rows, read_manifest};
+use super::functions::{self, Functions};
 use super::machines::{self, Machines};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
+use super::sizing::{self, Sizing};
 use super::traffic::{self, Traffic};
 use super::verticals::{self, Verticals};
 use super::waits::Waits;
@@ -124,7 +126,11 @@ pub(super) struct Run {
     pub(super) verticals: Verticals,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
-    /// Whether there was a node or a pod; some runs have traffic alone.
+    /// `None` without a back-test of sizes.
+    pub(super) sizing: Option<Sizing>,
+    /// `None` without functions.
+    pub(super) functions: Option<Functions>,
+    /// Whether there was a node or a pod; some runs have traffic or functions alone.
     pub(super) has_cluster: bool,
     pub(super) fullness: Vec<Fullness>,
     pub(super) placements: Option<Packing>,
@@ -140,7 +146,8 @@ impl Run {
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
         let machines = machines::read(directory)?;
         let (autoscaling, elasticity) = (autoscaling::read(directory)?, elasticity::read(directory)?);
-        let nodes = read_nodes(directory)?;
+        let functions = functions::read(directory)?;
+        let (sizing, nodes) = (sizing::read(directory)?, read_nodes(directory)?);
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
         let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
@@ -151,7 +158,8 @@ impl Run {
             let sampled = read_node_samples(directory, nodes.as_deref().unwrap_or_default(), &heat, clock)?;
             fullness.push(sampled.unwrap_or_else(|| heat.finish()));
         }
-        let has_cluster = traffic.is_none() || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
+        let is_cluster_only = traffic.is_none() && functions.is_none() && sizing.is_none();
+        let has_cluster = is_cluster_only || waits[0].arrived > 0 || nodes.iter().any(|nodes| !nodes.is_empty());
         let placements = (nodes.is_some() && has_cluster).then(|| placements.finish());
         let waits = has_pods.then_some(waits);
         Ok(Run {
@@ -168,6 +176,8 @@ impl Run {
             elasticity,
             verticals: verticals::read(directory)?,
             traffic,
+            functions,
+            sizing,
             has_cluster,
             fullness,
             placements,

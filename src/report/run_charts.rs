@@ -6,7 +6,9 @@ use super::chart::lines::{Axis, Curve, LineChart, Stroke};
 use super::chart::scale::{Spread, duration_range, duration_tick, short_duration, short_number, time_unit};
 use super::chart::trace::Trace;
 use super::chart::{Chart, SERIES as COLORS};
+use super::functions::Functions;
 use super::run::{Clock, Fullness, PACKING, Run, SERIES, SeriesCurves};
+use super::sizing::Sizing;
 use super::waits::Waits;
 
 /// Places of columns among [`SERIES`].
@@ -23,6 +25,8 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     charts.extend(run.machines.charts(run.clock.seconds()));
     charts.extend(run.elasticity.charts(run.clock.seconds()));
     charts.extend(run.verticals.charts(run.clock.seconds()));
+    charts.extend(run.functions.iter().flat_map(Functions::charts));
+    charts.extend(run.sizing.iter().flat_map(Sizing::charts));
     if !run.has_cluster {
         return charts;
     }

@@ -18,6 +18,34 @@ use super::{NamedChart, ReportError};
 const CELLS_CHARTED_MAX: usize = 120;
 /// Panels that a chart shows at most.
 const PANELS_MAX: usize = 12;
+/// Pairs of metrics of which one is bought with the other: the name of the chart, its title, and the metrics of both axes with
+/// what they mean.
+const TRADE_OFFS: [(&str, &str, [(&str, &str); 2]); 3] = [
+    (
+        "cold_starts_against_memory",
+        "Cold starts against memory that waits",
+        [
+            ("function_wasted_gb_s_total", "Memory of instances that wait (GB-seconds)"),
+            ("function_cold_start_pct", "Calls that met a cold start (%)"),
+        ],
+    ),
+    (
+        "throttling_against_slack",
+        "CPU that was not got against CPU that was not used",
+        [
+            ("sizing_cpu_slack_core_h_total", "Requested and not used (core-hours)"),
+            ("sizing_cpu_throttled_core_h_total", "Wanted beyond the limit (core-hours)"),
+        ],
+    ),
+    (
+        "ooms_against_slack",
+        "Kills for memory against memory that was not used",
+        [
+            ("sizing_memory_slack_gib_h_total", "Requested and not used (GiB-hours)"),
+            ("sizing_ooms_total", "Kills for memory"),
+        ],
+    ),
+];
 /// Metrics that a reader wants first, when the sweep has them.
 const METRICS_FIRST: [&str; 12] = [
     "request_latency_ms_mean",
@@ -154,6 +182,10 @@ impl Sweep {
     /// All charts that the sweep has data for.
     pub(super) fn charts(&self) -> Vec<NamedChart> {
         let mut charts = vec![NamedChart::new("comparison", Chart::Dots(self.comparison_chart()))];
+        let named = |(name, title, axes): &(&str, &str, [(&str, &str); 2])| {
+            self.trade_off(title, axes).map(|chart| NamedChart::new(name, Chart::Lines(chart)))
+        };
+        charts.extend(TRADE_OFFS.iter().filter_map(named));
         let has_points = |by_cell: &BTreeMap<String, [Trace; 3]>| by_cell.values().any(|[mean, ..]| mean.len() > 0);
         for (metric, by_cell) in self.curves.iter().filter(|(_, by_cell)| has_points(by_cell)) {
             let letters = metric.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' });
@@ -183,6 +215,41 @@ impl Sweep {
             panels: panels.collect(),
             rows: (0..shown).map(|cell| (self.label(cell), colors[cell])).collect(),
         }
+    }
+
+    /// A dot for each cell, at its means of two metrics; none unless several cells have both, and differ in them.
+    fn trade_off(&self, title: &str, axes: &[(&str, &str); 2]) -> Option<LineChart> {
+        let colors = self.colors();
+        let place = |cell| {
+            let [x, y] = axes.map(|(metric, _)| self.row(cell, metric).map_or(f64::NAN, |row| row.estimate.mean));
+            (x, y)
+        };
+        let is_there = |cell: &usize| place(*cell).0.is_finite() && place(*cell).1.is_finite();
+        let cells: Vec<usize> = (0..self.cells.len()).filter(is_there).collect();
+        if cells.len() < 2 || axes.iter().any(|(metric, _)| !self.differs(metric)) {
+            return None;
+        }
+        let dot = |&cell: &usize| Curve {
+            name: self.label(cell),
+            color: colors[cell],
+            points: vec![place(cell)],
+            band: Vec::new(),
+            stroke: Stroke::Straight,
+        };
+        let axis = |at: usize| {
+            let values = cells.iter().map(|&cell| if at == 0 { place(cell).0 } else { place(cell).1 });
+            let highest = values.fold(0.0, f64::max);
+            let step = round_step(highest.max(1e-9), 5);
+            let range = Some((0.0, (highest / step).ceil() * step));
+            Axis { label: axes[at].1.to_owned(), spread: Spread::Linear, range, format: short_number }
+        };
+        Some(LineChart {
+            title: title.to_owned(),
+            remark: "Dot: means over replications. Nearer to the corner is better.".to_owned(),
+            x: axis(0),
+            y: axis(1),
+            curves: cells.iter().map(dot).collect(),
+        })
     }
 
     fn curve_chart(&self, metric: &str, by_cell: &BTreeMap<String, [Trace; 3]>) -> LineChart {

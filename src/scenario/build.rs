@@ -9,12 +9,14 @@ use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
 use super::faults;
+use super::functions;
 use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
 use super::provisioning;
 use super::schema::suggestion;
 use super::script;
+use super::sizing;
 use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, ControlPlanePreset, ControlPlaneSpec, DelaysSpec, DistributionSpec,
     Duration, EffectSpec, GpuSpec, LifetimeSpec, NodeSpec, OnEvictionSpec, OnUnschedulableSpec, OperatorSpec,
@@ -94,6 +96,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         traffic,
         autoscaling,
         provisioning,
+        functions: functions::build(spec, replication, context),
+        sizing: sizing::build(spec, replication, context),
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -716,6 +720,8 @@ mod tests {
             "faults.spotTraces=",
             "traffic=",
             "autoscaling=",
+            "functions=",
+            "sizing=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

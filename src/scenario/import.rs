@@ -8,15 +8,20 @@ use super::kubernetes::{self, PodMakers, ReadFor};
 use super::spec::{
     OpenbNodesSpec, OpenbPodsSpec, OrderSpec, RankSpec, SyntheticKind, SyntheticNodesSpec, SyntheticPodsSpec, TimesSpec,
 };
+use super::usage::Used;
 use crate::document::{Code, Issue, Span};
 use crate::ids::NodeId;
 use crate::importers::ImportError;
 use crate::importers::faults;
+use crate::importers::functions::{self, FunctionOptions};
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
+use crate::importers::usage::recorded::{UsageTable, read_bitbrains, read_usage_table};
 use crate::importers::usage::{self, TableOptions};
 use crate::model::faults::Fault;
+use crate::model::functions::CalledFunction;
+use crate::model::sizing::{SizedContainer, UsageStep};
 use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
@@ -229,6 +234,40 @@ pub(super) fn usage_table(
     context: &mut Context<'_>,
 ) -> Option<Vec<(SimDuration, u64)>> {
     report(usage::read_table(path, options), context)
+}
+
+/// The functions of Azure Functions 2019: the tables of counts, durations and memory.
+pub(super) fn azure_2019(
+    [invocations, durations, memory]: [Option<&Path>; 3],
+    options: &FunctionOptions,
+    context: &mut Context<'_>,
+) -> Vec<CalledFunction> {
+    let Some(invocations) = invocations else { return Vec::new() };
+    report(functions::read_azure_2019(invocations, durations, memory, options), context).unwrap_or_default()
+}
+
+/// The functions of Azure Functions 2021.
+pub(super) fn azure_2021(path: &Path, options: &FunctionOptions, context: &mut Context<'_>) -> Vec<CalledFunction> {
+    report(functions::read_azure_2021(path, options), context).unwrap_or_default()
+}
+
+/// A series of usage of one resource: from each of the spans on, that much.
+pub(super) fn usage_series(path: &Path, used: Used, context: &mut Context<'_>) -> Option<Vec<(SimDuration, u64)>> {
+    report(usage::read_series(path, |text| used.parse(text).map_err(|refused| refused.to_string())), context)
+}
+
+/// Usage of containers, by name.
+pub(super) fn container_usage(
+    path: &Path,
+    options: &UsageTable<'_>,
+    context: &mut Context<'_>,
+) -> BTreeMap<String, Vec<UsageStep>> {
+    report(read_usage_table(path, options), context).unwrap_or_default()
+}
+
+/// Virtual machines of Bitbrains.
+pub(super) fn bitbrains(path: &Path, context: &mut Context<'_>) -> Vec<SizedContainer> {
+    report(read_bitbrains(path), context).unwrap_or_default()
 }
 
 /// What was read; what an importer found wrong becomes issues.

@@ -12,7 +12,9 @@ use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
 use super::billing::BillingSpec;
+use super::functions::FunctionsSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
+use super::sizing::SizingSpec;
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -34,7 +36,8 @@ pub struct ScenarioSpec {
     pub seed: u64,
     /// When the run ends, such as `24h`. Default: when nothing is left to happen.
     pub horizon: Option<Duration>,
-    /// The machines. Only where everything that serves `traffic` is outside the cluster there may be none.
+    /// The machines. Only where everything that serves `traffic` is outside the cluster, or there is no pod but `functions` or
+    /// `sizing`, there may be none.
     #[serde(default)]
     pub cluster: ClusterSpec,
     /// The pods and when they arrive. Default: none.
@@ -49,6 +52,10 @@ pub struct ScenarioSpec {
     /// By what rules machines are paid for, and what else is paid: `bill.csv`. Default: by their price, for as long as they are
     /// there, and nothing else.
     pub billing: Option<BillingSpec>,
+    /// A function platform beside the cluster. Default: there is none.
+    pub functions: Option<FunctionsSpec>,
+    /// A back-test of a rule that sizes containers, beside the cluster. Default: there is none.
+    pub sizing: Option<SizingSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

@@ -25,7 +25,7 @@ pub(super) enum Used {
 }
 
 impl Used {
-    fn parse(self, text: &str) -> Result<u64, QuantityError> {
+    pub(super) fn parse(self, text: &str) -> Result<u64, QuantityError> {
         match self {
             Used::Cpu => MilliCpu::parse(text).map(|amount| amount.0),
             Used::Memory => Bytes::parse(text).map(|amount| amount.0),

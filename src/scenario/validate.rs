@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::autoscaling;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
+use super::functions;
 use super::kubernetes::kind_names;
 use super::provisioning;
 use super::schema::{join, suggestion};
+use super::sizing;
 use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
     LifetimeSpec, OpenbPodsSpec, OperatorSpec, OrderSpec, Quantity, RankSpec, ScenarioSpec, ScriptSpec, TaintSpec,
@@ -45,6 +47,8 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     traffic::validate(spec, context);
     autoscaling::validate(spec, context);
     provisioning::validate(spec, context);
+    functions::validate(spec, context);
+    sizing::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {
@@ -82,7 +86,11 @@ pub(super) fn unique<'n>(
 fn cluster(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let spec = &scenario.cluster;
     let lists_nothing = spec.manifests.is_empty() && spec.pools.is_empty() && spec.nodes.is_empty();
-    let is_needed = !scenario.traffic.as_ref().is_some_and(traffic::is_outside) || has_pods(&scenario.workload);
+    let is_outside = match &scenario.traffic {
+        Some(traffic) => traffic::is_outside(traffic),
+        None => scenario.functions.is_some() || scenario.sizing.is_some(),
+    };
+    let is_needed = !is_outside || has_pods(&scenario.workload);
     if lists_nothing && spec.openb.is_none() && spec.synthetic.is_none() && is_needed {
         let hint = "give `pools`, `nodes`, `manifests`, `openb` or `synthetic`";
         context.report_with_hint("cluster", Code::MissingKey, "`cluster` has no nodes", hint);

@@ -95,6 +95,8 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         provisioning: wavetank::model::Provisioning::default(),
+        functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

@@ -20,6 +20,7 @@ mod extenders;
 mod faults;
 mod fgd;
 mod fgd_rules;
+mod functions;
 mod fuzz;
 mod golden;
 mod hpa_vectors;

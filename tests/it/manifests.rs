@@ -47,6 +47,8 @@ pub(crate) fn model(text: &str) -> Model {
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         provisioning: wavetank::model::Provisioning::default(),
+        functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     }
 }

@@ -22,12 +22,12 @@ use super::spec::{DistributionSpec, Duration, Quantity, ScenarioSpec};
 use super::validate::unique;
 use crate::document::Code;
 use crate::ids::ZoneId;
-use crate::model::traffic::{Mode, Network};
+use crate::model::traffic::{Arrivals, Mode, Network};
 use crate::model::{Cluster, Controllers, Dist, Objects, Traffic, Workload};
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use names::Names;
-pub(super) use spec::TrafficSpec;
 use spec::{NetworkSpec, TrafficModelSpec};
+pub(super) use spec::{RateSpec, RequestArrivalsSpec, TrafficSpec};
 pub(super) use usage::drive_usage;
 
 /// The step of the fluid mode where nothing is said.
@@ -49,11 +49,40 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let names = spec.sources.iter().map(|source| source.name.as_str());
     unique(names, "sources", |index| format!("traffic.sources[{index}].name"), context);
     let before = context.issues.len();
-    let mut builder = Builder { spec, names: Names::new(spec), horizon: horizon(scenario), world: None, context };
+    let (names, horizon) = (Names::new(spec), horizon(scenario));
+    let mut builder = Builder { spec, names, horizon, stage: Stage::Check, world: None, context };
     let traffic = builder.traffic();
     if builder.context.issues.len() == before {
         graph::check(&traffic, context);
     }
+}
+
+/// Whether a file is checked, for which no data is read, or a model is built of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Check,
+    Build,
+}
+
+/// When something is called that is no service of `traffic`, by the same rules as there, but for users that wait for answers; what
+/// is wrong is reported at `at.rate` and `at.arrivals`.
+pub(super) fn calls(
+    rate: Option<&RateSpec>,
+    arrivals: &RequestArrivalsSpec,
+    at: &str,
+    horizon: Option<SimTime>,
+    stage: Stage,
+    context: &mut Context<'_>,
+) -> Arrivals {
+    let spec = TrafficSpec::default();
+    let mut builder = Builder { spec: &spec, names: Names::new(&spec), horizon, stage, world: None, context };
+    builder.calls(rate, arrivals, at)
+}
+
+/// Reports that something goes on for ever.
+pub(super) fn needs_horizon(at: &str, why: &str, context: &mut Context<'_>) {
+    let message = format!("{why}: the scenario needs a `horizon`");
+    context.report_with_hint(at, Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
 }
 
 /// What traffic can refer to in the rest of the model.
@@ -76,7 +105,7 @@ pub(super) fn add_zones(scenario: &ScenarioSpec, cluster: &mut Cluster) {
 pub(super) fn build(scenario: &ScenarioSpec, world: World<'_>, context: &mut Context<'_>) -> Traffic {
     let Some(spec) = &scenario.traffic else { return Traffic::default() };
     let horizon = horizon(scenario);
-    Builder { spec, names: Names::new(spec), horizon, world: Some(world), context }.traffic()
+    Builder { spec, names: Names::new(spec), horizon, stage: Stage::Build, world: Some(world), context }.traffic()
 }
 
 fn horizon(scenario: &ScenarioSpec) -> Option<SimTime> {
@@ -88,6 +117,7 @@ struct Builder<'s, 'c, 'x> {
     spec: &'s TrafficSpec,
     names: Names<'s>,
     horizon: Option<SimTime>,
+    stage: Stage,
     /// None while checking.
     world: Option<World<'s>>,
     context: &'c mut Context<'x>,

@@ -1,12 +1,28 @@
 //! Sources of requests.
 
 use super::super::import;
-use super::Builder;
-use super::spec::{ModulatedStateSpec, ReplaySpec, RequestArrivalsSpec, SourceSpec, TargetsSpec};
+use super::spec::{
+    ModulatedStateSpec, RateSpec, ReplaySpec, RequestArrivalsSpec, SessionSpec, SourceSpec, TargetsSpec,
+};
+use super::{Builder, Stage, needs_horizon};
 use crate::document::Code;
 use crate::importers::requests::{self, ReplayOptions};
 use crate::model::traffic::{Arrivals, Gap, Keys, ModulatedState, OperationRef, Profile, Session, Source};
 use crate::units::{SimDuration, SimTime};
+
+/// What is written of when requests come.
+#[derive(Clone, Copy, Debug)]
+struct ArrivalKeys<'s> {
+    rate: Option<&'s RateSpec>,
+    arrivals: &'s RequestArrivalsSpec,
+    sessions: Option<&'s SessionSpec>,
+}
+
+impl<'s> From<&'s SourceSpec> for ArrivalKeys<'s> {
+    fn from(spec: &'s SourceSpec) -> ArrivalKeys<'s> {
+        ArrivalKeys { rate: spec.rate.as_ref(), arrivals: &spec.arrivals, sessions: spec.sessions.as_ref() }
+    }
+}
 
 impl Builder<'_, '_, '_> {
     pub(super) fn sources(&mut self) -> Vec<Source> {
@@ -18,7 +34,7 @@ impl Builder<'_, '_, '_> {
         let mix = self.mix(spec, &format!("{at}.to"));
         Source {
             name: spec.name.clone(),
-            arrivals: self.arrivals(spec, &mix, at),
+            arrivals: self.arrivals(spec.into(), &mix, at),
             mix,
             headers: spec.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             zone: spec.zone.as_ref().and_then(|zone| self.zone(zone, &format!("{at}.zone"))),
@@ -54,9 +70,20 @@ impl Builder<'_, '_, '_> {
         mix
     }
 
-    fn arrivals(&mut self, spec: &SourceSpec, mix: &[(OperationRef, f64)], at: &str) -> Arrivals {
+    /// When something outside of traffic is called: nobody waits for the answer.
+    pub(super) fn calls(&mut self, rate: Option<&RateSpec>, arrivals: &RequestArrivalsSpec, at: &str) -> Arrivals {
+        if let RequestArrivalsSpec::Closed { .. } = arrivals {
+            let message =
+                format!("`{at}.arrivals` cannot be `closed` here: whoever calls does not wait for the answer");
+            self.context.report(&format!("{at}.arrivals"), Code::NotAllowed, message);
+            return Arrivals::Replay([].into());
+        }
+        self.arrivals(ArrivalKeys { rate, arrivals, sessions: None }, &[], at)
+    }
+
+    fn arrivals(&mut self, spec: ArrivalKeys<'_>, mix: &[(OperationRef, f64)], at: &str) -> Arrivals {
         self.keys_fit(spec, at);
-        match &spec.arrivals {
+        match spec.arrivals {
             RequestArrivalsSpec::Closed { users, think } => {
                 if self.horizon.is_none() {
                     self.needs_horizon(&format!("{at}.arrivals"), "users ask again and again");
@@ -74,8 +101,8 @@ impl Builder<'_, '_, '_> {
     }
 
     /// Reports keys that this kind of arrivals does not have, and a rate that is missing.
-    fn keys_fit(&mut self, spec: &SourceSpec, at: &str) {
-        let (kind, has_rate, has_sessions) = match &spec.arrivals {
+    fn keys_fit(&mut self, spec: ArrivalKeys<'_>, at: &str) {
+        let (kind, has_rate, has_sessions) = match spec.arrivals {
             RequestArrivalsSpec::Closed { .. } => ("closed", false, false),
             RequestArrivalsSpec::Replay(_) => ("replay", false, false),
             RequestArrivalsSpec::Modulated(_) => ("modulated", true, false),
@@ -98,12 +125,11 @@ impl Builder<'_, '_, '_> {
 
     /// Reports that something goes on for ever.
     pub(super) fn needs_horizon(&mut self, at: &str, why: &str) {
-        let message = format!("{why}: the scenario needs a `horizon`");
-        self.context.report_with_hint(at, Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
+        needs_horizon(at, why, self.context);
     }
 
-    fn rate(&mut self, spec: &SourceSpec, at: &str) -> Profile {
-        match &spec.rate {
+    fn rate(&mut self, spec: ArrivalKeys<'_>, at: &str) -> Profile {
+        match spec.rate {
             None => Profile::constant(0.0),
             Some(rate) => self.profile(rate, &format!("{at}.rate")),
         }
@@ -113,7 +139,7 @@ impl Builder<'_, '_, '_> {
         const NOTHING: [(SimTime, Option<u32>); 0] = [];
         let path = self.context.existing_path(&format!("{at}.file"), &spec.file);
         // Only what is built is read.
-        let Some((path, _)) = path.zip(self.world.as_ref()) else { return Arrivals::Replay(NOTHING.into()) };
+        let Some(path) = path.filter(|_| self.stage == Stage::Build) else { return Arrivals::Replay(NOTHING.into()) };
         let usual = if mix.len() > 1 { requests::operation_column(&path) } else { None };
         let options = ReplayOptions {
             time: spec.time.as_deref(),
@@ -153,8 +179,8 @@ impl Builder<'_, '_, '_> {
         specs.iter().enumerate().map(state).collect()
     }
 
-    fn session(&mut self, spec: &SourceSpec, at: &str) -> Option<Session> {
-        let session = spec.sessions.as_ref()?;
+    fn session(&mut self, spec: ArrivalKeys<'_>, at: &str) -> Option<Session> {
+        let session = spec.sessions?;
         let think = self.dist(session.think.as_ref(), &format!("{at}.sessions.think"));
         Some(Session { mean_requests: session.mean_requests, think })
     }

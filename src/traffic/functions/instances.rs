@@ -4,20 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::report::FunctionReport;
+use crate::model::functions::Routing;
 use crate::policy::autoscaler::functions::keep_alive::{KeepAlive, KeepAliveState};
 use crate::units::{SimDuration, SimTime};
-
-/// Which of the instances that wait a call goes to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Routing {
-    /// The one that was busy last: those in excess end soonest.
-    #[default]
-    MostRecentlyUsed,
-    /// The one that has waited longest: all stay.
-    LeastRecentlyUsed,
-    /// The one that started last (SimFaaS). Costs a look at each that waits.
-    NewestFirst,
-}
 
 /// An instance with a call, in order of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +83,11 @@ impl Instances {
     #[inline]
     pub(super) fn in_flight(&self) -> usize {
         self.busy.len() + self.provisioned.len()
+    }
+
+    /// Instances that are loaded, those that are provisioned left out. Costs a look at each that waits.
+    pub(super) fn loaded(&self, now: SimTime) -> usize {
+        self.busy.len() + self.idle.iter().filter(|instance| instance.loaded <= now).count()
     }
 
     /// A call comes, after [`Self::advance`].

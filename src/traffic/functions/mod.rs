@@ -10,13 +10,19 @@
 //! Cost: a few operations and a step in a heap as deep as the function's calls under way; a second heap, of all calls under
 //! way, while the account has a limit. Memory grows with functions and their instances, not with calls.
 
+mod calls;
 mod instances;
+mod latencies;
 mod platform;
 mod report;
+mod run;
 
-pub use instances::Routing;
-pub use platform::{Platform, PlatformError, PlatformSettings, simulate};
+pub use crate::model::functions::{PlatformSettings, Routing};
+pub use calls::CallStream;
+pub use latencies::Latencies;
+pub use platform::{Fate, Platform, PlatformError, simulate};
 pub use report::{FunctionReport, Report};
+pub use run::{FunctionRun, FunctionWindow, TaskReport, run};
 
 #[cfg(test)]
 mod tests;

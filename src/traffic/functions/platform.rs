@@ -3,41 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::instances::{Instances, Routing};
+use super::instances::Instances;
 use super::report::{FunctionReport, Report};
-use crate::model::functions::{Function, Invocation};
-use crate::policy::autoscaler::functions::keep_alive::KeepAlive;
-use crate::policy::autoscaler::functions::lambda::{LambdaLimits, LimitError, RateLimit, Throttle};
-use crate::policy::autoscaler::functions::price::{LambdaPrices, billed_ms};
+use crate::model::functions::{Function, Invocation, KeepAlive, LambdaLimits, PlatformSettings};
+use crate::policy::autoscaler::functions::lambda::{LimitError, RateLimit, Throttle};
+use crate::policy::autoscaler::functions::price::billed_ms;
 use crate::units::{SimDuration, SimTime};
-
-/// How a platform is run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlatformSettings {
-    /// How long instances wait.
-    pub keep_alive: KeepAlive,
-    /// Which of them a call goes to.
-    pub routing: Routing,
-    /// Limits; none: every call gets an instance.
-    pub limits: Option<LambdaLimits>,
-    /// Prices, which say what is billed.
-    pub prices: LambdaPrices,
-    /// When the run ends; none: when the last call has. What is billed does not end with the run.
-    pub horizon: Option<SimTime>,
-}
-
-impl Default for PlatformSettings {
-    /// Instances wait ten minutes, with AWS Lambda's limits and prices on x86.
-    fn default() -> PlatformSettings {
-        PlatformSettings {
-            keep_alive: KeepAlive::Fixed(SimDuration(600_000_000_000)),
-            routing: Routing::default(),
-            limits: Some(LambdaLimits::default()),
-            prices: LambdaPrices::X86,
-            horizon: None,
-        }
-    }
-}
 
 /// Why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +24,21 @@ pub enum PlatformError {
         /// When the one before it came.
         before: SimTime,
     },
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// An instance that waited serves it until then.
+    Warm(SimTime),
+    /// An instance that starts for it serves it until then.
+    Cold(SimTime),
+    /// A provisioned instance serves it until then.
+    Provisioned(SimTime),
+    /// It is lost.
+    Throttled(Throttle),
+    /// It comes after the end of the run.
+    Late,
 }
 
 /// The limits that one function meets alone.
@@ -112,7 +98,7 @@ impl Platform {
         let shared = limits.map(|limits| limits.shared_concurrency(functions)).transpose()?;
         let seats = functions.iter().map(|function| Seat {
             instances: Instances::default(),
-            report: FunctionReport::new(settings.horizon),
+            report: FunctionReport::new(settings.horizon, function.provisioned_concurrency),
             limits: limits.map(|limits| OwnLimits::new(&limits, function)),
             reserved: function.reserved_concurrency.filter(|_| limits.is_some()),
             provisioned: function.provisioned_concurrency,
@@ -131,13 +117,13 @@ impl Platform {
     /// # Errors
     /// When it comes before the last one, or its function is not there.
     #[inline]
-    pub fn call(&mut self, call: &Invocation) -> Result<(), PlatformError> {
+    pub fn call(&mut self, call: &Invocation) -> Result<Fate, PlatformError> {
         let now = call.arrival;
         if now < self.now {
             return Err(PlatformError::OutOfOrder { arrival: now, before: self.now });
         }
         if self.settings.horizon.is_some_and(|horizon| now >= horizon) {
-            return Ok(());
+            return Ok(Fate::Late);
         }
         self.now = now;
         let unknown = PlatformError::UnknownFunction(call.function);
@@ -145,18 +131,18 @@ impl Platform {
         seat.instances.advance(now, &self.settings.keep_alive, &mut seat.report);
         seat.instances.observe(now, &self.settings.keep_alive);
         seat.report.calls += 1;
-        let end = match seat.admit(call, &self.settings, self.shared.as_mut()) {
-            Ok(end) => end,
-            Err(why) => {
+        let fate = seat.admit(call, &self.settings, self.shared.as_mut());
+        let end = match fate {
+            Fate::Warm(end) | Fate::Cold(end) | Fate::Provisioned(end) => end,
+            Fate::Throttled(why) => {
                 seat.report.throttle(why);
-                return Ok(());
+                return Ok(fate);
             }
+            Fate::Late => unreachable!("it has come before the end"),
         };
-        seat.report.serve(now, end);
-        let concurrency = seat.instances.in_flight() as u32;
-        seat.report.concurrency_max = seat.report.concurrency_max.max(concurrency);
+        seat.measure(fate, now, end, &self.settings.keep_alive);
         self.last_end = self.last_end.max(end);
-        Ok(())
+        Ok(fate)
     }
 
     /// The run is over.
@@ -181,6 +167,19 @@ impl OwnLimits {
 }
 
 impl Seat {
+    /// Measures a call that is served.
+    #[inline]
+    fn measure(&mut self, fate: Fate, now: SimTime, end: SimTime, keep_alive: &KeepAlive) {
+        self.report.serve(now, end, matches!(fate, Fate::Provisioned(_)));
+        let concurrency = self.instances.in_flight() as u32;
+        self.report.concurrency_max = self.report.concurrency_max.max(concurrency);
+        // Instances become more when one starts, or when one is loaded before its call.
+        if matches!(fate, Fate::Cold(_)) || matches!(keep_alive, KeepAlive::Hybrid(_)) {
+            let instances = self.instances.loaded(now) as u32 + self.provisioned;
+            self.report.instances_max = self.report.instances_max.max(instances);
+        }
+    }
+
     /// Finds an instance for a call and says when the call will end, or why it is throttled.
     #[inline]
     fn admit(
@@ -188,20 +187,20 @@ impl Seat {
         call: &Invocation,
         settings: &PlatformSettings,
         shared: Option<&mut (usize, BinaryHeap<Reverse<SimTime>>)>,
-    ) -> Result<SimTime, Throttle> {
+    ) -> Fate {
         let now = call.arrival;
         let warm_end = now.after(call.duration);
         if self.reserved.is_some_and(|reserved| self.instances.in_flight() >= reserved as usize) {
-            return Err(Throttle::Reserved);
+            return Fate::Throttled(Throttle::Reserved);
         }
         if self.limits.as_mut().is_some_and(|limits| !limits.requests.allows(now)) {
-            return Err(Throttle::RequestRate);
+            return Fate::Throttled(Throttle::RequestRate);
         }
         if self.provisioned > 0 && self.instances.take_provisioned(self.provisioned, warm_end) {
             self.take_request();
             self.report.provisioned_calls += 1;
             self.report.provisioned_billed_ms += billed_ms(call.duration);
-            return Ok(warm_end);
+            return Fate::Provisioned(warm_end);
         }
         let shared = shared.filter(|_| self.reserved.is_none());
         let shared = match shared {
@@ -210,25 +209,28 @@ impl Seat {
                     ends.pop();
                 }
                 if ends.len() >= *limit {
-                    return Err(Throttle::Account);
+                    return Fate::Throttled(Throttle::Account);
                 }
                 Some(ends)
             }
             None => None,
         };
-        let end = match self.instances.take_idle(now, settings.routing, &mut self.report) {
+        let (fate, end) = match self.instances.take_idle(now, settings.routing, &mut self.report) {
             Some(found) => {
                 self.report.bill(call.duration, SimDuration::ZERO, &settings.prices);
                 self.instances.occupy(found, warm_end);
-                warm_end
+                (Fate::Warm(warm_end), warm_end)
             }
-            None => self.start(call, settings)?,
+            None => match self.start(call, settings) {
+                Ok(end) => (Fate::Cold(end), end),
+                Err(why) => return Fate::Throttled(why),
+            },
         };
         self.take_request();
         if let Some(ends) = shared {
             ends.push(Reverse(end));
         }
-        Ok(end)
+        fate
     }
 
     /// Starts an instance for a call.

@@ -24,6 +24,8 @@ pub struct FunctionReport {
     pub throttled_rate: u64,
     /// Time of calls on instances, in ns; up to the end of the run.
     pub busy_ns: u128,
+    /// The same on provisioned instances alone.
+    pub provisioned_busy_ns: u128,
     /// Time that instances were loaded and waited, in ns; up to the end of the run. Provisioned instances do not count.
     pub idle_ns: u128,
     /// Milliseconds that are billed on instances of the platform's making.
@@ -38,13 +40,15 @@ pub struct FunctionReport {
     pub lifespan_ns: u128,
     /// Most calls under way at a time.
     pub concurrency_max: u32,
+    /// Most instances that were loaded when a call came, provisioned ones among them.
+    pub instances_max: u32,
     /// When the run ends, as far as it is known before.
     horizon: Option<SimTime>,
 }
 
 impl FunctionReport {
-    pub(super) fn new(horizon: Option<SimTime>) -> FunctionReport {
-        FunctionReport { horizon, ..FunctionReport::default() }
+    pub(super) fn new(horizon: Option<SimTime>, provisioned: u32) -> FunctionReport {
+        FunctionReport { horizon, instances_max: provisioned, ..FunctionReport::default() }
     }
 
     /// Calls that were throttled.
@@ -69,8 +73,12 @@ impl FunctionReport {
 
     /// A call is served.
     #[inline]
-    pub(super) fn serve(&mut self, from: SimTime, end: SimTime) {
-        self.busy_ns += u128::from(self.within(end).0.saturating_sub(from.0));
+    pub(super) fn serve(&mut self, from: SimTime, end: SimTime, is_provisioned: bool) {
+        let span_ns = u128::from(self.within(end).0.saturating_sub(from.0));
+        self.busy_ns += span_ns;
+        if is_provisioned {
+            self.provisioned_busy_ns += span_ns;
+        }
     }
 
     /// An instance waited.
@@ -97,6 +105,25 @@ impl FunctionReport {
         self.billed_ms += billed_ms(billed);
     }
 
+    /// Time that provisioned instances waited until the end of the run, in ns. Calls that go on beyond it do not count.
+    fn provisioned_idle_ns(&self, function: &Function, end: SimTime) -> u128 {
+        let ready = u128::from(function.provisioned_concurrency) * u128::from(end.0);
+        ready.saturating_sub(self.provisioned_busy_ns)
+    }
+
+    /// Time that instances were loaded and waited, times their memory, in GB-seconds, until the end of the run; provisioned ones
+    /// among them.
+    pub fn wasted_gb_seconds(&self, function: &Function, end: SimTime) -> f64 {
+        let idle_ns = self.idle_ns + self.provisioned_idle_ns(function, end);
+        gb_seconds(function.memory, 1000) * idle_ns as f64 / 1e9
+    }
+
+    /// Instances that were loaded on average until the end of the run, provisioned ones among them.
+    pub fn instances_mean(&self, function: &Function, end: SimTime) -> f64 {
+        let loaded_ns = self.busy_ns + self.idle_ns + self.provisioned_idle_ns(function, end);
+        loaded_ns as f64 / end.0 as f64
+    }
+
     /// What the function cost over the run, without the discount that an account has for large sums.
     pub fn cost(&self, function: &Function, prices: &LambdaPrices, span: SimDuration) -> Dollars {
         let requests = (self.calls - self.throttled()) as f64 * prices.request;
@@ -116,6 +143,7 @@ impl FunctionReport {
         self.throttled_scaling += other.throttled_scaling;
         self.throttled_rate += other.throttled_rate;
         self.busy_ns += other.busy_ns;
+        self.provisioned_busy_ns += other.provisioned_busy_ns;
         self.idle_ns += other.idle_ns;
         self.billed_ms += other.billed_ms;
         self.provisioned_billed_ms += other.provisioned_billed_ms;
@@ -123,6 +151,7 @@ impl FunctionReport {
         self.ended_instances += other.ended_instances;
         self.lifespan_ns += other.lifespan_ns;
         self.concurrency_max = self.concurrency_max.max(other.concurrency_max);
+        self.instances_max = self.instances_max.max(other.instances_max);
     }
 }
 
@@ -136,7 +165,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// All functions together; the largest concurrency is that of one function.
+    /// All functions together; the largest numbers of calls under way and of instances are those of one function.
     pub fn total(&self) -> FunctionReport {
         let mut total = FunctionReport::default();
         self.functions.iter().for_each(|report| total.add(report));
@@ -155,11 +184,8 @@ impl Report {
 
     /// Time that instances were loaded and waited, times their memory, in GB-seconds: what keeping them costs the platform.
     pub fn wasted_gb_seconds(&self, functions: &[Function]) -> f64 {
-        let wasted = functions
-            .iter()
-            .zip(&self.functions)
-            .map(|(function, report)| gb_seconds(function.memory, 1000) * report.idle_ns as f64 / 1e9);
-        wasted.sum()
+        let of = |(function, report): (&Function, &FunctionReport)| report.wasted_gb_seconds(function, self.end);
+        functions.iter().zip(&self.functions).map(of).sum()
     }
 
     /// What all of it cost, taken for one month of the account.

@@ -296,6 +296,8 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         provisioning: wavetank::model::Provisioning::default(),
+        functions: None,
+        sizing: None,
         outputs: Outputs::default(),
     }
 }

@@ -20,43 +20,8 @@
 //! Cost: an idle time and a decision take a few operations; the percentiles follow the histogram.
 
 use super::keep_alive::Windows;
+pub use crate::model::functions::HybridSettings;
 use crate::units::SimDuration;
-
-/// Parameters of the policy.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HybridSettings {
-    /// The longest idle time that the histogram counts.
-    pub range: SimDuration,
-    /// The width of a bin.
-    pub bin: SimDuration,
-    /// The part of idle times before which the function is not loaded.
-    pub head: f64,
-    /// The part of idle times after which it is unloaded.
-    pub tail: f64,
-    /// How much earlier and later than that, as a part.
-    pub margin: f64,
-    /// From which coefficient of variation of the bins the histogram is trusted.
-    pub variation_min: f64,
-    /// From which part of idle times beyond the range they are forecast.
-    pub beyond_min: f64,
-    /// How much earlier and later than a forecast the function is there, as a part.
-    pub forecast_margin: f64,
-}
-
-impl Default for HybridSettings {
-    fn default() -> HybridSettings {
-        HybridSettings {
-            range: SimDuration(4 * 3600 * 1_000_000_000),
-            bin: SimDuration(60 * 1_000_000_000),
-            head: 0.05,
-            tail: 0.99,
-            margin: 0.1,
-            variation_min: 2.0,
-            beyond_min: 0.5,
-            forecast_margin: 0.15,
-        }
-    }
-}
 
 /// The idle times of one function.
 #[derive(Clone, Debug)]

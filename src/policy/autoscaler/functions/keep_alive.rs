@@ -1,6 +1,7 @@
 //! How long an instance stays after a call.
 
-use super::hybrid::{HybridSettings, IdleTimes};
+use super::hybrid::IdleTimes;
+pub use crate::model::functions::KeepAlive;
 use crate::units::{SimDuration, SimTime};
 
 /// What happens to an instance when its call has ended.
@@ -17,17 +18,6 @@ impl Windows {
     pub fn stay(keep_alive: SimDuration) -> Windows {
         Windows { pre_warm: SimDuration::ZERO, keep_alive }
     }
-}
-
-/// The rule for all functions of a platform.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum KeepAlive {
-    /// An instance ends with its call.
-    None,
-    /// It stays for a fixed time.
-    Fixed(SimDuration),
-    /// It stays as the function's past idle times say.
-    Hybrid(HybridSettings),
 }
 
 /// What the rule remembers of one function.

@@ -7,31 +7,8 @@
 //! others.
 
 use crate::model::functions::Function;
+pub use crate::model::functions::LambdaLimits;
 use crate::units::{SimDuration, SimTime};
-
-/// Limits of an account in a region.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LambdaLimits {
-    /// Calls under way at a time, of all functions.
-    pub account_concurrency: u32,
-    /// Instances that a function may start in [`Self::scaling_period`].
-    pub scaling_instances: u32,
-    /// See there.
-    pub scaling_period: SimDuration,
-    /// Requests a second that are let in, for each call that may be under way.
-    pub requests_per_concurrency: u32,
-}
-
-impl Default for LambdaLimits {
-    fn default() -> LambdaLimits {
-        LambdaLimits {
-            account_concurrency: 1000,
-            scaling_instances: 1000,
-            scaling_period: SimDuration(10_000_000_000),
-            requests_per_concurrency: 10,
-        }
-    }
-}
 
 /// Why limits and functions do not fit together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,16 +10,8 @@ use super::priority::{RunningContainer, Termination, UpdateThresholds, priority}
 use super::sizing::{Sizing, Usage};
 use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode};
 use crate::ids::PodId;
+pub use crate::model::sizing::UsageStep;
 use crate::units::{SimDuration, SimTime};
-
-/// One step of a series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsageStep {
-    /// How long it lasts.
-    pub span: SimDuration,
-    /// What is needed all the while.
-    pub usage: Usage,
-}
 
 /// When a recommendation is applied.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,6 +63,19 @@ pub struct Score {
     pub changes: u64,
 }
 
+/// A span of a series in which neither usage nor sizes changed.
+#[derive(Clone, Copy, Debug)]
+pub struct PlayedSpan<'r> {
+    /// When it began.
+    pub from: SimTime,
+    /// How long it lasted.
+    pub span: SimDuration,
+    /// What was used of what was needed.
+    pub used: Usage,
+    /// How large the container was.
+    pub resources: &'r ContainerResources,
+}
+
 /// The only pod.
 const POD: PodId = PodId(0);
 const CORE_HOUR: f64 = 1000.0 * 3.6e12;
@@ -91,6 +96,19 @@ impl BackTest {
     /// # Panics
     /// When the interval is 0.
     pub fn run(&self, series: &[UsageStep], sizing: &mut dyn Sizing) -> Score {
+        self.run_watched(series, sizing, &mut |_| ())
+    }
+
+    /// Plays a series, and tells of every span in which nothing changed.
+    ///
+    /// # Panics
+    /// When the interval is 0.
+    pub fn run_watched(
+        &self,
+        series: &[UsageStep],
+        sizing: &mut dyn Sizing,
+        watch: &mut dyn FnMut(&PlayedSpan<'_>),
+    ) -> Score {
         assert!(self.interval > SimDuration::ZERO, "a rule is asked from time to time");
         let mut run = Run {
             test: self,
@@ -105,6 +123,7 @@ impl BackTest {
             while now < ends {
                 let span = SimDuration(self.interval.0.min(ends.0 - now.0));
                 let seen = run.account(step.usage, span);
+                watch(&PlayedSpan { from: now, span, used: seen, resources: &run.current });
                 now = now.after(span);
                 run.observe(now, step.usage, seen, sizing);
                 if let Some(recommendation) = sizing.recommend(now) {

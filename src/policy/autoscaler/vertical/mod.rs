@@ -29,6 +29,7 @@ pub mod resized;
 pub mod restriction;
 pub mod sizing;
 pub mod spec;
+pub mod study;
 pub mod table;
 pub mod updater;
 pub mod workload;

@@ -11,16 +11,8 @@ use super::aggregate::{AggregateState, AggregationsConfig, ContainerState};
 use super::recommender::RecommenderConfig;
 use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy};
 use crate::ids::PodId;
-use crate::units::{Bytes, MilliCpu, SimTime};
-
-/// What a container used over a while.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// CPU, on average.
-    pub cpu: MilliCpu,
-    /// Memory, at the end.
-    pub memory: Bytes,
-}
+pub use crate::model::sizing::Usage;
+use crate::units::SimTime;
 
 /// A rule that says how large the containers of one name in the pods of a workload should be.
 pub trait Sizing: Debug + Send {

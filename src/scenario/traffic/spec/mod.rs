@@ -22,9 +22,10 @@ pub(super) use service::{
     ReleaseSpec, RequestOrderSpec, RouteSpec, ServiceSpec, StepSpec,
 };
 pub(super) use source::{
-    ComponentSpec, CycleSpec, ModulatedStateSpec, RatePointSpec, RateSpec, ReplaySpec, RequestArrivalsSpec, SeriesSpec,
-    SourceSpec, TargetsSpec,
+    ComponentSpec, CycleSpec, ModulatedStateSpec, RatePointSpec, ReplaySpec, SeriesSpec, SessionSpec, SourceSpec,
+    TargetsSpec,
 };
+pub(in crate::scenario) use source::{RateSpec, RequestArrivalsSpec};
 
 /// Requests: who sends them, who answers them, and how they find their way.
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]

@@ -1,0 +1,142 @@
+//! The calls of all functions, in order.
+
+use std::collections::BTreeMap;
+
+use crate::event_queue::EventQueue;
+use crate::model::functions::{CalledFunction, Calls, ColdCall, Invocation};
+use crate::rng::{Seed, Stream};
+use crate::traffic::arrivals::ArrivalTimes;
+use crate::units::{SimDuration, SimTime};
+
+const MINUTE_NS: u64 = 60_000_000_000;
+
+/// The calls of all functions, one after the other. What a call is does not depend on what the platform does with it: every
+/// function has random streams of its own, which are found by its name.
+#[derive(Debug)]
+pub struct CallStream<'m> {
+    lines: Vec<Line<'m>>,
+    /// The next call of each function that has one.
+    pending: EventQueue<u32>,
+    until: SimTime,
+}
+
+/// The calls of one function.
+#[derive(Debug)]
+struct Line<'m> {
+    called: &'m CalledFunction,
+    times: Times<'m>,
+    /// Draws how long calls take.
+    stream: Stream,
+    /// How long the next call takes, where that is recorded.
+    recorded: Option<SimDuration>,
+}
+
+#[derive(Debug)]
+enum Times<'m> {
+    Rule(Box<ArrivalTimes<'m>>),
+    Counted(CountedTimes<'m>),
+    Recorded(std::slice::Iter<'m, (SimTime, SimDuration)>),
+}
+
+/// Instants drawn within minutes, a minute at a time.
+#[derive(Debug)]
+struct CountedTimes<'m> {
+    minutes: std::slice::Iter<'m, (u32, u32)>,
+    /// What is left of the present minute, the last first.
+    instants: Vec<u64>,
+    stream: Stream,
+}
+
+impl<'m> CallStream<'m> {
+    /// The calls of these functions before an instant.
+    pub fn new(functions: &'m [CalledFunction], seed: Seed, until: SimTime) -> CallStream<'m> {
+        // Files may have one name for several functions.
+        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        let lines = functions.iter().map(|called| {
+            let name = called.function.name.as_str();
+            let number = seen.entry(name).and_modify(|number| *number += 1).or_default();
+            let stream = |what: &str| seed.stream(&format!("functions/{what}/{name}"), *number);
+            Line { called, times: Times::new(&called.calls, &stream), stream: stream("durations"), recorded: None }
+        });
+        let mut calls = CallStream { lines: lines.collect(), pending: EventQueue::new(), until };
+        for function in 0..calls.lines.len() as u32 {
+            calls.schedule(function);
+        }
+        calls
+    }
+
+    #[inline]
+    fn schedule(&mut self, function: u32) {
+        if let Some(at) = self.lines[function as usize].next_time().filter(|&at| at < self.until) {
+            self.pending.push(at, 0, function);
+        }
+    }
+}
+
+impl Iterator for CallStream<'_> {
+    type Item = Invocation;
+
+    #[inline]
+    fn next(&mut self) -> Option<Invocation> {
+        let (key, function) = self.pending.pop()?;
+        let [duration, cold_duration] = self.lines[function as usize].draw();
+        self.schedule(function);
+        Some(Invocation { function, arrival: key.time, duration, cold_duration })
+    }
+}
+
+impl Line<'_> {
+    #[inline]
+    fn next_time(&mut self) -> Option<SimTime> {
+        match &mut self.times {
+            Times::Rule(times) => times.next().map(|arrival| arrival.at),
+            Times::Counted(times) => times.next(),
+            Times::Recorded(list) => {
+                let (at, duration) = list.next()?;
+                self.recorded = Some(*duration);
+                Some(*at)
+            }
+        }
+    }
+
+    /// How long the call that comes takes, on a warm instance and on a cold one.
+    #[inline]
+    fn draw(&mut self) -> [SimDuration; 2] {
+        let duration = match self.recorded {
+            Some(duration) => duration,
+            None => self.called.duration.fast_sample(&mut self.stream),
+        };
+        // Drawn whether it is needed or not, so that all policies meet the same calls.
+        let cold_duration = match &self.called.cold {
+            ColdCall::Start(start) => duration + start.fast_sample(&mut self.stream),
+            ColdCall::Whole(whole) => whole.fast_sample(&mut self.stream),
+        };
+        [duration, cold_duration]
+    }
+}
+
+impl<'m> Times<'m> {
+    fn new(calls: &'m Calls, stream: &dyn Fn(&str) -> Stream) -> Times<'m> {
+        match calls {
+            Calls::Rule(arrivals) => Times::Rule(Box::new(ArrivalTimes::new(arrivals, stream("arrivals")))),
+            Calls::Counted(minutes) => Times::Counted(CountedTimes {
+                minutes: minutes.iter(),
+                instants: Vec::new(),
+                stream: stream("arrivals"),
+            }),
+            Calls::Recorded(list) => Times::Recorded(list.iter()),
+        }
+    }
+}
+
+impl CountedTimes<'_> {
+    fn next(&mut self) -> Option<SimTime> {
+        while self.instants.is_empty() {
+            let &(minute, count) = self.minutes.next()?;
+            let start = u64::from(minute) * MINUTE_NS;
+            self.instants.extend((0..count).map(|_| start + self.stream.below(MINUTE_NS)));
+            self.instants.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        self.instants.pop().map(SimTime)
+    }
+}
