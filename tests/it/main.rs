@@ -39,6 +39,7 @@ mod swarm;
 mod tidy;
 mod traffic;
 mod traffic_swarm;
+mod vectors;
 mod volumes;
 mod vpa_back_test;
 mod vpa_vectors;
