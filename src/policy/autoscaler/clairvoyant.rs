@@ -12,7 +12,7 @@
 
 use serde::Deserialize;
 
-use super::wish::{REQUESTS_PER_REPLICA, bounds, decision};
+use super::wish::{REQUESTS_PER_REPLICA, bounds, decision, require_capacity};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reads, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::stats::elasticity::bound::cheapest_supply;
@@ -69,8 +69,7 @@ impl Default for Params {
 
 impl Params {
     fn check(&self) -> Result<(), ParameterError> {
-        let is_rate = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
-        parameters::require(is_rate, "`requestsPerReplica` must be above 0")?;
+        require_capacity(self.requests_per_replica)?;
         let is_share = (0.0..1.0).contains(&self.allowed_shortage);
         parameters::require(is_share, "`allowedShortage` must be from 0 to less than 1")?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")

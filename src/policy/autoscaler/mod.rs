@@ -24,6 +24,7 @@ pub mod keda;
 pub mod knative;
 pub mod vertical;
 
+mod alarms;
 mod clairvoyant;
 mod erlang_c;
 mod holt_winters;

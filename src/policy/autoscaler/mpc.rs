@@ -16,7 +16,7 @@
 
 use serde::Deserialize;
 
-use super::wish::{REQUESTS_PER_REPLICA, bounds, decision, no_traffic, rate_reading};
+use super::wish::{REQUESTS_PER_REPLICA, bounds, decision, no_traffic, rate_reading, require_capacity};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reads, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::stats::forecast::{Forecast, Holt};
@@ -86,8 +86,7 @@ impl Default for Params {
 
 impl Params {
     fn check(&self) -> Result<(), ParameterError> {
-        let is_rate = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
-        parameters::require(is_rate, "`requestsPerReplica` must be above 0")?;
+        require_capacity(self.requests_per_replica)?;
         parameters::require((1..=1000).contains(&self.horizon), "`horizon` must be from 1 to 1000")?;
         let is_dear = self.shortage_cost > 1.0 && self.shortage_cost.is_finite();
         parameters::require(is_dear, "`shortageCost` must be above 1, what a replica costs")?;

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::wish::{REQUESTS_PER_REPLICA, SCALE_IN_DELAY, ScaleInDelay, decision, no_traffic, rate_reading};
+use super::wish::{
+    REQUESTS_PER_REPLICA, SCALE_IN_DELAY, ScaleInDelay, decision, no_traffic, rate_reading, require_capacity,
+};
 use super::{Decision, HorizontalAutoscaler, Observation, Reads, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::stats::forecast::Forecast;
@@ -84,8 +86,7 @@ pub(super) fn read<P: DeserializeOwned>(parameters: &Value) -> Result<(Common, P
 impl Common {
     /// How many steps a season has.
     pub(super) fn season_steps(&self) -> Result<usize, ParameterError> {
-        let is_right = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
-        parameters::require(is_right, "`requestsPerReplica` must be above 0")?;
+        require_capacity(self.requests_per_replica)?;
         parameters::require(self.period > SimDuration::ZERO, "`period` must be above 0")?;
         parameters::require(self.step >= self.period, "`step` must not be shorter than `period`")?;
         let steps = self.season.0 / self.step.0;

@@ -17,7 +17,7 @@
 
 use serde::Deserialize;
 
-use super::wish::{REQUESTS_PER_REPLICA, bounds, decision, no_traffic, rate_reading};
+use super::wish::{REQUESTS_PER_REPLICA, bounds, decision, no_traffic, rate_reading, require_capacity};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reads, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::rng::{Seed, Stream};
@@ -90,8 +90,7 @@ impl Default for Params {
 
 impl Params {
     fn check(&self) -> Result<(), ParameterError> {
-        let is_rate = self.requests_per_replica > 0.0 && self.requests_per_replica.is_finite();
-        parameters::require(is_rate, "`requestsPerReplica` must be above 0")?;
+        require_capacity(self.requests_per_replica)?;
         let are_costs = [self.shortage_cost, self.change_cost].iter().all(|cost| cost.is_finite() && *cost >= 0.0);
         parameters::require(are_costs, "`shortageCost` and `changeCost` must not be negative")?;
         let are_shares = [self.learning_rate, self.exploration].iter().all(|share| (0.0..=1.0).contains(share));

@@ -21,6 +21,7 @@
 
 use serde::Deserialize;
 
+use super::alarms::{Alarm, Alarms, into_bounds};
 use super::metric::{METRIC_MEANING, Metric};
 use super::wish::{bounds, decision};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting};
@@ -40,14 +41,8 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     build: |parameters, setting| {
         let params: Params = parameters::read(parameters)?;
         params.check()?;
-        Ok(Box::new(StepScaling {
-            params,
-            bounds: bounds(setting),
-            high: 0,
-            low: 0,
-            scale_out: None,
-            no_scale_in_until: SimTime::ZERO,
-        }))
+        let alarms = Alarms::new(params.high_points, params.low_points);
+        Ok(Box::new(StepScaling { params, bounds: bounds(setting), alarms }))
     },
 };
 
@@ -196,35 +191,25 @@ fn check_steps(
 struct StepScaling {
     params: Params,
     bounds: Setting<'static>,
-    /// Points in a row at or above the upper threshold.
-    high: u32,
-    /// Points in a row at or below the lower threshold.
-    low: u32,
-    /// Replicas before the scale-out whose cooldown or warm-up runs, and until when.
-    scale_out: Option<(i32, SimTime)>,
-    no_scale_in_until: SimTime,
+    alarms: Alarms,
 }
 
 impl HorizontalAutoscaler for StepScaling {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let wanted = seen.replicas.wanted;
-        let bounded = self.bounds.clamp(wanted);
-        if bounded != wanted {
-            return Decision::replicas(bounded, "the number of replicas was out of bounds");
+        if let Some(decision) = into_bounds(&self.bounds, seen) {
+            return decision;
         }
         let Params { metric, warmup, high_threshold, low_threshold, .. } = self.params;
-        let Some(value) = metric.value(seen, warmup) else {
-            (self.high, self.low) = (0, 0);
-            return Decision::unknown("InsufficientData", "there is no data point of the metric");
-        };
-        self.high = if value >= high_threshold { self.high + 1 } else { 0 };
-        self.low = if value <= low_threshold { self.low + 1 } else { 0 };
-        let (replicas, target, reason) = if self.high >= self.params.high_points {
-            (self.scaled_out(value, wanted, seen.now), high_threshold, "the metric reached the upper threshold")
-        } else if self.low >= self.params.low_points {
-            (self.scaled_in(value, wanted, seen.now), low_threshold, "the metric reached the lower threshold")
-        } else {
-            (wanted, high_threshold, "")
+        let Some(value) = metric.value(seen, warmup) else { return self.alarms.miss() };
+        let wanted = seen.replicas.wanted;
+        let (replicas, target, reason) = match self.alarms.note(value >= high_threshold, value <= low_threshold) {
+            Alarm::High => {
+                (self.scaled_out(value, wanted, seen.now), high_threshold, "the metric reached the upper threshold")
+            }
+            Alarm::Low => {
+                (self.scaled_in(value, wanted, seen.now), low_threshold, "the metric reached the lower threshold")
+            }
+            Alarm::None => (wanted, high_threshold, ""),
         };
         let reading = Reading { name: metric.name().to_owned(), current: value, target };
         decision(seen, replicas, reason, Some(reading))
@@ -246,15 +231,13 @@ impl StepScaling {
             step.lower.is_none_or(|lower| breach >= lower) && step.upper.is_none_or(|upper| breach < upper)
         };
         let Some(step) = self.params.scale_out_steps.iter().find(has) else { return wanted };
-        let before = self.scale_out.filter(|(_, until)| now < *until);
-        let base = before.map_or(wanted, |(base, _)| base);
+        let base = self.alarms.base(now, wanted);
         let replicas = self.bounds.clamp(self.params.adjusted(base, step.adjustment));
         if replicas <= wanted {
             return wanted;
         }
-        let pause = self.params.cooldown.max(self.params.warmup);
-        self.scale_out = Some((base, now.after(pause)));
-        self.no_scale_in_until = now.after(self.params.warmup);
+        let settles = self.params.cooldown.max(self.params.warmup);
+        self.alarms.scaled_out(base, now, settles, self.params.warmup);
         replicas
     }
 
@@ -265,10 +248,10 @@ impl StepScaling {
         };
         let Some(step) = self.params.scale_in_steps.iter().find(has) else { return wanted };
         let replicas = self.bounds.clamp(self.params.adjusted(wanted, step.adjustment));
-        if replicas >= wanted || now < self.no_scale_in_until {
+        if replicas >= wanted || !self.alarms.may_scale_in(now) {
             return wanted;
         }
-        self.no_scale_in_until = now.after(self.params.cooldown);
+        self.alarms.scaled_in(now, self.params.cooldown);
         replicas
     }
 }

@@ -18,6 +18,7 @@
 
 use serde::Deserialize;
 
+use super::alarms::{Alarm, Alarms, into_bounds};
 use super::metric::{METRIC_MEANING, Metric};
 use super::wish::{bounds, decision};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reading, Reads, Setting};
@@ -36,14 +37,8 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
         parameters::require(params.target > 0.0 && params.target.is_finite(), "`target` must be above 0")?;
         parameters::require(params.period > SimDuration::ZERO, "`period` must be above 0")?;
         parameters::require(params.high_points > 0 && params.low_points > 0, "there must be at least one data point")?;
-        Ok(Box::new(TargetTracking {
-            params,
-            bounds: bounds(setting),
-            high: 0,
-            low: 0,
-            scale_out: None,
-            no_scale_in_until: SimTime::ZERO,
-        }))
+        let alarms = Alarms::new(params.high_points, params.low_points);
+        Ok(Box::new(TargetTracking { params, bounds: bounds(setting), alarms }))
     },
 };
 
@@ -101,31 +96,19 @@ impl Default for Params {
 struct TargetTracking {
     params: Params,
     bounds: Setting<'static>,
-    /// Points in a row above the target.
-    high: u32,
-    /// Points in a row below [`LOW_SHARE`] of it.
-    low: u32,
-    /// Replicas before the scale-out whose cooldown runs, and until when.
-    scale_out: Option<(i32, SimTime)>,
-    no_scale_in_until: SimTime,
+    alarms: Alarms,
 }
 
 impl HorizontalAutoscaler for TargetTracking {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let wanted = seen.replicas.wanted;
-        let bounded = self.bounds.clamp(wanted);
-        if bounded != wanted {
-            return Decision::replicas(bounded, "the number of replicas was out of bounds");
+        if let Some(decision) = into_bounds(&self.bounds, seen) {
+            return decision;
         }
         let Params { metric, target, warmup, .. } = self.params;
-        let Some(value) = metric.value(seen, warmup) else {
-            (self.high, self.low) = (0, 0);
-            return Decision::unknown("InsufficientData", "there is no data point of the metric");
-        };
-        self.high = if value > target { self.high + 1 } else { 0 };
-        self.low = if value < LOW_SHARE * target { self.low + 1 } else { 0 };
+        let Some(value) = metric.value(seen, warmup) else { return self.alarms.miss() };
         let reading = Reading { name: metric.name().to_owned(), current: value, target };
-        let (replicas, reason) = self.judge(value, wanted, seen.now);
+        let alarm = self.alarms.note(value > target, value < LOW_SHARE * target);
+        let (replicas, reason) = self.judge(alarm, value, seen.replicas.wanted, seen.now);
         decision(seen, replicas, reason, Some(reading))
     }
 
@@ -140,34 +123,30 @@ impl HorizontalAutoscaler for TargetTracking {
 
 impl TargetTracking {
     /// How many replicas there should be, and why.
-    fn judge(&mut self, value: f64, wanted: i32, now: SimTime) -> (i32, &'static str) {
-        if self.high >= self.params.high_points {
-            return (self.scaled_out(value, wanted, now), "the metric was above its target");
-        }
-        let is_low = self.low >= self.params.low_points && !self.params.disable_scale_in;
-        if !is_low || now < self.no_scale_in_until {
-            return (wanted, "");
+    fn judge(&mut self, alarm: Alarm, value: f64, wanted: i32, now: SimTime) -> (i32, &'static str) {
+        match alarm {
+            Alarm::High => return (self.scaled_out(value, wanted, now), "the metric was above its target"),
+            Alarm::Low if !self.params.disable_scale_in && self.alarms.may_scale_in(now) => {}
+            Alarm::Low | Alarm::None => return (wanted, ""),
         }
         let fewest = if self.bounds.min_replicas == 0 && value == 0.0 { 0 } else { 1 };
         let wish = self.bounds.clamp_up(f64::from(wanted) * value / self.params.target);
         let replicas = wish.max(fewest).min(wanted);
         if replicas < wanted {
-            self.no_scale_in_until = now.after(self.params.scale_in_cooldown);
+            self.alarms.scaled_in(now, self.params.scale_in_cooldown);
         }
         (replicas, "the metric was below nine tenths of its target")
     }
 
     /// As many as the alarm asks for; in a cooldown, if those are more than what was added already.
     fn scaled_out(&mut self, value: f64, wanted: i32, now: SimTime) -> i32 {
-        let cooldown = self.scale_out.filter(|(_, until)| now < *until);
-        let base = cooldown.map_or(wanted, |(base, _)| base);
+        let base = self.alarms.base(now, wanted);
         // From none a single one is the way up.
         let replicas = self.bounds.clamp_up(f64::from(base.max(1)) * value / self.params.target);
         if replicas <= wanted {
             return wanted;
         }
-        self.scale_out = Some((base, now.after(self.params.scale_out_cooldown)));
-        self.no_scale_in_until = now.after(self.params.warmup);
+        self.alarms.scaled_out(base, now, self.params.scale_out_cooldown, self.params.warmup);
         replicas
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Decision, Observation, Reading, Setting};
-use crate::policy::parameters::Parameter;
+use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
 /// The bounds of an autoscaler, without what it may foresee.
@@ -34,6 +34,12 @@ pub(super) const REQUESTS_PER_REPLICA: Parameter = Parameter {
     default: "10",
     meaning: "requests a second that a replica serves well, above 0",
 };
+
+/// Refuses a [`REQUESTS_PER_REPLICA`] that is none.
+pub(super) fn require_capacity(requests_per_replica: f64) -> Result<(), ParameterError> {
+    let is_right = requests_per_replica > 0.0 && requests_per_replica.is_finite();
+    parameters::require(is_right, "`requestsPerReplica` must be above 0")
+}
 
 /// The parameter of policies that scale in with delay.
 pub(super) const SCALE_IN_DELAY: Parameter = Parameter {

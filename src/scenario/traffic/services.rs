@@ -5,7 +5,7 @@ use super::super::validate::unique;
 use super::Builder;
 use super::spec::{
     AdaptiveConcurrencySpec, BalancerSpec, BalancingSpec, CallSpec, EndingSpec, ExternalSpec, QueueSpec, ReleaseSpec,
-    RequestOrderSpec, RouteSpec, ServerSpec, ServiceSpec, StepSpec,
+    RequestOrderSpec, RouteSpec, ServiceSpec, StepSpec,
 };
 use crate::document::Code;
 use crate::ids::ServiceId;
@@ -45,7 +45,7 @@ impl<'s> Builder<'s, '_, '_> {
         Service {
             name: spec.name.clone(),
             backends: self.backends(spec, &at),
-            server: self.server(&spec.server, &format!("{at}.server")),
+            server: self.server(spec, &at),
             has_shared_queue: spec.queue == QueueSpec::Shared,
             operations: self.operations(spec, id, &at),
             balancer,
@@ -88,15 +88,21 @@ impl<'s> Builder<'s, '_, '_> {
         Backends::Fixed { count: spec.count, zones, weights: spec.weights.clone(), speeds: spec.speeds.clone() }
     }
 
-    fn server(&mut self, spec: &ServerSpec, at: &str) -> Server {
+    fn server(&mut self, service: &ServiceSpec, at: &str) -> Server {
+        let proxy = service.sidecar.as_ref().and_then(|sidecar| sidecar.memory.as_ref());
+        let proxy_bytes = self.bytes(proxy, &format!("{at}.sidecar.memory"));
+        let (spec, at) = (&service.server, &format!("{at}.server"));
         let warm_up = spec.warm_up.as_ref().map(|warm_up| WarmUp {
             slowdown: warm_up.slowdown,
             span: self.positive(Some(warm_up.span), SimDuration::ZERO, &format!("{at}.warmUp.span")),
         });
-        if spec.queue_limit.is_some() && spec.workers.is_none() && spec.adaptive_concurrency.is_none() {
+        // Beyond an adaptive limit requests are refused, except in a shared queue, where they wait until it lets them in.
+        let waits = spec.workers.is_some() || spec.adaptive_concurrency.is_some() && service.queue == QueueSpec::Shared;
+        if spec.queue_limit.is_some() && !waits {
             let message = format!("`{at}.queueLimit` needs `workers`: without a limit no request ever waits");
             self.context.report(&format!("{at}.queueLimit"), Code::Contradiction, message);
         }
+        let own_bytes = self.bytes(spec.memory.base.as_ref(), &format!("{at}.memory.base"));
         Server {
             workers: spec.workers,
             order: match spec.order {
@@ -107,7 +113,7 @@ impl<'s> Builder<'s, '_, '_> {
             cpu_milli: self.cpu_milli(spec.cpu.as_ref(), &format!("{at}.cpu")),
             quota_period: spec.quota_period.map_or(Server::default().quota_period, |period| period.0),
             warm_up,
-            memory_base: self.bytes(spec.memory.base.as_ref(), &format!("{at}.memory.base")),
+            memory_base: own_bytes.saturating_add(proxy_bytes),
             memory_per_request: self.bytes(spec.memory.per_request.as_ref(), &format!("{at}.memory.perRequest")),
             adaptive: spec
                 .adaptive_concurrency

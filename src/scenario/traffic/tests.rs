@@ -221,6 +221,33 @@ traffic:
 }
 
 #[test]
+fn a_proxy_holds_memory_beside_its_server() {
+    let memory = |service: &str| {
+        let lines = format!("traffic: {{services: [{{name: a, external: {{}}, {service}}}]}}");
+        load(&lines, &[]).map(|model| model.traffic.services[0].server.memory_base)
+    };
+    assert_eq!(memory("server: {memory: {base: 100Mi}}, sidecar: {memory: 50Mi}"), Ok(150 << 20));
+    assert_eq!(memory("sidecar: {memory: 50Mi}"), Ok(50 << 20));
+    let said = memory("sidecar: {memory: 50Mb}").unwrap_err();
+    assert!(said.contains("traffic.services[0].sidecar.memory"), "{said}");
+}
+
+#[test]
+fn a_limit_of_a_queue_needs_requests_that_wait() {
+    for (service, is_right) in [
+        ("server: {queueLimit: 5, workers: 2}", true),
+        ("server: {queueLimit: 5}", false),
+        // What comes beyond the limit is refused, except in a shared queue.
+        ("server: {queueLimit: 5, adaptiveConcurrency: {}}", false),
+        ("server: {queueLimit: 5, adaptiveConcurrency: {}}, queue: shared", true),
+    ] {
+        let said = load(&format!("traffic: {{services: [{{name: a, external: {{}}, {service}}}]}}"), &[]);
+        let said = said.map(|_| ()).err().unwrap_or_default();
+        assert_eq!(said.contains("`traffic.services[0].server.queueLimit` needs"), !is_right, "{service}: {said}");
+    }
+}
+
+#[test]
 fn zones_of_the_network_may_be_without_nodes() {
     let lines = |zone: &str| {
         format!(

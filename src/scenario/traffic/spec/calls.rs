@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 
 use super::Rate;
-use crate::scenario::spec::{DistributionSpec, Duration};
+use crate::scenario::spec::{DistributionSpec, Duration, Quantity};
 
 /// A call of a service.
 #[derive(Clone, Debug, serde::Deserialize, JsonSchema)]
@@ -152,4 +152,6 @@ pub struct SidecarSpec {
     pub latency: Option<DistributionSpec>,
     /// Time of one core for each request, taken from the server's cores. Default: no time.
     pub compute: Duration,
+    /// What the proxy beside a server holds, which counts to the server's `memory.base`. Default: 0.
+    pub memory: Option<Quantity>,
 }

@@ -19,7 +19,7 @@ pub(super) use calls::{
 };
 pub(super) use service::{
     AdaptiveConcurrencySpec, BalancerSpec, BalancingSpec, EndingSpec, ExternalSpec, OperationSpec, PodsSpec, QueueSpec,
-    ReleaseSpec, RequestOrderSpec, RouteSpec, ServerSpec, ServiceSpec, StepSpec,
+    ReleaseSpec, RequestOrderSpec, RouteSpec, ServiceSpec, StepSpec,
 };
 pub(super) use source::{
     ComponentSpec, CycleSpec, ModulatedStateSpec, RatePointSpec, RateSpec, ReplaySpec, RequestArrivalsSpec, SeriesSpec,
