@@ -36,7 +36,6 @@ type resolvedLine struct {
 	MaxScale       int32   `json:"maxScale,omitempty"`
 	RetentionS     float64 `json:"retention,omitempty"`
 	GraceS         float64 `json:"grace"`
-	ScrapesNothing bool    `json:"scrapesNothing,omitempty"`
 }
 
 func number(value float64) string { return strconv.FormatFloat(value, 'g', -1, 64) }
@@ -179,7 +178,6 @@ func settingsCase(random *rand.Rand) any {
 		MaxScale:       most,
 		RetentionS:     retention.Seconds(),
 		GraceS:         config.ScaleToZeroGracePeriod.Seconds(),
-		ScrapesNothing: spec.TargetBurstCapacity == -1,
 	}
 	vectors.Hit("settings: unreachable with a minimum", least == 0 && line.Annotations["autoscaling.knative.dev/min-scale"] > "0")
 	return line

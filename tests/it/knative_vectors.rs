@@ -239,8 +239,6 @@ struct Resolved {
     #[serde(default)]
     retention: f64,
     grace: f64,
-    #[serde(default)]
-    scrapes_nothing: bool,
 }
 
 impl SettingsCase {
@@ -294,11 +292,10 @@ fn settings(line: &str, place: &str, tally: &mut Tally) {
     let counts = [spec.activation_scale, theirs.initial_scale, theirs.min_scale, theirs.max_scale];
     let our_counts = [ours.activation_scale, ours.initial_scale, ours.min_scale, ours.max_scale];
     tally.compare("numbers of pods of a revision", place, &counts, &our_counts);
-    let flags = [theirs.rps, theirs.weighted, theirs.scrapes_nothing, spec.unreachable];
+    let flags = [theirs.rps, theirs.weighted, spec.unreachable];
     let our_flags = [
         ours.metric == ScalingMetric::RequestsPerSecond,
         ours.aggregation == Aggregation::WeightedExponential,
-        !ours.is_scraped(),
         !ours.is_reachable(),
     ];
     tally.compare("metric and algorithm of a revision", place, &flags, &our_flags);
@@ -384,6 +381,8 @@ struct ZeroCase {
     again: Option<u64>,
     #[serde(default)]
     probes: bool,
+    #[serde(default)]
+    scrapes_nothing: bool,
 }
 
 fn activity_of(status: &str, reason: &str) -> Activity {
@@ -422,6 +421,7 @@ fn zero(line: &str, place: &str, tally: &mut Tally) {
         &theirs,
         &(ours.want, ours.replicas.is_some(), ours_again, ours.awaits_probe),
     );
+    tally.compare("whether pods are scraped", place, &!case.scrapes_nothing, &settings.is_scraped());
 }
 
 #[derive(Deserialize)]
