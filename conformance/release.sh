@@ -2,6 +2,8 @@
 # Moves the module to another release of Kubernetes: ./release.sh v1.36.2
 # k8s.io/kubernetes requires its staging modules at v0.0.0, so each of them needs a replace with the release's own version.
 set -eu
+GOWORK=off
+export GOWORK
 cd "$(dirname "$0")"
 release=${1:?usage: ./release.sh vMAJOR.MINOR.PATCH}
 staging=v0.${release#v1.}

@@ -108,7 +108,7 @@ func (c *Consolidation) record() {
 		times = asked
 	}
 	seen := map[string]bool{}
-	for range times {
+	for try := 0; try < times || len(c.Single)+len(c.Multi) > 2 && try < askedOfChance; try++ {
 		single := []Move{}
 		list, totals := candidates(e, disruption.NewSingleNodeConsolidation(common, pass), queue)
 		for _, candidate := range list {

@@ -28,15 +28,14 @@ type settingsLine struct {
 
 type resolvedLine struct {
 	specLine
-	Rps            bool    `json:"rps,omitempty"`
-	Weighted       bool    `json:"weighted,omitempty"`
-	PanicWindowS   float64 `json:"panicWindow"`
-	InitialScale   int32   `json:"initialScale"`
-	MinScale       int32   `json:"minScale,omitempty"`
-	MaxScale       int32   `json:"maxScale,omitempty"`
-	RetentionS     float64 `json:"retention,omitempty"`
-	GraceS         float64 `json:"grace"`
-	ScrapesNothing bool    `json:"scrapesNothing,omitempty"`
+	Rps          bool    `json:"rps,omitempty"`
+	Weighted     bool    `json:"weighted,omitempty"`
+	PanicWindowS float64 `json:"panicWindow"`
+	InitialScale int32   `json:"initialScale"`
+	MinScale     int32   `json:"minScale,omitempty"`
+	MaxScale     int32   `json:"maxScale,omitempty"`
+	RetentionS   float64 `json:"retention,omitempty"`
+	GraceS       float64 `json:"grace"`
 }
 
 func number(value float64) string { return strconv.FormatFloat(value, 'g', -1, 64) }
@@ -171,15 +170,14 @@ func settingsCase(random *rand.Rand) any {
 			ScaleDownDelayS: int(spec.ScaleDownDelay / time.Second), MaxScaleUpRate: spec.MaxScaleUpRate,
 			MaxScaleDownRate: spec.MaxScaleDownRate, ActivationScale: spec.ActivationScale, Unreachable: !spec.Reachable,
 		},
-		Rps:            spec.ScalingMetric == autoscaling.RPS,
-		Weighted:       metric.AggregationAlgorithm() == autoscaling.MetricAggregationAlgorithmWeightedExponential,
-		PanicWindowS:   metric.Spec.PanicWindow.Seconds(),
-		InitialScale:   spec.InitialScale,
-		MinScale:       least,
-		MaxScale:       most,
-		RetentionS:     retention.Seconds(),
-		GraceS:         config.ScaleToZeroGracePeriod.Seconds(),
-		ScrapesNothing: spec.TargetBurstCapacity == -1,
+		Rps:          spec.ScalingMetric == autoscaling.RPS,
+		Weighted:     metric.AggregationAlgorithm() == autoscaling.MetricAggregationAlgorithmWeightedExponential,
+		PanicWindowS: metric.Spec.PanicWindow.Seconds(),
+		InitialScale: spec.InitialScale,
+		MinScale:     least,
+		MaxScale:     most,
+		RetentionS:   retention.Seconds(),
+		GraceS:       config.ScaleToZeroGracePeriod.Seconds(),
 	}
 	vectors.Hit("settings: unreachable with a minimum", least == 0 && line.Annotations["autoscaling.knative.dev/min-scale"] > "0")
 	return line

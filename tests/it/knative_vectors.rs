@@ -1,15 +1,11 @@
 //! What the real autoscaler of Knative Serving decided, replayed: every average, decision and setting in `tests/vectors/knative`
-//! must be ours too. `conformance/knative/README.md` says how the vectors are written.
-//!
-//! `WAVETANK_KNATIVE_VECTORS` names another directory to replay, for vectors of a fresh seed. What the committed vectors
-//! compared stands in `docs/autoscaler-conformance/knative.md`, which `WAVETANK_REWRITE=1` writes anew.
+//! must be ours too. `conformance/knative/README.md` says how the vectors are written, `crate::vectors` which are read. What
+//! the committed ones compared stands in `docs/autoscaler-conformance/knative.md`.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use wavetank::policy::autoscaler::knative::activator::{assigned_pods, capacity, number_of_activators};
 use wavetank::policy::autoscaler::knative::config::{
@@ -21,22 +17,21 @@ use wavetank::policy::autoscaler::knative::reconciler::{Activity, Mode, Observed
 use wavetank::policy::autoscaler::knative::window::{Aggregation, Window};
 use wavetank::units::{SimDuration, SimTime};
 
-/// At most so many disagreements are spelt out.
-const SHOWN_MAX: usize = 20;
+use crate::vectors::{self, Comparisons};
+
 /// What exponentials of two libraries may differ by, of the value.
 const WEIGHTED_TOLERANCE: f64 = 1e-12;
 
 /// What was compared: how often, and how often it agreed.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: BTreeMap<&'static str, (u64, u64)>,
+    compared: Comparisons<&'static str>,
     releases: BTreeMap<String, String>,
-    disagreements: Vec<String>,
 }
 
 impl Tally {
     fn compare<T: PartialEq + Debug>(&mut self, what: &'static str, place: &str, theirs: &T, ours: &T) {
-        self.note(what, place, theirs == ours, &|| format!("theirs {theirs:?}\n  ours   {ours:?}"));
+        self.compared.compare(what, place, theirs, ours);
     }
 
     /// Numbers that are the same, or nearly so where weights decay.
@@ -46,13 +41,7 @@ impl Tally {
     }
 
     fn note(&mut self, what: &'static str, place: &str, agrees: bool, words: &dyn Fn() -> String) {
-        let count = self.counts.entry(what).or_default();
-        count.0 += 1;
-        if agrees {
-            count.1 += 1;
-        } else {
-            self.disagreements.push(format!("{place}: {what}\n  {}", words()));
-        }
+        self.compared.note(what, place, agrees, words);
     }
 
     /// The page of the docs, from what the committed vectors compared.
@@ -64,8 +53,8 @@ impl Tally {
              columns are equal. `WAVETANK_REWRITE=1` writes this page anew.\n\n\
              | what | compared | agreeing |\n|---|---:|---:|\n",
         );
-        let all = self.counts.values().fold((0, 0), |all, count| (all.0 + count.0, all.1 + count.1));
-        for (what, (compared, agreeing)) in self.counts.iter().chain([(&"**all**", &all)]) {
+        let all = vectors::sum(self.compared.counts.values());
+        for (what, (compared, agreeing)) in self.compared.counts.iter().chain([(&"**all**", &all)]) {
             page.push_str(&format!("| {what} | {compared} | {agreeing} |\n"));
         }
         page.push_str("\nReleases that were driven:\n\n");
@@ -86,24 +75,6 @@ const NOTES: &str = "\n\
     All else is compared bit by bit.\n\n\
     Not driven: the order in which the activator picks a pod (random, or by what is under way), and the breaker. Their rules are\n\
     held by unit tests.\n";
-
-/// The lines of a file after its header.
-fn lines(path: &Path, tally: &mut Tally) -> (String, Vec<String>) {
-    #[derive(Deserialize)]
-    struct Header {
-        kind: String,
-        release: String,
-    }
-    let file = std::fs::File::open(path).expect("the vectors can be read");
-    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
-    let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
-    tally.releases.insert(header.kind.clone(), header.release);
-    (header.kind, lines.collect())
-}
-
-fn case<'l, T: Deserialize<'l>>(line: &'l str) -> T {
-    serde_json::from_str(line).unwrap_or_else(|error| panic!("the format is known: {error} in {line}"))
-}
 
 fn seconds(count: u64) -> SimDuration {
     SimDuration(count * 1_000_000_000)
@@ -137,7 +108,7 @@ struct WindowStep {
 }
 
 fn window(line: &str, place: &str, tally: &mut Tally) {
-    let case: WindowCase = case(line);
+    let case: WindowCase = vectors::case(line, place);
     let aggregation = if case.weighted { Aggregation::WeightedExponential } else { Aggregation::Linear };
     let mut window = Window::new(seconds(case.span), seconds(case.granularity), aggregation);
     for (number, step) in case.steps.iter().enumerate() {
@@ -221,7 +192,7 @@ struct DecisionStep {
 }
 
 fn decision(line: &str, place: &str, tally: &mut Tally) {
-    let case: DecisionCase = case(line);
+    let case: DecisionCase = vectors::case(line, place);
     let mut settings = case.spec.settings();
     let mut autoscaler = Autoscaler::new(&settings, case.ready, SimTime::ZERO);
     for (number, step) in case.steps.iter().enumerate() {
@@ -268,8 +239,6 @@ struct Resolved {
     #[serde(default)]
     retention: f64,
     grace: f64,
-    #[serde(default)]
-    scrapes_nothing: bool,
 }
 
 impl SettingsCase {
@@ -287,7 +256,7 @@ impl SettingsCase {
 }
 
 fn settings(line: &str, place: &str, tally: &mut Tally) {
-    let case: SettingsCase = case(line);
+    let case: SettingsCase = vectors::case(line, place);
     let config = AutoscalerConfig::from_data(&case.config);
     tally
         .note("whether the ConfigMap is refused", place, case.bad_config == config.is_err(), &|| format!("{config:?}"));
@@ -323,11 +292,10 @@ fn settings(line: &str, place: &str, tally: &mut Tally) {
     let counts = [spec.activation_scale, theirs.initial_scale, theirs.min_scale, theirs.max_scale];
     let our_counts = [ours.activation_scale, ours.initial_scale, ours.min_scale, ours.max_scale];
     tally.compare("numbers of pods of a revision", place, &counts, &our_counts);
-    let flags = [theirs.rps, theirs.weighted, theirs.scrapes_nothing, spec.unreachable];
+    let flags = [theirs.rps, theirs.weighted, spec.unreachable];
     let our_flags = [
         ours.metric == ScalingMetric::RequestsPerSecond,
         ours.aggregation == Aggregation::WeightedExponential,
-        !ours.is_scraped(),
         !ours.is_reachable(),
     ];
     tally.compare("metric and algorithm of a revision", place, &flags, &our_flags);
@@ -366,7 +334,7 @@ struct Report {
 
 /// Reports of pods through windows to a decision.
 fn history(line: &str, place: &str, tally: &mut Tally) {
-    let case: HistoryCase = case(line);
+    let case: HistoryCase = vectors::case(line, place);
     let settings = case.settings.resolve(&AutoscalerConfig::default()).expect("settings of histories are good");
     let tolerance = if settings.aggregation == Aggregation::WeightedExponential { WEIGHTED_TOLERANCE } else { 0.0 };
     let mut metrics = RevisionMetrics::new(&settings);
@@ -413,6 +381,8 @@ struct ZeroCase {
     again: Option<u64>,
     #[serde(default)]
     probes: bool,
+    #[serde(default)]
+    scrapes_nothing: bool,
 }
 
 fn activity_of(status: &str, reason: &str) -> Activity {
@@ -426,7 +396,7 @@ fn activity_of(status: &str, reason: &str) -> Activity {
 
 /// Whether the last pod goes, and what is waited for.
 fn zero(line: &str, place: &str, tally: &mut Tally) {
-    let case: ZeroCase = case(line);
+    let case: ZeroCase = vectors::case(line, place);
     let config = AutoscalerConfig::from_data(&case.settings.config).expect("settings are good");
     let config = AutoscalerConfig { progress_deadline: seconds(case.settings.deadline), ..config };
     let settings = case.settings.resolve(&config).expect("annotations are good");
@@ -451,6 +421,7 @@ fn zero(line: &str, place: &str, tally: &mut Tally) {
         &theirs,
         &(ours.want, ours.replicas.is_some(), ours_again, ours.awaits_probe),
     );
+    tally.compare("whether pods are scraped", place, &!case.scrapes_nothing, &settings.is_scraped());
 }
 
 #[derive(Deserialize)]
@@ -480,7 +451,7 @@ struct ActivityCase {
 
 /// The status after a run, and the bounds of a wish.
 fn activity(line: &str, place: &str, tally: &mut Tally) {
-    let case: ActivityCase = case(line);
+    let case: ActivityCase = vectors::case(line, place);
     let none = BTreeMap::new();
     let defaults = resolve(&AutoscalerConfig::default(), &none, 0, Reachability::Reachable).expect("defaults are good");
     let settings =
@@ -518,7 +489,7 @@ struct ActivatorCase {
 }
 
 fn activator(line: &str, place: &str, tally: &mut Tally) {
-    let case: ActivatorCase = case(line);
+    let case: ActivatorCase = vectors::case(line, place);
     let (range, remnant) = assigned_pods(case.pods, usize::try_from(case.own).ok(), case.activators as usize);
     let ours: Vec<usize> = range.chain(remnant).collect();
     tally.compare("pods of an activator", place, &case.assigned, &ours);
@@ -538,7 +509,9 @@ fn activator(line: &str, place: &str, tally: &mut Tally) {
 }
 
 fn replay(path: &Path, tally: &mut Tally) {
-    let (kind, lines) = lines(path, tally);
+    let (header, lines) = vectors::open(path);
+    let kind = header.kind;
+    tally.releases.insert(kind.clone(), header.release);
     let replay = match kind.as_str() {
         "knative-windows" => window,
         "knative-decisions" => decision,
@@ -549,38 +522,15 @@ fn replay(path: &Path, tally: &mut Tally) {
         "knative-activator" => activator,
         _ => panic!("{}: {kind} is no kind that is known", path.display()),
     };
-    for (number, line) in lines.iter().enumerate() {
-        replay(line, &format!("{kind} {number}"), tally);
+    for (number, line) in lines.enumerate() {
+        replay(&line, &format!("{kind} {number}"), tally);
     }
 }
 
 #[test]
 fn the_real_autoscaler_decides_the_same() {
-    let fresh = std::env::var_os("WAVETANK_KNATIVE_VECTORS");
-    let directory = fresh.as_ref().map_or_else(|| "tests/vectors/knative".into(), PathBuf::from);
-    let entries = std::fs::read_dir(&directory).expect("the vectors are there");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("it exists").path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
-    paths.sort();
     let mut tally = Tally::default();
-    for path in &paths {
-        replay(path, &mut tally);
-    }
-    println!("{:#?}", tally.counts);
-    assert!(!tally.counts.is_empty(), "there are vectors");
-    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
-    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
-    if fresh.is_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/autoscaler-conformance/knative.md");
-        if std::env::var_os("WAVETANK_REWRITE").is_some() {
-            std::fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
-            std::fs::write(&path, tally.page()).expect("the docs can be written");
-        }
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == tally.page(),
-            "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it knative_vectors writes it anew",
-            path.display()
-        );
-    }
+    vectors::files("knative").iter().for_each(|path| replay(path, &mut tally));
+    tally.compared.assert_agreement();
+    vectors::check_page("knative_vectors", "docs/autoscaler-conformance/knative.md", &tally.page());
 }

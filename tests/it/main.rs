@@ -42,6 +42,7 @@ mod swarm;
 mod tidy;
 mod traffic;
 mod traffic_swarm;
+mod vectors;
 mod vertical;
 mod volumes;
 mod vpa_back_test;

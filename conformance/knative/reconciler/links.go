@@ -47,6 +47,9 @@ type revisionThrottler struct {
 func handleScaleToZero(ks *scaler, ctx context.Context, pa *autoscalingv1alpha1.PodAutoscaler,
 	sks *netv1alpha1.ServerlessService, desiredScale int32) (int32, bool)
 
+//go:linkname resolveScrapeTarget knative.dev/serving/pkg/reconciler/autoscaling/kpa.resolveScrapeTarget
+func resolveScrapeTarget(ctx context.Context, pa *autoscalingv1alpha1.PodAutoscaler) string
+
 //go:linkname computeActiveCondition knative.dev/serving/pkg/reconciler/autoscaling/kpa.computeActiveCondition
 func computeActiveCondition(ctx context.Context, pa *autoscalingv1alpha1.PodAutoscaler, pc podCounts)
 

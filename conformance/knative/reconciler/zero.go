@@ -47,6 +47,8 @@ type zeroLine struct {
 	// In how many seconds it looks again, rounded up; nothing: it does not.
 	AgainS *int64 `json:"again,omitempty"`
 	Probes bool   `json:"probes,omitempty"`
+	// Whether no pod is scraped.
+	ScrapesNothing bool `json:"scrapesNothing,omitempty"`
 }
 
 type countingProber struct{ count int }
@@ -82,6 +84,9 @@ func zeroCase(random *rand.Rand) any {
 	if vectors.Chance(random, 0.3) {
 		line.Settings.Annotations[autoscaling.ScaleToZeroPodRetentionPeriodKey] = vectors.OneOf(random, "0s", "50s")
 	}
+	if vectors.Chance(random, 0.3) {
+		line.Settings.Annotations[autoscaling.TargetBurstCapacityKey] = vectors.OneOf(random, "-1", "0", "70")
+	}
 	line.Settings.Reachability = vectors.OneOf(random, "", "Reachable", "Unreachable")
 	line.ForMs = int64(vectors.Between(random, 0, 100))*1000 + halfSecond.Milliseconds()
 	if line.Activity == "Unknown" {
@@ -107,7 +112,7 @@ func (line *zeroLine) run() {
 	pa := &autoscalingv1alpha1.PodAutoscaler{}
 	pa.Namespace, pa.Name, pa.Annotations = "namespace", "revision", line.Settings.Annotations
 	pa.Spec.Reachability = autoscalingv1alpha1.ReachabilityType(line.Settings.Reachability)
-	pa.Status.ServiceName = "service"
+	pa.Status.ServiceName, pa.Status.MetricsServiceName = "service", "metrics"
 	pa.Status.Conditions = conditions(line.Activity, "", time.Duration(line.ForMs)*time.Millisecond)
 	sks := &netv1alpha1.ServerlessService{}
 	if sks.Spec.Mode = netv1alpha1.SKSOperationModeServe; !line.Serves {
@@ -134,10 +139,12 @@ func (line *zeroLine) run() {
 	}
 	line.Want, line.Applies = handleScaleToZero(ks, ctx, pa, sks, line.Desired)
 	line.Probes = prober.count > 0
+	line.ScrapesNothing = resolveScrapeTarget(ctx, pa) == ""
 	vectors.Hit("zero: "+line.Activity+" writes 0", line.Applies && line.Want == 0)
 	vectors.Hit("zero: "+line.Activity+" waits", !line.Applies)
 	vectors.Hit("zero: writes 1", line.Applies && line.Want == 1 && line.Desired == 0)
 	vectors.Hit("zero: probes", line.Probes)
+	vectors.Hit("zero: no pod is scraped", line.ScrapesNothing)
 }
 
 type activityLine struct {

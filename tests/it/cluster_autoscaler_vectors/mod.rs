@@ -1,5 +1,5 @@
-//! Decisions that the real cluster-autoscaler wrote over random cases, replayed. `WAVETANK_CLUSTER_AUTOSCALER_VECTORS`
-//! names another directory; `WAVETANK_REWRITE=1` writes the docs page anew.
+//! Decisions that the real cluster-autoscaler wrote over random cases, replayed. `crate::vectors` says which are read; what
+//! the committed ones compared stands in `docs/node-autoscaler-conformance/cluster-autoscaler.md`.
 
 mod orchestrator;
 mod scale_down;
@@ -8,33 +8,24 @@ mod turns;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flate2::read::GzDecoder;
 use serde_json::Value;
 use wavetank::policy::node_autoscaler::cluster_autoscaler::estimator::Amount;
 use wavetank::units::{Bytes, MilliCpu};
 
-const SHOWN_MAX: usize = 20;
+use crate::vectors::{self, Comparisons};
 
 /// What was compared: component and part to decisions and those that agree; component and outcome to cases.
 #[derive(Default)]
 struct Tally {
-    counts: BTreeMap<(&'static str, &'static str), (usize, usize)>,
+    compared: Comparisons<(&'static str, &'static str)>,
     outcomes: BTreeMap<(&'static str, String), usize>,
-    disagreements: Vec<String>,
 }
 
 impl Tally {
     fn compare<T: PartialEq + Debug>(&mut self, part: (&'static str, &'static str), place: &str, theirs: &T, ours: &T) {
-        let count = self.counts.entry(part).or_default();
-        count.0 += 1;
-        if theirs == ours {
-            count.1 += 1;
-        } else {
-            self.disagreements.push(format!("{place} {part:?}: theirs {theirs:?}, ours {ours:?}"));
-        }
+        self.compared.compare(part, place, theirs, ours);
     }
 
     fn outcome(&mut self, component: &'static str, outcome: impl Into<String>) {
@@ -44,7 +35,7 @@ impl Tally {
     fn page(&self) -> String {
         let mut page = INTRODUCTION.to_owned();
         page.push_str("| component | what | decisions compared | agreeing |\n|---|---|---:|---:|\n");
-        for ((component, part), (all, agreeing)) in &self.counts {
+        for ((component, part), (all, agreeing)) in &self.compared.counts {
             page.push_str(&format!("| {component} | {part} | {all} | {agreeing} |\n"));
         }
         page.push_str(
@@ -102,14 +93,12 @@ fn amount(value: &Value) -> Amount {
 }
 
 fn replay(path: &Path, tally: &mut Tally) {
-    let file = std::fs::File::open(path).expect("the vectors can be read");
-    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
-    let header: Value = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
-    assert_eq!(header["kind"], "cluster-autoscaler", "{}", path.display());
-    let component = header["component"].as_str().expect("a component").to_owned();
+    let (header, lines) = vectors::open(path);
+    assert_eq!(header.kind, "cluster-autoscaler", "{}", path.display());
+    let component = header.component;
     for (index, line) in lines.enumerate() {
-        let case: Value = serde_json::from_str(&line).expect("the format is known");
         let place = format!("{component} {index}");
+        let case: Value = vectors::case(&line, &place);
         match component.as_str() {
             "estimator" => scale_up::estimator(&case, &place, tally),
             "expanders" => scale_up::expanders(&case, &place, tally),
@@ -129,32 +118,9 @@ fn replay(path: &Path, tally: &mut Tally) {
 
 #[test]
 fn the_real_cluster_autoscaler_decides_the_same() {
-    let fresh = std::env::var_os("WAVETANK_CLUSTER_AUTOSCALER_VECTORS");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let directory = fresh.clone().map_or_else(|| root.join("tests/vectors/cluster-autoscaler"), PathBuf::from);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&directory)
-        .expect("the vectors are there")
-        .map(|entry| entry.expect("it exists").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "gz"))
-        .collect();
-    paths.sort();
     let mut tally = Tally::default();
-    paths.iter().for_each(|path| replay(path, &mut tally));
-    assert!(tally.counts.len() >= 11, "every component is there: {:?}", tally.counts);
-    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
-    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
-    if fresh.is_some() {
-        return;
-    }
-    let path = root.join("docs/node-autoscaler-conformance/cluster-autoscaler.md");
-    if std::env::var_os("WAVETANK_REWRITE").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a directory")).expect("the docs can be written");
-        std::fs::write(&path, tally.page()).expect("the docs can be written");
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == tally.page(),
-        "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it cluster_autoscaler_vectors writes it anew",
-        path.display()
-    );
+    vectors::files("cluster-autoscaler").iter().for_each(|path| replay(path, &mut tally));
+    tally.compared.assert_agreement();
+    let path = "docs/node-autoscaler-conformance/cluster-autoscaler.md";
+    vectors::check_page("cluster_autoscaler_vectors", path, &tally.page());
 }

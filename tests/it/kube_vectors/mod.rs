@@ -1,18 +1,14 @@
 //! The decisions of the real kube-scheduler, replayed: every verdict, score and victim in `tests/vectors/scheduler` must be
-//! ours too. `conformance/FORMAT.md` says how the vectors are written.
-//!
-//! `WAVETANK_VECTORS` names another directory that has `scheduler` in it, for vectors of a fresh seed. What the committed
-//! vectors compared stands in `docs/kube-scheduler-conformance.md`, which `WAVETANK_REWRITE=1` writes anew.
+//! ours too. `conformance/FORMAT.md` says how the vectors are written, `crate::vectors` which are read. What the committed
+//! ones compared stands in `docs/kube-scheduler-conformance.md`.
 
 mod queue;
 mod sampling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 use wavetank::document::Source;
@@ -30,8 +26,7 @@ use wavetank::rng::Seed;
 use wavetank::scenario::kubernetes::{self, Findings, LoadedObjects};
 use wavetank::world::{ClaimKey, Claims, Phase, View, World};
 
-/// At most so many disagreements are spelt out.
-const SHOWN_MAX: usize = 20;
+use crate::vectors::{self, Comparisons};
 
 #[derive(Debug, Deserialize)]
 struct Case {
@@ -119,31 +114,13 @@ struct After {
 /// What was compared: what it is, and of which plug-in; how often, and how often it agreed.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: BTreeMap<(String, &'static str), (u64, u64)>,
-    disagreements: Vec<String>,
+    compared: Comparisons<(String, &'static str)>,
     left_out: BTreeMap<String, u64>,
 }
 
 impl Tally {
     fn compare<T: PartialEq + Debug>(&mut self, what: (&str, &'static str), place: &str, theirs: &T, ours: &T) {
-        let count = self.counts.entry((what.0.to_owned(), what.1)).or_default();
-        count.0 += 1;
-        if theirs == ours {
-            count.1 += 1;
-        } else {
-            self.disagreements.push(format!("{place}: {} {}\n  theirs {theirs:?}\n  ours   {ours:?}", what.0, what.1));
-        }
-    }
-
-    fn table(&self) -> String {
-        let mut table = format!("{:34}{:12}{:>10}{:>10}\n", "plug-in", "decision", "compared", "agreeing");
-        for ((name, kind), (compared, agreeing)) in &self.counts {
-            table.push_str(&format!("{name:34}{kind:12}{compared:>10}{agreeing:>10}\n"));
-        }
-        for (why, cases) in &self.left_out {
-            table.push_str(&format!("left out: {cases} x {why}\n"));
-        }
-        table
+        self.compared.compare((what.0.to_owned(), what.1), place, theirs, ours);
     }
 }
 
@@ -182,18 +159,18 @@ fn page(tally: &Tally) -> String {
          | plug-in or part | decisions compared | agreeing |\n|---|---:|---:|\n",
     );
     let mut by_name: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    for ((name, _), (compared, agreeing)) in &tally.counts {
+    for ((name, _), (compared, agreeing)) in &tally.compared.counts {
         let sums = by_name.entry(name).or_default();
         *sums = (sums.0 + compared, sums.1 + agreeing);
     }
-    let all = by_name.values().fold((0, 0), |all, sums| (all.0 + sums.0, all.1 + sums.1));
+    let all = vectors::sum(by_name.values());
     for (name, (compared, agreeing)) in by_name.into_iter().chain([("**all**", all)]) {
         page.push_str(&format!("| {name} | {compared} | {agreeing} |\n"));
     }
     page.push_str("\nThe same by kind of decision:\n\n");
     page.push_str("| plug-in or part | decision | compared | agreeing |\n|---|---|---:|---:|\n");
     let mut kinds = BTreeSet::new();
-    for ((name, kind), (compared, agreeing)) in &tally.counts {
+    for ((name, kind), (compared, agreeing)) in &tally.compared.counts {
         kinds.insert(*kind);
         page.push_str(&format!("| {name} | {kind} | {compared} | {agreeing} |\n"));
     }
@@ -624,20 +601,13 @@ fn compare_preemption<'a>(
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Header {
-    kind: String,
-}
-
 fn replay(path: &Path, tally: &mut Tally) {
-    let file = std::fs::File::open(path).expect("the vectors can be read");
-    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
-    let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
+    let (header, lines) = vectors::open(path);
     match header.kind.as_str() {
         "scheduler" => lines.for_each(|line| replay_case(&line, tally)),
         "queue" => lines.for_each(|line| queue::replay(&line, tally)),
         "sampling" => lines.for_each(|line| sampling::replay(&line, tally)),
-        kind => *tally.left_out.entry(format!("files of kind {kind}")).or_default() += 1,
+        kind => panic!("{}: kind {kind}", path.display()),
     }
 }
 
@@ -648,31 +618,9 @@ fn replay_case(line: &str, tally: &mut Tally) {
 
 #[test]
 fn the_real_scheduler_decides_the_same() {
-    let directory = std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors".into(), PathBuf::from);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory.join("scheduler"))
-        .expect("the vectors are there")
-        .map(|entry| entry.expect("it exists").path())
-        .collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
-    paths.sort();
     let mut tally = Tally::default();
-    for path in &paths {
-        replay(path, &mut tally);
-    }
-    println!("{}", tally.table());
-    assert!(!tally.counts.is_empty(), "there are vectors");
-    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
-    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
-    if std::env::var_os("WAVETANK_VECTORS").is_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kube-scheduler-conformance.md");
-        if std::env::var_os("WAVETANK_REWRITE").is_some() {
-            std::fs::write(&path, page(&tally)).expect("the docs can be written");
-        }
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == page(&tally),
-            "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it kube_vectors writes it anew",
-            path.display()
-        );
-    }
+    vectors::files("scheduler").iter().for_each(|path| replay(path, &mut tally));
+    tally.left_out.iter().for_each(|(why, cases)| println!("left out: {cases} x {why}"));
+    tally.compared.assert_agreement();
+    vectors::check_page("kube_vectors", "docs/kube-scheduler-conformance.md", &page(&tally));
 }

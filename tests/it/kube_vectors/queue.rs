@@ -249,13 +249,13 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
     let mut replay = Replay::new(&case, &model);
     for (number, operation) in case.operations.iter().enumerate() {
         let place = format!("{} operation {number}", case.name);
-        let disagreements = tally.disagreements.len();
+        let disagreements = tally.compared.disagreements.len();
         replay.operate(operation, tally, &place);
         let [active, backoff, unschedulable] = replay.contents();
         tally.compare(("queue", "active"), &place, &operation.queues.active, &active);
         tally.compare(("queue", "backoff"), &place, &operation.queues.backoff, &backoff);
         tally.compare(("queue", "waiting"), &place, &operation.queues.unschedulable, &unschedulable);
-        if tally.disagreements.len() > disagreements {
+        if tally.compared.disagreements.len() > disagreements {
             return;
         }
     }

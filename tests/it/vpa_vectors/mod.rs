@@ -1,8 +1,6 @@
 //! The decisions of the real Vertical Pod Autoscaler, replayed: every histogram, estimate, recommendation, capped amount,
-//! priority and step in `tests/vectors/vpa` must be ours too. `conformance/vpa/README.md` says how the vectors are written.
-//!
-//! `WAVETANK_VECTORS` names another directory that has `vpa` in it, for vectors of a fresh seed. What the committed vectors
-//! compared stands in `docs/autoscaler-conformance/vpa.md`, which `WAVETANK_REWRITE=1` writes anew.
+//! priority and step in `tests/vectors/vpa` must be ours too. `conformance/vpa/README.md` says how the vectors are written,
+//! `crate::vectors` which are read. What the committed ones compared stands in `docs/autoscaler-conformance/vpa.md`.
 
 mod histograms;
 mod pods;
@@ -11,36 +9,26 @@ mod updater;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use wavetank::policy::autoscaler::vertical::spec::{
     Amounts, ContainerPolicy, ContainerRecommendation, ContainerResources, ControlledValues, ResourcePolicy, UpdateMode,
 };
 use wavetank::units::{Bytes, MilliCpu};
 
-/// At most so many disagreements are spelt out.
-const SHOWN_MAX: usize = 20;
+use crate::vectors::{self, Comparisons};
 
 /// What was compared: which part, and what of it; how often, and how often it agreed.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: BTreeMap<(&'static str, &'static str), (u64, u64)>,
+    compared: Comparisons<(&'static str, &'static str)>,
     cases: BTreeMap<&'static str, u64>,
-    disagreements: Vec<String>,
 }
 
 impl Tally {
     fn compare<T: PartialEq + Debug>(&mut self, what: (&'static str, &'static str), place: &str, theirs: &T, ours: &T) {
-        let count = self.counts.entry(what).or_default();
-        count.0 += 1;
-        if theirs == ours {
-            count.1 += 1;
-        } else {
-            self.disagreements.push(format!("{place}: {} {}\n  theirs {theirs:?}\n  ours   {ours:?}", what.0, what.1));
-        }
+        self.compared.compare(what, place, theirs, ours);
     }
 }
 
@@ -77,11 +65,10 @@ fn page(tally: &Tally) -> String {
          floating-point numbers, as they come out on amd64.\n\n\
          | part | decision | compared | agreeing |\n|---|---|---:|---:|\n",
     );
-    let mut all = (0, 0);
-    for ((name, kind), (compared, agreeing)) in &tally.counts {
+    for ((name, kind), (compared, agreeing)) in &tally.compared.counts {
         page.push_str(&format!("| {name} | {kind} | {compared} | {agreeing} |\n"));
-        all = (all.0 + compared, all.1 + agreeing);
     }
+    let all = vectors::sum(tally.compared.counts.values());
     page.push_str(&format!("| **all** | | {} | {} |\n\nRandom cases:", all.0, all.1));
     let cases: Vec<String> = tally.cases.iter().map(|(name, cases)| format!(" {cases} of {name}")).collect();
     page.push_str(&cases.join(","));
@@ -195,16 +182,8 @@ fn mode(name: &str) -> UpdateMode {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Header {
-    kind: String,
-    release: String,
-}
-
 fn replay(path: &Path, tally: &mut Tally) {
-    let file = std::fs::File::open(path).expect("the vectors can be read");
-    let mut lines = BufReader::new(GzDecoder::new(file)).lines().map(|line| line.expect("whole lines"));
-    let header: Header = serde_json::from_str(&lines.next().expect("a header")).expect("the format is known");
+    let (header, lines) = vectors::open(path);
     assert_eq!(header.release, "1.8.1", "{}", path.display());
     let (kind, replay_case): (_, fn(&str, &mut Tally)) = match header.kind.as_str() {
         "histograms" => ("histograms", histograms::replay),
@@ -223,31 +202,8 @@ fn replay(path: &Path, tally: &mut Tally) {
 
 #[test]
 fn the_real_vertical_pod_autoscaler_decides_the_same() {
-    let directory = std::env::var_os("WAVETANK_VECTORS").map_or_else(|| "tests/vectors".into(), PathBuf::from);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory.join("vpa"))
-        .expect("the vectors are there")
-        .map(|entry| entry.expect("it exists").path())
-        .collect();
-    paths.sort();
     let mut tally = Tally::default();
-    for path in &paths {
-        replay(path, &mut tally);
-    }
-    println!("{:#?}", tally.counts);
-    assert_eq!(tally.cases.len(), 6, "there are vectors of each kind");
-    let shown = tally.disagreements.iter().take(SHOWN_MAX).cloned().collect::<Vec<_>>().join("\n");
-    assert!(tally.disagreements.is_empty(), "{} disagreements:\n{shown}", tally.disagreements.len());
-    if std::env::var_os("WAVETANK_VECTORS").is_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/autoscaler-conformance/vpa.md");
-        if std::env::var_os("WAVETANK_REWRITE").is_some() {
-            std::fs::create_dir_all(path.parent().expect("a directory")).expect("the docs can be written");
-            std::fs::write(&path, page(&tally)).expect("the docs can be written");
-        }
-        let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == page(&tally),
-            "{} is not what the vectors say now; WAVETANK_REWRITE=1 cargo test --test it vpa_vectors writes it anew",
-            path.display()
-        );
-    }
+    vectors::files("vpa").iter().for_each(|path| replay(path, &mut tally));
+    tally.compared.assert_agreement();
+    vectors::check_page("vpa_vectors", "docs/autoscaler-conformance/vpa.md", &page(&tally));
 }
