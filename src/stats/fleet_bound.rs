@@ -15,7 +15,7 @@
 //! integer one (MILP), closer to the truth and slower. A cost above the bound may still be the least possible.
 //!
 //! # Why the bound is one
-//! Programs are solved in floating point, by simplex. Each LP is therefore solved as its dual, whose every feasible point gives a
+//! Programs are solved in floating point, and not to the last digit. Each LP is therefore solved as its dual, whose every feasible point gives a
 //! bound (weak duality), and the solver's point is mended until it is feasible: what rounding cost lowers the bound, and cannot
 //! make it wrong. Of the MILP the solver's proven bound is taken, lowered by its tolerances.
 //!
@@ -26,16 +26,19 @@
 //! have no such mean, so the plan is an LP only.
 //!
 //! # Cost
-//! The solver is `microlp`: pure Rust, kept, with a limit on nodes of the search that does not depend on the clock, and a proven
-//! bound when the limit is met. (HiGHS is faster on large programs but needs a C++ compiler.) MEASURED
+//! Both solvers are pure Rust and kept, and say the same on every machine. LPs go to `clarabel`, whose interior-point method
+//! takes a plan's thousands of lines in some tens of rounds, where a simplex takes minutes; that its answers are about right is
+//! enough, as they are mended. Whole machines go to `microlp`, whose branch and bound has a limit on nodes that does not depend
+//! on the clock, and a proven bound when it is met. (HiGHS would do both faster, but needs a C++ compiler.) MEASURED
 
 mod dual;
+mod program;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use microlp::{ComparisonOp, OptimizationDirection, Problem, SolveOptions, Variable};
+use microlp::{ComparisonOp, Error, OptimizationDirection, Problem, SolveOptions, Variable};
 
 use crate::units::{SimDuration, SimTime};
 
@@ -295,8 +298,16 @@ impl FleetBound {
         let mut options = SolveOptions::default();
         options.node_limit = Some(node_limit);
         let margin_usd = options.int_tol * self.machines.iter().map(|machine| machine.usd_per_hour).sum::<f64>();
-        let proven = problem.solve_with(options).map_err(dual::error)?.stats().best_bound;
+        let proven = problem.solve_with(options).map_err(error)?.stats().best_bound;
         Ok(proven.filter(|usd| usd.is_finite()).map(|usd| usd * (1.0 - 1e-6) - margin_usd))
+    }
+}
+
+/// What the solver of whole machines says, in our words.
+fn error(error: Error) -> BoundError {
+    match error {
+        Error::Infeasible => BoundError::OverLimits,
+        other => BoundError::Solver(other.to_string()),
     }
 }
 

@@ -14,19 +14,9 @@
 //! (g) and (h) are the polytope of minimum up-times of Rajan and Takriti (IBM report RC23628, 2005). The dual has one price
 //! for each line: the most that pods pay so that no machine earns more than it costs.
 
-use microlp::{ComparisonOp, Error, LinearExpr, OptimizationDirection, Problem, Solution, Variable};
-
+use super::program::{Program, Variable};
 use super::{BoundError, FleetBound, Machine, hours};
 use crate::units::SimDuration;
-
-/// What the solver says, in our words.
-pub(super) fn error(error: Error) -> BoundError {
-    match error {
-        // The dual of a demand beyond the limits grows without end; the primal has no solution.
-        Error::Unbounded | Error::Infeasible => BoundError::OverLimits,
-        other => BoundError::Solver(other.to_string()),
-    }
-}
 
 /// One number for each line of the primal: variables of the dual program, or their values.
 struct Prices<T> {
@@ -64,33 +54,30 @@ impl Starts {
 impl FleetBound {
     /// The least cost in US dollars of fleets that hold the mean demand of each cell.
     pub(super) fn plan(&self, means: &[Vec<f64>], cell: SimDuration) -> Result<f64, BoundError> {
-        let mut problem = Problem::new(OptimizationDirection::Maximize);
+        let mut problem = Program::default();
         let prices = self.variables(&mut problem, means, cell);
         self.pods_pay_no_more_than_rules(&mut problem, &prices);
         for (index, cells) in prices.machines.iter().enumerate() {
             self.no_machine_earns_more_than_it_costs(&mut problem, index, cells, cell);
         }
-        let solution = problem.solve().map_err(error)?;
-        let solution = solution.into_solution().map_err(|_| BoundError::Solver("interrupted".to_owned()))?;
-        let mut values = self.values(&prices, &solution);
+        let mut values = values(&prices, &problem.solve()?);
         for (index, cells) in values.machines.iter_mut().enumerate() {
             self.mend(index, cells, cell);
         }
         Ok(self.worth(&values, means).max(0.0))
     }
 
-    fn variables(&self, problem: &mut Problem, means: &[Vec<f64>], cell: SimDuration) -> Prices<Variable> {
-        let any = (0.0, f64::INFINITY);
-        let mut pods = |&mean: &f64| (mean > 0.0).then(|| problem.add_var(mean, any));
+    fn variables(&self, problem: &mut Program, means: &[Vec<f64>], cell: SimDuration) -> Prices<Variable> {
+        let mut pods = |&mean: &f64| (mean > 0.0).then(|| problem.variable(mean));
         let pods = means.iter().map(|means| means.iter().map(&mut pods).collect()).collect();
         let mut machines = Vec::new();
         for (machine, rules) in self.machines.iter().zip(&self.rules) {
             let starts = Starts::new(machine, cell);
             let mut at = |k: usize| MachinePrices {
-                rules: rules.shares.iter().map(|_| problem.add_var(0.0, any)).collect(),
-                limit: machine.limit.map(|limit| problem.add_var(-f64::from(limit), any)),
-                start: starts.filter(|_| k > 0).map(|_| problem.add_var(0.0, any)),
-                billing: starts.filter(|starts| k > 0 && starts.cells > 1).map(|_| problem.add_var(0.0, any)),
+                rules: rules.shares.iter().map(|_| problem.variable(0.0)).collect(),
+                limit: machine.limit.map(|limit| problem.variable(-f64::from(limit))),
+                start: starts.filter(|_| k > 0).map(|_| problem.variable(0.0)),
+                billing: starts.filter(|starts| k > 0 && starts.cells > 1).map(|_| problem.variable(0.0)),
             };
             machines.push((0..means.len()).map(&mut at).collect());
         }
@@ -98,14 +85,14 @@ impl FleetBound {
     }
 
     /// The lines of X: a pod's price is at most what its shares of a machine's rules cost, on every type.
-    fn pods_pay_no_more_than_rules(&self, problem: &mut Problem, prices: &Prices<Variable>) {
+    fn pods_pay_no_more_than_rules(&self, problem: &mut Program, prices: &Prices<Variable>) {
         for (rules, cells) in self.rules.iter().zip(&prices.machines) {
             for (pods, at) in prices.pods.iter().zip(cells) {
                 for (column, &class) in rules.classes.iter().enumerate() {
                     if let Some(pod) = pods[class] {
                         let shares = rules.shares.iter().zip(&at.rules).map(|(shares, &rule)| (rule, -shares[column]));
                         let line = shares.filter(|(_, share)| *share < 0.0).chain([(pod, 1.0)]);
-                        problem.add_constraint(line, ComparisonOp::Le, 0.0);
+                        problem.at_most(line, 0.0);
                     }
                 }
             }
@@ -115,7 +102,7 @@ impl FleetBound {
     /// The lines of B, Y and s.
     fn no_machine_earns_more_than_it_costs(
         &self,
-        problem: &mut Problem,
+        problem: &mut Program,
         index: usize,
         cells: &[MachinePrices<Variable>],
         cell: SimDuration,
@@ -123,34 +110,19 @@ impl FleetBound {
         let machine = &self.machines[index];
         let starts = Starts::new(machine, cell);
         for (k, at) in cells.iter().enumerate() {
-            let mut line = LinearExpr::empty();
-            at.rules.iter().for_each(|&rule| line.add(rule, 1.0));
-            at.limit.iter().for_each(|&limit| line.add(limit, -1.0));
-            at.start.iter().for_each(|&start| line.add(start, -1.0));
-            cells.get(k + 1).and_then(|next| next.start).iter().for_each(|&start| line.add(start, 1.0));
-            at.billing.iter().for_each(|&billing| line.add(billing, 1.0));
-            problem.add_constraint(line, ComparisonOp::Le, machine.usd_per_hour * hours(cell));
+            let mut line = at.rules.iter().map(|&rule| (rule, 1.0)).collect::<Vec<_>>();
+            at.limit.iter().for_each(|&limit| line.push((limit, -1.0)));
+            at.start.iter().for_each(|&start| line.push((start, -1.0)));
+            cells.get(k + 1).and_then(|next| next.start).iter().for_each(|&start| line.push((start, 1.0)));
+            at.billing.iter().for_each(|&billing| line.push((billing, 1.0)));
+            problem.at_most(line, machine.usd_per_hour * hours(cell));
             if let (Some(starts), Some(start)) = (starts, at.start) {
-                let mut line = LinearExpr::empty();
-                line.add(start, 1.0);
+                let mut line = vec![(start, 1.0)];
                 let billed = cells[k..].iter().take(starts.cells).filter_map(|at| at.billing);
-                billed.for_each(|billing| line.add(billing, -1.0));
-                problem.add_constraint(line, ComparisonOp::Le, starts.boot_usd);
+                billed.for_each(|billing| line.push((billing, -1.0)));
+                problem.at_most(line, starts.boot_usd);
             }
         }
-    }
-
-    fn values(&self, prices: &Prices<Variable>, solution: &Solution) -> Prices<f64> {
-        let value = |variable: &Variable| solution.var_value(*variable).max(0.0);
-        let machine = |at: &MachinePrices<Variable>| MachinePrices {
-            rules: at.rules.iter().map(value).collect(),
-            limit: at.limit.as_ref().map(value),
-            start: at.start.as_ref().map(value),
-            billing: at.billing.as_ref().map(value),
-        };
-        let machines = prices.machines.iter().map(|cells| cells.iter().map(machine).collect()).collect();
-        // What pods pay is worked out from the rest, when that is mended.
-        Prices { pods: Vec::new(), machines }
     }
 
     /// Lowers prices until no machine earns more than it costs: starts first, then all that moves cost between cells, then rules.
@@ -198,6 +170,19 @@ impl FleetBound {
         // Sums of so many terms are off by far less.
         usd * (1.0 - 1e-12)
     }
+}
+
+/// The prices that the solver found. What pods pay is worked out from the rest, when that is mended.
+fn values(prices: &Prices<Variable>, found: &[f64]) -> Prices<f64> {
+    let value = |variable: &Variable| found[*variable].max(0.0);
+    let machine = |at: &MachinePrices<Variable>| MachinePrices {
+        rules: at.rules.iter().map(value).collect(),
+        limit: at.limit.as_ref().map(value),
+        start: at.start.as_ref().map(value),
+        billing: at.billing.as_ref().map(value),
+    };
+    let machines = prices.machines.iter().map(|cells| cells.iter().map(machine).collect()).collect();
+    Prices { pods: Vec::new(), machines }
 }
 
 /// What starts and minimum bills move into a cell's cost.
