@@ -242,6 +242,8 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         faults: crate::model::Faults::default(),
         traffic: crate::model::Traffic::default(),
         autoscaling: crate::model::Autoscaling::default(),
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }

@@ -124,6 +124,8 @@ impl Cell {
             faults: wavetank::model::Faults::default(),
             traffic: wavetank::model::Traffic::default(),
             autoscaling: wavetank::model::Autoscaling::default(),
+            power: None,
+            carbon: None,
             outputs: Outputs::default(),
         }
     }

@@ -235,6 +235,8 @@ impl Draft {
             faults: crate::model::Faults::default(),
             traffic: crate::model::Traffic::default(),
             autoscaling: crate::model::Autoscaling::default(),
+            power: None,
+            carbon: None,
             outputs: Outputs::default(),
         }
     }

@@ -83,6 +83,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         if let Some(log) = &recorder.elasticity {
             add("elasticity", log.table(model, &recorder.controllers, view.world.time));
         }
+        if let Some(log) = &recorder.energy {
+            add("energy", log.table(&view));
+        }
         if let (Some(log), Some(figures)) = (&recorder.traffic, figures) {
             add("services", traffic::tables::services(figures));
             add("sources", traffic::tables::sources(figures));

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod autoscaling;
+pub mod carbon;
 pub mod cluster;
 pub mod conditions;
 pub mod control_plane;
@@ -17,6 +18,7 @@ pub mod kube_scheduler;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
+pub mod power;
 pub mod resources;
 pub mod rollouts;
 pub mod runtime;
@@ -27,6 +29,7 @@ pub mod usage;
 pub mod workload;
 
 pub use autoscaling::Autoscaling;
+pub use carbon::{Carbon, Intensity};
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
@@ -37,6 +40,7 @@ pub use kube_scheduler::KubeSchedulerConfiguration;
 pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
+pub use power::Power;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
 pub use script::{Action, ScriptedAction};
@@ -81,6 +85,10 @@ pub struct Model {
     pub traffic: Traffic,
     /// What scales pods.
     pub autoscaling: Autoscaling,
+    /// What nodes draw; none: nobody asks.
+    pub power: Option<Power>,
+    /// What a kWh costs the climate; none: nobody asks.
+    pub carbon: Option<Carbon>,
     /// What to record.
     pub outputs: Outputs,
 }

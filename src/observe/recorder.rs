@@ -6,6 +6,7 @@ use super::autoscaling::AutoscalerLog;
 use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::elasticity::ElasticityLog;
+use super::energy::EnergyLog;
 use super::fragments::Fragments;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
@@ -44,6 +45,8 @@ pub struct Recorder {
     pub autoscalers: Option<AutoscalerLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
+    /// What nodes drew, where that is asked for.
+    pub energy: Option<EnergyLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
     /// The state after every arrival, if asked for.
@@ -78,6 +81,7 @@ impl Recorder {
             rollouts: RolloutLog::default(),
             autoscalers: AutoscalerLog::new(model),
             elasticity: ElasticityLog::new(model),
+            energy: EnergyLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
             decisions_total: 0,
@@ -135,6 +139,9 @@ impl Observer for Recorder {
     fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
         self.controllers.settle(view);
         self.rollouts.settle(view);
+        if let Some(energy) = &mut self.energy {
+            energy.record_until(view, to);
+        }
         if self.series.is_due(to) {
             let fragmented = self.fragmented(view);
             self.series.record_until(view, to, self.sampled(fragmented));
@@ -184,8 +191,15 @@ impl Observer for Recorder {
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {
         self.usage.settle(view, node);
+        self.usage_changes(view, node);
         if let Some(fragments) = &mut self.fragments {
             fragments.note(node);
+        }
+    }
+
+    fn usage_changes(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(energy) = &mut self.energy {
+            energy.settle(view, node);
         }
     }
 
@@ -223,6 +237,9 @@ impl Observer for Recorder {
             if view.world.nodes.state[i].is_up() {
                 self.usage.settle(view, node);
             }
+        }
+        if let Some(energy) = &mut self.energy {
+            energy.record_end(view);
         }
         let fragmented = self.fragmented(view);
         self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);

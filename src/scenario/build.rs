@@ -88,6 +88,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         faults,
         traffic,
         autoscaling,
+        power,
+        carbon,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,

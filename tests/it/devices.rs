@@ -94,6 +94,8 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

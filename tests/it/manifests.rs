@@ -46,6 +46,8 @@ pub(crate) fn model(text: &str) -> Model {
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }

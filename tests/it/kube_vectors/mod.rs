@@ -295,6 +295,8 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         faults: wavetank::model::Faults::default(),
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }
