@@ -173,7 +173,8 @@ mod tests {
         assert_eq!(day.at(hours(3.1)).to_bits(), day.at(hours(51.1)).to_bits());
         assert!((day.mean(hours(0.0), hours(24.0)) - 200.0).abs() < 1e-9);
         // Over midnight: what is left of one day, two whole days and the beginning of a fourth.
-        let parts = day.integral(hours(5.0), hours(24.0)) + 2.0 * 200.0 * 86_400.0 + day.integral(hours(0.0), hours(6.0));
+        let parts =
+            day.integral(hours(5.0), hours(24.0)) + 2.0 * 200.0 * 86_400.0 + day.integral(hours(0.0), hours(6.0));
         assert!((day.integral(hours(5.0), hours(78.0)) - parts).abs() < 1e-3);
         assert_eq!(day.next_change(hours(47.9)), Some(hours(48.0)));
         assert_eq!(day.next_change(hours(48.0)), Some(hours(48.25)));

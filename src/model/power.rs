@@ -7,7 +7,7 @@
 /// the processors that it uses; for GCP medians.
 pub const PROVIDERS: &[Provider] = &[
     Provider { name: "aws", per_core: Watts { idle: 0.74, max: 3.5 }, pue: 1.135 },
-    Provider { name: "azure", per_core: Watts { idle: 0.78, max: 3.76 }, pue: 1.185 },
+    Provider { name: "azure", per_core: Watts { idle: 0.78, max: 3.76 }, pue: 1.125 },
     Provider { name: "gcp", per_core: Watts { idle: 0.71, max: 4.26 }, pue: 1.1 },
 ];
 
@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn memory_and_gpus_draw_too() {
         let cpu = CpuPower::Node(Watts { idle: 100.0, max: 300.0 });
-        let known = NodePower { cpu, memory_watts_per_gib: 0.5, gpu: None, embodied_kg: 1051.2, lifetime_hours: 35_040.0 };
+        let known =
+            NodePower { cpu, memory_watts_per_gib: 0.5, gpu: None, embodied_kg: 1051.2, lifetime_hours: 35_040.0 };
         let t4 = Some("T4");
         let load = Load { cores: 8.0, cores_used: 4.0, memory_gib: 32.0, gpus: 2.0, gpus_used: 1.0, gpu_model: t4 };
         // 100 + 200 / 2; 0.5 * 32; two T4 half used: 2 * (8 + 63 / 2).

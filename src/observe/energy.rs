@@ -166,8 +166,11 @@ impl EnergyLog {
         let last = self.pools.len() - 1;
         let others = self.points.iter().any(|point| point.pools[last].1 > 0.0) || last == 0;
         let shown = || 0..last + usize::from(others);
-        let rows = || self.points.iter().flat_map(move |point| shown().map(move |pool| (point.time, point.pools[pool])));
-        let fixed = |digits, of: &dyn Fn((Totals, f64, f64)) -> f64| Column::Fixed(digits, rows().map(|row| of(row.1)).collect());
+        let rows =
+            || self.points.iter().flat_map(move |point| shown().map(move |pool| (point.time, point.pools[pool])));
+        let fixed = |digits, of: &dyn Fn((Totals, f64, f64)) -> f64| {
+            Column::Fixed(digits, rows().map(|row| of(row.1)).collect())
+        };
         let kg = |grams: f64| if view.model.carbon.is_some() { grams / 1000.0 } else { f64::NAN };
         Table::new()
             .with("time_s", Column::Seconds(rows().map(|row| row.0).collect()))

@@ -7,6 +7,7 @@ use super::autoscaling;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
+use super::energy;
 use super::faults;
 use super::images;
 use super::import;
@@ -59,6 +60,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     measure(spec, &mut makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, &objects, context);
+    let (power, carbon) = (energy::power(spec), energy::carbon(spec, &cluster, &mut workload, context));
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
@@ -709,6 +711,7 @@ mod tests {
             "faults.spotTraces=",
             "traffic=",
             "autoscaling=",
+            "carbon=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -11,12 +11,14 @@ use super::spec::{
 use crate::document::{Code, Issue, Span};
 use crate::ids::NodeId;
 use crate::importers::ImportError;
-use crate::importers::faults;
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
+use crate::importers::{carbon, faults};
 use crate::model::faults::Fault;
-use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
+use crate::model::{
+    ArrivalSource, Arrivals, Cluster, Dist, Intensity, KubeSchedulerConfiguration, Objects, PodClass, Workload,
+};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
@@ -210,6 +212,17 @@ pub(super) fn replay(
     context: &mut Context<'_>,
 ) -> Option<Vec<(SimTime, Option<u32>)>> {
     report(requests::read_replay(path, options, operations), context)
+}
+
+/// Recorded carbon intensity, for the entry at the path `at`.
+pub(super) fn carbon_intensity(
+    file: &str,
+    from: Option<&str>,
+    at: &str,
+    context: &mut Context<'_>,
+) -> Option<Intensity> {
+    let path = context.existing_path(&format!("{at}.file"), file)?;
+    report(carbon::read_intensity(&path, from), context)
 }
 
 /// What was read; what an importer found wrong becomes issues.

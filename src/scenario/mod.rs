@@ -12,6 +12,7 @@ mod build;
 mod context;
 mod daemons;
 mod distribution;
+mod energy;
 mod experiment;
 mod faults;
 mod images;

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
+use super::energy::{CarbonSpec, PowerSpec};
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -53,6 +54,10 @@ pub struct ScenarioSpec {
     /// What goes wrong, at given instants or drawn. Default: nothing.
     #[serde(default)]
     pub faults: FaultsSpec,
+    /// What nodes draw from the mains. Default: nobody asks.
+    pub power: Option<PowerSpec>,
+    /// What a kWh costs the climate, and which pods heed it. Default: nobody asks.
+    pub carbon: Option<CarbonSpec>,
     /// What is recorded.
     #[serde(default)]
     pub outputs: OutputsSpec,
