@@ -8,6 +8,7 @@ use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::autoscaler::AUTOSCALERS;
 use crate::policy::balancer::BALANCERS;
+use crate::policy::deferral::DEFERRALS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
 use crate::policy::scheduler::kube::own_policies;
@@ -67,7 +68,16 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).chain(balancers).chain(autoscalers).collect()
+    let deferrals = DEFERRALS.iter().map(|row| Row {
+        kind: "deferral",
+        name: row.name,
+        aliases: &[],
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    schedulers.chain(queues).chain(balancers).chain(autoscalers).chain(deferrals).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -83,6 +93,7 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                     let place = match kind {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
+                        "deferral" => "when pods start that can wait: carbon.deferrable[].policy",
                         "balancer" => "how requests for a service find a backend",
                         _ => "how many replicas a workload has: autoscaling.autoscalers[].policy",
                     };

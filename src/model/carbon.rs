@@ -135,7 +135,7 @@ pub struct Deferrable {
     /// Name of the policy.
     pub policy: String,
     /// Its parameters.
-    pub parameters: std::collections::BTreeMap<String, serde_json::Value>,
+    pub parameters: serde_json::Value,
     /// The zones that a pod may be sent to, and the class that it has there. Empty: it goes where the scheduler likes.
     pub zones: Vec<(ZoneId, ClassId)>,
 }

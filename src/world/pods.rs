@@ -91,11 +91,13 @@ pub enum Reason {
     Evicted,
     /// It used more memory than there was for it.
     OomKilled,
+    /// It can wait, and its hour has not come.
+    Deferred,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 14] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -109,6 +111,7 @@ impl Reason {
         Reason::NodeReclaimed,
         Reason::Evicted,
         Reason::OomKilled,
+        Reason::Deferred,
     ];
 
     /// Its name in tables.
@@ -127,6 +130,7 @@ impl Reason {
             Reason::NodeReclaimed => "NodeReclaimed",
             Reason::Evicted => "Evicted",
             Reason::OomKilled => "OOMKilled",
+            Reason::Deferred => "Deferred",
         }
     }
 }
