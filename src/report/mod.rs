@@ -12,6 +12,7 @@ mod autoscaling;
 mod bench;
 mod chart;
 mod controllers;
+mod energy;
 mod files;
 mod html;
 mod occupancy;

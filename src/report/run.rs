@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::autoscaling::{self, Autoscaling};
+use super::energy::{self, Energy};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
 use super::files::{Rows, read_manifest};
@@ -116,6 +117,7 @@ pub(super) struct Run {
     pub(super) gpu_cluster: bool,
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
+    pub(super) energy: Energy,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// Whether there was a node or a pod; some runs have traffic alone.
@@ -156,6 +158,7 @@ impl Run {
             gpu_cluster,
             controllers,
             autoscaling,
+            energy: energy::read(directory)?,
             traffic,
             has_cluster,
             fullness,
