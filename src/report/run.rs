@@ -9,9 +9,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::autoscaling::{self, Autoscaling};
-use super::energy::{self, Energy};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
+use super::energy::{self, Energy};
 use super::files::{Rows, read_manifest};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};

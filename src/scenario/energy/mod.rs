@@ -1,8 +1,6 @@
 //! `power` and `carbon`: what is checked of them, and what the model gets.
 
 mod spec;
-#[cfg(test)]
-mod tests;
 
 pub(super) use self::spec::{CarbonSpec, PowerSpec};
 
