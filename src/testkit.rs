@@ -245,6 +245,8 @@ pub(crate) fn model(cluster: Cluster, workload: Workload) -> Model {
         provisioning: crate::model::Provisioning::default(),
         functions: None,
         sizing: None,
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }

@@ -125,6 +125,8 @@ impl Cell {
             traffic: wavetank::model::Traffic::default(),
             autoscaling: wavetank::model::Autoscaling::default(),
             provisioning: wavetank::model::Provisioning::default(),
+            power: None,
+            carbon: None,
             outputs: Outputs::default(),
         }
     }

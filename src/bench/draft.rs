@@ -238,6 +238,8 @@ impl Draft {
             provisioning: crate::model::Provisioning::default(),
             functions: None,
             sizing: None,
+            power: None,
+            carbon: None,
             outputs: Outputs::default(),
         }
     }

@@ -9,6 +9,7 @@ use crate::policy::Parameter;
 use crate::policy::autoscaler::AUTOSCALERS;
 use crate::policy::autoscaler::vertical::table::SIZINGS;
 use crate::policy::balancer::BALANCERS;
+use crate::policy::deferral::DEFERRALS;
 use crate::policy::node_autoscaler::NODE_AUTOSCALERS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
@@ -87,7 +88,16 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    let of_pods = autoscalers.chain(sizings);
+    let deferrals = DEFERRALS.iter().map(|row| Row {
+        kind: "deferral",
+        name: row.name,
+        aliases: &[],
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    let of_pods = autoscalers.chain(sizings).chain(deferrals);
     schedulers.chain(queues).chain(balancers).chain(of_pods).chain(node_autoscalers).collect()
 }
 
@@ -104,6 +114,7 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                     let place = match kind {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
+                        "deferral" => "when pods start that can wait: carbon.deferrable[].policy",
                         "balancer" => "how requests for a service find a backend",
                         "sizing" => "how large containers are: autoscaling.verticalAutoscalers[].policy, sizing.policy",
                         "autoscaler" => "how many replicas a workload has: autoscaling.autoscalers[].policy",

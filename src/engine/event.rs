@@ -35,6 +35,8 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Step {
+    /// A pod that can wait has waited long enough. Scheduled by its arrival, handled in `handlers::deferral`: the scheduler gets it.
+    Release,
     /// The scheduler has finished thinking about the pod. Scheduled by [`Event::Schedule`], handled in
     /// `handlers::scheduling`: decides for it.
     Decide,
@@ -232,7 +234,7 @@ impl Event {
             Event::Monitor | Event::Scrape => Phase::Monitoring,
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
-            Event::Arrive { .. } => Phase::Arrival,
+            Event::Arrive { .. } | Event::Pod { step: Step::Release, .. } => Phase::Arrival,
             Event::Write { .. } => Phase::Writing,
             Event::Sync { .. } | Event::Autoscale { .. } | Event::SizePods => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,

@@ -4,6 +4,7 @@ use super::event::{Event, Step};
 use super::handlers::autoscaling::AutoscalingState;
 use super::handlers::autoscaling::vertical::VerticalState;
 use super::handlers::controllers::ControllerLoops;
+use super::handlers::deferral;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
 use super::handlers::provisioning::ProvisioningState;
@@ -18,6 +19,7 @@ use crate::model::{Delays, Model};
 use crate::observe::Observer;
 use crate::policy::ParameterError;
 use crate::policy::balancer;
+use crate::policy::deferral::Deferral;
 use crate::policy::queue::{self, QueueOrder};
 use crate::policy::scheduler::{self, Scheduler};
 use crate::units::{SimDuration, SimTime};
@@ -97,6 +99,8 @@ pub struct Simulation<'m, O> {
     pub(super) provisioning: Option<ProvisioningState>,
     /// Vertical autoscalers, where there are any.
     pub(super) vertical: Option<VerticalState<'m>>,
+    /// Who decides when pods start that can wait, in the model's order.
+    pub(super) deferrals: Vec<Box<dyn Deferral>>,
     events_handled: u64,
 }
 
@@ -169,6 +173,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             autoscaling: AutoscalingState::new(model).expect("policies were checked with their parameters"),
             provisioning: ProvisioningState::new(model).expect("policies were checked with their parameters"),
             vertical: VerticalState::new(model).expect("policies were checked with their parameters"),
+            deferrals: deferral::policies(model).expect("policies were checked with their parameters"),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -313,6 +318,10 @@ fn build_policies(model: &Model) -> Result<Policies, RunError> {
     AutoscalingState::new(model)?;
     ProvisioningState::new(model)?;
     VerticalState::new(model)?;
+    deferral::policies(model).map_err(|(name, error)| match error {
+        Some(error) => refused(&name, error),
+        None => unknown("deferral", &name),
+    })?;
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
     let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
 pub mod call_graph;
+pub mod carbon;
 pub mod catalogue;
 pub mod faults;
 pub mod functions;

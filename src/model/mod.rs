@@ -4,6 +4,7 @@
 
 pub mod autoscaling;
 pub mod billing;
+pub mod carbon;
 pub mod catalogue;
 pub mod cluster;
 pub mod conditions;
@@ -22,6 +23,7 @@ pub mod money;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
+pub mod power;
 pub mod provisioning;
 pub mod resources;
 pub mod rollouts;
@@ -35,6 +37,7 @@ pub mod vertical_pod_autoscaler;
 pub mod workload;
 
 pub use autoscaling::Autoscaling;
+pub use carbon::{Carbon, Intensity};
 pub use catalogue::Catalogue;
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use control_plane::ControlPlane;
@@ -48,6 +51,7 @@ pub use money::Money;
 pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;
+pub use power::Power;
 pub use provisioning::Provisioning;
 pub use resources::Resources;
 pub use scheduling::{Delays, OnEviction, OnUnschedulable, PolicyChoice, Scheduling};
@@ -100,6 +104,10 @@ pub struct Model {
     pub functions: Option<Box<Functions>>,
     /// Containers whose sizes are back-tested, beside the cluster.
     pub sizing: Option<Box<SizingStudy>>,
+    /// What nodes draw; none: nobody asks.
+    pub power: Option<Power>,
+    /// What a kWh costs the climate; none: nobody asks.
+    pub carbon: Option<Carbon>,
     /// What to record.
     pub outputs: Outputs,
 }

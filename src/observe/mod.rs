@@ -9,6 +9,7 @@ pub mod bill;
 pub mod controllers;
 pub mod decisions;
 pub mod elasticity;
+pub mod energy;
 pub mod fragments;
 pub mod functions;
 pub mod ledger;
@@ -133,6 +134,8 @@ pub trait Observer {
     fn controller_changed(&mut self, _view: &View<'_>, _controller: ControllerId) {}
     /// What a node holds, or its state, is about to change.
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// What containers use of a node's CPU is about to change.
+    fn usage_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node has joined.
     fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node autoscaler wants something done; it is about to be carried out.
@@ -205,6 +208,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         scheduling_failed(pod: PodId, message: &str);
         controller_changed(controller: ControllerId);
         node_changes(node: NodeId);
+        usage_changes(node: NodeId);
         node_added(node: NodeId);
         provisioned(autoscaler: usize, order: &Order);
         machine_changed(machine: MachineId);

@@ -7,6 +7,7 @@ use super::bill::BillLog;
 use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::elasticity::ElasticityLog;
+use super::energy::EnergyLog;
 use super::fragments::Fragments;
 use super::machines::MachineLog;
 use super::node_usage::NodeUsage;
@@ -56,6 +57,8 @@ pub struct Recorder {
     pub verticals: Option<VerticalLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
+    /// What nodes drew, where that is asked for.
+    pub energy: Option<EnergyLog>,
     /// How requests fared, where there are any.
     pub traffic: Option<TrafficLog>,
     /// What a function platform beside the cluster did, where there is one: it is run for itself, and put in afterwards.
@@ -97,6 +100,7 @@ impl Recorder {
             bill: BillLog::new(model),
             verticals: VerticalLog::new(model),
             elasticity: ElasticityLog::new(model),
+            energy: EnergyLog::new(model),
             traffic: TrafficLog::new(model),
             functions: None,
             sizing: None,
@@ -169,6 +173,9 @@ impl Observer for Recorder {
     fn time_advances(&mut self, view: &View<'_>, to: SimTime) {
         self.controllers.settle(view);
         self.rollouts.settle(view);
+        if let Some(energy) = &mut self.energy {
+            energy.record_until(view, to);
+        }
         if self.series.is_due(to) {
             let fragmented = self.fragmented(view);
             self.series.record_until(view, to, self.sampled(fragmented));
@@ -230,8 +237,15 @@ impl Observer for Recorder {
 
     fn node_changes(&mut self, view: &View<'_>, node: NodeId) {
         self.usage.settle(view, node);
+        self.usage_changes(view, node);
         if let Some(fragments) = &mut self.fragments {
             fragments.note(node);
+        }
+    }
+
+    fn usage_changes(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(energy) = &mut self.energy {
+            energy.settle(view, node);
         }
     }
 
@@ -305,6 +319,9 @@ impl Observer for Recorder {
         }
         if let Some(bill) = &mut self.bill {
             bill.end(view);
+        }
+        if let Some(energy) = &mut self.energy {
+            energy.record_end(view);
         }
         let fragmented = self.fragmented(view);
         self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);

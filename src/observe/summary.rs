@@ -12,7 +12,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 94] = [
+const METRICS: [(&str, &str, Direction); 97] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -53,6 +53,9 @@ const METRICS: [(&str, &str, Direction); 94] = [
     ("machines_ended_total", "count", Direction::Neutral),
     ("machines_ready_mean", "count", Direction::Lower),
     ("machine_ready_after_s_mean", "s", Direction::Lower),
+    ("energy_kwh_total", "kWh", Direction::Lower),
+    ("carbon_kg_total", "kg", Direction::Lower),
+    ("carbon_embodied_kg_total", "kg", Direction::Lower),
     ("oom_kills_total", "count", Direction::Lower),
     ("memory_evictions_total", "count", Direction::Lower),
     ("memory_pressure_s_total", "s", Direction::Lower),
@@ -140,6 +143,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let [cost, idle] = recorder.bill.as_ref().map_or([cost, f64::NAN], BillLog::totals_usd);
     values.extend([totals.nodes_up as f64, used as f64, cost, idle]);
     values.extend(machines(view, recorder));
+    values.extend(energy(view, recorder));
     values.extend(usage(view));
     values.extend(traffic(recorder));
     values.extend(autoscaling(view, recorder));
@@ -163,6 +167,13 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
         better: *better,
     };
     METRICS.iter().zip(values).map(metric).collect()
+}
+
+/// Energy, carbon of it, and carbon of making the nodes; no figures where nobody says what nodes draw.
+fn energy(view: &View<'_>, recorder: &Recorder) -> [f64; 3] {
+    let Some(log) = &recorder.energy else { return [f64::NAN; 3] };
+    let figures = log.figures(view);
+    [figures.energy_kwh, figures.carbon_kg, figures.embodied_kg]
 }
 
 /// Evictions for taints and for reclaims, and how long nodes did not report and were not ready in all, in s; figures of

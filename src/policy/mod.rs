@@ -9,6 +9,7 @@
 pub mod autoscaler;
 pub mod balancer;
 pub mod controllers;
+pub mod deferral;
 pub mod disruption;
 pub mod kubelet;
 pub mod node_autoscaler;

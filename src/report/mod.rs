@@ -13,6 +13,7 @@ mod bench;
 mod chart;
 mod controllers;
 mod elasticity;
+mod energy;
 mod files;
 mod functions;
 mod html;

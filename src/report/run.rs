@@ -12,6 +12,7 @@ use super::autoscaling::{self, Autoscaling};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
 use super::elasticity::{self, Elasticity};
+use super::energy::{self, Energy};
 use super::files::{Rows, read_manifest};
 use super::functions::{self, Functions};
 use super::machines::{self, Machines};
@@ -124,6 +125,7 @@ pub(super) struct Run {
     pub(super) machines: Machines,
     pub(super) elasticity: Elasticity,
     pub(super) verticals: Verticals,
+    pub(super) energy: Energy,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// `None` without a back-test of sizes.
@@ -175,6 +177,7 @@ impl Run {
             machines,
             elasticity,
             verticals: verticals::read(directory)?,
+            energy: energy::read(directory)?,
             traffic,
             functions,
             sizing,

@@ -27,6 +27,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     charts.extend(run.verticals.charts(run.clock.seconds()));
     charts.extend(run.functions.iter().flat_map(Functions::charts));
     charts.extend(run.sizing.iter().flat_map(Sizing::charts));
+    charts.extend(run.energy.charts(run.clock.seconds()));
     if !run.has_cluster {
         return charts;
     }

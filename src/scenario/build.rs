@@ -8,6 +8,7 @@ use super::billing;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
+use super::energy;
 use super::faults;
 use super::functions;
 use super::images;
@@ -63,6 +64,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     measure(spec, &mut makers, context);
     let mut controllers = makers.finish(&mut workload, &mut script);
     horizon_is_there(spec, &controllers, &objects, context);
+    let (power, carbon) = (energy::power(spec), energy::carbon(spec, &cluster, &mut workload, context));
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
@@ -98,6 +100,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         provisioning,
         functions: functions::build(spec, replication, context),
         sizing: sizing::build(spec, replication, context),
+        power,
+        carbon,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -722,6 +726,7 @@ mod tests {
             "autoscaling=",
             "functions=",
             "sizing=",
+            "carbon=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();

@@ -12,17 +12,19 @@ use super::usage::Used;
 use crate::document::{Code, Issue, Span};
 use crate::ids::NodeId;
 use crate::importers::ImportError;
-use crate::importers::faults;
 use crate::importers::functions::{self, FunctionOptions};
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::importers::usage::recorded::{UsageTable, read_bitbrains, read_usage_table};
 use crate::importers::usage::{self, TableOptions};
+use crate::importers::{carbon, faults};
 use crate::model::faults::Fault;
 use crate::model::functions::CalledFunction;
 use crate::model::sizing::{SizedContainer, UsageStep};
-use crate::model::{ArrivalSource, Arrivals, Cluster, Dist, KubeSchedulerConfiguration, Objects, PodClass, Workload};
+use crate::model::{
+    ArrivalSource, Arrivals, Cluster, Dist, Intensity, KubeSchedulerConfiguration, Objects, PodClass, Workload,
+};
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
@@ -268,6 +270,17 @@ pub(super) fn container_usage(
 /// Virtual machines of Bitbrains.
 pub(super) fn bitbrains(path: &Path, context: &mut Context<'_>) -> Vec<SizedContainer> {
     report(read_bitbrains(path), context).unwrap_or_default()
+}
+
+/// Recorded carbon intensity, for the entry at the path `at`.
+pub(super) fn carbon_intensity(
+    file: &str,
+    from: Option<&str>,
+    at: &str,
+    context: &mut Context<'_>,
+) -> Option<Intensity> {
+    let path = context.existing_path(&format!("{at}.file"), file)?;
+    report(carbon::read_intensity(&path, from), context)
 }
 
 /// What was read; what an importer found wrong becomes issues.

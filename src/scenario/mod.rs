@@ -13,6 +13,7 @@ mod build;
 mod context;
 mod daemons;
 mod distribution;
+mod energy;
 mod experiment;
 mod faults;
 mod functions;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
 use super::billing::BillingSpec;
+use super::energy::{CarbonSpec, PowerSpec};
 use super::functions::FunctionsSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
 use super::sizing::SizingSpec;
@@ -67,6 +68,10 @@ pub struct ScenarioSpec {
     /// What goes wrong, at given instants or drawn. Default: nothing.
     #[serde(default)]
     pub faults: FaultsSpec,
+    /// What nodes draw from the mains. Default: nobody asks.
+    pub power: Option<PowerSpec>,
+    /// What a kWh costs the climate, and which pods heed it. Default: nobody asks.
+    pub carbon: Option<CarbonSpec>,
     /// What is recorded.
     #[serde(default)]
     pub outputs: OutputsSpec,

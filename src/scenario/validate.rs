@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::autoscaling;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
+use super::energy;
 use super::functions;
 use super::kubernetes::kind_names;
 use super::provisioning;
@@ -49,6 +50,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     provisioning::validate(spec, context);
     functions::validate(spec, context);
     sizing::validate(spec, context);
+    energy::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {

@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod bound;
 mod classes;
 pub mod elasticity;
+pub mod fleet_bound;
 pub mod forecast;
 pub mod interval;
 pub mod latency;

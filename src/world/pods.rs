@@ -93,11 +93,13 @@ pub enum Reason {
     OomKilled,
     /// A vertical autoscaler evicted it, so that its replacement gets another size.
     VerticallyScaled,
+    /// It can wait, and its hour has not come.
+    Deferred,
 }
 
 impl Reason {
     /// All reasons, in order of their numbers.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 15] = [
         Reason::None,
         Reason::Unschedulable,
         Reason::NodeDrained,
@@ -112,6 +114,7 @@ impl Reason {
         Reason::Evicted,
         Reason::OomKilled,
         Reason::VerticallyScaled,
+        Reason::Deferred,
     ];
 
     /// Its name in tables.
@@ -131,6 +134,7 @@ impl Reason {
             Reason::Evicted => "Evicted",
             Reason::OomKilled => "OOMKilled",
             Reason::VerticallyScaled => "EvictedByVPA",
+            Reason::Deferred => "Deferred",
         }
     }
 }

@@ -27,10 +27,21 @@ pub struct NodeUsage {
     pub monitor: PressureMonitor,
     /// What has happened so far.
     pub totals: UsageTotals,
+    /// The CPU of containers whose use of it is known.
+    pub cpu: CpuInUse,
     /// Up to when [`NodeUsage::totals`] counts times.
     settled: SimTime,
     /// Whether containers want more CPU than there is.
     is_contended: bool,
+}
+
+/// What containers whose use of CPU is known use of it together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuInUse {
+    /// Milli-cores in use.
+    pub used_milli: u64,
+    /// Milli-cores that they requested.
+    pub requested_milli: u64,
 }
 
 /// What has happened on a node, or on all.
@@ -125,6 +136,7 @@ impl NodeUsage {
             wake_at: SimTime::NEVER,
             monitor: PressureMonitor::new(joined),
             totals: UsageTotals::default(),
+            cpu: CpuInUse::default(),
             settled: now,
             is_contended: false,
         }

@@ -97,6 +97,8 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         provisioning: wavetank::model::Provisioning::default(),
         functions: None,
         sizing: None,
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     };
     let finished = Simulation::new(&model, Nobody).expect("it can begin").run();

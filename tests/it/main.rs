@@ -13,6 +13,7 @@ mod data_plane;
 mod determinism;
 mod devices;
 mod dumps;
+mod energy;
 mod engine;
 mod event_log;
 mod explain;

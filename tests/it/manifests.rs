@@ -49,6 +49,8 @@ pub(crate) fn model(text: &str) -> Model {
         provisioning: wavetank::model::Provisioning::default(),
         functions: None,
         sizing: None,
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }

@@ -134,6 +134,8 @@ pub(crate) fn random_model(seed: u64) -> Model {
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         provisioning: wavetank::model::Provisioning::default(),
+        power: None,
+        carbon: None,
         outputs: Outputs {
             sample_every: draw.maybe(0.3, |draw| SimDuration(draw.between(1, 30) * SECOND_NS)),
             decisions: true,

@@ -105,7 +105,7 @@ fn functions_fit_on_a_screen() {
 
 #[test]
 fn every_policy_says_its_rule_its_parameters_and_its_source() {
-    for kind in ["scheduler", "queue", "balancer", "autoscaler"] {
+    for kind in ["scheduler", "queue", "balancer", "autoscaler", "deferral"] {
         for file in files_below(&root().join("src/policy").join(kind), "rs") {
             let text = read(&file);
             if text.contains("const ROW: ") && !file.ends_with("mod.rs") {

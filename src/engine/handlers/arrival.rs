@@ -6,6 +6,7 @@ use crate::ids::{NodeId, PodId};
 use crate::model::ListedState;
 use crate::observe::Observer;
 use crate::policy::scheduler::{Placement, filter, gpus};
+use crate::units::SimDuration;
 use crate::world::pods::Reason;
 use crate::world::{Deletion, Phase, View};
 
@@ -14,7 +15,11 @@ impl<O: Observer> Simulation<'_, O> {
         let workload = &self.model.workload;
         let arriving = self.sources.take(workload, source.into(), self.world.time);
         let duration_ns = arriving.duration.map_or(u64::MAX, |duration| duration.0);
-        let pod = self.world.arrive((source, arriving.number), arriving.class, duration_ns);
+        let (class, held) = match arriving.node {
+            Some(_) => (arriving.class, SimDuration::ZERO),
+            None => self.defer(arriving.class, arriving.duration),
+        };
+        let pod = self.world.arrive((source, arriving.number), class, duration_ns);
         if let Some(next) = self.sources.next_arrival(workload, source.into()) {
             self.schedule(next, Event::Arrive { source });
         }
@@ -22,7 +27,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         match arriving.node {
             Some(node) => self.admit(pod, node),
-            None => self.enqueue(pod),
+            None => self.hold(pod, held),
         }
     }
 

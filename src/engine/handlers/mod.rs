@@ -3,6 +3,7 @@
 mod arrival;
 pub(super) mod autoscaling;
 pub(super) mod controllers;
+pub(super) mod deferral;
 mod deletion;
 mod drain;
 pub(super) mod faults;

@@ -222,7 +222,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                     Step::Start => self.apply_running(pod, at),
                     Step::Finish => self.apply_end(pod, Phase::Succeeded, Reason::None),
                     Step::End => self.on_step(pod, Step::End),
-                    Step::Bind | Step::Decide | Step::Life | Step::Crash => self.begin_start(pod),
+                    Step::Release | Step::Bind | Step::Decide | Step::Life | Step::Crash => self.begin_start(pod),
                 }
             }
         }

@@ -18,6 +18,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
         match (step, phase) {
             (Step::Decide, _) => self.on_decide(pod),
+            (Step::Release, Phase::Pending) => self.on_release(pod),
             (Step::Bind, Phase::Bound) => self.apply_binding(pod),
             (Step::Start, Phase::Starting) => self.apply_start(pod),
             (Step::Finish, Phase::Running) => self.apply_end(pod, Phase::Succeeded, Reason::None),

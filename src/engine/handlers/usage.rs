@@ -28,7 +28,7 @@ use crate::units::SimTime;
 use crate::world::View;
 use crate::world::lives::Status;
 use crate::world::pods::Reason;
-use crate::world::usage::UsedRun;
+use crate::world::usage::{CpuInUse, UsedRun};
 
 /// A run of a container, with what is known of its usage.
 #[derive(Clone, Copy, Debug)]
@@ -379,7 +379,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             .collect();
         self.grant_to_requests(node, meters, &wants, capacity);
         let granted = cpu::divide(capacity, &wants);
+        self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
         let Some(usage) = self.world.usage.get_mut(node) else { return };
+        usage.cpu = in_use(meters, &granted);
         usage.set_contended(wants.iter().map(|want| want.milli).sum::<u64>() > capacity);
         let mut paced = Vec::new();
         for (((meter, want), granted), run) in meters.iter().zip(&wants).zip(granted).zip(&mut usage.runs) {
@@ -393,6 +395,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
         for (pod, container, speed) in paced {
             self.drive(pod, |driver| driver.pace(container as usize, speed));
         }
+    }
+}
+
+/// The CPU of containers whose use of it is known, when they get that much.
+fn in_use(meters: &[Meter<'_>], granted: &[f64]) -> CpuInUse {
+    let known = || meters.iter().zip(granted).filter(|(meter, _)| meter.usage.cpu.is_some());
+    CpuInUse {
+        used_milli: known().map(|(_, granted)| granted).sum::<f64>().round() as u64,
+        requested_milli: known().map(|(meter, _)| meter.usage.cpu_request).sum(),
     }
 }
 

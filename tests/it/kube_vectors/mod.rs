@@ -275,6 +275,8 @@ fn model_with(name: &str, cluster: Cluster, workload: Workload, configuration: K
         provisioning: wavetank::model::Provisioning::default(),
         functions: None,
         sizing: None,
+        power: None,
+        carbon: None,
         outputs: Outputs::default(),
     }
 }

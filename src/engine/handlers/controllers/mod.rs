@@ -272,6 +272,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.world.owners.controllers[controller.index()].refusals = 0;
         let name = self.pod_name(owner, ordinal);
         let number = u32::try_from(self.world.owners.members.len()).expect("there are fewer than 2^32 pods");
+        let (class, held) = self.defer(class, None);
         let pod = self.world.arrive((MADE_BY_CONTROLLER, number), class, u64::MAX);
         self.world.join(pod, owner, name, template, ordinal);
         if let Some(member) = self.world.member_mut(pod) {
@@ -279,7 +280,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         self.observer.pod_arrived(&View { model: self.model, world: &self.world }, pod);
         self.note_change(controller);
-        self.enqueue(pod);
+        self.hold(pod, held);
         self.note_made(controller);
         Some(pod)
     }
