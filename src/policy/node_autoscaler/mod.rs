@@ -155,7 +155,7 @@ impl NodeAutoscalerRow {
 }
 
 /// Every node autoscaler there is.
-pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[utilization::ROW];
+pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[cluster_autoscaler::run::ROW, utilization::ROW];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static NodeAutoscalerRow> {

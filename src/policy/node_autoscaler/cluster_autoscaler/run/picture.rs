@@ -361,6 +361,11 @@ impl<'a> Picture<'a> {
         self.state.topology = topology;
     }
 
+    /// Whether it is a node of the world.
+    pub(super) fn is_real(&self, key: NodeKey) -> bool {
+        key.0 < FIRST_MADE
+    }
+
     /// The nodes, in the order in which they came.
     pub(super) fn keys(&self) -> &[NodeKey] {
         &self.state.list
