@@ -55,9 +55,7 @@ use super::planner::Planner;
 use super::removal::Simulator;
 use super::snapshot::{NodeKey, Rotation, Snapshot};
 use crate::ids::{MachineId, NodeId, PodId};
-use crate::policy::node_autoscaler::{
-    Action, NodeAutoscaler, NodeAutoscalerRow, Order, Patience, Seen, Setting, Turn,
-};
+use crate::policy::node_autoscaler::{Action, NodeAutoscaler, NodeAutoscalerRow, Order, Patience, Seen, Setting, Turn};
 use crate::policy::parameters::ParameterError;
 use crate::rng::Stream;
 use crate::units::SimTime;
@@ -85,7 +83,7 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
         names: names.collect(),
         groups: Groups { ids: setting.groups.to_vec(), ..Groups::default() },
         stream: setting.model.seed.stream("cluster-autoscaler", setting.position as u64),
-        cluster: State { cutoff: flags.options.expendable_pods_priority_cutoff, ..State::default() },
+        cluster: State::new(flags.options.expendable_pods_priority_cutoff),
         flags,
         rotation: Rotation::default(),
         templates: Templates::default(),
@@ -199,7 +197,8 @@ impl ClusterAutoscaler {
             self.last.delete.map(|at| at.after(options.scale_down_delay_after_delete)),
         ];
         let timers = dues.chain(rechecks).chain(pauses.into_iter().flatten()).filter(|at| *at >= now);
-        let has_unready = self.state.total_readiness().unready > 0 || !self.state.total_readiness().not_started.is_empty();
+        let has_unready =
+            self.state.total_readiness().unready > 0 || !self.state.total_readiness().not_started.is_empty();
         let until = timers.min().unwrap_or(SimTime::NEVER);
         (!has_unready).then(|| Self::signature(seen, until))
     }
@@ -295,7 +294,8 @@ impl ClusterAutoscaler {
         let has_node = |machine: &&MachineId| {
             matches!(fleet.get(**machine).state, MachineState::Joined | MachineState::Ready | MachineState::Draining)
         };
-        groups.registered = groups.ids.iter().map(|group| fleet.present(*group).iter().filter(has_node).count()).collect();
+        groups.registered =
+            groups.ids.iter().map(|group| fleet.present(*group).iter().filter(has_node).count()).collect();
         let of_group = |group: &_| self.deleting.keys().filter(|machine| fleet.get(**machine).group == *group).count();
         groups.deletions = groups.ids.iter().map(of_group).collect();
     }

@@ -92,10 +92,8 @@ pub(super) struct State {
     forks: Vec<usize>,
     /// Up to where changes of the world are known; `None`: nothing is.
     position: Option<u64>,
-    /// Nodes that changed at the last look.
-    pub(super) changed: Vec<NodeId>,
     /// Pods of lower priority are as good as not there.
-    pub(super) cutoff: i32,
+    cutoff: i32,
 }
 
 /// The simulated cluster, and the world that it pictures.
@@ -127,7 +125,6 @@ impl<'a> Picture<'a> {
         self.state.position = Some(world.changes.position());
         self.state.real.resize_with(nodes, || None);
         changed.iter().for_each(|node| self.look_at(*node));
-        self.state.changed = changed;
     }
 
     /// Takes a node in as it is now.
@@ -540,6 +537,11 @@ impl Free {
 }
 
 impl State {
+    /// Nothing is known yet; pods of lower priority than `cutoff` will be passed over.
+    pub(super) fn new(cutoff: i32) -> State {
+        State { cutoff, ..State::default() }
+    }
+
     fn made_index(&self, key: NodeKey) -> Option<usize> {
         key.0.checked_sub(FIRST_MADE).map(|number| number.wrapping_sub(self.made_before) as usize)
     }

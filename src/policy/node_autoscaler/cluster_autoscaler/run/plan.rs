@@ -96,7 +96,9 @@ impl ClusterAutoscaler {
     pub(super) fn add_upcoming(&mut self, seen: &Seen<'_>, picture: &mut Picture<'_>) -> BTreeSet<NodeKey> {
         let mut joined = BTreeSet::new();
         for (group, (count, registered)) in self.state.upcoming(seen.now()) {
-            (0..count).for_each(|_| drop(picture.make(&self.templates.moulds[group])));
+            for _ in 0..count {
+                picture.make(&self.templates.moulds[group]);
+            }
             joined.extend(registered);
         }
         for node in &joined {
@@ -357,7 +359,8 @@ impl ClusterAutoscaler {
         let drained = self.deleting.values().filter(|is_drained| **is_drained).count();
         let in_deletion = (self.deleting.len() - drained, drained);
         let cropped = actuation::crop(&empty, &drain, &facts, in_deletion, self.options());
-        for (batches, is_drained, reason) in [(&cropped.empty, false, "empty"), (&cropped.drain, true, "underutilized")] {
+        for (batches, is_drained, reason) in [(&cropped.empty, false, "empty"), (&cropped.drain, true, "underutilized")]
+        {
             for node in batches.iter().flat_map(|batch| &batch.nodes) {
                 let machine = view.world.fleet.of_node(NodeId(node.0)).expect("a node of a group has a machine");
                 let patience = self.patience(view, NodeId(node.0));
@@ -373,7 +376,12 @@ impl ClusterAutoscaler {
         let options = self.options();
         let graces = view.world.nodes.pods(&view.world.pods, node).map(|pod| grace(view, pod));
         let longest = graces.max().unwrap_or(SimDuration::ZERO).min(options.max_graceful_termination);
-        let all = [options.node_delete_delay_after_taint, options.max_pod_eviction_time, longest, actuation::EVICTION_HEADROOM];
+        let all = [
+            options.node_delete_delay_after_taint,
+            options.max_pod_eviction_time,
+            longest,
+            actuation::EVICTION_HEADROOM,
+        ];
         let give_up_after = all.into_iter().fold(SimDuration::ZERO, |sum, span| sum + span);
         Patience { give_up_after: Some(give_up_after), force_after: None }
     }

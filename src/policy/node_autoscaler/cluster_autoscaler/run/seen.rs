@@ -244,10 +244,7 @@ fn counted(view: &View<'_>, node: NodeId) -> Resources {
 
 /// All that there is of a node.
 pub(super) fn capacity(shape: &NodeShape) -> Amount {
-    Amount {
-        cpu: shape.allocatable.cpu + shape.reserved.cpu,
-        memory: shape.allocatable.memory + shape.reserved.memory,
-    }
+    Amount { cpu: shape.allocatable.cpu + shape.reserved.cpu, memory: shape.allocatable.memory + shape.reserved.memory }
 }
 
 /// Whole cores, bytes and the node itself, as quotas count them; cores are rounded up.
@@ -258,15 +255,8 @@ pub(super) fn resources(shape: &NodeShape) -> Resources {
 }
 
 /// What quotas count of every node that is up.
-pub(super) fn counted_nodes(
-    view: &View<'_>,
-    groups: &Groups,
-) -> Vec<CountedNode> {
+pub(super) fn counted_nodes(view: &View<'_>, groups: &Groups) -> Vec<CountedNode> {
     let up = (0..view.world.nodes.len()).map(NodeId::from_index);
     let up = up.filter(|node| view.world.nodes.state[node.index()].is_up());
-    up.map(|node| CountedNode {
-        group: groups.of(view, node),
-        resources: counted(view, node),
-    })
-    .collect()
+    up.map(|node| CountedNode { group: groups.of(view, node), resources: counted(view, node) }).collect()
 }

@@ -13,8 +13,10 @@ use super::picture::Held;
 use super::rules::Labelled;
 use crate::ids::{ClassId, NodeId};
 use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::pod_spec::{LabelRequirement, LabelSelector, SelectorOperator, WhenUnsatisfiable};
-use crate::model::{PodSpec, ShapeId, TopologySpreadConstraint};
+use crate::model::pod_spec::{
+    LabelRequirement, LabelSelector, SelectorOperator, TopologySpreadConstraint, WhenUnsatisfiable,
+};
+use crate::model::{PodSpec, ShapeId};
 use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{NodeKey, Refusal};
 use crate::policy::scheduler::kube::labels::{self, NodeLabels};
 use crate::policy::scheduler::kube::plugins::affinity_finds;
@@ -369,7 +371,8 @@ impl Counts {
         if relation.is_company {
             self.affinity_keys.iter().for_each(|key| add(&mut self.affinity, *key));
         }
-        for (key, _) in self.anti_affinity_keys.iter().zip(&relation.repelled).filter(|(_, is_repelled)| **is_repelled) {
+        for (key, _) in self.anti_affinity_keys.iter().zip(&relation.repelled).filter(|(_, is_repelled)| **is_repelled)
+        {
             add(&mut self.anti_affinity, *key);
         }
         relation.repels.iter().for_each(|key| add(&mut self.existing, *key));
