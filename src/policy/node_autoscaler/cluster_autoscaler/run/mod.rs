@@ -57,8 +57,8 @@ use super::snapshot::{NodeKey, Rotation, Snapshot};
 use crate::ids::{MachineId, NodeId, PodId};
 use crate::policy::node_autoscaler::{Action, NodeAutoscaler, NodeAutoscalerRow, Order, Patience, Seen, Setting, Turn};
 use crate::policy::parameters::ParameterError;
-use crate::rng::Stream;
-use crate::units::SimTime;
+use crate::rng::{Stream, split_mix};
+use crate::units::{SimDuration, SimTime};
 use crate::world::MachineState;
 
 /// The row of the table.
@@ -92,8 +92,10 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
         last: LastTimes::default(),
         known_machines: 0,
         ordered: Vec::new(),
+        expected: vec![(0, SimTime::ZERO); setting.groups.len()],
         deleting: BTreeMap::new(),
         previous: BTreeSet::new(),
+        was_too_soon: false,
         quiet: None,
     }))
 }
@@ -118,12 +120,26 @@ struct ClusterAutoscaler {
     known_machines: usize,
     /// Machines of its groups that have not registered.
     ordered: Vec<MachineId>,
-    /// Machines that it is deleting, and whether they had to be drained.
-    deleting: BTreeMap<MachineId, bool>,
+    /// Machines that it has ordered and that do not exist yet, by position of the group, and when it last ordered any.
+    expected: Vec<(i64, SimTime)>,
+    /// Machines that it is deleting.
+    deleting: BTreeMap<MachineId, Deletion>,
     /// Nodes that were unneeded after the last turn.
     previous: BTreeSet<NodeKey>,
+    /// Whether all pods were too new to be helped in the last turn.
+    was_too_soon: bool,
     /// What the last turn saw, if a turn that sees the same would do nothing until some instant.
     quiet: Option<Quiet>,
+}
+
+/// A machine on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deletion {
+    /// Whether there were pods to move.
+    is_drained: bool,
+    asked: SimTime,
+    /// Whether the provider has been told; orders may take a while.
+    has_begun: bool,
 }
 
 /// A state in which nothing is to be done for a while.
@@ -131,8 +147,8 @@ struct ClusterAutoscaler {
 struct Quiet {
     changes: u64,
     machines: usize,
-    waiting: usize,
-    newest: Option<PodId>,
+    /// How many pods wait, and which.
+    waiting: (usize, u64),
     until: SimTime,
 }
 
@@ -169,8 +185,7 @@ impl ClusterAutoscaler {
         Quiet {
             changes: seen.view.world.changes.position(),
             machines: seen.view.world.fleet.machines.len(),
-            waiting: seen.unschedulable.len(),
-            newest: seen.unschedulable.last().map(|(pod, _)| *pod),
+            waiting: (seen.unschedulable.len(), seen.unschedulable.iter().fold(0, digest)),
             until,
         }
     }
@@ -182,7 +197,7 @@ impl ClusterAutoscaler {
 
     /// Until when nothing is to be done if nothing changes; `None`: the next turn must look.
     fn quiet_until(&self, seen: &Seen<'_>) -> Option<Quiet> {
-        if !seen.unschedulable.is_empty() || !self.ordered.is_empty() || !self.deleting.is_empty() {
+        if !self.ordered.is_empty() || !self.deleting.is_empty() || self.waits_for_time(seen) {
             return None;
         }
         let options = self.options();
@@ -203,6 +218,14 @@ impl ClusterAutoscaler {
         (!has_unready).then(|| Self::signature(seen, until))
     }
 
+    /// Whether pods wait that may be helped later though nothing changes.
+    fn waits_for_time(&self, seen: &Seen<'_>) -> bool {
+        let is_backed_off = |group| self.state.safety(group, seen.now()).is_backed_off;
+        let has_delay = self.options().new_pod_scale_up_delay > SimDuration::ZERO;
+        let may_wait = self.was_too_soon || has_delay || (0..self.groups.ids.len()).any(is_backed_off);
+        may_wait && !seen.unschedulable.is_empty()
+    }
+
     fn act(&mut self, seen: &Seen<'_>, picture: &mut Picture<'_>) -> Vec<Order> {
         let mut orders = Vec::new();
         self.take_in(seen, picture, &mut orders);
@@ -213,6 +236,7 @@ impl ClusterAutoscaler {
         let started_late = self.add_upcoming(seen, picture);
         let waiting = self.pods_to_help(seen, picture);
         let is_too_soon = self.scale_up(seen, picture, &waiting, &mut orders);
+        self.was_too_soon = is_too_soon;
         if self.options().scale_down_enabled {
             self.scale_down(seen, picture, &started_late, is_too_soon, &mut orders);
         }
@@ -258,7 +282,12 @@ impl ClusterAutoscaler {
         let fresh = (self.known_machines..fleet.machines.len()).map(MachineId::from_index);
         self.known_machines = fleet.machines.len();
         let ids = &self.groups.ids;
-        self.ordered.extend(fresh.filter(|machine| ids.contains(&fleet.get(*machine).group)));
+        for machine in fresh {
+            if let Some(group) = ids.iter().position(|id| *id == fleet.get(machine).group) {
+                self.expected[group].0 = (self.expected[group].0 - 1).max(0);
+                self.ordered.push(machine);
+            }
+        }
         self.ordered.retain(|machine| {
             let one = fleet.get(*machine);
             if one.state == MachineState::Refused {
@@ -272,13 +301,20 @@ impl ClusterAutoscaler {
     /// Deletions that are done, or were given up.
     fn follow_deletions(&mut self, seen: &Seen<'_>) {
         let fleet = &seen.view.world.fleet;
-        let (mut gone, ids) = (Vec::new(), &self.groups.ids);
-        self.deleting.retain(|machine, _| {
+        let (mut gone, ids, now) = (Vec::new(), &self.groups.ids, seen.now());
+        self.deleting.retain(|machine, deletion| {
             let one = fleet.get(*machine);
-            if matches!(one.state, MachineState::Ending | MachineState::Ended) {
-                gone.push(ids.iter().position(|id| *id == one.group).expect("one of its groups"));
+            match one.state {
+                MachineState::Ending | MachineState::Ended => {
+                    gone.push(ids.iter().position(|id| *id == one.group).expect("one of its groups"));
+                    false
+                }
+                MachineState::Draining => {
+                    deletion.has_begun = true;
+                    true
+                }
+                _ => !deletion.has_begun && now < deletion.asked.after(MAX_DELETION_TIME),
             }
-            one.state == MachineState::Draining
         });
         gone.into_iter().for_each(|group| self.state.register_scale_down(group, seen.now().after(MAX_DELETION_TIME)));
     }
@@ -286,11 +322,13 @@ impl ClusterAutoscaler {
     fn refresh_groups(&mut self, seen: &Seen<'_>) {
         let (model, fleet) = (seen.view.model, &seen.view.world.fleet);
         let groups = &mut self.groups;
-        let size = |group: &_| {
+        let provision_time = self.flags.options.node_group_defaults.max_node_provision_time;
+        let size = |(group, (expected, asked)): (&_, &(i64, SimTime))| {
             let limits = model.provisioning.group(*group);
-            (limits.min.into(), limits.max.into(), fleet.target(*group) as i64)
+            let expected = if asked.after(provision_time) < seen.now() { 0 } else { *expected };
+            (limits.min.into(), limits.max.into(), fleet.target(*group) as i64 + expected)
         };
-        groups.sizes = groups.ids.iter().map(size).collect();
+        groups.sizes = groups.ids.iter().zip(&self.expected).map(size).collect();
         let has_node = |machine: &&MachineId| {
             matches!(fleet.get(**machine).state, MachineState::Joined | MachineState::Ready | MachineState::Draining)
         };
@@ -309,6 +347,11 @@ impl ClusterAutoscaler {
         };
         self.groups.sizes.iter().map(state).collect()
     }
+}
+
+/// Tells lists of waiting pods apart.
+fn digest(sum: u64, (pod, since): &(PodId, SimTime)) -> u64 {
+    split_mix(sum ^ split_mix(u64::from(pod.0) ^ since.0.rotate_left(32)))
 }
 
 fn node_state(seen: &Seen<'_>, groups: &Groups, node: NodeId) -> NodeState {

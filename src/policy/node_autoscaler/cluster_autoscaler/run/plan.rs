@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::ClusterAutoscaler;
 use super::picture::{Grown, Held, Mould, Picture};
 use super::seen::{self, Known};
+use super::{ClusterAutoscaler, Deletion};
 use crate::ids::{MachineId, NodeId, PodId};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::{PodClass, PodSpec};
@@ -144,7 +144,7 @@ impl ClusterAutoscaler {
     fn pods_being_drained(&self, seen: &Seen<'_>, picture: &Picture<'_>) -> Vec<(PodId, SimTime)> {
         let view = &seen.view;
         let mut pods = Vec::new();
-        for (machine, _) in self.deleting.iter().filter(|(_, is_drained)| **is_drained) {
+        for (machine, _) in self.deleting.iter().filter(|(_, deletion)| deletion.is_drained) {
             let Some(node) = view.world.fleet.get(*machine).node else { continue };
             let slot = picture.slot(NodeKey(node.0));
             let leaves = slot.pods.iter().filter(|held| !held.is_terminating && !seen::is_daemon(view, held.pod));
@@ -242,6 +242,8 @@ impl ClusterAutoscaler {
             let count = u32::try_from(info.delta()).unwrap_or(u32::MAX);
             orders.push(Order { action: Action::Buy { offers, count }, reason });
             self.groups.sizes[info.group].2 = info.new_size;
+            let expected = &mut self.expected[info.group];
+            *expected = (expected.0 + i64::from(count), now);
             self.state.register_scale_up(info.group, info.delta(), now);
             self.last.scale_up = Some(now);
         }
@@ -299,7 +301,7 @@ impl ClusterAutoscaler {
             (!moves, false)
         };
         let candidates = order_candidates(&nodes, &known, &self.previous, emptiness);
-        let in_deletion = being_deleted(&view, &nodes);
+        let in_deletion = self.being_deleted(&view, &nodes);
         let turn = planner::Turn {
             destinations: &nodes,
             candidates: &candidates,
@@ -314,6 +316,14 @@ impl ClusterAutoscaler {
         let mut quotas = self.tracker(seen, self.flags.least.as_ref(), Tracker::of_shrinking);
         let (empty, drain) = self.planner.nodes_to_delete(&known, &mut quotas);
         self.delete(seen, &empty, &drain, orders);
+    }
+
+    /// Nodes that somebody is deleting.
+    fn being_deleted(&self, view: &View<'_>, nodes: &[NodeKey]) -> BTreeSet<NodeKey> {
+        let goes = |machine: MachineId| {
+            view.world.fleet.get(machine).state == MachineState::Draining || self.deleting.contains_key(&machine)
+        };
+        nodes.iter().filter(|key| view.world.fleet.of_node(NodeId(key.0)).is_some_and(goes)).copied().collect()
     }
 
     fn learn_covers(&mut self, picture: &Picture<'_>, nodes: &[NodeKey]) {
@@ -356,7 +366,7 @@ impl ClusterAutoscaler {
             registered: self.groups.registered[group],
         };
         let facts: Vec<DeletionFacts> = (0..self.groups.ids.len()).map(facts).collect();
-        let drained = self.deleting.values().filter(|is_drained| **is_drained).count();
+        let drained = self.deleting.values().filter(|deletion| deletion.is_drained).count();
         let in_deletion = (self.deleting.len() - drained, drained);
         let cropped = actuation::crop(&empty, &drain, &facts, in_deletion, self.options());
         for (batches, is_drained, reason) in [(&cropped.empty, false, "empty"), (&cropped.drain, true, "underutilized")]
@@ -365,7 +375,7 @@ impl ClusterAutoscaler {
                 let machine = view.world.fleet.of_node(NodeId(node.0)).expect("a node of a group has a machine");
                 let patience = self.patience(view, NodeId(node.0));
                 orders.push(Order { action: Action::Return { machine, patience }, reason });
-                self.deleting.insert(machine, is_drained);
+                self.deleting.insert(machine, Deletion { is_drained, asked: seen.now(), has_begun: false });
                 self.last.delete = Some(seen.now());
             }
         }
@@ -397,15 +407,6 @@ fn grace(view: &View<'_>, pod: PodId) -> SimDuration {
 /// When a pod came into being: one that lost its node counts as a replacement.
 fn created(view: &View<'_>, pod: PodId, since: SimTime) -> SimTime {
     if view.world.pods.generation[pod.index()] > 0 { since } else { view.world.pods.arrival[pod.index()] }
-}
-
-/// Nodes that somebody is deleting.
-fn being_deleted(view: &View<'_>, nodes: &[NodeKey]) -> BTreeSet<NodeKey> {
-    let state = |machine: MachineId| view.world.fleet.get(machine).state;
-    let is_going = |key: &&NodeKey| {
-        view.world.fleet.of_node(NodeId(key.0)).is_some_and(|machine| state(machine) == MachineState::Draining)
-    };
-    nodes.iter().filter(is_going).copied().collect()
 }
 
 /// How much of a node its pods ask for.
