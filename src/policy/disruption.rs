@@ -46,6 +46,17 @@ impl<'a> Budgets<'a> {
     }
 }
 
+/// The budgets that cover a pod, by their positions in the model; whether its eviction is under way is not asked.
+pub(crate) fn budgets_of(view: &View<'_>, pod: PodId) -> Vec<usize> {
+    let budgets = view.model.objects.disruption_budgets.iter().enumerate();
+    budgets.filter(|(_, budget)| covers(view, budget, pod)).map(|(position, _)| position).collect()
+}
+
+/// How many pods each budget lets go now, by its position in the model.
+pub(crate) fn allowances(view: &View<'_>) -> Vec<i64> {
+    Budgets::new(view).budgets.iter().map(|(_, allowed)| *allowed).collect()
+}
+
 /// Whether there is a budget for a pod.
 pub(crate) fn is_covered(view: &View<'_>, pod: PodId) -> bool {
     view.model.objects.disruption_budgets.iter().any(|budget| covers(view, budget, pod))

@@ -23,7 +23,11 @@ use crate::world::View;
 pub mod cluster_autoscaler;
 pub mod karpenter;
 
+mod desired;
+mod fixed;
+mod scheduled;
 mod utilization;
+mod warm_pool;
 
 /// What an autoscaler is made for.
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +159,8 @@ impl NodeAutoscalerRow {
 }
 
 /// Every node autoscaler there is.
-pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[utilization::ROW];
+pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] =
+    &[cluster_autoscaler::run::ROW, scheduled::ROW, fixed::ROW, utilization::ROW, warm_pool::ROW];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static NodeAutoscalerRow> {

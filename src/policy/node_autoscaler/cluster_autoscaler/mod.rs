@@ -23,6 +23,7 @@
 //! | [`planner`] | `core/scaledown/planner` | which nodes are not needed, since when, and which may go now |
 //! | [`actuation`] | `core/scaledown/actuation`, `budgets` | how many go at once, and how a node is drained |
 //! | [`cadence`] | `core/static_autoscaler` | when a turn of the loop may scale up or down |
+//! | `run` | `core/static_autoscaler` | the loop itself, over a run's world |
 //!
 //! Cost: an estimate asks the snapshot about each pod once or twice and about each new node once a group, so 20 000 equal
 //! pods on 4 000 nodes are 24 000 questions; a removal asks about every other node for each of the node's pods that fits
@@ -56,6 +57,7 @@ pub mod options;
 pub mod planner;
 pub mod quota;
 pub mod removal;
+pub(super) mod run;
 pub mod scale_up;
 pub mod similar;
 pub mod simple;

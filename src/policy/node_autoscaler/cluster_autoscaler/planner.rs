@@ -265,6 +265,11 @@ impl Planner {
         self.unneeded.iter().map(|known| (known.removable.node, known.since))
     }
 
+    /// When nodes that could not go are looked at again.
+    pub fn rechecks(&self) -> impl Iterator<Item = SimTime> {
+        self.retry_at.values().copied()
+    }
+
     /// Why nodes do not go, as far as it was found out this turn.
     pub fn unremovable(&self) -> &BTreeMap<NodeKey, Unremovable> {
         &self.reasons

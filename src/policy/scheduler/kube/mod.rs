@@ -31,6 +31,9 @@ pub mod select;
 #[cfg(test)]
 mod test_cluster;
 
+#[cfg(test)]
+pub(in crate::policy) use fast::random_model;
+
 pub use cycle::Cycle;
 pub use diagnosis::{Code, Diagnosis, Rejection, Summary};
 pub use framework::Framework;

@@ -183,4 +183,7 @@ impl FastPath {
 }
 
 #[cfg(test)]
+pub(in crate::policy) use tests::random_model;
+
+#[cfg(test)]
 mod tests;

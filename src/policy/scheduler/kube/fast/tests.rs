@@ -222,6 +222,11 @@ impl Draw {
     }
 }
 
+/// A random cluster with classes of pods that use whatever keeps pods from nodes.
+pub(in crate::policy) fn random_model(seed: u64) -> Model {
+    Draw(testkit::SEED.stream("random-model", seed)).model()
+}
+
 fn policy(model: &Model, fast_path: bool) -> Box<dyn Scheduler> {
     let row = find("kube-scheduler").expect("a row of the table");
     row.build(&json!({ "fastPath": fast_path }), model, testkit::SEED).expect("a good configuration")

@@ -24,6 +24,9 @@ mod taint_toleration;
 mod testing;
 pub(super) mod volumes;
 
+pub(in crate::policy) use inter_pod_affinity::finds as affinity_finds;
+pub(in crate::policy) use node_ports::conflict as ports_conflict;
+
 /// The filter of that name.
 pub(super) fn filter(name: &str, _arguments: &PluginArguments) -> Option<Box<dyn FilterPlugin>> {
     Some(match name {

@@ -51,7 +51,7 @@ impl<'a> NodeFilter<'a> for Wanted<'a> {
 }
 
 /// Whether two pods cannot both have their port.
-pub(in super::super) fn conflict(one: &HostPort, other: &HostPort) -> bool {
+pub(in crate::policy) fn conflict(one: &HostPort, other: &HostPort) -> bool {
     let share_address = one.ip == other.ip || one.ip == ALL_ADDRESSES || other.ip == ALL_ADDRESSES;
     share_address && one.protocol == other.protocol && one.port == other.port
 }

@@ -28,7 +28,7 @@ use crate::model::pod_spec::PodAffinityTerm;
 use crate::world::View;
 
 /// Whether a term of a pod finds another pod.
-pub(in super::super) fn finds(view: &View<'_>, term: &PodAffinityTerm, of: &PodSpec, other: &PodSpec) -> bool {
+pub(in crate::policy) fn finds(view: &View<'_>, term: &PodAffinityTerm, of: &PodSpec, other: &PodSpec) -> bool {
     term::finds(view, term, of, other)
 }
 
