@@ -150,7 +150,7 @@ impl NodeAutoscalerRow {
 }
 
 /// Every node autoscaler there is.
-pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[utilization::ROW];
+pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[karpenter::operator::ROW, utilization::ROW];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static NodeAutoscalerRow> {
