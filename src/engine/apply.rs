@@ -24,6 +24,8 @@ impl<O: Observer> Simulation<'_, O> {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
         self.world.nominated.remove(&pod);
+        self.note_placed_or_gone(pod);
+        self.note_pods_of(placement.node);
         self.tell_queue(&ClusterEvent::PodAssigned(self.world.pods.class[pod.index()]));
         for claim in allocated {
             if let ClaimKey::Named(position) = claim {
@@ -114,6 +116,7 @@ impl<O: Observer> Simulation<'_, O> {
     /// The pod ends, and gives back what it held.
     pub(super) fn apply_end(&mut self, pod: PodId, phase: Phase, reason: Reason) {
         self.end_life(pod);
+        self.note_placed_or_gone(pod);
         if self.world.pods.node(pod).is_some() {
             self.apply_release(pod);
         }
@@ -194,6 +197,7 @@ impl<O: Observer> Simulation<'_, O> {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);
+        self.note_pod_left(node);
         self.note_room(node);
         self.note_server(pod);
         let class = self.world.pods.class[pod.index()];
@@ -228,6 +232,9 @@ impl<O: Observer> Simulation<'_, O> {
         self.tell_daemon_sets();
         if state == NodeState::Ready {
             self.note_room(node);
+        }
+        if !state.is_up() {
+            self.note_node_gone(node);
         }
     }
 

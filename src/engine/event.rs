@@ -1,6 +1,6 @@
 //! The glossary of the simulation: everything that can happen, and in which order at one instant.
 
-use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, MachineId, NodeId, PodId};
 
 /// What comes first at one instant: ends before changes of nodes before arrivals before decisions, so that a decision
 /// sees everything that its instant brought.
@@ -27,6 +27,8 @@ pub enum Phase {
     Control,
     /// The scheduler decides.
     Scheduling,
+    /// Node autoscalers look at what it could not place.
+    Provisioning,
 }
 
 /// What a pod does next.
@@ -72,6 +74,23 @@ pub enum NodeStep {
     /// Pods that have been told to end are taken for gone because it is out of service. Scheduled when it is said to be so
     /// and when pods are told, handled in `handlers::out_of_service`.
     CollectTerminating,
+}
+
+/// What a machine that was ordered does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum MachineStep {
+    /// The provider begins to charge for it. Scheduled by the order, handled in `handlers::provisioning`.
+    Launch,
+    /// Its node joins. Scheduled by the launch, handled in `handlers::provisioning`.
+    Join,
+    /// Its node takes pods. Scheduled when it joins, handled in `handlers::provisioning`.
+    BecomeReady,
+    /// Its node is to be empty, and is looked at again. Scheduled by the order to return it, by itself, and by pods that leave;
+    /// handled in `handlers::provisioning`.
+    Empty,
+    /// It has been shut down. Scheduled when its node is empty, handled in `handlers::provisioning`.
+    End,
 }
 
 /// Everything that can happen.
@@ -165,6 +184,19 @@ pub enum Event {
     /// Nodes that wait for a taint get it as far as the rates allow. Scheduled for the passes that can change anything,
     /// handled in `handlers::node_lifecycle`.
     Taint,
+    /// A node autoscaler has its turn. Scheduled by its turn before and by pods that fit nowhere, handled in
+    /// `handlers::provisioning`; stale when its turn is at another instant by now.
+    Provision {
+        /// Position in the model's list of node autoscalers.
+        autoscaler: u16,
+    },
+    /// A machine takes its next step; stale when it went another way in the meantime.
+    Machine {
+        /// The step.
+        step: MachineStep,
+        /// The machine.
+        machine: MachineId,
+    },
     /// A pod has stayed on a tainted node for as long as it tolerates. Scheduled when the taint comes, handled in
     /// `handlers::node_lifecycle`; stale when the pod has another date, or none, by then.
     TaintEviction {
@@ -187,7 +219,8 @@ impl Event {
             | Event::Window
             | Event::Fault { .. }
             | Event::FaultEnds { .. }
-            | Event::Node { .. } => Phase::Script,
+            | Event::Node { .. }
+            | Event::Machine { .. } => Phase::Script,
             Event::Monitor | Event::Scrape => Phase::Monitoring,
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,
@@ -195,6 +228,7 @@ impl Event {
             Event::Write { .. } => Phase::Writing,
             Event::Sync { .. } | Event::Autoscale { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
+            Event::Provision { .. } => Phase::Provisioning,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::handlers::autoscaling::AutoscalingState;
 use super::handlers::controllers::ControllerLoops;
 use super::handlers::faults::ActiveFaults;
 use super::handlers::node_lifecycle::Lifecycle;
+use super::handlers::provisioning::ProvisioningState;
 use super::handlers::queue::KubeQueue;
 use super::handlers::traffic::TrafficState;
 use super::handlers::writes::Writes;
@@ -91,6 +92,8 @@ pub struct Simulation<'m, O> {
     pub(super) traffic: Option<TrafficState<'m>>,
     /// Pod autoscalers, where there are any.
     pub(super) autoscaling: Option<AutoscalingState<'m>>,
+    /// Node autoscalers, where machines can be bought.
+    pub(super) provisioning: Option<ProvisioningState>,
     events_handled: u64,
 }
 
@@ -161,6 +164,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             tracks_usage: model.controllers.tracks_usage(),
             traffic: TrafficState::new(model),
             autoscaling: AutoscalingState::new(model).expect("policies were checked with their parameters"),
+            provisioning: ProvisioningState::new(model).expect("policies were checked with their parameters"),
             events_handled: 0,
         };
         simulation.schedule_first_events();
@@ -177,6 +181,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.schedule(SimTime::ZERO.after(self.model.traffic.usage_window), Event::Window);
         }
         self.begin_autoscaling();
+        self.begin_provisioning();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -261,6 +266,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Monitor => self.on_monitor(),
             Event::Taint => self.on_taint(),
             Event::TaintEviction { pod } => self.on_taint_eviction(pod),
+            Event::Provision { autoscaler } => self.on_provision(autoscaler),
+            Event::Machine { step, machine } => self.on_machine(machine, step),
         }
     }
 
@@ -298,6 +305,7 @@ fn build_policies(model: &Model) -> Result<Policies, RunError> {
         row.build(parameters).map_err(|error| refused(name, error))?;
     }
     AutoscalingState::new(model)?;
+    ProvisioningState::new(model)?;
     let row = scheduler::find(&choice.name).ok_or_else(|| unknown("scheduler", &choice.name))?;
     let scheduler = row.build(&choice.parameters, model, model.seed).map_err(|error| refused(&choice.name, error))?;
     let choice = &model.scheduling.queue;

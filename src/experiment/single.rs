@@ -4,7 +4,7 @@ use crate::engine::{RunError, Simulation};
 use crate::model::Model;
 use crate::model::controllers::ControllerKind;
 use crate::observe::traffic::figures::Figures;
-use crate::observe::{Recorder, summary, tables, traffic};
+use crate::observe::{Recorder, machines, summary, tables, traffic};
 use crate::results::{Metric, Table};
 use crate::world::View;
 
@@ -79,6 +79,11 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
         }
         if let Some(log) = &recorder.autoscalers {
             add("autoscalers", log.table(model));
+        }
+        if let Some(log) = &recorder.machines {
+            add("machines", machines::machines(&view));
+            add("fleet", log.fleet(model));
+            add("provisioning", log.orders(&view));
         }
         if let Some(log) = &recorder.elasticity {
             add("elasticity", log.table(model, &recorder.controllers, view.world.time));

@@ -35,8 +35,11 @@ pub struct NodeGroup {
     pub min: u32,
     /// The most machines, not below the fewest.
     pub max: u32,
-    /// What it can buy, at least one, in the order in which it takes turns (one a zone) or prefers.
+    /// What it can buy, at least one.
     pub offers: Vec<OfferId>,
+    /// Whether the provider spreads the machines over the offers of an order, as it does with groups that span zones; else it
+    /// takes the first that it has.
+    pub is_spread: bool,
     /// How long its machines take.
     pub delays: MachineDelays,
 }

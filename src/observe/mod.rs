@@ -9,6 +9,7 @@ pub mod controllers;
 pub mod decisions;
 pub mod elasticity;
 pub mod fragments;
+pub mod machines;
 pub mod node_usage;
 pub mod packing;
 pub mod recorder;
@@ -20,8 +21,9 @@ pub mod traffic;
 
 pub use recorder::Recorder;
 
-use crate::ids::{AutoscalerId, ControllerId, NodeId, PodId};
+use crate::ids::{AutoscalerId, ControllerId, MachineId, NodeId, PodId};
 use crate::policy::autoscaler::{self, ReplicaCounts};
+use crate::policy::node_autoscaler::Order;
 use crate::policy::scheduler::kube::Nomination;
 use crate::policy::scheduler::{Decision, Explanation};
 use crate::traffic::Plane;
@@ -68,6 +70,10 @@ pub trait Observer {
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node has joined.
     fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// A node autoscaler wants something done; it is about to be carried out.
+    fn provisioned(&mut self, _view: &View<'_>, _autoscaler: usize, _order: &Order) {}
+    /// A machine has taken a step on its way.
+    fn machine_changed(&mut self, _view: &View<'_>, _machine: MachineId) {}
     /// An event has been handled.
     fn event_handled(&mut self, _view: &View<'_>) {}
     /// A window of traffic is over.
@@ -127,6 +133,8 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         controller_changed(controller: ControllerId);
         node_changes(node: NodeId);
         node_added(node: NodeId);
+        provisioned(autoscaler: usize, order: &Order);
+        machine_changed(machine: MachineId);
         event_handled();
         end();
     }

@@ -1,5 +1,6 @@
 //! How much of each node was allocated on average, and what it cost.
 
+use super::machines;
 use crate::ids::NodeId;
 use crate::units::SimTime;
 use crate::world::View;
@@ -68,8 +69,11 @@ pub fn up_ns(view: &View<'_>, node: NodeId) -> u64 {
     end.0 - nodes.added[node.index()].0
 }
 
-/// What the node cost, in US dollars.
+/// What the node cost, in US dollars; one of a machine that was bought from its launch on.
 pub fn cost_usd(view: &View<'_>, node: NodeId) -> f64 {
+    if let Some(machine) = view.world.fleet.of_node(node) {
+        return machines::cost_usd(view, view.world.fleet.get(machine));
+    }
     let shape = view.model.cluster.shape(view.world.nodes.shape[node.index()]);
     shape.usd_per_hour * up_ns(view, node) as f64 / 3.6e12
 }

@@ -7,14 +7,16 @@ use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::elasticity::ElasticityLog;
 use super::fragments::Fragments;
+use super::machines::MachineLog;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
 use super::rollouts::RolloutLog;
 use super::series::{Sampled, Series};
 use super::traffic::TrafficLog;
 use super::{Autoscaled, Observer};
-use crate::ids::{ControllerId, NodeId, PodId};
+use crate::ids::{ControllerId, MachineId, NodeId, PodId};
 use crate::model::Model;
+use crate::policy::node_autoscaler::Order;
 use crate::policy::scheduler::Decision;
 use crate::policy::scheduler::kube::Nomination;
 use crate::traffic::Plane;
@@ -42,6 +44,8 @@ pub struct Recorder {
     pub rollouts: RolloutLog,
     /// What autoscalers decided, where there are any.
     pub autoscalers: Option<AutoscalerLog>,
+    /// Machines that were bought and returned, where any can be.
+    pub machines: Option<MachineLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
@@ -77,6 +81,7 @@ impl Recorder {
             controllers: ControllerLog::default(),
             rollouts: RolloutLog::default(),
             autoscalers: AutoscalerLog::new(model),
+            machines: MachineLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
@@ -129,6 +134,9 @@ impl Observer for Recorder {
     fn begin(&mut self, view: &View<'_>) {
         if view.world.totals.gpu_allocatable > 0 {
             self.fragments = Some(Fragments::new(view));
+        }
+        if let Some(machines) = &mut self.machines {
+            machines.begin(view);
         }
     }
 
@@ -197,6 +205,18 @@ impl Observer for Recorder {
         }
     }
 
+    fn provisioned(&mut self, view: &View<'_>, autoscaler: usize, order: &Order) {
+        if let Some(machines) = &mut self.machines {
+            machines.order(view, autoscaler, order);
+        }
+    }
+
+    fn machine_changed(&mut self, view: &View<'_>, machine: MachineId) {
+        if let Some(machines) = &mut self.machines {
+            machines.note(view, machine);
+        }
+    }
+
     fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         if let Some(traffic) = &mut self.traffic {
             traffic.see(view, plane);
@@ -223,6 +243,9 @@ impl Observer for Recorder {
             if view.world.nodes.state[i].is_up() {
                 self.usage.settle(view, node);
             }
+        }
+        if let Some(machines) = &mut self.machines {
+            machines.end(view);
         }
         let fragmented = self.fragmented(view);
         self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);

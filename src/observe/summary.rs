@@ -1,6 +1,7 @@
 //! The key figures of a run, one row a metric.
 
 use super::Recorder;
+use super::machines::nodeless_cost_usd;
 use super::node_usage::cost_usd;
 use crate::ids::NodeId;
 use crate::results::{Column, Metric, Table};
@@ -9,7 +10,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 61] = [
+const METRICS: [(&str, &str, Direction); 66] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -44,6 +45,11 @@ const METRICS: [(&str, &str, Direction); 61] = [
     ("nodes_up", "count", Direction::Neutral),
     ("nodes_used", "count", Direction::Lower),
     ("cost_usd_total", "USD", Direction::Lower),
+    ("machines_ordered_total", "count", Direction::Neutral),
+    ("machines_refused_total", "count", Direction::Lower),
+    ("machines_ended_total", "count", Direction::Neutral),
+    ("machines_ready_mean", "count", Direction::Lower),
+    ("machine_ready_after_s_mean", "s", Direction::Lower),
     ("oom_kills_total", "count", Direction::Lower),
     ("memory_evictions_total", "count", Direction::Lower),
     ("memory_pressure_s_total", "s", Direction::Lower),
@@ -86,6 +92,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     let used = (0..world.nodes.len()).filter(|&i| world.nodes.pod_count[i] > 0).count();
     // An empty sum of floats is negative zero.
     let cost = (0..world.nodes.len()).fold(0.0, |sum, i| sum + cost_usd(view, NodeId::from_index(i)));
+    let cost = cost + nodeless_cost_usd(view, &world.fleet);
     let mut values = vec![world.pods.len() as f64, bound as f64, (world.pods.len() - bound) as f64];
     values.extend(Phase::ALL.map(|phase| world.pods_by_phase[phase as usize] as f64));
     // Other policies never preempt, which is no figure of theirs.
@@ -101,6 +108,7 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.extend(recorder.usage.cluster_mean_pct(view));
     values.push(100.0 * recorder.fragmented_gpu_milli / totals.gpu_allocatable as f64);
     values.extend([totals.nodes_up as f64, used as f64, cost]);
+    values.extend(machines(view, recorder));
     values.extend(usage(view));
     values.extend(traffic(recorder));
     values.extend(autoscaling(view, recorder));
@@ -133,6 +141,14 @@ fn faults(view: &View<'_>, recorder: &Recorder) -> [f64; 4] {
         (0..view.world.nodes.len()).map(|i| of(NodeId::from_index(i))).sum::<u64>() as f64 / 1e9
     };
     [taint, reclaim, seconds(&|node| health.silent_ns(node, now)), seconds(&|node| health.not_ready_ns(node, now))]
+}
+
+/// Machines ordered, refused and ended, how many took pods on average, and how long it took until one did; figures of runs in
+/// which machines can be bought only.
+fn machines(view: &View<'_>, recorder: &Recorder) -> [f64; 5] {
+    let Some(log) = &recorder.machines else { return [f64::NAN; 5] };
+    let of = log.figures(view);
+    [of.ordered as f64, of.refused as f64, of.ended as f64, of.ready_mean, of.ready_after_mean_s]
 }
 
 /// Containers killed and pods evicted for memory, seconds that nodes were under memory pressure or short of CPU, and seconds

@@ -11,6 +11,7 @@ use super::faults;
 use super::images;
 use super::import;
 use super::kubernetes::{Behaviour, Measurement, Parts, PodMakers, ReadFor};
+use super::provisioning;
 use super::schema::suggestion;
 use super::script;
 use super::spec::{
@@ -69,6 +70,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
         cluster.add_out_of_service_variants();
     }
+    let provisioning = provisioning::build(spec, &cluster, &faults);
     let autoscaling = autoscaling::build(spec, autoscalers, &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
@@ -88,7 +90,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         faults,
         traffic,
         autoscaling,
-        provisioning: crate::model::Provisioning::default(),
+        provisioning,
         outputs: Outputs {
             sample_every: spec.outputs.sample_every.map(|every| every.0),
             decisions: spec.outputs.decisions,
@@ -103,6 +105,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     sizes(&model, context);
     if context.is_sound() && !spec.scheduler.parameters.is_empty() {
         parameters(&model, context);
+    }
+    if context.is_sound() {
+        provisioning::parameters(&model, context);
     }
     context.is_sound().then_some(model)
 }

@@ -20,6 +20,7 @@ pub mod kubernetes;
 mod load;
 mod origin;
 mod path;
+mod provisioning;
 mod schema;
 mod script;
 mod spec;

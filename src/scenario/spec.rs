@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
+use super::provisioning::{ProvisioningSpec, ScalingSpec};
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
 
@@ -42,6 +43,8 @@ pub struct ScenarioSpec {
     pub traffic: Option<TrafficSpec>,
     /// Who scales pods, and what they see. Default: what the manifests' HorizontalPodAutoscalers say.
     pub autoscaling: Option<AutoscalingSpec>,
+    /// Who buys machines and returns them. Default: nobody.
+    pub provisioning: Option<ProvisioningSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,
@@ -288,6 +291,8 @@ pub struct PoolSpec {
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub usd_per_hour: f64,
+    /// How far node autoscalers may let the pool grow and shrink. Default: they may not.
+    pub scaling: Option<ScalingSpec>,
 }
 
 /// One node.

@@ -6,6 +6,7 @@ use super::autoscaling;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
 use super::kubernetes::kind_names;
+use super::provisioning;
 use super::schema::{join, suggestion};
 use super::spec::{
     AnalysisSpec, ArrivalsSpec, BehaviourSpec, DistributionSpec, ExperimentSpec, FactorSpec, GpuRequestSpec,
@@ -43,6 +44,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     super::faults::validate(spec, context);
     traffic::validate(spec, context);
     autoscaling::validate(spec, context);
+    provisioning::validate(spec, context);
     if let Some(sample) = spec.outputs.sample_every {
         let at = "outputs.sampleEvery";
         if sample.0 == SimDuration::ZERO {

@@ -1,7 +1,7 @@
 //! Invariants, recomputed from scratch. Slow on purpose: it shares no arithmetic with the incremental counters.
 
-use super::{Phase, World};
-use crate::ids::{NodeId, PodId};
+use super::{MachineState, NodeState, Phase, World};
+use crate::ids::{MachineId, NodeId, PodId};
 use crate::model::Model;
 use crate::units::SimTime;
 use crate::world::nodes::{gpu_kind, mask_devices, scoring_request};
@@ -17,6 +17,7 @@ impl World {
         self.claims.check()?;
         self.volumes.check(model)?;
         self.check_usage(model)?;
+        self.check_fleet()?;
         let mut up = super::Totals::default();
         for index in 0..self.nodes.len() {
             self.check_node(model, NodeId::from_index(index), &mut up)?;
@@ -78,6 +79,44 @@ impl World {
             }
         }
         self.check_tallies()
+    }
+
+    /// I11: a machine is charged for before its node joins, its node takes pods only after it is ready and until it ends, and
+    /// groups know the machines that they have.
+    fn check_fleet(&self) -> Result<(), String> {
+        let mut present = 0;
+        for (index, machine) in self.fleet.machines.iter().enumerate() {
+            let id = MachineId::from_index(index);
+            let fail = |what: &str| Err(format!("I11: machine {index} is {} and {what}", machine.state.name()));
+            let is_over = matches!(machine.state, MachineState::Ended | MachineState::Refused);
+            present += usize::from(!is_over);
+            if is_over != (machine.ended != SimTime::NEVER)
+                || is_over == self.fleet.present(machine.group).contains(&id)
+            {
+                return fail("its group or its end does not know that");
+            }
+            let steps = [machine.ordered, machine.launched, machine.joined, machine.ready];
+            if steps.windows(2).any(|pair| pair[1] < pair[0])
+                || (machine.node.is_some() && machine.ended < machine.joined)
+            {
+                return fail("its steps are out of order");
+            }
+            let Some(node) = machine.node else { continue };
+            let (state, pods) = (self.nodes.state[node.index()], self.nodes.pod_count[node.index()]);
+            let takes_pods = state == NodeState::Ready;
+            let may_take = machine.state == MachineState::Ready;
+            if takes_pods && !may_take {
+                return fail("its node takes pods");
+            }
+            let is_down = matches!(machine.state, MachineState::Ending);
+            if is_down && (pods > 0 || state.is_up()) {
+                return fail("its node is there");
+            }
+        }
+        match present == self.fleet.present_total() {
+            true => Ok(()),
+            false => Err(format!("I11: {present} machines are there, and groups know another number")),
+        }
     }
 
     /// The containers whose usage is counted are those that run and of which it is known.

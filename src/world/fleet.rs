@@ -5,8 +5,6 @@
 //!
 //! Cost: every step of a machine is O(1); machines that have ended stay, so that they can be paid for.
 
-use std::collections::BTreeMap;
-
 use crate::ids::{GroupId, MachineId, NodeId, OfferId};
 use crate::units::SimTime;
 
@@ -60,6 +58,17 @@ pub enum Refusal {
     GroupIsFull,
 }
 
+impl Refusal {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::StockOut => "stock-out",
+            Refusal::Quota => "quota",
+            Refusal::GroupIsFull => "group-is-full",
+        }
+    }
+}
+
 /// A machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
@@ -83,6 +92,8 @@ pub struct Machine {
     pub draining: SimTime,
     /// When it was last given up to drain it, its pods staying; [`SimTime::NEVER`]: never.
     pub drain_failed: SimTime,
+    /// When the provider takes it back, once it has said so; [`SimTime::NEVER`]: it has not.
+    pub reclaimed_at: SimTime,
     /// When it ended, from when on it is no longer charged for; [`SimTime::NEVER`]: it has not.
     pub ended: SimTime,
     /// Why the provider had none, if so.
@@ -94,15 +105,15 @@ pub struct Machine {
 pub struct Fleet {
     /// By [`MachineId`].
     pub machines: Vec<Machine>,
-    /// The machine of each node that has one.
-    of_node: BTreeMap<NodeId, MachineId>,
+    /// The machine of each node that has one, by node.
+    of_node: Vec<Option<MachineId>>,
     /// Machines that have not ended and were not refused, by group.
     present: Vec<Vec<MachineId>>,
 }
 
 impl Fleet {
     pub(super) fn new(groups: usize) -> Fleet {
-        Fleet { machines: Vec::new(), of_node: BTreeMap::new(), present: vec![Vec::new(); groups] }
+        Fleet { machines: Vec::new(), of_node: Vec::new(), present: vec![Vec::new(); groups] }
     }
 
     /// The machine with that id.
@@ -112,7 +123,7 @@ impl Fleet {
 
     /// The machine of a node; none: nobody bought the node.
     pub fn of_node(&self, node: NodeId) -> Option<MachineId> {
-        self.of_node.get(&node).copied()
+        self.of_node.get(node.index()).copied().flatten()
     }
 
     /// The machines of a group that are there or on their way, in the order of the orders, those included that are leaving.
@@ -123,6 +134,21 @@ impl Fleet {
     /// The machines of a group that are there or on their way and meant to stay: its target size.
     pub fn wanted(&self, group: GroupId) -> usize {
         self.present(group).iter().filter(|machine| self.get(**machine).state.is_wanted()).count()
+    }
+
+    /// The machines of a group but those that are being shut down: what a provider calls the desired capacity.
+    pub fn target(&self, group: GroupId) -> usize {
+        self.present(group).iter().filter(|machine| self.get(**machine).state != MachineState::Ending).count()
+    }
+
+    /// How many machines of a group are there or on their way that were bought by this offer.
+    pub fn bought(&self, group: GroupId, offer: OfferId) -> usize {
+        self.present(group).iter().filter(|machine| self.get(**machine).offer == offer).count()
+    }
+
+    /// How many machines are there or on their way, of all groups.
+    pub fn present_total(&self) -> usize {
+        self.present.iter().map(Vec::len).sum()
     }
 
     /// Notes an order.
@@ -139,6 +165,7 @@ impl Fleet {
             ready: SimTime::NEVER,
             draining: SimTime::NEVER,
             drain_failed: SimTime::NEVER,
+            reclaimed_at: SimTime::NEVER,
             ended: SimTime::NEVER,
             refusal: None,
         });
@@ -164,9 +191,12 @@ impl Fleet {
     /// When it has not been launched, or has a node.
     pub fn join(&mut self, machine: MachineId, node: NodeId, now: SimTime) {
         let one = &mut self.machines[machine.index()];
-        assert!(one.launched <= now && one.node.is_none(), "I10: a node joins before its machine is launched");
+        assert!(one.launched <= now && one.node.is_none(), "I11: a node joins before its machine is launched");
         (one.state, one.node, one.joined) = (MachineState::Joined, Some(node), now);
-        self.of_node.insert(node, machine);
+        if self.of_node.len() <= node.index() {
+            self.of_node.resize(node.index() + 1, None);
+        }
+        self.of_node[node.index()] = Some(machine);
     }
 
     /// Its node takes pods.
@@ -185,6 +215,11 @@ impl Fleet {
     pub fn keep(&mut self, machine: MachineId, now: SimTime) {
         let one = &mut self.machines[machine.index()];
         (one.state, one.draining, one.drain_failed) = (MachineState::Ready, SimTime::NEVER, now);
+    }
+
+    /// The provider says when it takes the machine back.
+    pub fn reclaim(&mut self, machine: MachineId, at: SimTime) {
+        self.machines[machine.index()].reclaimed_at = at;
     }
 
     /// It is being shut down.

@@ -30,6 +30,7 @@ mod kube_vectors;
 mod manifests;
 mod own_policies;
 mod program;
+mod provisioning;
 mod queueing;
 mod random_model;
 mod random_traffic;

@@ -36,7 +36,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// Whether a DaemonSet made the pod, which would make it again on the same node.
-    fn is_daemon(&self, pod: PodId) -> bool {
+    pub(in crate::engine) fn is_daemon(&self, pod: PodId) -> bool {
         let controller = self.world.controller_of(pod);
         controller.is_some_and(|controller| matches!(self.controller(controller).kind, ControllerKind::DaemonSet(_)))
     }

@@ -55,7 +55,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     fn reclaims_of(&self, node: NodeId) -> Option<&SpotReclaims> {
         let pool = self.pool_of(node);
-        self.model.faults.spot.iter().find(|reclaims| Some(reclaims.pool) == pool)
+        self.model.faults.spot.iter().find(|reclaims| Some(reclaims.pool) == pool && self.is_reclaimable(node))
     }
 
     /// An instant that is drawn from a stream of this node alone: the `number`-th of that name.
@@ -131,6 +131,7 @@ impl<O: Observer> Simulation<'_, O> {
             self.apply_deletion(pod, Reason::NodeReclaimed);
         }
         let at = self.world.time.after(notice.unwrap_or(SimDuration::ZERO));
+        self.note_reclaim(node, at);
         self.schedule_node_step(node, at, NodeStep::Reclaim);
     }
 

@@ -11,6 +11,7 @@ mod node;
 pub(super) mod node_lifecycle;
 mod out_of_service;
 mod pod;
+pub(super) mod provisioning;
 pub(super) mod queue;
 mod scheduling;
 pub(super) mod traffic;

@@ -54,7 +54,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn take_down(&mut self, node: NodeId, state: NodeState, phase: Phase, reason: Reason) {
+    pub(in crate::engine) fn take_down(&mut self, node: NodeId, state: NodeState, phase: Phase, reason: Reason) {
         if self.is_up(node) {
             // Cordoned first: a pod that is requeued must not come back to a node that is going down.
             self.apply_node_state(node, NodeState::Cordoned);

@@ -149,6 +149,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.apply_node_state(node, NodeState::Cordoned);
             self.shift_down(node, 1);
             self.lifecycle.nodes[node.index()].is_gone = true;
+            self.note_node_gone(node);
             self.schedule_node_step(node, collected_at(self.world.time), NodeStep::Collect);
         }
         self.look_at_nodes_soon();

@@ -103,6 +103,9 @@ impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn note_unschedulable(&mut self, pod: PodId) {
         self.world.pods.attempts[pod.index()] += 1;
         self.world.pods.reason[pod.index()] = Reason::Unschedulable;
+        if self.world.pods.phase[pod.index()] == Phase::Pending {
+            self.note_unplaced(pod);
+        }
         self.observer.decided(&View { model: self.model, world: &self.world }, pod, &Decision::Unschedulable);
     }
 

@@ -115,6 +115,11 @@ pub trait NodeAutoscaler: Debug + Send {
         None
     }
 
+    /// The provider has said when it takes a machine back. If it wants a turn for that, when.
+    fn machine_reclaimed(&mut self, _machine: MachineId, _now: SimTime) -> Option<SimTime> {
+        None
+    }
+
     /// A pod has come to a node, or left it. If it wants a turn for that, when.
     fn node_changed(&mut self, _machine: MachineId, _now: SimTime) -> Option<SimTime> {
         None

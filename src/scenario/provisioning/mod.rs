@@ -1,0 +1,142 @@
+//! Buying machines: from the file to the model.
+
+mod spec;
+
+use serde_json::Value as Json;
+
+use super::build::dist;
+use super::context::Context;
+use super::schema::{join, suggestion};
+use super::spec::{PoolSpec, ScenarioSpec};
+use super::validate::unique;
+use crate::document::Code;
+use crate::ids::{GroupId, OfferId, PoolId};
+use crate::model::provisioning::{MachineDelays, Market, NodeAutoscaler, NodeGroup, Offer, Provisioning};
+use crate::model::{Cluster, Dist, Faults, Model, PolicyChoice};
+use crate::policy::node_autoscaler::{self, NODE_AUTOSCALERS, Setting};
+use spec::NodeAutoscalerSpec;
+pub(super) use spec::{ProvisioningSpec, ScalingSpec};
+
+/// Checks what can be checked without the cluster.
+pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
+    for (index, pool) in scenario.cluster.pools.iter().enumerate() {
+        let Some(scaling) = &pool.scaling else { continue };
+        if scaling.max < scaling.min {
+            let at = format!("cluster.pools[{index}].scaling.max");
+            let message = format!("`{at}` is {}, below `min`, {}", scaling.max, scaling.min);
+            context.report(&at, Code::Contradiction, message);
+        }
+    }
+    let Some(spec) = &scenario.provisioning else { return };
+    let names = spec.autoscalers.iter().map(name_of);
+    unique(names, "node autoscalers", |i| format!("provisioning.autoscalers[{i}]"), context);
+    for (index, one) in spec.autoscalers.iter().enumerate() {
+        let at = format!("provisioning.autoscalers[{index}]");
+        policy_is_known(one, &at, context);
+        for (position, name) in one.pools.iter().enumerate() {
+            pool_is_known(name, &scenario.cluster.pools, &format!("{at}.pools[{position}]"), context);
+        }
+    }
+    if !spec.autoscalers.is_empty() && scenario.horizon.is_none() {
+        let message = "a node autoscaler goes on for ever: the scenario needs a `horizon`";
+        context.report_with_hint("horizon", Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
+    }
+}
+
+fn name_of(one: &NodeAutoscalerSpec) -> &str {
+    one.name.as_deref().unwrap_or(&one.policy)
+}
+
+/// Whether a policy is there, and its parameters have names that it knows.
+fn policy_is_known(one: &NodeAutoscalerSpec, at: &str, context: &mut Context<'_>) {
+    let Some(row) = node_autoscaler::find(&one.policy) else {
+        let names: Vec<&str> = NODE_AUTOSCALERS.iter().map(|row| row.name).collect();
+        let message = format!("`{at}.policy`: there is no node autoscaler `{}`", one.policy);
+        let hint = suggestion(&one.policy, &names, "those known are");
+        return context.report_with_hint(&format!("{at}.policy"), Code::UnknownPolicy, message, hint);
+    };
+    let names: Vec<&str> = row.parameters.iter().map(|parameter| parameter.name).collect();
+    for name in one.parameters.keys().filter(|name| !names.contains(&name.as_str())) {
+        let message = format!("the node autoscaler `{}` has no parameter `{name}`", row.name);
+        let hint =
+            if names.is_empty() { "it has none".to_owned() } else { suggestion(name, &names, "its parameters are") };
+        context.report_with_hint(&join(&format!("{at}.parameters"), name), Code::UnknownKey, message, hint);
+    }
+}
+
+fn pool_is_known(name: &str, pools: &[PoolSpec], at: &str, context: &mut Context<'_>) {
+    match pools.iter().find(|pool| pool.name == name) {
+        Some(pool) if pool.scaling.is_some() => {}
+        Some(_) => {
+            let message = format!("`{at}`: the pool `{name}` cannot grow");
+            context.report_with_hint(at, Code::Contradiction, message, "give it `scaling: {max: 10}`");
+        }
+        None => {
+            let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+            let message = format!("`{at}`: there is no pool `{name}`");
+            context.report_with_hint(at, Code::UnknownReference, message, suggestion(name, &names, "the pools are"));
+        }
+    }
+}
+
+/// Builds what has been checked: a group for each pool that can grow, with an offer for each of its shapes.
+pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, faults: &Faults) -> Provisioning {
+    let mut built = Provisioning::default();
+    for (index, pool) in scenario.cluster.pools.iter().enumerate() {
+        if let Some(scaling) = &pool.scaling {
+            add_group(PoolId::from_index(index), scaling, cluster, faults, &mut built);
+        }
+    }
+    let default = ProvisioningSpec::default();
+    let spec = scenario.provisioning.as_ref().unwrap_or(&default);
+    built.autoscalers = spec.autoscalers.iter().map(|one| autoscaler(one, cluster, &built)).collect();
+    built
+}
+
+fn add_group(pool: PoolId, scaling: &ScalingSpec, cluster: &Cluster, faults: &Faults, built: &mut Provisioning) {
+    let group = GroupId::from_index(built.groups.len());
+    // What the provider may take back is sold as such.
+    let is_spot = faults.spot.iter().any(|reclaims| reclaims.pool == pool);
+    let market = if is_spot { Market::Spot } else { Market::OnDemand };
+    let first = built.offers.len();
+    let shapes = cluster.pools[pool.index()].shapes.iter();
+    built.offers.extend(shapes.map(|shape| Offer { group, shape: *shape, market }));
+    let span = |spec: &Option<_>| spec.as_ref().map_or_else(Dist::default, dist);
+    built.groups.push(NodeGroup {
+        pool,
+        min: scaling.min,
+        max: scaling.max,
+        offers: (first..built.offers.len()).map(OfferId::from_index).collect(),
+        is_spread: true,
+        delays: MachineDelays {
+            launch: span(&scaling.launch),
+            boot: span(&scaling.boot),
+            ready: span(&scaling.ready),
+            shut_down: span(&scaling.shut_down),
+        },
+    });
+}
+
+fn autoscaler(one: &NodeAutoscalerSpec, cluster: &Cluster, built: &Provisioning) -> NodeAutoscaler {
+    let is_own = |group: &GroupId| {
+        let pool = &cluster.pools[built.group(*group).pool.index()];
+        one.pools.is_empty() || one.pools.contains(&pool.name)
+    };
+    NodeAutoscaler {
+        name: name_of(one).to_owned(),
+        policy: PolicyChoice { name: one.policy.clone(), parameters: Json::Object(one.parameters.clone()) },
+        groups: (0..built.groups.len()).map(GroupId::from_index).filter(is_own).collect(),
+    }
+}
+
+/// Lets the policies themselves read their parameters, which they do with the model in sight.
+pub(super) fn parameters(model: &Model, context: &mut Context<'_>) {
+    for (position, one) in model.provisioning.autoscalers.iter().enumerate() {
+        let setting = Setting { model, groups: &one.groups, position };
+        let built = node_autoscaler::find(&one.policy.name).map(|row| row.build(&one.policy.parameters, &setting));
+        if let Some(Err(error)) = built {
+            let at = format!("provisioning.autoscalers[{position}].parameters");
+            context.report(&at, Code::OutOfRange, format!("the node autoscaler `{}`: {error}", one.policy.name));
+        }
+    }
+}
