@@ -8,6 +8,7 @@ use super::{Failure, print};
 use crate::policy::Parameter;
 use crate::policy::autoscaler::AUTOSCALERS;
 use crate::policy::balancer::BALANCERS;
+use crate::policy::node_autoscaler::NODE_AUTOSCALERS;
 use crate::policy::queue::QUEUE_ORDERS;
 use crate::policy::scheduler::SCHEDULERS;
 use crate::policy::scheduler::kube::own_policies;
@@ -67,7 +68,16 @@ fn rows() -> Vec<Row> {
         plugin: None,
         parameters: row.parameters,
     });
-    schedulers.chain(queues).chain(balancers).chain(autoscalers).collect()
+    let node_autoscalers = NODE_AUTOSCALERS.iter().map(|row| Row {
+        kind: "node autoscaler",
+        name: row.name,
+        aliases: row.aliases,
+        summary: row.summary,
+        source: row.source,
+        plugin: None,
+        parameters: row.parameters,
+    });
+    schedulers.chain(queues).chain(balancers).chain(autoscalers).chain(node_autoscalers).collect()
 }
 
 pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
@@ -84,7 +94,8 @@ pub(super) fn run(arguments: &PoliciesArguments) -> Result<(), Failure> {
                         "scheduler" => "scheduler.policy in a scenario",
                         "queue" => "scheduler.queue in a scenario",
                         "balancer" => "how requests for a service find a backend",
-                        _ => "how many replicas a workload has: autoscaling.autoscalers[].policy",
+                        "autoscaler" => "how many replicas a workload has: autoscaling.autoscalers[].policy",
+                        _ => "which machines there are: provisioning.autoscalers[].policy",
                     };
                     let blank = if text.is_empty() { "" } else { "\n" };
                     let _ = writeln!(text, "{blank}{kind} policies ({place})");

@@ -133,7 +133,7 @@ impl Course {
 }
 
 /// The last value holds to the end.
-fn curve(name: &str, color: usize, trace: &Trace, end_s: f64, length_s: f64, stroke: Stroke) -> Curve {
+pub(super) fn curve(name: &str, color: usize, trace: &Trace, end_s: f64, length_s: f64, stroke: Stroke) -> Curve {
     let mut points: Vec<(f64, f64)> =
         trace.points().into_iter().map(|(time_s, value)| (time_s / length_s, value)).collect();
     if let Some((_, value)) = trace.last() {
@@ -143,7 +143,7 @@ fn curve(name: &str, color: usize, trace: &Trace, end_s: f64, length_s: f64, str
 }
 
 /// An axis from zero to the highest curve.
-fn axis(label: &str, curves: &[Curve]) -> Axis {
+pub(super) fn axis(label: &str, curves: &[Curve]) -> Axis {
     let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(1.0, f64::max);
     Axis { label: label.to_owned(), spread: Spread::Linear, range: Some((0.0, highest)), format: short_number }
 }

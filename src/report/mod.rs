@@ -14,6 +14,7 @@ mod chart;
 mod controllers;
 mod files;
 mod html;
+mod machines;
 mod occupancy;
 mod packing;
 mod run;

@@ -12,6 +12,7 @@ use super::autoscaling::{self, Autoscaling};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
 use super::files::{Rows, read_manifest};
+use super::machines::{self, Machines};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::traffic::{self, Traffic};
@@ -116,6 +117,7 @@ pub(super) struct Run {
     pub(super) gpu_cluster: bool,
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
+    pub(super) machines: Machines,
     /// `None` without traffic.
     pub(super) traffic: Option<Traffic>,
     /// Whether there was a node or a pod; some runs have traffic alone.
@@ -132,7 +134,8 @@ impl Run {
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
-        let (autoscaling, nodes) = (autoscaling::read(directory)?, read_nodes(directory)?);
+        let (autoscaling, machines) = (autoscaling::read(directory)?, machines::read(directory)?);
+        let nodes = read_nodes(directory)?;
         let clock = read_clock(directory, last_sample_s)?;
         let gpu_cluster = nodes.iter().flatten().any(Node::has_gpu);
         let mut pass = PodPass::new(nodes.as_deref().unwrap_or_default(), gpu_cluster, clock, options);
@@ -156,6 +159,7 @@ impl Run {
             gpu_cluster,
             controllers,
             autoscaling,
+            machines,
             traffic,
             has_cluster,
             fullness,

@@ -20,6 +20,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
         None => Vec::new(),
     };
     charts.extend(run.autoscaling.charts(run.clock.seconds()));
+    charts.extend(run.machines.charts(run.clock.seconds()));
     if !run.has_cluster {
         return charts;
     }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use super::program::{Ended, command, files_below, wavetank, wavetank_ok, workplace};
 use wavetank::policy::autoscaler::AUTOSCALERS;
 use wavetank::policy::balancer::BALANCERS;
+use wavetank::policy::node_autoscaler::NODE_AUTOSCALERS;
 use wavetank::policy::queue::QUEUE_ORDERS;
 use wavetank::policy::scheduler::SCHEDULERS;
 
@@ -269,6 +270,19 @@ fn every_autoscaler_is_listed_and_described_by_each_of_its_names() {
         for name in row.aliases.iter().chain([&row.name]) {
             let described = wavetank_ok(place.path(), &["policies", name]).stdout;
             assert!(described.contains("(autoscaler policy)") && described.contains(row.source), "{described}");
+        }
+    }
+}
+
+#[test]
+fn every_node_autoscaler_is_listed_and_described_by_each_of_its_names() {
+    let place = workplace();
+    let listing = wavetank_ok(place.path(), &["policies"]).stdout;
+    for row in NODE_AUTOSCALERS {
+        assert!(listing.lines().any(|line| line.trim_start().starts_with(row.name)), "{} is not listed", row.name);
+        for name in row.aliases.iter().chain([&row.name]) {
+            let described = wavetank_ok(place.path(), &["policies", name]).stdout;
+            assert!(described.contains("(node autoscaler policy)") && described.contains(row.source), "{described}");
         }
     }
 }
