@@ -155,7 +155,9 @@ fn template(written: Template) -> Result<NodeTemplate, ParameterError> {
     let labels_of = |map: Option<BTreeMap<String, String>>| {
         map.unwrap_or_default().into_iter().map(|(key, value)| Label { key, value }).collect()
     };
-    let taints = |list: Option<Vec<WrittenTaint>>| list.unwrap_or_default().into_iter().map(taint).collect();
+    let taints = |list: Option<Vec<WrittenTaint>>| -> Result<Vec<Taint>, ParameterError> {
+        list.unwrap_or_default().into_iter().map(taint).collect()
+    };
     let requirements = spec.requirements.unwrap_or_default().into_iter().map(requirement);
     Ok(NodeTemplate {
         labels: labels_of(labels),
