@@ -9,6 +9,7 @@
 
 mod autoscaling;
 mod build;
+mod cloud;
 mod context;
 mod daemons;
 mod distribution;

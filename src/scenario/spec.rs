@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
+use super::cloud::CloudSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
 use super::traffic::TrafficSpec;
 use crate::units::SimDuration;
@@ -43,6 +44,8 @@ pub struct ScenarioSpec {
     pub traffic: Option<TrafficSpec>,
     /// Who scales pods, and what they see. Default: what the manifests' HorizontalPodAutoscalers say.
     pub autoscaling: Option<AutoscalingSpec>,
+    /// What can be bought for the NodePools of `cluster.manifests`. Default: nothing.
+    pub cloud: Option<CloudSpec>,
     /// Who buys machines and returns them. Default: nobody.
     pub provisioning: Option<ProvisioningSpec>,
     /// Who decides where pods go.
