@@ -18,6 +18,7 @@
 //! Cost: a turn in which nothing has changed costs a look at each machine and each pod that waits.
 
 mod classes;
+mod disrupting;
 mod market;
 mod provisioning;
 mod sight;
@@ -32,6 +33,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::batcher::Batcher;
+use super::disruption::POLLING_PERIOD_S;
 use super::lifecycle;
 use super::node_pool::{NodePool, order_by_weight};
 use super::requirements::WellKnownLabels;
@@ -81,6 +83,18 @@ pub(in crate::policy::node_autoscaler) const ROW: NodeAutoscalerRow = NodeAutosc
             meaning: "whether minValues that cannot be met keep a machine from being bought: Strict or BestEffort",
         },
         Parameter {
+            name: "disruptionPeriod",
+            unit: "duration",
+            default: "10s",
+            meaning: "time between looks for nodes that can go, above 0",
+        },
+        Parameter {
+            name: "featureGates",
+            unit: "",
+            default: "{spotToSpotConsolidation: false}",
+            meaning: "spotToSpotConsolidation: whether spot machines may be replaced by cheaper spot machines",
+        },
+        Parameter {
             name: "nodePools",
             unit: "",
             default: "[]",
@@ -105,8 +119,17 @@ struct Params {
     batch_max_duration: SimDuration,
     preference_policy: WrittenPreferencePolicy,
     min_values_policy: WrittenMinValuesPolicy,
+    #[serde(deserialize_with = "parameters::duration")]
+    disruption_period: SimDuration,
+    feature_gates: FeatureGates,
     node_pools: Vec<Value>,
     well_known_labels: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct FeatureGates {
+    spot_to_spot_consolidation: bool,
 }
 
 impl Default for Params {
@@ -116,6 +139,8 @@ impl Default for Params {
             batch_max_duration: SimDuration::from_seconds(10.0),
             preference_policy: WrittenPreferencePolicy::Respect,
             min_values_policy: WrittenMinValuesPolicy::Strict,
+            disruption_period: SimDuration::from_seconds(POLLING_PERIOD_S),
+            feature_gates: FeatureGates::default(),
             node_pools: Vec::new(),
             well_known_labels: Vec::new(),
         }
@@ -138,6 +163,7 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
     let params: Params = parameters::read(parameters)?;
     let is_window = params.batch_idle_duration <= params.batch_max_duration;
     parameters::require(is_window, "`batchIdleDuration` must not be above `batchMaxDuration`")?;
+    parameters::require(params.disruption_period > SimDuration::ZERO, "`disruptionPeriod` must be above 0")?;
     let model = setting.model;
     let extended = &model.cluster.extended_resources;
     let mut pools = Vec::new();
@@ -189,6 +215,8 @@ enum Asker {
 struct Placed {
     group: GroupId,
     offers: Vec<OfferId>,
+    /// The command that waits for it.
+    command: Option<u64>,
 }
 
 /// Karpenter.
@@ -214,6 +242,9 @@ struct Operator {
     last_pass: provisioning::LastPass,
     /// When machines go because of their age.
     expiries: BTreeSet<(SimTime, MachineId)>,
+    /// Machines that the provider has said it takes back.
+    interrupted: Vec<MachineId>,
+    disruption: disrupting::Disruption,
 }
 
 impl Operator {
@@ -244,6 +275,11 @@ impl Operator {
             nominated: BTreeMap::new(),
             last_pass: provisioning::LastPass::default(),
             expiries: BTreeSet::new(),
+            interrupted: Vec::new(),
+            disruption: disrupting::Disruption::new(
+                params.disruption_period,
+                params.feature_gates.spot_to_spot_consolidation,
+            ),
         }
     }
 
@@ -259,18 +295,26 @@ impl Operator {
             if self.placed.front().is_some_and(|placed| placed.group == one.group) {
                 let placed = self.placed.pop_front().expect("there is one in front");
                 self.launching.insert(machine, placed.offers);
+                if let Some(command) = placed.command {
+                    self.disruption.note_replacement(command, machine);
+                }
             }
         }
         self.machines_seen = fleet.machines.len();
         self.placed.clear();
         let now = seen.now();
         let mut failed = Vec::new();
+        // Where the provider spreads machines, the order of offers says nothing.
+        let model = seen.view.model;
+        let spread: Vec<GroupId> =
+            self.groups.iter().copied().filter(|group| model.provisioning.group(*group).is_spread).collect();
         self.launching.retain(|machine, offers| {
             let one = fleet.get(*machine);
             match one.state {
                 MachineState::Refused if one.refusal != Some(Refusal::GroupIsFull) => failed.append(offers),
                 MachineState::Ordered if one.launched == SimTime::NEVER => return true,
                 // What came before the offer that it got was not to be had.
+                _ if spread.contains(&one.group) => {}
                 _ => failed.extend(offers.iter().copied().take_while(|offer| *offer != one.offer)),
             }
             false
@@ -288,10 +332,19 @@ impl Operator {
     /// Gives up what does not come up, and returns what is too old.
     fn lives(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
         let (now, fleet) = (seen.now(), &seen.view.world.fleet);
+        for machine in std::mem::take(&mut self.interrupted) {
+            let one = fleet.get(machine);
+            if self.groups.contains(&one.group) && one.state.is_wanted() {
+                self.market.failed(one.offer, now, &mut self.environment);
+                self.askers.insert((now, Asker::Machine(machine)));
+                orders.push(self.return_of(machine, one.group, "interrupted"));
+            }
+        }
         while let Some((at, machine)) = self.expiries.first().copied().filter(|(at, _)| *at <= now) {
             self.expiries.remove(&(at, machine));
             let one = fleet.get(machine);
             if one.state.is_wanted() {
+                self.askers.insert((now, Asker::Machine(machine)));
                 orders.push(self.return_of(machine, one.group, "expired"));
             }
         }
@@ -341,7 +394,9 @@ impl NodeAutoscaler for Operator {
         self.sight.refresh(seen.view, &self.groups, &self.environment);
         self.lives(seen, &mut orders);
         self.provision(seen, &mut orders);
-        let next = self.next_pass(seen.now()).min(self.next_of_lives(seen));
+        self.disrupt(seen, &mut orders);
+        let now = seen.now();
+        let next = self.next_pass(now).min(self.next_of_lives(seen)).min(self.disruption.next(now));
         Turn { orders, next: next.max(SimTime(seen.now().0 + 1)) }
     }
 
@@ -349,5 +404,15 @@ impl NodeAutoscaler for Operator {
         let closes = self.batcher.trigger(pod, now);
         self.askers.insert((now.after(SimDuration::from_seconds(REQUEUE_S)), Asker::Pod(pod)));
         closes
+    }
+
+    fn machine_reclaimed(&mut self, machine: MachineId, now: SimTime) -> Option<SimTime> {
+        self.interrupted.push(machine);
+        Some(now)
+    }
+
+    fn node_changed(&mut self, machine: MachineId, now: SimTime) -> Option<SimTime> {
+        self.disruption.note_pods(machine, now);
+        None
     }
 }

@@ -37,7 +37,7 @@ impl Operator {
         if sees != self.last_pass.seen {
             let results = self.solve(seen, &pods);
             self.last_pass = LastPass { seen: sees, nominated: self.kept(&results) };
-            self.buy(&results.new_nodes, "pods fit nowhere", orders);
+            self.buy(&results.new_nodes, None, "pods fit nowhere", orders);
         }
         let until = now.after(self.nomination_window);
         for machine in &self.last_pass.nominated {
@@ -125,7 +125,13 @@ impl Operator {
     }
 
     /// Orders nodes, as far as limits allow. Returns how many orders were given.
-    pub(super) fn buy(&mut self, nodes: &[NewNode], reason: &'static str, orders: &mut Vec<Order>) -> usize {
+    pub(super) fn buy(
+        &mut self,
+        nodes: &[NewNode],
+        command: Option<u64>,
+        reason: &'static str,
+        orders: &mut Vec<Order>,
+    ) -> usize {
         let mut is_over: BTreeSet<usize> = BTreeSet::new();
         for pool in nodes.iter().map(|node| node.pool).collect::<BTreeSet<usize>>() {
             let of_pool = &self.environment.pools[pool].0;
@@ -133,15 +139,16 @@ impl Operator {
                 is_over.insert(pool);
             }
         }
-        let before = orders.len();
+        let mut bought = 0;
         for node in nodes.iter().filter(|node| !is_over.contains(&node.pool)) {
             let offers = self.market.launch(node, &self.environment);
             if !offers.is_empty() {
-                self.placed.push_back(Placed { group: self.groups[node.pool], offers: offers.clone() });
+                self.placed.push_back(Placed { group: self.groups[node.pool], offers: offers.clone(), command });
+                bought += 1;
                 orders.push(Order { action: Action::Buy { offers, count: 1 }, reason });
             }
         }
-        orders.len() - before
+        bought
     }
 }
 

@@ -49,6 +49,12 @@ pub(super) struct Sight {
     pub(super) version: u64,
     /// Machines that are about to go, before anybody is told so (`MarkForDeletion`).
     marked: BTreeSet<MachineId>,
+    /// The version at which each entry last changed, by position.
+    pub(super) stamps: Vec<u64>,
+    /// How often all were listed anew.
+    pub(super) generation: u64,
+    pools: Vec<Option<usize>>,
+    initialized: Vec<Option<SimTime>>,
     of_machine: BTreeMap<MachineId, usize>,
     of_node: BTreeMap<NodeId, usize>,
     machines_seen: usize,
@@ -70,7 +76,8 @@ impl Sight {
             }
             _ => {
                 let marked = std::mem::take(&mut self.marked);
-                *self = Sight { version: self.version + 1, marked, ..Sight::default() };
+                let (version, generation) = (self.version + 1, self.generation + 1);
+                *self = Sight { version, generation, marked, ..Sight::default() };
                 self.catch_up(view, groups, environment, &[]);
             }
         }
@@ -84,7 +91,7 @@ impl Sight {
             if groups.contains(&one.group) && one.ended == SimTime::NEVER {
                 let entry = Entry { machine: Some(machine), node: None, state: MachineState::Ordered, is_gone: false };
                 self.of_machine.insert(machine, self.entries.len());
-                self.push(view, entry, environment);
+                self.push(view, entry, groups, environment);
             }
         }
         self.machines_seen = fleet.machines.len();
@@ -104,7 +111,7 @@ impl Sight {
             if !self.of_node.contains_key(&node) && view.world.nodes.state[node.index()].is_up() {
                 let entry = Entry { machine: None, node: Some(node), state: MachineState::Ready, is_gone: false };
                 self.of_node.insert(node, self.entries.len());
-                self.push(view, entry, environment);
+                self.push(view, entry, groups, environment);
             }
         }
         self.nodes_seen = view.world.nodes.len();
@@ -115,15 +122,29 @@ impl Sight {
         }
     }
 
-    fn push(&mut self, view: View<'_>, entry: Entry, environment: &Environment) {
+    fn push(&mut self, view: View<'_>, entry: Entry, groups: &[GroupId], environment: &Environment) {
         self.entries.push(entry);
         self.nodes.push(NodeState::default());
+        self.stamps.push(0);
+        self.initialized.push(None);
+        let group = entry.machine.map(|machine| view.world.fleet.get(machine).group);
+        self.pools.push(group.and_then(|group| groups.iter().position(|other| *other == group)));
         self.update(view, self.entries.len() - 1, environment);
     }
 
     /// The position of a machine.
     pub(super) fn of_machine(&self, machine: MachineId) -> Option<usize> {
         self.of_machine.get(&machine).copied()
+    }
+
+    /// The pool of the machine at a position.
+    pub(super) fn pool_of(&self, at: usize) -> Option<usize> {
+        self.pools[at]
+    }
+
+    /// When the machine at a position first took pods.
+    pub(super) fn initialized(&self, at: usize) -> Option<SimTime> {
+        self.initialized[at]
     }
 
     /// Whether there is something at a position.
@@ -136,7 +157,10 @@ impl Sight {
             return;
         }
         self.version += 1;
+        self.stamps[at] = self.version;
         let entry = self.entries[at];
+        let ready = entry.machine.map(|machine| view.world.fleet.get(machine).ready);
+        self.initialized[at] = ready.filter(|ready| *ready != SimTime::NEVER);
         let is_down = entry.node.is_some_and(|node| !view.world.nodes.state[node.index()].is_up());
         if is_down || matches!(entry.state, MachineState::Ended | MachineState::Refused) {
             self.entries[at].is_gone = true;
