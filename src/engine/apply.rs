@@ -23,6 +23,7 @@ impl<O: Observer> Simulation<'_, O> {
         let allocated = self.world.claims.take(pod, claims);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.place(class, pod, placement.node, placement.gpus);
+        self.observer.pod_placed(&View { model: self.model, world: &self.world }, pod);
         self.world.nominated.remove(&pod);
         self.note_placed_or_gone(pod);
         self.note_pods_of(placement.node);
@@ -193,7 +194,9 @@ impl<O: Observer> Simulation<'_, O> {
         }
         let node = self.world.pods.node(pod).expect("a pod without a node is released");
         self.lifecycle.forget(pod);
-        self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
+        let view = View { model: self.model, world: &self.world };
+        self.observer.node_changes(&view, node);
+        self.observer.pod_leaves(&view, pod);
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         self.world.release(class, pod);
         let frees_devices = self.world.claims.give_back(pod);

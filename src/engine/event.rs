@@ -190,6 +190,11 @@ pub enum Event {
         /// Position in the model's list of node autoscalers.
         autoscaler: u16,
     },
+    /// What a node autoscaler wanted reaches whoever does it. Scheduled by its turn, handled in `handlers::provisioning`.
+    Orders {
+        /// Position in the model's list of node autoscalers.
+        autoscaler: u16,
+    },
     /// A machine takes its next step; stale when it went another way in the meantime.
     Machine {
         /// The step.
@@ -228,7 +233,7 @@ impl Event {
             Event::Write { .. } => Phase::Writing,
             Event::Sync { .. } | Event::Autoscale { .. } => Phase::Control,
             Event::Schedule | Event::Flush | Event::Pod { step: Step::Decide, .. } => Phase::Scheduling,
-            Event::Provision { .. } => Phase::Provisioning,
+            Event::Provision { .. } | Event::Orders { .. } => Phase::Provisioning,
         }
     }
 }

@@ -267,6 +267,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Taint => self.on_taint(),
             Event::TaintEviction { pod } => self.on_taint_eviction(pod),
             Event::Provision { autoscaler } => self.on_provision(autoscaler),
+            Event::Orders { autoscaler } => self.on_orders(autoscaler),
             Event::Machine { step, machine } => self.on_machine(machine, step),
         }
     }

@@ -85,6 +85,9 @@ pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
             add("fleet", log.fleet(model));
             add("provisioning", log.orders(&view));
         }
+        if let Some(log) = &recorder.bill {
+            add("bill", log.table(model));
+        }
         if let Some(log) = &recorder.elasticity {
             add("elasticity", log.table(model, &recorder.controllers, view.world.time));
         }

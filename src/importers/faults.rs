@@ -76,7 +76,7 @@ pub fn read_spot_trace(path: &Path, members: &[NodeId], faults: &mut Vec<Fault>)
 }
 
 /// The step, and how many instances were available at each.
-fn spot_trace(path: &Path) -> Result<(SimDuration, Vec<u64>), String> {
+pub(super) fn spot_trace(path: &Path) -> Result<(SimDuration, Vec<u64>), String> {
     let text = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     let trace: serde_json::Value = serde_json::from_slice(&text).map_err(|error| format!("is not JSON: {error}"))?;
     let step = trace["metadata"]["gap_seconds"].as_f64().filter(|step| *step > 0.0);

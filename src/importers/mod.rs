@@ -9,11 +9,13 @@
 #![allow(clippy::disallowed_methods, reason = "input files are read here, before the core starts")]
 
 pub mod call_graph;
+pub mod catalogue;
 pub mod faults;
 pub mod functions;
 pub mod instant;
 pub mod openb;
 pub mod requests;
+pub mod spot;
 pub mod synthetic;
 mod table;
 pub mod usage;

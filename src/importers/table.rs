@@ -42,13 +42,22 @@ impl CsvTable {
     /// Opens a file and finds its columns; none after a problem.
     pub(super) fn open(path: &Path, columns: &[ColumnName<'_>], problems: &mut Problems) -> Option<CsvTable> {
         let file = path.display().to_string();
-        let bytes = match open(path) {
-            Ok(bytes) => bytes,
+        match open(path) {
+            Ok(bytes) => CsvTable::of_bytes(file, bytes, columns, problems),
             Err(why) => {
                 problems.push(&file, 0, why);
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    /// The same of bytes at hand, under the name that messages call them.
+    pub(super) fn of_bytes(
+        file: String,
+        bytes: Box<dyn Read>,
+        columns: &[ColumnName<'_>],
+        problems: &mut Problems,
+    ) -> Option<CsvTable> {
         let mut reader = reader(bytes);
         let heading: Vec<String> = match reader.byte_headers() {
             Ok(fields) => fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect(),
@@ -176,6 +185,13 @@ pub(super) fn heading(path: &Path) -> Result<Vec<String>, String> {
     let mut reader = reader(open(path)?);
     let fields = reader.byte_headers().map_err(|error| explain(&error))?;
     Ok(fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect())
+}
+
+/// A whole text file, unpacked where it is gzip.
+pub(super) fn text(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(text)
 }
 
 /// A CSV reader whose rows end with a line feed and nothing else, so that lines can be counted: a carriage return before

@@ -3,6 +3,8 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod autoscaling;
+pub mod billing;
+pub mod catalogue;
 pub mod cluster;
 pub mod conditions;
 pub mod control_plane;
@@ -14,6 +16,8 @@ pub mod functions;
 pub mod horizontal_pod_autoscaler;
 pub mod images;
 pub mod kube_scheduler;
+pub mod market;
+pub mod money;
 pub mod node_lifecycle;
 pub mod objects;
 pub mod pod_spec;
@@ -28,6 +32,7 @@ pub mod usage;
 pub mod workload;
 
 pub use autoscaling::Autoscaling;
+pub use catalogue::Catalogue;
 pub use cluster::{Cluster, GpuDevices, Label, Node, NodeShape, Pool, ShapeId, Taint, TaintEffect};
 pub use control_plane::ControlPlane;
 pub use controllers::Controllers;
@@ -35,6 +40,7 @@ pub use dist::Dist;
 pub use faults::Faults;
 pub use images::Images;
 pub use kube_scheduler::KubeSchedulerConfiguration;
+pub use money::Money;
 pub use node_lifecycle::NodeLifecycle;
 pub use objects::Objects;
 pub use pod_spec::PodSpec;

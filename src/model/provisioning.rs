@@ -1,8 +1,10 @@
 //! Machines that are bought and returned while the run goes on.
 
+use super::billing::Tariff;
 use super::scheduling::PolicyChoice;
 use super::{Dist, ShapeId};
 use crate::ids::{GroupId, OfferId, PoolId};
+use crate::units::SimDuration;
 
 /// Everything that buys machines, and what there is to buy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +15,8 @@ pub struct Provisioning {
     pub groups: Vec<NodeGroup>,
     /// What can be bought, by [`OfferId`].
     pub offers: Vec<Offer>,
+    /// By what rules machines are paid for, and all else; none: by their price for as long as they are there.
+    pub tariff: Option<Box<Tariff>>,
 }
 
 /// Who buys machines and returns them.
@@ -24,6 +28,11 @@ pub struct NodeAutoscaler {
     pub policy: PolicyChoice,
     /// The groups that are its own. Two autoscalers may share one.
     pub groups: Vec<GroupId>,
+    /// How late it sees which pods fit nowhere: those of late are not in its cache yet, and those that have found a place since
+    /// are still there.
+    pub watch_delay: SimDuration,
+    /// How long its orders take until they are carried out.
+    pub order_delay: SimDuration,
 }
 
 /// Machines that grow and shrink together: a pool of the cluster with limits.

@@ -5,10 +5,12 @@
 #![warn(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod autoscaling;
+pub mod bill;
 pub mod controllers;
 pub mod decisions;
 pub mod elasticity;
 pub mod fragments;
+pub mod ledger;
 pub mod machines;
 pub mod node_usage;
 pub mod packing;
@@ -64,6 +66,10 @@ pub trait Observer {
     fn pod_evicted(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// The scheduler could not try a pod, or not bind it: an extender failed. The pod is tried again after a wait.
     fn scheduling_failed(&mut self, _view: &View<'_>, _pod: PodId, _message: &str) {}
+    /// A pod has got a node.
+    fn pod_placed(&mut self, _view: &View<'_>, _pod: PodId) {}
+    /// A pod gives back its node, which it still holds.
+    fn pod_leaves(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// Something about an object that makes pods, or about its pods, has changed.
     fn controller_changed(&mut self, _view: &View<'_>, _controller: ControllerId) {}
     /// What a node holds, or its state, is about to change.
@@ -129,6 +135,8 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         explained(pod: PodId, explanation: &Explanation);
         nominated(pod: PodId, nomination: &Nomination);
         pod_evicted(pod: PodId);
+        pod_placed(pod: PodId);
+        pod_leaves(pod: PodId);
         scheduling_failed(pod: PodId, message: &str);
         controller_changed(controller: ControllerId);
         node_changes(node: NodeId);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::autoscaling::AutoscalerLog;
+use super::bill::BillLog;
 use super::controllers::ControllerLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::elasticity::ElasticityLog;
@@ -46,6 +47,8 @@ pub struct Recorder {
     pub autoscalers: Option<AutoscalerLog>,
     /// Machines that were bought and returned, where any can be.
     pub machines: Option<MachineLog>,
+    /// What was to be paid, where a tariff says how.
+    pub bill: Option<BillLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
     pub elasticity: Option<ElasticityLog>,
     /// How requests fared, where there are any.
@@ -82,6 +85,7 @@ impl Recorder {
             rollouts: RolloutLog::default(),
             autoscalers: AutoscalerLog::new(model),
             machines: MachineLog::new(model),
+            bill: BillLog::new(model),
             elasticity: ElasticityLog::new(model),
             traffic: TrafficLog::new(model),
             arrivals: model.outputs.arrivals.then(ArrivalLog::default),
@@ -137,6 +141,9 @@ impl Observer for Recorder {
         }
         if let Some(machines) = &mut self.machines {
             machines.begin(view);
+        }
+        if let Some(bill) = &mut self.bill {
+            bill.begin(view);
         }
     }
 
@@ -198,10 +205,25 @@ impl Observer for Recorder {
     }
 
     fn node_added(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(bill) = &mut self.bill {
+            bill.node_added(view, node);
+        }
         match &mut self.fragments {
             Some(fragments) => fragments.note(node),
             None if view.world.nodes.gpu_count(node) > 0 => self.fragments = Some(Fragments::new(view)),
             None => {}
+        }
+    }
+
+    fn pod_placed(&mut self, view: &View<'_>, pod: PodId) {
+        if let Some(bill) = &mut self.bill {
+            bill.pod_placed(view, pod);
+        }
+    }
+
+    fn pod_leaves(&mut self, view: &View<'_>, pod: PodId) {
+        if let Some(bill) = &mut self.bill {
+            bill.pod_leaves(view, pod);
         }
     }
 
@@ -214,6 +236,9 @@ impl Observer for Recorder {
     fn machine_changed(&mut self, view: &View<'_>, machine: MachineId) {
         if let Some(machines) = &mut self.machines {
             machines.note(view, machine);
+        }
+        if let Some(bill) = &mut self.bill {
+            bill.machine_changed(view, machine);
         }
     }
 
@@ -246,6 +271,9 @@ impl Observer for Recorder {
         }
         if let Some(machines) = &mut self.machines {
             machines.end(view);
+        }
+        if let Some(bill) = &mut self.bill {
+            bill.end(view);
         }
         let fragmented = self.fragmented(view);
         self.fragmented_gpu_milli = fragmented.unwrap_or(f64::NAN);

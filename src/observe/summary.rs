@@ -1,6 +1,7 @@
 //! The key figures of a run, one row a metric.
 
 use super::Recorder;
+use super::bill::BillLog;
 use super::machines::nodeless_cost_usd;
 use super::node_usage::cost_usd;
 use crate::ids::NodeId;
@@ -10,7 +11,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 66] = [
+const METRICS: [(&str, &str, Direction); 67] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -45,6 +46,7 @@ const METRICS: [(&str, &str, Direction); 66] = [
     ("nodes_up", "count", Direction::Neutral),
     ("nodes_used", "count", Direction::Lower),
     ("cost_usd_total", "USD", Direction::Lower),
+    ("cost_idle_usd_total", "USD", Direction::Lower),
     ("machines_ordered_total", "count", Direction::Neutral),
     ("machines_refused_total", "count", Direction::Lower),
     ("machines_ended_total", "count", Direction::Neutral),
@@ -107,7 +109,8 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.push(percent(totals.gpu_allocated, totals.gpu_allocatable));
     values.extend(recorder.usage.cluster_mean_pct(view));
     values.push(100.0 * recorder.fragmented_gpu_milli / totals.gpu_allocatable as f64);
-    values.extend([totals.nodes_up as f64, used as f64, cost]);
+    let [cost, idle] = recorder.bill.as_ref().map_or([cost, f64::NAN], BillLog::totals_usd);
+    values.extend([totals.nodes_up as f64, used as f64, cost, idle]);
     values.extend(machines(view, recorder));
     values.extend(usage(view));
     values.extend(traffic(recorder));

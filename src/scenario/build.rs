@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::autoscaling;
+use super::billing;
 use super::cloud;
 use super::context::Context;
 use super::daemons;
@@ -34,8 +35,8 @@ use crate::model::rollouts::{Measured, Outcome, TrafficCondition, TrafficValue};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
     GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
-    Outputs, PodClass, PolicyChoice, Pool, Resources, Scheduling, ShapeId, Taint, TaintEffect, Toleration,
-    TolerationOperator, Workload,
+    Outputs, PodClass, PolicyChoice, Pool, Provisioning, Resources, Scheduling, ShapeId, Taint, TaintEffect,
+    Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -77,6 +78,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
+    // Every shape there will be is there by now.
+    let provisioning = Provisioning { tariff: billing::build(spec, &cluster, context), ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),

@@ -8,6 +8,7 @@
 //! Deliberately absent: the environment. What a scenario may see of it is passed in as [`Environment`].
 
 mod autoscaling;
+mod billing;
 mod build;
 mod cloud;
 mod context;

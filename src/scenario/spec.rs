@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
+use super::billing::BillingSpec;
 use super::cloud::CloudSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
 use super::traffic::TrafficSpec;
@@ -48,6 +49,9 @@ pub struct ScenarioSpec {
     pub cloud: Option<CloudSpec>,
     /// Who buys machines and returns them. Default: nobody.
     pub provisioning: Option<ProvisioningSpec>,
+    /// By what rules machines are paid for, and what else is paid: `bill.csv`. Default: by their price, for as long as they are
+    /// there, and nothing else.
+    pub billing: Option<BillingSpec>,
     /// Who decides where pods go.
     #[serde(default)]
     pub scheduler: SchedulerSpec,

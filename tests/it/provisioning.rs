@@ -194,3 +194,56 @@ impl Observer for Limits {
         assert!(target <= own.max as usize, "{}, seed {}: {target} of at most {}", self.name, self.at_least, own.max);
     }
 }
+
+/// A pod that needs a machine of its own comes at 50 s and finds room at 58 s, when another ends. A cache that is 10 s late has
+/// not seen it at 55 s, and still has it at 65 s: a machine is bought that nobody needs. The order takes 2 s.
+#[test]
+fn a_late_cache_buys_for_pods_that_have_a_place() {
+    let scenario = |skew: &str| {
+        format!(
+            "horizon: 120s
+cluster:
+  pools: [{{name: n, count: 1, allocatable: {{cpu: 4, memory: 8Gi}}, scaling: {{max: 5}}}}]
+workload:
+  templates:
+    - {{name: a, count: 1, requests: {{cpu: 4}}, arrivals: {{at: [0s]}}, duration: 58s}}
+    - {{name: b, count: 1, requests: {{cpu: 4}}, arrivals: {{at: [50s]}}, duration: 100s}}
+provisioning: {{autoscalers: [{{policy: utilization, parameters: {{target: 1, period: 65s}}{skew}}}]}}
+"
+        )
+    };
+    assert_eq!(steps(&model(&scenario(""), "")).list, Vec::<String>::new());
+    let late = steps(&model(&scenario(", watchDelay: 10s, orderDelay: 2s"), "")).list;
+    assert_eq!(late, ["67 #1 ordered, free", "67 #1 ordered", "67 #1 ready"]);
+}
+
+/// The run above as AWS bills it: 210 s, 265 s and 535 s at a tenth of a cent a second are $1.01, the fee of nodes a tenth of
+/// that, the control plane 60 cents for 600 s. Pods have the CPU of a machine for 100 s and nothing of its memory: of a
+/// machine 0.126444 / 0.160340 is CPU, of which 3 x 100 s of 1 010 s are used.
+#[test]
+fn a_bill_sums_to_its_total() {
+    let model = model(
+        "horizon: 10m
+cluster:
+  pools:
+    - name: n
+      count: 1
+      allocatable: {cpu: 4, memory: 8Gi}
+      usdPerHour: 3.6
+      scaling: {min: 1, max: 5, launch: 5s, boot: 20s, ready: 10s, shutDown: 30s}
+workload: {templates: [{name: a, count: 3, requests: {cpu: 4}, arrivals: {at: [0s, 0s, 0s]}, duration: 100s}]}
+provisioning: {autoscalers: [{policy: utilization, parameters: {target: 1, scaleInDelay: 60s}}]}
+billing: {provider: aws, nodeFeePerHour: 0.36, controlPlanePerHour: 3.6}
+",
+        "",
+    );
+    let record = run_model(&model, Detail::Tables).expect("it runs");
+    let (_, bill) = record.tables.iter().find(|(name, _)| *name == "bill").expect("there is a bill");
+    let Some(wavetank::results::Column::Fixed(_, amounts)) = bill.column("usd") else { panic!("no amounts") };
+    let near = |one: f64, other: f64| (one - other).abs() < 1e-8;
+    let total = 1.01 + 0.101 + 0.6;
+    assert!(near(amounts.iter().sum(), total), "{amounts:?}");
+    assert!(near(figure(&model, "cost_usd_total"), total));
+    let used = 1.111 * (0.126_444 / 0.160_340) * (300.0 / 1010.0);
+    assert!((figure(&model, "cost_idle_usd_total") - (1.111 - used)).abs() < 1e-4);
+}

@@ -7,7 +7,7 @@
 //! Cost: O(1) for each step of a machine, O(pods of the node) each time that it is asked to be empty, and what the policy
 //! costs for each turn, with a copy of the list of pods that fit nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::engine::Event;
 use crate::engine::event::MachineStep;
@@ -32,6 +32,10 @@ pub(in crate::engine) struct ProvisioningState {
     loops: Vec<Loop>,
     /// Pods that fit nowhere, and since when.
     unschedulable: BTreeMap<PodId, SimTime>,
+    /// Pods that fitted nowhere until lately, with that span, where a cache may still have them.
+    placed: VecDeque<(PodId, SimTime, SimTime)>,
+    /// The longest delay of a cache.
+    delay_max: SimDuration,
     /// What becomes of the nodes that are being emptied.
     patience: BTreeMap<MachineId, Patience>,
 }
@@ -42,6 +46,8 @@ struct Loop {
     policy: Box<dyn NodeAutoscaler>,
     /// When its next turn is; an event for another instant is stale.
     due: SimTime,
+    /// What it wanted in each turn that is not done yet, oldest first.
+    orders: VecDeque<Vec<Order>>,
 }
 
 impl ProvisioningState {
@@ -55,11 +61,34 @@ impl ProvisioningState {
             let setting = Setting { model, groups: &one.groups, position };
             let refused = |error| RunError::Parameter { name: name.clone(), error };
             let policy = row.build(&one.policy.parameters, &setting).map_err(refused)?;
-            Ok(Loop { due: policy.first_turn(), policy })
+            Ok(Loop { due: policy.first_turn(), policy, orders: VecDeque::new() })
         };
         let loops: Vec<Loop> = provisioning.autoscalers.iter().enumerate().map(build).collect::<Result<_, _>>()?;
-        let (unschedulable, patience) = (BTreeMap::new(), BTreeMap::new());
-        Ok((!provisioning.groups.is_empty()).then_some(ProvisioningState { loops, unschedulable, patience }))
+        let delays = provisioning.autoscalers.iter().map(|one| one.watch_delay);
+        Ok((!provisioning.groups.is_empty()).then(|| ProvisioningState {
+            loops,
+            unschedulable: BTreeMap::new(),
+            placed: VecDeque::new(),
+            delay_max: delays.max().unwrap_or_default(),
+            patience: BTreeMap::new(),
+        }))
+    }
+
+    /// The pods that fit nowhere as a cache has them that is so late.
+    fn seen_with(&mut self, delay: SimDuration, now: SimTime) -> Vec<(PodId, SimTime)> {
+        if delay == SimDuration::ZERO {
+            return self.unschedulable.iter().map(|(pod, since)| (*pod, *since)).collect();
+        }
+        while self.placed.front().is_some_and(|(_, _, until)| until.after(self.delay_max) <= now) {
+            self.placed.pop_front();
+        }
+        let waiting = self.unschedulable.iter().map(|(pod, since)| (*pod, *since));
+        let placed = self.placed.iter().filter(|(_, _, until)| until.after(delay) > now).map(|one| (one.0, one.1));
+        let mut seen: Vec<_> = waiting.chain(placed).filter(|(_, since)| since.after(delay) <= now).collect();
+        // A pod that has waited again since is there twice.
+        seen.sort_unstable();
+        seen.dedup_by_key(|(pod, _)| *pod);
+        seen
     }
 }
 
@@ -87,14 +116,31 @@ impl<O: Observer> Simulation<'_, O> {
             self.provisioning = Some(state);
             return;
         }
-        let waiting: Vec<(PodId, SimTime)> = state.unschedulable.iter().map(|(pod, since)| (*pod, *since)).collect();
+        let own = &self.model.provisioning.autoscalers[position];
+        let waiting = state.seen_with(own.watch_delay, self.world.time);
         let view = View { model: self.model, world: &self.world };
         let turn = state.loops[position].policy.turn(&Seen { view, unschedulable: &waiting });
         assert!(turn.next > self.world.time, "a turn is followed by a later one");
         state.loops[position].due = turn.next;
+        let is_wanted = !turn.orders.is_empty();
+        if is_wanted {
+            state.loops[position].orders.push_back(turn.orders);
+        }
         self.provisioning = Some(state);
         self.schedule_turn(position, turn.next);
-        for order in &turn.orders {
+        if is_wanted && own.order_delay == SimDuration::ZERO {
+            self.on_orders(autoscaler);
+        } else if is_wanted {
+            self.schedule(self.world.time.after(own.order_delay), Event::Orders { autoscaler });
+        }
+    }
+
+    /// What an autoscaler wanted in its oldest turn, of those that are under way, is done.
+    pub(in crate::engine) fn on_orders(&mut self, autoscaler: u16) {
+        let position = usize::from(autoscaler);
+        let Some(state) = &mut self.provisioning else { return };
+        let orders = state.loops[position].orders.pop_front().unwrap_or_default();
+        for order in &orders {
             self.carry_out_order(position, order);
         }
     }
@@ -355,17 +401,22 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// A pod waits no longer.
     pub(in crate::engine) fn note_placed_or_gone(&mut self, pod: PodId) {
-        if let Some(state) = &mut self.provisioning {
-            state.unschedulable.remove(&pod);
+        let now = self.world.time;
+        if let Some(state) = &mut self.provisioning
+            && let Some(since) = state.unschedulable.remove(&pod)
+            && state.delay_max > SimDuration::ZERO
+        {
+            state.placed.push_back((pod, since, now));
         }
     }
 
-    /// Gives autoscalers an earlier turn if they want one.
+    /// Tells autoscalers what happens now, when they see it, and gives them an earlier turn if they want one.
     fn bring_forward(&mut self, wish: impl Fn(&mut Box<dyn NodeAutoscaler>, SimTime) -> Option<SimTime>) {
         let now = self.world.time;
         let Some(mut state) = self.provisioning.take() else { return };
         for (position, one) in state.loops.iter_mut().enumerate() {
-            let wanted = wish(&mut one.policy, now).map(|at| at.max(now)).filter(|at| *at < one.due);
+            let seen = now.after(self.model.provisioning.autoscalers[position].watch_delay);
+            let wanted = wish(&mut one.policy, seen).map(|at| at.max(seen)).filter(|at| *at < one.due);
             if let Some(at) = wanted {
                 one.due = at;
                 self.schedule_turn(position, at);

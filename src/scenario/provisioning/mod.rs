@@ -15,6 +15,7 @@ use crate::ids::{GroupId, OfferId, PoolId};
 use crate::model::provisioning::{MachineDelays, Market, NodeAutoscaler, NodeGroup, Offer, Provisioning};
 use crate::model::{Cluster, Dist, Faults, Model, PolicyChoice};
 use crate::policy::node_autoscaler::{self, NODE_AUTOSCALERS, Setting};
+use crate::units::SimDuration;
 use spec::NodeAutoscalerSpec;
 pub(super) use spec::{ProvisioningSpec, ScalingSpec};
 
@@ -131,6 +132,8 @@ fn autoscaler(one: &NodeAutoscalerSpec, cluster: &Cluster, built: &Provisioning)
         name: name_of(one).to_owned(),
         policy: PolicyChoice { name: one.policy.clone(), parameters: Json::Object(one.parameters.clone()) },
         groups: (0..built.groups.len()).map(GroupId::from_index).filter(is_own).collect(),
+        watch_delay: one.watch_delay.map_or(SimDuration::ZERO, |span| span.0),
+        order_delay: one.order_delay.map_or(SimDuration::ZERO, |span| span.0),
     }
 }
 

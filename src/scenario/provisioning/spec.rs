@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value as Json};
 
-use crate::scenario::spec::DistributionSpec;
+use crate::scenario::spec::{DistributionSpec, Duration};
 
 /// Who buys machines and returns them.
 #[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
@@ -27,6 +27,11 @@ pub struct NodeAutoscalerSpec {
     /// Its pools, which have `scaling`. Default: all that have.
     #[serde(default)]
     pub pools: Vec<String>,
+    /// How late it sees which pods fit nowhere: pods of late are not there yet, and pods that have found a place since still are.
+    /// Default: no time.
+    pub watch_delay: Option<Duration>,
+    /// How long its orders take until they are carried out. Default: no time.
+    pub order_delay: Option<Duration>,
 }
 
 /// How far a pool can grow and shrink, and how long its machines take.

@@ -1,0 +1,185 @@
+//! What changes over time: prices, capacity, and when there is nothing.
+
+use crate::model::dist::Dist;
+use crate::model::money::Money;
+use crate::rng::Stream;
+use crate::units::{SimDuration, SimTime};
+
+/// Values from instants on, in ascending order from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Steps<T> {
+    list: Vec<(SimTime, T)>,
+}
+
+impl<T: Copy + PartialEq> Steps<T> {
+    /// None: there is no value, or instants do not ascend. What comes first holds from the start of the run; what changes
+    /// nothing is left out.
+    fn new(mut list: Vec<(SimTime, T)>) -> Option<Steps<T>> {
+        list.first_mut()?.0 = SimTime::ZERO;
+        let ascends = list.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        list.dedup_by(|next, kept| next.1 == kept.1);
+        ascends.then_some(Steps { list })
+    }
+
+    fn at(&self, time: SimTime) -> T {
+        self.list[self.list.partition_point(|(from, _)| *from <= time) - 1].1
+    }
+
+    fn after(&self, time: SimTime) -> &[(SimTime, T)] {
+        &self.list[self.list.partition_point(|(from, _)| *from <= time)..]
+    }
+}
+
+/// The price of an instance by the hour, from each instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceSeries(Steps<Money>);
+
+impl PriceSeries {
+    /// A series of changes, of which the first holds from the start of the run; none: there is none, or their instants do
+    /// not ascend.
+    pub fn new(changes: Vec<(SimTime, Money)>) -> Option<PriceSeries> {
+        Steps::new(changes).map(PriceSeries)
+    }
+
+    /// The price at an instant. O(log n).
+    pub fn at(&self, time: SimTime) -> Money {
+        self.0.at(time)
+    }
+
+    /// The first change after an instant.
+    pub fn next_change(&self, time: SimTime) -> Option<(SimTime, Money)> {
+        self.0.after(time).first().copied()
+    }
+
+    /// The first instant, from `from` on, at which the price is above a bid. O(log n + changes up to it).
+    pub fn first_above(&self, bid: Money, from: SimTime) -> Option<SimTime> {
+        if self.at(from) > bid {
+            return Some(from);
+        }
+        self.0.after(from).iter().find(|(_, price)| *price > bid).map(|(at, _)| *at)
+    }
+
+    /// The changes, the first of which is the price from the start of the run on.
+    pub fn changes(&self) -> &[(SimTime, Money)] {
+        &self.0.list
+    }
+}
+
+/// Prices that wander and come back: the logarithm is an Ornstein-Uhlenbeck process, sampled exactly at even steps (Schwartz
+/// 1997, "The Stochastic Behavior of Commodity Prices", model 1). After November 2017 prices of AWS move like that, slowly
+/// and far below the price on demand; before, they jumped, and are better replayed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PriceProcess {
+    /// The mean price by the hour, in the long run.
+    pub mean: Money,
+    /// Standard deviation of the logarithm, in the long run; 0.1 is about 10 % of the price.
+    pub deviation: f64,
+    /// After how long half of a deviation from the mean is gone.
+    pub half_life: SimDuration,
+    /// How often the price changes, above 0.
+    pub step: SimDuration,
+    /// The least and the most that it can be: the price on demand, say.
+    pub bounds: (Money, Money),
+}
+
+impl PriceProcess {
+    /// The series up to a horizon. Its first price is drawn from the long run as well.
+    ///
+    /// # Panics
+    /// When the step is 0.
+    pub fn draw(&self, horizon: SimTime, stream: &mut Stream) -> PriceSeries {
+        // The mean of a lognormal is exp(mu + sigma^2 / 2).
+        let center = libm::log(self.mean.as_dollars()) - self.deviation * self.deviation / 2.0;
+        let kept = libm::exp2(-self.step.as_seconds() / self.half_life.as_seconds());
+        let noise = self.deviation * libm::sqrt(1.0 - kept * kept);
+        let mut deviation = self.deviation * stream.normal();
+        let mut changes = Vec::new();
+        for step in 0..=horizon.0 / self.step.0 {
+            let price = Money::from_dollars(libm::exp(center + deviation));
+            changes.push((SimTime(step * self.step.0), price.clamp(self.bounds.0, self.bounds.1)));
+            deviation = deviation * kept + noise * stream.normal();
+        }
+        PriceSeries::new(changes).expect("there is a price at every step, in order")
+    }
+}
+
+/// How many instances there may be, from each instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity(Steps<u32>);
+
+impl Capacity {
+    /// A series of changes, of which the first holds from the start of the run; none: there is none, or their instants do
+    /// not ascend.
+    pub fn new(changes: Vec<(SimTime, u32)>) -> Option<Capacity> {
+        Steps::new(changes).map(Capacity)
+    }
+
+    /// How many there may be at an instant. O(log n).
+    pub fn at(&self, time: SimTime) -> u32 {
+        self.0.at(time)
+    }
+
+    /// The first change after an instant.
+    pub fn next_change(&self, time: SimTime) -> Option<(SimTime, u32)> {
+        self.0.after(time).first().copied()
+    }
+
+    /// The same with so many instances for each of the series: where a probe of one stood for a market.
+    pub fn times(&self, factor: u32) -> Capacity {
+        let list = self.0.list.iter().map(|&(at, count)| (at, count.saturating_mul(factor))).collect();
+        Capacity(Steps { list })
+    }
+}
+
+/// When an instance type is not to be had in a zone: those that run stay, but no more can be bought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outages {
+    /// From when to when, in order, apart from each other.
+    spans: Vec<(SimTime, SimTime)>,
+}
+
+impl Outages {
+    /// Spans in any order; those that meet become one, and those that are empty are left out.
+    pub fn new(mut spans: Vec<(SimTime, SimTime)>) -> Outages {
+        spans.retain(|(from, to)| from < to);
+        spans.sort();
+        let mut merged: Vec<(SimTime, SimTime)> = Vec::new();
+        for (from, to) in spans {
+            match merged.last_mut() {
+                Some((_, end)) if from <= *end => *end = (*end).max(to),
+                _ => merged.push((from, to)),
+            }
+        }
+        Outages { spans: merged }
+    }
+
+    /// Draws how long there is something and how long nothing, in turn, up to a horizon. The run begins with something.
+    pub fn draw(available: &Dist, out: &Dist, horizon: SimTime, stream: &mut Stream) -> Outages {
+        let (mut spans, mut now) = (Vec::new(), SimTime::ZERO);
+        while now < horizon {
+            let from = now.after(available.sample(stream));
+            // A nanosecond at least, so that time goes on whatever is drawn.
+            now = from.after(out.sample(stream).max(SimDuration(1)));
+            spans.push((from, now));
+        }
+        spans.retain(|(from, _)| *from < horizon);
+        Outages::new(spans)
+    }
+
+    /// Whether there is nothing at an instant.
+    pub fn is_out(&self, time: SimTime) -> bool {
+        let before = self.spans.partition_point(|(from, _)| *from <= time);
+        before.checked_sub(1).is_some_and(|at| time < self.spans[at].1)
+    }
+
+    /// When that changes next.
+    pub fn next_change(&self, time: SimTime) -> Option<SimTime> {
+        let at = self.spans.partition_point(|(_, to)| *to <= time);
+        self.spans.get(at).map(|&(from, to)| if time < from { from } else { to })
+    }
+
+    /// From when to when there is nothing.
+    pub fn spans(&self) -> &[(SimTime, SimTime)] {
+        &self.spans
+    }
+}
