@@ -20,6 +20,7 @@ use crate::ids::{GroupId, OfferId, PoolId};
 use crate::model::provisioning::{self, MachineDelays, Market, NodeGroup, Provisioning};
 use crate::model::{Cluster, Dist, Label, NodeShape, Pool, ShapeId};
 use crate::policy::node_autoscaler::karpenter::{NodePool, Operator, operator::written};
+use crate::units::SimDuration;
 pub(super) use spec::{CloudSpec, InstanceTypeSpec};
 
 /// The policy that NodePools are for.
@@ -182,7 +183,9 @@ pub(super) fn hand_over(scenario: &ScenarioSpec, stocks: &[Stock], cluster: &Clu
     if !built.autoscalers.iter().any(is_one) {
         let groups = stocks.iter().map(|stock| group_of(stock, built)).collect();
         let policy = crate::model::PolicyChoice::named(KARPENTER);
-        built.autoscalers.push(provisioning::NodeAutoscaler { name: KARPENTER.to_owned(), policy, groups });
+        let name = KARPENTER.to_owned();
+        let (watch_delay, order_delay) = (SimDuration::ZERO, SimDuration::ZERO);
+        built.autoscalers.push(provisioning::NodeAutoscaler { name, policy, groups, watch_delay, order_delay });
     }
     let nothing = CloudSpec::default();
     let types = &scenario.cloud.as_ref().unwrap_or(&nothing).instance_types;

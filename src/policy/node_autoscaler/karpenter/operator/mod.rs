@@ -217,6 +217,8 @@ struct Placed {
     offers: Vec<OfferId>,
     /// The command that waits for it.
     command: Option<u64>,
+    /// When the order was given.
+    at: SimTime,
 }
 
 /// Karpenter.
@@ -232,7 +234,7 @@ struct Operator {
     nomination_window: SimDuration,
     /// Who asks again, and when.
     askers: BTreeSet<(SimTime, Asker)>,
-    /// Orders of the last turn, in order.
+    /// Orders whose machines are not known yet, in order.
     placed: VecDeque<Placed>,
     /// Machines that are not launched yet, and what was asked for.
     launching: BTreeMap<MachineId, Vec<OfferId>>,
@@ -301,8 +303,10 @@ impl Operator {
             }
         }
         self.machines_seen = fleet.machines.len();
-        self.placed.clear();
         let now = seen.now();
+        // An order that nobody carries out is not waited for.
+        let horizon = SimDuration::from_seconds(lifecycle::LAUNCH_TIMEOUT_S);
+        self.placed.retain(|placed| now.since(placed.at) < horizon);
         let mut failed = Vec::new();
         // Where the provider spreads machines, the order of offers says nothing.
         let model = seen.view.model;
@@ -326,7 +330,7 @@ impl Operator {
 
     /// Whether it is known of every order what it has brought (`Synced`).
     fn is_synced(&self) -> bool {
-        self.launching.is_empty()
+        self.launching.is_empty() && self.placed.is_empty()
     }
 
     /// Gives up what does not come up, and returns what is too old.
