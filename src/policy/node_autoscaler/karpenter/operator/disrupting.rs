@@ -20,7 +20,7 @@ use super::super::disruption::{
 use super::super::lifecycle;
 use super::super::node_pool::{ConsolidationPolicy, DisruptionReason};
 use super::super::scheduler::{BatchPod, Options, ReservedMode, Scheduler};
-use super::{Asker, Operator, provisioning, sight};
+use super::{Asker, Karpenter, provisioning, sight};
 use crate::ids::{MachineId, PodId};
 use crate::policy::controllers::cron::WallClock;
 use crate::policy::disruption::Evictions;
@@ -151,7 +151,7 @@ struct Pass<'p> {
     totals: Vec<PoolTotals>,
 }
 
-impl Operator {
+impl Karpenter {
     /// Looks for nodes that can go, if it is time, and carries on with those that are going.
     pub(super) fn disrupt(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
         self.carry_on(seen, orders);

@@ -35,8 +35,9 @@ use serde_json::Value;
 use super::batcher::Batcher;
 use super::disruption::POLLING_PERIOD_S;
 use super::lifecycle;
-use super::node_pool::{NodePool, order_by_weight};
-use super::requirements::WellKnownLabels;
+use super::node_pool::{NodePool, NodeRequirement, order_by_weight};
+use super::requirement::Operator;
+use super::requirements::{CAPACITY_TYPE_LABEL, WellKnownLabels};
 use super::scheduler::{Environment, MinValuesPolicy, Options, PreferencePolicy, ReservedMode};
 use crate::ids::{GroupId, MachineId, OfferId, PodId};
 use crate::policy::node_autoscaler::{Action, NodeAutoscaler, NodeAutoscalerRow, Order, Patience, Seen, Setting, Turn};
@@ -173,7 +174,7 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
     for group in setting.groups {
         let name = pool_name(setting, *group);
         if pools.iter().all(|pool: &NodePool| pool.name != name) {
-            pools.push(NodePool::named(name));
+            pools.push(pool_of(setting, *group, name));
         }
     }
     order_by_weight(&mut pools);
@@ -194,7 +195,22 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
         daemons: classes::daemons(model),
         namespaces: model.objects.namespaces.clone(),
     };
-    Ok(Box::new(Operator::new(&params, groups, market, environment)))
+    Ok(Box::new(Karpenter::new(&params, groups, market, environment)))
+}
+
+/// A pool without a manifest: it takes the kinds of capacity that it is offered.
+fn pool_of(setting: &Setting<'_>, group: GroupId, name: &str) -> NodePool {
+    let provisioning = &setting.model.provisioning;
+    let offered = provisioning.group(group).offers.iter().map(|offer| provisioning.offer(*offer).market.name());
+    let kinds: BTreeSet<&str> = offered.collect();
+    let mut pool = NodePool::named(name);
+    pool.template.requirements.push(NodeRequirement {
+        key: CAPACITY_TYPE_LABEL.to_owned(),
+        operator: Operator::In,
+        values: kinds.into_iter().map(str::to_owned).collect(),
+        min_values: None,
+    });
+    pool
 }
 
 fn pool_name<'m>(setting: &Setting<'m>, group: GroupId) -> &'m str {
@@ -221,9 +237,9 @@ struct Placed {
     at: SimTime,
 }
 
-/// Karpenter.
+/// Karpenter in a run.
 #[derive(Debug)]
-struct Operator {
+struct Karpenter {
     options: Options,
     /// The groups of the pools of the environment.
     groups: Vec<GroupId>,
@@ -249,8 +265,8 @@ struct Operator {
     disruption: disrupting::Disruption,
 }
 
-impl Operator {
-    fn new(params: &Params, groups: Vec<GroupId>, market: Market, environment: Environment) -> Operator {
+impl Karpenter {
+    fn new(params: &Params, groups: Vec<GroupId>, market: Market, environment: Environment) -> Karpenter {
         let options = Options {
             preferences: match params.preference_policy {
                 WrittenPreferencePolicy::Respect => PreferencePolicy::Respect,
@@ -262,7 +278,7 @@ impl Operator {
             },
             reserved: ReservedMode::Strict,
         };
-        Operator {
+        Karpenter {
             options,
             groups,
             market,
@@ -386,7 +402,7 @@ impl Operator {
     }
 }
 
-impl NodeAutoscaler for Operator {
+impl NodeAutoscaler for Karpenter {
     fn first_turn(&self) -> SimTime {
         SimTime::ZERO
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::scheduler::{Batch, BatchPod, INSTANCE_TYPES_MAX, NewNode, Results, Scheduler};
-use super::{Asker, Operator, Placed, REQUEUE_S, sight};
+use super::{Asker, Karpenter, Placed, REQUEUE_S, sight};
 use crate::ids::{MachineId, PodId};
 use crate::policy::node_autoscaler::{Action, Order, Seen};
 use crate::units::{SimDuration, SimTime};
@@ -16,7 +16,7 @@ pub(super) struct LastPass {
     nominated: Vec<MachineId>,
 }
 
-impl Operator {
+impl Karpenter {
     /// Looks at pods that wait, if their window has closed.
     pub(super) fn provision(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
         let now = seen.now();
