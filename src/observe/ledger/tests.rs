@@ -95,9 +95,10 @@ fn nodes_are_shared_as_opencost_does() {
     ledger.allocate(0, owner(1), Amounts { memory: Bytes(0), ..amounts(2, 0) }, SimTime::ZERO, hours(1.0));
     ledger.allocate(0, owner(2), amounts(0, 16), hours(0.5), hours(1.0));
     let parts = ledger.finish(hours(1.0)).by(|line| line.owner);
-    // CPU: 4 * 0.031611 = 0.126444, memory: 16 * 0.004237 = 0.067792, so CPU is 0.650984369 of the node.
-    assert_eq!(parts[&For::Owner(owner(1))], Money(325_492_185));
-    assert_eq!(parts[&For::Owner(owner(2))], Money(174_507_816));
+    // CPU: 4 * 0.031611 = 0.126444, memory: 16 * 0.004237 = 0.067792: 0.650981281 and 0.349018719 of the node. Half of each
+    // is 0.3254906405 and 0.1745093595, of which the owner has the half billionth.
+    assert_eq!(parts[&For::Owner(owner(1))], Money(325_490_641));
+    assert_eq!(parts[&For::Owner(owner(2))], Money(174_509_360));
     assert_eq!(parts[&For::Nobody], Money(499_999_999));
 }
 
