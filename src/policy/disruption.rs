@@ -57,6 +57,35 @@ pub(crate) fn allowances(view: &View<'_>) -> Vec<i64> {
     Budgets::new(view).budgets.iter().map(|(_, allowed)| *allowed).collect()
 }
 
+/// What budgets forbid at one instant, counted once for any number of pods.
+#[derive(Debug)]
+pub(crate) struct Evictions<'a>(Vec<(&'a DisruptionBudget, bool)>);
+
+impl<'a> Evictions<'a> {
+    /// Counts pods for all budgets.
+    pub(crate) fn new(view: View<'a>) -> Evictions<'a> {
+        let is_used_up = |budget: &DisruptionBudget| {
+            standing(&view, budget, selects).is_none_or(|standing| standing.healthy <= standing.desired)
+        };
+        let budgets = view.model.objects.disruption_budgets.iter();
+        Evictions(budgets.map(|budget| (budget, is_used_up(budget))).collect())
+    }
+
+    /// Whether there are no budgets.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a pod that works could not be evicted: it has two budgets, or one that is used up.
+    pub(crate) fn blocks(&self, view: &View<'_>, pod: PodId) -> bool {
+        if view.world.pods.phase[pod.index()] != Phase::Running || view.is_terminating(pod) {
+            return false;
+        }
+        let mut of_pod = self.0.iter().filter(|(budget, _)| selects(view, budget, pod));
+        of_pod.next().is_some_and(|(_, is_used_up)| *is_used_up || of_pod.next().is_some())
+    }
+}
+
 /// Whether there is a budget for a pod.
 pub(crate) fn is_covered(view: &View<'_>, pod: PodId) -> bool {
     view.model.objects.disruption_budgets.iter().any(|budget| covers(view, budget, pod))

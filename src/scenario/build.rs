@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::autoscaling;
 use super::billing;
+use super::cloud;
 use super::context::Context;
 use super::daemons;
 use super::distribution::{distribution, gap_seconds};
@@ -53,6 +54,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     context.findings.for_traffic = spec.traffic.is_some();
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
+    let stocks = cloud::stock(spec, &mut cluster, context);
     traffic::add_zones(spec, &mut cluster);
     let mut makers = PodMakers::new(read_for(spec), behaviours(spec, context));
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
@@ -75,7 +77,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
         cluster.add_out_of_service_variants();
     }
-    let provisioning = provisioning::build(spec, &cluster, &faults);
+    let provisioning = provisioning::build(spec, &stocks, &cluster, &faults);
     let autoscaling = autoscaling::build(spec, (autoscalers, verticals), &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
@@ -345,7 +347,7 @@ fn add_node(spec: &NodeSpec, cluster: &mut Cluster) {
 }
 
 /// The shape of nodes without pool and price.
-fn shape(
+pub(super) fn shape(
     zone: Option<&String>,
     labels: &BTreeMap<String, String>,
     taints: &[TaintSpec],

@@ -10,6 +10,7 @@
 mod autoscaling;
 mod billing;
 mod build;
+mod cloud;
 mod context;
 mod daemons;
 mod distribution;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
 use super::billing::BillingSpec;
+use super::cloud::CloudSpec;
 use super::energy::{CarbonSpec, PowerSpec};
 use super::functions::FunctionsSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
@@ -48,6 +49,8 @@ pub struct ScenarioSpec {
     pub traffic: Option<TrafficSpec>,
     /// Who scales pods, and what they see. Default: what the manifests' HorizontalPodAutoscalers say.
     pub autoscaling: Option<AutoscalingSpec>,
+    /// What can be bought for the NodePools of `cluster.manifests`. Default: nothing.
+    pub cloud: Option<CloudSpec>,
     /// Who buys machines and returns them. Default: nobody.
     pub provisioning: Option<ProvisioningSpec>,
     /// By what rules machines are paid for, and what else is paid: `bill.csv`. Default: by their price, for as long as they are

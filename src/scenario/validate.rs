@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::autoscaling;
+use super::cloud;
 use super::context::Context;
 use super::distribution::{distribution, gap_seconds};
 use super::energy;
@@ -47,6 +48,7 @@ pub(super) fn scenario(spec: &ScenarioSpec, context: &mut Context<'_>) {
     super::faults::validate(spec, context);
     traffic::validate(spec, context);
     autoscaling::validate(spec, context);
+    cloud::validate(spec, context);
     provisioning::validate(spec, context);
     functions::validate(spec, context);
     sizing::validate(spec, context);
@@ -209,7 +211,7 @@ fn resources(amounts: &BTreeMap<String, Quantity>, at: &str, context: &mut Conte
 }
 
 /// Checks what a node offers.
-fn offer(offer: Offer<'_>, at: &str, context: &mut Context<'_>) {
+pub(super) fn offer(offer: Offer<'_>, at: &str, context: &mut Context<'_>) {
     let key = usage::validate_offer(offer, at, context);
     resources(offer.reserved, &format!("{at}.reserved"), context);
     let amounts = if key == "capacity" { offer.capacity } else { offer.allocatable };

@@ -159,8 +159,14 @@ impl NodeAutoscalerRow {
 }
 
 /// Every node autoscaler there is.
-pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] =
-    &[cluster_autoscaler::run::ROW, scheduled::ROW, fixed::ROW, utilization::ROW, warm_pool::ROW];
+pub const NODE_AUTOSCALERS: &[NodeAutoscalerRow] = &[
+    cluster_autoscaler::run::ROW,
+    karpenter::operator::ROW,
+    scheduled::ROW,
+    fixed::ROW,
+    utilization::ROW,
+    warm_pool::ROW,
+];
 
 /// The row with that name, or with that name among its aliases.
 pub fn find(name: &str) -> Option<&'static NodeAutoscalerRow> {

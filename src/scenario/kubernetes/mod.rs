@@ -15,6 +15,7 @@
 //!   are there beside them are taken to be theirs. For kube-scheduler their selectors are read, which spread pods by default;
 //!   with `replicas: 0` and no template that is all that is read.
 //! - `LimitRange` and `RuntimeClass` complete pods as the API server would, `ResourceQuota` limits namespaces.
+//! - `NodePool` and node classes of Karpenter are read where nodes are listed.
 //! - All others are left out with a warning.
 //!
 //! Cost: parsing dominates; converting takes about 1 us an object, in parallel.
@@ -25,6 +26,7 @@ mod devices;
 mod edit;
 mod files;
 mod node;
+mod node_pools;
 mod objects;
 mod pod;
 mod read;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 
 pub use controllers::{Behaviour, Measurement, PodMakers, WrittenAutoscaler, WrittenVertical};
 pub(in crate::scenario) use controllers::{Change, Parts, kind_names};
+pub use node_pools::{WrittenNodeClass, WrittenNodePool};
 pub use scheduler_configuration::{load_scheduler_configuration, read_scheduler_configuration};
 
 use files::{Object, read_files};
@@ -68,6 +71,10 @@ pub struct Findings {
     left_to_nodes: BTreeMap<Arc<str>, Warning>,
     /// Whether traffic looks for pods by labels and Services, which are then read for every policy.
     pub(in crate::scenario) for_traffic: bool,
+    /// `NodePool` objects.
+    pub(in crate::scenario) node_pools: Vec<WrittenNodePool>,
+    /// What they refer to.
+    pub(in crate::scenario) node_classes: Vec<WrittenNodeClass>,
     /// Files that nodes and pods have been read from.
     read_for_nodes: BTreeSet<Arc<str>>,
     read_for_pods: BTreeSet<Arc<str>>,
@@ -156,6 +163,7 @@ pub fn add_nodes(
         match object.kind {
             "Node" if is_core_v1(&object, findings) => sorted.nodes.push(object),
             "Pod" => left(&object, "Pod objects are left to `workload.manifests`", &mut findings.left_to_pods),
+            _ if node_pools::is_read(&object) => node_pools::add(&object, findings),
             _ if objects::is_read(&object) => sorted.others.push(object),
             _ => {}
         }
@@ -184,6 +192,9 @@ pub fn add_pods(
     for object in files::objects(&sources, findings) {
         match object.kind {
             "Node" => left(&object, "Node objects are left to `cluster.manifests`", &mut findings.left_to_nodes),
+            _ if node_pools::is_read(&object) => {
+                left(&object, "NodePool objects are left to `cluster.manifests`", &mut findings.left_to_nodes);
+            }
             _ if controllers::makes_pods(&object) => {
                 if objects::is_read(&object) && read_for == ReadFor::KubeScheduler {
                     sorted.others.push(object);

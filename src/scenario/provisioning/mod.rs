@@ -5,6 +5,7 @@ mod spec;
 use serde_json::Value as Json;
 
 use super::build::dist;
+use super::cloud::{self, KARPENTER, Stock};
 use super::context::Context;
 use super::schema::{join, suggestion};
 use super::spec::{PoolSpec, ScenarioSpec};
@@ -34,7 +35,10 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     for (index, one) in spec.autoscalers.iter().enumerate() {
         let at = format!("provisioning.autoscalers[{index}]");
         policy_is_known(one, &at, context);
-        for (position, name) in one.pools.iter().enumerate() {
+        // The pools of Karpenter may stand in manifests.
+        let pools =
+            if one.policy == KARPENTER && !scenario.cluster.manifests.is_empty() { &[][..] } else { &one.pools[..] };
+        for (position, name) in pools.iter().enumerate() {
             pool_is_known(name, &scenario.cluster.pools, &format!("{at}.pools[{position}]"), context);
         }
     }
@@ -81,16 +85,18 @@ fn pool_is_known(name: &str, pools: &[PoolSpec], at: &str, context: &mut Context
 }
 
 /// Builds what has been checked: a group for each pool that can grow, with an offer for each of its shapes.
-pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, faults: &Faults) -> Provisioning {
+pub(super) fn build(scenario: &ScenarioSpec, stocks: &[Stock], cluster: &Cluster, faults: &Faults) -> Provisioning {
     let mut built = Provisioning::default();
     for (index, pool) in scenario.cluster.pools.iter().enumerate() {
         if let Some(scaling) = &pool.scaling {
             add_group(PoolId::from_index(index), scaling, cluster, faults, &mut built);
         }
     }
+    cloud::add_groups(scenario, stocks, &mut built);
     let default = ProvisioningSpec::default();
     let spec = scenario.provisioning.as_ref().unwrap_or(&default);
     built.autoscalers = spec.autoscalers.iter().map(|one| autoscaler(one, cluster, &built)).collect();
+    cloud::hand_over(scenario, stocks, cluster, &mut built);
     built
 }
 

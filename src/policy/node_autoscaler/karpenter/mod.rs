@@ -19,6 +19,7 @@ pub mod go_sort;
 pub mod instance_type;
 pub mod lifecycle;
 pub mod node_pool;
+pub mod operator;
 pub mod requirement;
 pub mod requirements;
 pub mod resources;
