@@ -215,6 +215,7 @@ impl<O: Observer> Simulation<'_, O> {
     pub(super) fn apply_new_node(&mut self, name: &str, shape: ShapeId) {
         let node = self.world.add_node(self.model, name, shape);
         self.is_freed.push(false);
+        self.learn_daemon_classes(node);
         self.lifecycle.add_node(self.world.time);
         let view = View { model: self.model, world: &self.world };
         self.observer.node_added(&view, node);

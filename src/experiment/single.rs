@@ -45,8 +45,9 @@ pub enum Detail {
 /// When the model names a policy that does not exist, or gives it wrong parameters, and when time stands still because an
 /// object makes pods without end.
 pub fn run_model(model: &Model, detail: Detail) -> Result<RunRecord, RunError> {
-    // Pods that are resized add to the model; what another run added is none of this one's business.
-    let own = (!model.autoscaling.vertical.is_empty()).then(|| model.clone());
+    // Pods that are resized and nodes that join add to the model; what another run added is none of this one's business.
+    let adds = !model.autoscaling.vertical.is_empty() || !model.provisioning.is_empty();
+    let own = adds.then(|| model.clone());
     let model = own.as_ref().unwrap_or(model);
     let mut finished = Simulation::new(model, Recorder::new(model))?.run();
     if let Some(controller) = finished.endless {

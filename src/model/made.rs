@@ -1,4 +1,5 @@
-//! What a run adds to its model while it goes on: classes and lives of pods that were resized.
+//! What a run adds to its model while it goes on: classes and lives of pods that were resized, and classes of pods of DaemonSets
+//! on nodes that join.
 //!
 //! The model is shared and never changes; such additions are appended and stay where they are, so that everybody who holds a
 //! reference keeps it. A copy of a model begins without them: what one run added says nothing of another.
@@ -26,6 +27,11 @@ impl<T> Made<T> {
     /// What was added, in order.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
+    }
+
+    /// Adds a value, and says where it is.
+    pub fn push(&self, value: T) -> usize {
+        self.0.push(value)
     }
 
     /// The position of the value that `is_it` finds, or of `make`, which is added where there is none. Linear in their number.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Dist;
 use super::Images;
-use super::cluster::{Label, TaintEffect};
+use super::cluster::{HOSTNAME_LABEL, Label, TaintEffect};
 use super::controllers::Adoption;
 use super::made::Made;
 use super::pod_spec::PodSpec;
@@ -50,8 +50,20 @@ pub struct PodClass {
     pub spec: Box<PodSpec>,
 }
 
-/// A class of pods that were resized: it differs from the one that its template gives in requests, limits and what scorers
-/// make of them, and in nothing else.
+impl PodClass {
+    /// The class of pods that ask for the node with that hostname, as the controller of DaemonSets makes them.
+    #[must_use]
+    pub fn on_node(&self, hostname: &str) -> PodClass {
+        let mut class = self.clone();
+        class.node_selector.retain(|label| label.key != HOSTNAME_LABEL);
+        class.node_selector.push(Label { key: HOSTNAME_LABEL.to_owned(), value: hostname.to_owned() });
+        class.node_selector.sort();
+        class
+    }
+}
+
+/// A class that the run has made: of pods that were resized, which differ from those that their template gives in requests,
+/// limits and what scorers make of them; or of pods of a DaemonSet on a node that has joined, which differ in its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResizedClass {
     /// The class that its template gives.
@@ -217,6 +229,12 @@ impl Workload {
     pub fn intern_resized(&self, resized: ResizedClass) -> ClassId {
         let position = self.made.intern(|known| *known == resized, || resized.clone());
         ClassId::from_index(self.classes.len() + position)
+    }
+
+    /// The id of a new class of pods that differs from another in the name of the node that it asks for.
+    pub fn add_on_node(&self, base: ClassId, hostname: &str) -> ClassId {
+        let class = self.class(base).on_node(hostname);
+        ClassId::from_index(self.classes.len() + self.made.push(ResizedClass { base, class }))
     }
 
     /// All classes that there are now, those of resized pods last.

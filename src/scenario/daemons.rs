@@ -3,12 +3,13 @@
 //! Upstream's controller writes the node's name into the affinity of each pod it makes. Here the class asks for the node's
 //! label `kubernetes.io/hostname`, which every policy understands.
 //!
+//! Nodes whose number is not known beforehand, because node autoscalers buy them, get their classes when they join.
+//!
 //! Cost: a class for each node and template of a DaemonSet.
 
 use crate::ids::{ClassId, NodeId};
-use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::controllers::ControllerKind;
-use crate::model::{Action, Cluster, Controllers, Label, PodClass, ScriptedAction, Workload};
+use crate::model::{Action, Cluster, Controllers, ScriptedAction, Workload};
 
 /// Gives the templates of all DaemonSets a class for each node that there is or that the script adds, in order of ids.
 pub(super) fn give_classes(
@@ -26,17 +27,13 @@ pub(super) fn give_classes(
     for template in templates {
         let class = workload.class(template.class(0)).clone();
         let first = workload.classes.len();
-        workload.classes.extend(hostnames.iter().map(|hostname| on_node(&class, hostname)));
+        workload.classes.extend(hostnames.iter().map(|hostname| class.on_node(hostname)));
+        if hostnames.is_empty() {
+            // Its pods get classes when nodes join.
+            continue;
+        }
         template.classes = (first..workload.classes.len()).map(ClassId::from_index).collect();
     }
-}
-
-fn on_node(class: &PodClass, hostname: &str) -> PodClass {
-    let mut class = class.clone();
-    class.node_selector.retain(|label| label.key != HOSTNAME_LABEL);
-    class.node_selector.push(Label { key: HOSTNAME_LABEL.to_owned(), value: hostname.to_owned() });
-    class.node_selector.sort();
-    class
 }
 
 /// What nodes are called by their label, where they have it; those that join later are called as the engine will call them.

@@ -49,10 +49,6 @@ impl Constraints {
             hostname_of_class: Vec::new(),
             is_free: Vec::new(),
         };
-        let hostname = |class: &PodClass| {
-            let label = class.node_selector.iter().find(|label| label.key == HOSTNAME_LABEL);
-            label.map(|label| label.value.clone())
-        };
         for class in classes {
             let models = class.gpu.as_ref().map(|gpu| gpu.models.clone());
             let key = (class.node_selector.clone(), class.tolerations.clone(), models);
@@ -70,14 +66,20 @@ impl Constraints {
         constraints
     }
 
-    /// Learns of the classes of resized pods up to that one: whatever keeps pods from nodes is as it was before.
+    /// Learns of the classes that the run has made up to that one: whatever keeps pods from nodes is as it was before, names of
+    /// nodes apart.
     pub fn learn(&mut self, workload: &Workload, class: ClassId) {
         for index in self.row_of_class.len()..=class.index() {
             let base = workload.base_class(ClassId::from_index(index)).index();
             self.row_of_class.push(self.row_of_class[base]);
             self.is_free.push(self.is_free[base]);
-            if let Some(hostname) = self.hostname_of_class.get(base).cloned() {
-                self.hostname_of_class.push(hostname);
+            let own = hostname(workload.class(ClassId::from_index(index)));
+            if own.is_some() && self.hostname_of_class.is_empty() {
+                self.hostname_of_class = vec![None; index];
+            }
+            if !self.hostname_of_class.is_empty() {
+                self.is_free[index] &= own.is_none();
+                self.hostname_of_class.push(own);
             }
         }
     }
@@ -104,6 +106,12 @@ impl Constraints {
         }
         self.verdict(class, nodes.shape[node.index()])
     }
+}
+
+/// The name of the node that a class asks for.
+fn hostname(class: &PodClass) -> Option<String> {
+    let label = class.node_selector.iter().find(|label| label.key == HOSTNAME_LABEL);
+    label.map(|label| label.value.clone())
 }
 
 fn verdict(class: &PodClass, shape: &NodeShape) -> Verdict {

@@ -6,9 +6,9 @@
 //! Cost: joining and leaving cost O(log p) of the owner's list of `p` pods, which holds those that are not gone; what they come
 //! to is kept beside it ([`Tally`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{ControllerId, LifeId, OwnerId, PodId, RevisionId};
+use crate::ids::{ClassId, ControllerId, LifeId, NodeId, OwnerId, PodId, RevisionId};
 use crate::model::controllers::{Controller, Controllers, PodLife};
 use crate::units::{SimDuration, SimTime};
 
@@ -26,6 +26,8 @@ pub struct Owners {
     pub controllers: Vec<ControllerState>,
     /// Owners by [`OwnerId`], also those that are gone.
     pub list: Vec<Owner>,
+    /// Classes of pods of DaemonSets on nodes that have joined and of which the model did not know.
+    pub daemon_classes: BTreeMap<(ControllerId, RevisionId, NodeId), ClassId>,
     /// Pods that have an owner, by the number in [`super::Pods::member`], also those that are gone.
     pub members: Vec<Member>,
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::handlers::writes::Write;
 use crate::engine::run::Simulation;
-use crate::ids::{ControllerId, NodeId, OwnerId};
+use crate::ids::{ClassId, ControllerId, NodeId, OwnerId, RevisionId};
 use crate::model::cluster::TaintEffect;
 use crate::model::controllers::{ControllerKind, StatefulSetSpec};
 use crate::observe::Observer;
@@ -61,16 +61,14 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// The nodes that are there, and which of them are to have a pod.
     fn daemon_nodes(&self, controller: ControllerId) -> Vec<DaemonNode> {
-        let template = self.world.owners.controllers[controller.index()].template;
-        let template = &self.controller(controller).templates[template.index()];
         let view = View { model: self.model, world: &self.world };
         let nodes = &self.world.nodes;
-        // A template has a class for each node that the model knows of.
-        let known = (0..nodes.len().min(template.classes.len())).map(NodeId::from_index);
+        let revision = self.world.owners.controllers[controller.index()].template;
+        let known = (0..nodes.len()).map(NodeId::from_index);
         known
             .filter(|node| nodes.state[node.index()].is_up())
-            .map(|id| {
-                let class = template.class(id.0);
+            .filter_map(|id| Some((id, self.daemon_class(controller, revision, id)?)))
+            .map(|(id, class)| {
                 let fits =
                     kube::labels::meets_required_node_affinity(view.class(class), &kube::NodeInfo::new(view, id));
                 let allowed = self.world.constraints.verdict_on_node(class, nodes, id);
@@ -87,6 +85,45 @@ impl<O: Observer> Simulation<'_, O> {
                 }
             })
             .collect()
+    }
+
+    /// The class of the pod that a DaemonSet has on a node: a template has one for each node that the model knows of, and others
+    /// get one when they join.
+    pub(in crate::engine) fn daemon_class(
+        &self,
+        controller: ControllerId,
+        revision: RevisionId,
+        node: NodeId,
+    ) -> Option<ClassId> {
+        let template = &self.controller(controller).templates[revision.index()];
+        if node.index() < self.nodes_known(template.classes.len()) {
+            return Some(template.class(node.0));
+        }
+        self.world.owners.daemon_classes.get(&(controller, revision, node)).copied()
+    }
+
+    /// Of how many nodes the model knows what DaemonSets have there.
+    fn nodes_known(&self, classes: usize) -> usize {
+        if self.provisioning.is_some() { self.model.cluster.nodes.len() } else { classes }
+    }
+
+    /// A node has joined of which the model did not know: DaemonSets get a class for it.
+    pub(in crate::engine) fn learn_daemon_classes(&mut self, node: NodeId) {
+        if self.provisioning.is_none() {
+            return;
+        }
+        let name = self.world.nodes.name(node).to_owned();
+        for (index, one) in self.model.controllers.list.iter().enumerate() {
+            if !matches!(one.kind, ControllerKind::DaemonSet(_)) {
+                continue;
+            }
+            for (revision, template) in one.templates.iter().enumerate() {
+                let class = self.model.workload.add_on_node(template.class(0), &name);
+                self.world.constraints.learn(&self.model.workload, class);
+                let key = (ControllerId::from_index(index), RevisionId::from_index(revision), node);
+                self.world.owners.daemon_classes.insert(key, class);
+            }
+        }
     }
 
     /// Nodes have come, gone or changed: DaemonSets look at them.

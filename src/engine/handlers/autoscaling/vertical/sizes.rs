@@ -2,8 +2,8 @@
 
 use super::VerticalState;
 use crate::engine::run::Simulation;
-use crate::ids::{ClassId, ControllerId, LifeId, RevisionId};
-use crate::model::controllers::PodLife;
+use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
+use crate::model::controllers::{ControllerKind, PodLife};
 use crate::model::vertical_pod_autoscaler::{ContainerResources, UpdateMode};
 use crate::model::workload::ResizedClass;
 use crate::observe::Observer;
@@ -21,7 +21,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
         ordinal: u32,
     ) -> (ClassId, Option<LifeId>) {
         let template = &self.controller(controller).templates[revision.index()];
-        let base = template.class(ordinal);
+        let on_node = match self.controller(controller).kind {
+            ControllerKind::DaemonSet(_) => self.daemon_class(controller, revision, NodeId(ordinal)),
+            _ => None,
+        };
+        let base = on_node.unwrap_or_else(|| template.class(ordinal));
         let life = self.model.controllers.life(template.life);
         let sized = self.vertical.as_ref().and_then(|state| recommended(state, controller, life));
         let Some(resources) = sized else { return (base, None) };

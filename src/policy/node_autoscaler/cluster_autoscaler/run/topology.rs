@@ -348,7 +348,9 @@ impl Counts {
     }
 
     fn change(&mut self, keys: &mut [Key], at: Place<'_, '_>, held: &Held, change: i64) {
-        let Some(relation) = &self.relations[held.class.index()] else { return };
+        // Classes that the run has made differ from those they come from in nothing that is asked here.
+        let class = at.node.view.model.workload.base_class(held.class);
+        let Some(relation) = &self.relations[class.index()] else { return };
         // Pods on their way out are not spread, but still are company.
         if !held.is_terminating && relation.spread.contains(&true) && self.has_all_keys(keys, at) {
             for (spread, counts) in self.spreads.iter_mut().zip(&relation.spread) {

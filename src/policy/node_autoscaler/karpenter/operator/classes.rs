@@ -9,7 +9,13 @@ const GPU_POSITION: usize = 1000;
 
 /// The classes of the run.
 pub(super) fn of_model(model: &Model) -> Vec<PodClass> {
-    model.workload.classes.iter().map(with_gpus).collect()
+    model.workload.all_classes().map(with_gpus).collect()
+}
+
+/// Adds the classes that the run has made since.
+pub(super) fn catch_up(model: &Model, classes: &mut Vec<PodClass>) {
+    let known = classes.len();
+    classes.extend(model.workload.all_classes().skip(known).map(with_gpus));
 }
 
 /// A pod of every DaemonSet, as it would run on any node.

@@ -410,6 +410,7 @@ impl NodeAutoscaler for Karpenter {
     fn turn(&mut self, seen: &Seen<'_>) -> Turn {
         let mut orders = Vec::new();
         self.follow_orders(seen);
+        classes::catch_up(seen.view.model, &mut self.environment.classes);
         self.market.refresh(seen.now(), &mut self.environment);
         self.sight.refresh(seen.view, &self.groups, &self.environment);
         self.lives(seen, &mut orders);
