@@ -1,8 +1,8 @@
 //! Pods are resized where they run, as kubelet v1.37.0 does it (`pkg/kubelet/allocation`).
 //!
 //! A resize that asks for more than the node can ever give is infeasible and stays so; one for which there is no room now is
-//! deferred, and tried again when a pod leaves the node, and every minute; the more important pods first. Everything else is
-//! done at once.
+//! deferred, and tried again when a pod leaves the node, and every minute: pods of higher priority first, then guaranteed ones,
+//! then those that have waited the longest. Everything else is done at once.
 //!
 //! Known deviations: while a resize is deferred the scheduler counts what the pod has, upstream the larger of that and what is
 //! asked for; containers are not started again for a resize, whatever their `resizePolicy`; a limit of memory below what
@@ -14,11 +14,14 @@ use super::VerticalState;
 use super::sizes::with_recommendations;
 use crate::engine::run::Simulation;
 use crate::ids::{ClassId, LifeId, NodeId, PodId, VerticalId};
+use crate::model::controllers::PodLife;
+use crate::model::usage::QualityOfService;
 use crate::observe::{Observer, PodChange};
 use crate::policy::autoscaler::vertical::resized::resources_of;
 use crate::policy::autoscaler::vertical::restriction::Resize;
 use crate::policy::autoscaler::vertical::updater::Answer;
 use crate::policy::scheduler::kube::queue::ClusterEvent;
+use crate::units::SimTime;
 use crate::world::{Deletion, View};
 
 /// A resize that was asked for and is not done.
@@ -28,8 +31,15 @@ pub(super) struct Pending {
     class: ClassId,
     life: LifeId,
     vertical: VerticalId,
+    /// Since when it has waited.
+    since: SimTime,
     /// How the kubelet has answered.
     pub(super) status: Resize,
+}
+
+/// The class of quality of pods with that life.
+fn quality(life: &PodLife) -> Option<QualityOfService> {
+    life.containers.iter().find_map(|one| one.usage.as_ref()).map(|usage| usage.quality)
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {
@@ -47,13 +57,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let base = self.model.workload.base_class(self.world.pods.class[pod.index()]);
         let template = self.template_life(pod).expect("a pod with a life has a template");
         let (class, number) = self.intern_size(base, template, &after);
-        let quality = |life: &crate::model::controllers::PodLife| {
-            life.containers.iter().filter_map(|one| one.usage.as_ref()).map(|usage| usage.quality).next()
-        };
         if quality(life) != quality(self.model.controllers.life(number)) {
             return Answer::Refused;
         }
-        let pending = Pending { class, life: number, vertical, status: Resize::None };
+        let since = state.pending.get(&pod).map_or(self.world.time, |known| known.since);
+        let pending = Pending { class, life: number, vertical, since, status: Resize::None };
         match self.kubelet_answers(pod, pending) {
             Resize::None => {
                 state.pending.remove(&pod);
@@ -70,14 +78,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 
     /// What the template of a pod says of its containers.
-    fn template_life(&self, pod: PodId) -> Option<&'m crate::model::controllers::PodLife> {
+    fn template_life(&self, pod: PodId) -> Option<&'m PodLife> {
         let member = self.world.member(pod)?;
         let controller = self.world.controller_of(pod)?;
         let template = &self.controller(controller).templates[member.template.index()];
         Some(self.model.controllers.life(template.life))
     }
 
-    /// Whether a resize can be done now (none is left over then), later, or never (`canResizePod`).
+    /// Whether a resize can be done now (none is left over then), later, or never (`canAdmitPod` of a resize).
     fn kubelet_answers(&self, pod: PodId, pending: Pending) -> Resize {
         let Some(node) = self.world.pods.node(pod) else { return Resize::Infeasible };
         let nodes = &self.world.nodes;
@@ -126,8 +134,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let deferred = state.pending.iter().filter(|(_, pending)| pending.status == Resize::Deferred);
         let mut pods: Vec<PodId> = deferred.map(|(pod, _)| *pod).filter(is_meant).collect();
         pods.sort_by_key(|pod| {
-            let class = self.model.workload.class(self.world.pods.class[pod.index()]);
-            (Reverse(class.priority), *pod)
+            let priority = self.model.workload.class(self.world.pods.class[pod.index()]).priority;
+            let is_guaranteed = self.life_now(*pod).and_then(quality) == Some(QualityOfService::Guaranteed);
+            (Reverse(priority), !is_guaranteed, state.pending[pod].since, *pod)
         });
         for pod in pods {
             let pending = state.pending[&pod];
