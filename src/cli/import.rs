@@ -89,8 +89,10 @@ fn write_scenario(arguments: &ImportArguments, spans: Spans) -> Result<(), Failu
 fn write_functions(arguments: &ImportArguments, recording: &Recording) -> Result<(), Failure> {
     let out = &arguments.out;
     if !may_be_replaced(out, functions::HEADING) {
-        let message =
-            format!("error: {} exists and is no imported function platform: name another file with --out", out.display());
+        let message = format!(
+            "error: {} exists and is no imported function platform: name another file with --out",
+            out.display()
+        );
         return Err(Failure::Input(message));
     }
     let place = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -20,28 +20,32 @@ const CELLS_CHARTED_MAX: usize = 120;
 const PANELS_MAX: usize = 8;
 /// Pairs of metrics of which one is bought with the other: the name of the chart, its title, and the metrics of both axes with
 /// what they mean.
-const TRADE_OFFS: [(&str, &str, [(&str, &str); 2]); 3] = [(
-    "cold_starts_against_memory",
-    "Cold starts against memory that waits",
-    [
-        ("function_wasted_gb_s_total", "Memory of instances that wait (GB-seconds)"),
-        ("function_cold_start_pct", "Calls that met a cold start (%)"),
-    ],
-), (
-    "throttling_against_slack",
-    "CPU that was not got against CPU that was not used",
-    [
-        ("sizing_cpu_slack_core_h_total", "Requested and not used (core-hours)"),
-        ("sizing_cpu_throttled_core_h_total", "Wanted beyond the limit (core-hours)"),
-    ],
-), (
-    "ooms_against_slack",
-    "Kills for memory against memory that was not used",
-    [
-        ("sizing_memory_slack_gib_h_total", "Requested and not used (GiB-hours)"),
-        ("sizing_ooms_total", "Kills for memory"),
-    ],
-)];
+const TRADE_OFFS: [(&str, &str, [(&str, &str); 2]); 3] = [
+    (
+        "cold_starts_against_memory",
+        "Cold starts against memory that waits",
+        [
+            ("function_wasted_gb_s_total", "Memory of instances that wait (GB-seconds)"),
+            ("function_cold_start_pct", "Calls that met a cold start (%)"),
+        ],
+    ),
+    (
+        "throttling_against_slack",
+        "CPU that was not got against CPU that was not used",
+        [
+            ("sizing_cpu_slack_core_h_total", "Requested and not used (core-hours)"),
+            ("sizing_cpu_throttled_core_h_total", "Wanted beyond the limit (core-hours)"),
+        ],
+    ),
+    (
+        "ooms_against_slack",
+        "Kills for memory against memory that was not used",
+        [
+            ("sizing_memory_slack_gib_h_total", "Requested and not used (GiB-hours)"),
+            ("sizing_ooms_total", "Kills for memory"),
+        ],
+    ),
+];
 /// Metrics that a reader wants first, when the sweep has them.
 const METRICS_FIRST: [&str; 12] = [
     "request_latency_ms_mean",

@@ -118,7 +118,8 @@ fn tasks_are_billed_by_size_and_second() {
 /// Counts by minute, with durations: 3 calls in the first minute and 1 in the third.
 #[test]
 fn tables_of_azure_are_run() {
-    let counts = ("counts.csv", "HashOwner,HashApp,HashFunction,Trigger,480,481,482\no,a,f,http,3,0,1\no,b,f,http,0,2,0\n");
+    let counts =
+        ("counts.csv", "HashOwner,HashApp,HashFunction,Trigger,480,481,482\no,a,f,http,3,0,1\no,b,f,http,0,2,0\n");
     let calls = ("calls.csv", "app,func,end_timestamp,duration\na,f,10.5,0.5\nb,f,3.25,3\na,f,60.1,0.2\n");
     let lines = "horizon: 3m\nfunctions:\n  platform: {keepAlive: none}\n  azure2019: {invocations: counts.csv}\n  azure2021: \
                  {file: calls.csv, coldStart: 2s}\n";

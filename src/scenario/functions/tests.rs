@@ -25,7 +25,10 @@ fn what_is_not_said_is_as_with_lambda() {
     assert_eq!(found.task_prices, FargatePrices::X86);
     let [called] = &found.functions[..] else { panic!("{found:?}") };
     assert_eq!(called.function, Function::new("f", Bytes(128 << 20)));
-    assert_eq!((&called.cold, &called.duration), (&ColdCall::Start(Dist::ZERO), &Dist::Constant(SimDuration(1_000_000_000))));
+    assert_eq!(
+        (&called.cold, &called.duration),
+        (&ColdCall::Start(Dist::ZERO), &Dist::Constant(SimDuration(1_000_000_000)))
+    );
 }
 
 #[test]
@@ -43,11 +46,17 @@ fn everything_that_is_said_is_built() {
         tail: 0.9,
         ..HybridSettings::default()
     };
-    assert_eq!((found.settings.keep_alive, found.settings.routing), (KeepAlive::Hybrid(hybrid), Routing::LeastRecentlyUsed));
+    assert_eq!(
+        (found.settings.keep_alive, found.settings.routing),
+        (KeepAlive::Hybrid(hybrid), Routing::LeastRecentlyUsed)
+    );
     let limits = LambdaLimits { scaling_instances: 5, ..LambdaLimits::default() };
     assert_eq!(found.settings.limits, Some(limits));
     let price = LambdaPrices { gb_second: [(f64::INFINITY, 0.5); 3], bills_initialisation: false, ..LambdaPrices::ARM };
-    assert_eq!((found.settings.prices, found.task_prices), (price, FargatePrices { gb_hour: 2.0, ..FargatePrices::ARM }));
+    assert_eq!(
+        (found.settings.prices, found.task_prices),
+        (price, FargatePrices { gb_hour: 2.0, ..FargatePrices::ARM })
+    );
     let names: Vec<&str> = found.functions.iter().map(|called| called.function.name.as_str()).collect();
     assert_eq!(names, ["f-0", "f-1", "function-0", "function-1", "function-2"]);
     let instances: Vec<(Option<u32>, u32)> = found
