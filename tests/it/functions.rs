@@ -56,6 +56,7 @@ fn a_small_run_goes_as_worked_out_by_hand() {
     for (name, expected) in [
         ("function_calls_total", 5.0),
         ("function_cold_start_pct", 80.0),
+        ("function_cold_start_p75_pct", 80.0),
         ("function_throttled_pct", 0.0),
         ("function_latency_ms_mean", 2800.0),
         ("function_latency_ms_p50", 3000.0),
