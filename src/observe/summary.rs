@@ -12,7 +12,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 97] = [
+const METRICS: [(&str, &str, Direction); 98] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -89,6 +89,7 @@ const METRICS: [(&str, &str, Direction); 97] = [
     ("replica_cost_ratio", "ratio", Direction::Lower),
     ("function_calls_total", "count", Direction::Neutral),
     ("function_cold_start_pct", "%", Direction::Lower),
+    ("function_cold_start_p75_pct", "%", Direction::Lower),
     ("function_throttled_pct", "%", Direction::Lower),
     ("function_latency_ms_mean", "ms", Direction::Lower),
     ("function_latency_ms_p50", "ms", Direction::Lower),

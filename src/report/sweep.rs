@@ -26,7 +26,7 @@ const TRADE_OFFS: [(&str, &str, [(&str, &str); 2]); 3] = [
         "Cold starts against memory that waits",
         [
             ("function_wasted_gb_s_total", "Memory of instances that wait (GB-seconds)"),
-            ("function_cold_start_pct", "Calls that met a cold start (%)"),
+            ("function_cold_start_p75_pct", "Cold starts of the function in the third quartile (% of its calls)"),
         ],
     ),
     (

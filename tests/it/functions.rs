@@ -56,6 +56,7 @@ fn a_small_run_goes_as_worked_out_by_hand() {
     for (name, expected) in [
         ("function_calls_total", 5.0),
         ("function_cold_start_pct", 80.0),
+        ("function_cold_start_p75_pct", 80.0),
         ("function_throttled_pct", 0.0),
         ("function_latency_ms_mean", 2800.0),
         ("function_latency_ms_p50", 3000.0),
@@ -185,16 +186,19 @@ fn the_functions_of_azure_2019_run_as_a_scenario() {
         // What the README of the data counts.
         assert_eq!(figure(&record, "function_calls_total"), 567_403.0);
         assert_eq!(rows(&record, "functions").len(), 251);
-        ["function_cold_start_pct", "function_wasted_gb_s_total"].map(|name| figure(&record, name))
+        ["function_cold_start_pct", "function_cold_start_p75_pct", "function_wasted_gb_s_total"]
+            .map(|name| figure(&record, name))
     };
     let [none, short, long] = [run("none"), run("{fixed: 10m}"), run("{fixed: 1h}")];
     let hybrid = run("{hybridHistogram: {}}");
-    println!("cold starts in %, wasted GB-s: none {none:?}, 10 min {short:?}, 1 h {long:?}, hybrid {hybrid:?}");
-    assert_eq!(none, [100.0, 0.0]);
+    println!("cold starts in % of calls, third quartile over functions, wasted GB-s:");
+    println!("none {none:?}, 10 min {short:?}, 1 h {long:?}, hybrid {hybrid:?}");
+    assert_eq!(none, [100.0, 100.0, 0.0]);
     // Longer is warmer and wastes more.
-    assert!(short[0] > long[0] && short[1] < long[1]);
-    // The policy learns: fewer cold starts than ten minutes, and less memory than an hour.
-    assert!(hybrid[0] < short[0], "{hybrid:?} {short:?}");
+    assert!(short[0] > long[0] && short[2] < long[2]);
+    // What the paper shows: the policy wastes less than ten minutes do, and functions that are called seldom fare better than with
+    // an hour.
+    assert!(hybrid[2] < short[2] && hybrid[1] < long[1] && long[1] < short[1]);
 }
 
 #[test]

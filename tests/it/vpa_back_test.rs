@@ -1,5 +1,6 @@
 //! Rules that size containers, scored on recorded usage: virtual machines of a month, and pods of four hours. The series
 //! stand in the directory that `WAVETANK_DATA` names; without it these tests say 'skipped'.
+#![allow(clippy::disallowed_methods, reason = "tests read and write files")]
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use serde_json::json;
+use wavetank::experiment::single::{Detail, run_model};
 use wavetank::policy::autoscaler::vertical::back_test::{Apply, BackTest, Score, UsageStep};
 use wavetank::policy::autoscaler::vertical::priority::UpdateThresholds;
 use wavetank::policy::autoscaler::vertical::sizing::Usage;
 use wavetank::policy::autoscaler::vertical::spec::{Amounts, ContainerResources, ResourcePolicy};
 use wavetank::policy::autoscaler::vertical::table::{SIZINGS, SizingSetting};
+use wavetank::scenario::{Environment, load_scenario};
 use wavetank::units::{Bytes, MilliCpu, SimDuration, SimTime};
 
 /// Of Bitbrains the recording's own step, so that a rule is asked once for each value.
@@ -130,4 +133,54 @@ fn rules_end_running_out_of_memory() {
         assert!(ooms(rule) < ooms("static"), "{rule}");
     }
     assert!(ooms("vpa") < ooms("static") / 2.0);
+}
+
+/// The figures of a scenario with these lines below `sizing`, under a rule.
+fn scenario(policy: &str, lines: &str) -> BTreeMap<String, f64> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("scenario.yaml");
+    let head = "apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {name: s}\n";
+    std::fs::write(&path, format!("{head}sizing:\n  policy: {policy}\n{lines}")).expect("it can be written");
+    let environment = Environment { data_directory: std::env::var_os("WAVETANK_DATA").map(Into::into) };
+    let loaded = load_scenario(&path, &[], 0, &environment).map_err(|error| error.to_string());
+    let record = run_model(&loaded.expect("the scenario is right").model, Detail::Figures).expect("it runs");
+    record.metrics.into_iter().map(|metric| (metric.name, metric.value)).collect()
+}
+
+#[test]
+fn scenarios_of_recorded_machines_score_as_the_library_does() {
+    let name = "scenarios_of_recorded_machines_score_as_the_library_does";
+    let Some(directory) = data(name, "bitbrains/fastStorage/2013-8") else { return };
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory).expect("it is there").map(|entry| entry.expect("it is there").path()).collect();
+    paths.sort();
+    let series: Vec<_> = paths.iter().map(|path| machine(path)).collect();
+    let scores = scores(&series, FIVE_MINUTES);
+    let lines = "  interval: 5m\n  bitbrains: {path: \"${WAVETANK_DATA}/bitbrains/fastStorage/2013-8\"}\n";
+    for policy in ["vpa", "static", "oracle"] {
+        let found = scenario(policy, lines);
+        for (figure, of) in [
+            ("sizing_cpu_slack_core_h_total", (|score| score.slack_core_hours) as fn(&Score) -> f64),
+            ("sizing_memory_slack_gib_h_total", |score| score.slack_gib_hours),
+            ("sizing_cpu_throttled_s_total", |score| score.throttled.as_seconds()),
+            ("sizing_ooms_total", |score| score.oom_count as f64),
+            ("sizing_changes_total", |score| score.changes as f64),
+        ] {
+            let expected = sum(&scores, policy, of);
+            assert!((found[figure] - expected).abs() <= 1e-9 * expected.abs(), "{policy}: {figure} {}", found[figure]);
+        }
+    }
+}
+
+#[test]
+fn scenarios_of_recorded_pods_end_running_out_of_memory() {
+    let name = "scenarios_of_recorded_pods_end_running_out_of_memory";
+    if data(name, "k8s-pod-memory-2022").is_none() {
+        return;
+    }
+    let lines = "  table: {file: \"${WAVETANK_DATA}/k8s-pod-memory-2022/pod_memory.csv.gz\", container: pod, time: step, every: 1m, \
+                 memoryColumn: memory_bytes, peakPart: 0.25, limitRatio: 1}\n";
+    let [vpa, fixed] = ["vpa", "static"].map(|policy| scenario(policy, lines)["sizing_ooms_total"]);
+    println!("kills for memory: {vpa} with vpa, {fixed} with static");
+    assert!(vpa < fixed / 2.0);
 }

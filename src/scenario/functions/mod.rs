@@ -232,14 +232,17 @@ impl Builder<'_, '_, '_> {
     fn fit(&mut self, functions: &[CalledFunction], limits: &LambdaLimits) {
         let plain: Vec<Function> = functions.iter().map(|called| called.function.clone()).collect();
         for problem in limits.shared_concurrency(&plain).err().into_iter().flatten() {
-            let message = match problem {
+            let (message, hint) = match problem {
                 LimitError::Provisioned { function, provisioned, reserved } => {
                     let name = &plain[function].name;
-                    format!("the function `{name}` provisions {provisioned} instances, and reserves {reserved}")
+                    let message =
+                        format!("the function `{name}` provisions {provisioned} instances, and reserves {reserved}");
+                    (message, "reserve at least as many as are provisioned")
                 }
-                LimitError::Account { .. } => problem.to_string(),
+                LimitError::Account { .. } => {
+                    (problem.to_string(), "raise `platform.limits.accountConcurrency`, or reserve and provision less")
+                }
             };
-            let hint = "raise `platform.limits.accountConcurrency` or reserve and provision less";
             self.context.report_with_hint("functions", Code::Contradiction, message, hint);
         }
     }

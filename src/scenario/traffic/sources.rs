@@ -16,11 +16,13 @@ struct ArrivalKeys<'s> {
     rate: Option<&'s RateSpec>,
     arrivals: &'s RequestArrivalsSpec,
     sessions: Option<&'s SessionSpec>,
+    may_be_closed: bool,
 }
 
 impl<'s> From<&'s SourceSpec> for ArrivalKeys<'s> {
     fn from(spec: &'s SourceSpec) -> ArrivalKeys<'s> {
-        ArrivalKeys { rate: spec.rate.as_ref(), arrivals: &spec.arrivals, sessions: spec.sessions.as_ref() }
+        let (rate, sessions) = (spec.rate.as_ref(), spec.sessions.as_ref());
+        ArrivalKeys { rate, arrivals: &spec.arrivals, sessions, may_be_closed: true }
     }
 }
 
@@ -78,7 +80,7 @@ impl Builder<'_, '_, '_> {
             self.context.report(&format!("{at}.arrivals"), Code::NotAllowed, message);
             return Arrivals::Replay([].into());
         }
-        self.arrivals(ArrivalKeys { rate, arrivals, sessions: None }, &[], at)
+        self.arrivals(ArrivalKeys { rate, arrivals, sessions: None, may_be_closed: false }, &[], at)
     }
 
     fn arrivals(&mut self, spec: ArrivalKeys<'_>, mix: &[(OperationRef, f64)], at: &str) -> Arrivals {
@@ -118,7 +120,10 @@ impl Builder<'_, '_, '_> {
         }
         if has_rate && spec.rate.is_none() {
             let message = format!("the key `rate` is missing in `{at}`");
-            let hint = "give a `rate` such as 100/s, or `arrivals` that are `closed` or `replay`";
+            let hint = match spec.may_be_closed {
+                true => "give a `rate` such as 100/s, or `arrivals` that are `closed` or `replay`",
+                false => "give a `rate` such as 100/s, or `arrivals` that are `replay`",
+            };
             self.context.report_with_hint(at, Code::MissingKey, message, hint);
         }
     }

@@ -140,3 +140,61 @@ impl CountedTimes<'_> {
         self.instants.pop().map(SimTime)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Dist;
+    use crate::model::functions::Function;
+    use crate::model::traffic::{Arrivals, Gap, Profile};
+    use crate::units::Bytes;
+
+    const SEED: Seed = Seed { base: 1, replication: 0 };
+
+    fn called(name: &str, calls: Calls) -> CalledFunction {
+        let duration = Dist::Exponential { mean: 1.0 };
+        let cold = ColdCall::Start(Dist::Constant(SimDuration(5)));
+        CalledFunction { function: Function::new(name, Bytes(1)), calls, duration, cold }
+    }
+
+    fn regular(per_second: f64) -> Calls {
+        let rate = Profile::constant(per_second);
+        Calls::Rule(Arrivals::Open { gap: Gap::Deterministic, rate, session: None })
+    }
+
+    #[test]
+    fn calls_of_all_kinds_come_in_order() {
+        let recorded = [(SimTime(7), SimDuration(3)), (SimTime(9), SimDuration(4))];
+        let functions = [
+            called("rule", regular(1.0)),
+            called("counted", Calls::Counted([(0, 3), (2, 40)].into())),
+            called("recorded", Calls::Recorded(recorded.into())),
+        ];
+        let calls: Vec<Invocation> = CallStream::new(&functions, SEED, SimTime(3 * MINUTE_NS)).collect();
+        assert!(calls.is_sorted_by_key(|call| call.arrival));
+        // One a second, and none at the end itself.
+        assert_eq!(calls.iter().filter(|call| call.function == 0).count(), 179);
+        let minutes: Vec<u64> =
+            calls.iter().filter(|call| call.function == 1).map(|call| call.arrival.0 / MINUTE_NS).collect();
+        assert_eq!(minutes, [vec![0; 3], vec![2; 40]].concat());
+        let listed: Vec<(u64, u64, u64)> = calls
+            .iter()
+            .filter(|call| call.function == 2)
+            .map(|call| (call.arrival.0, call.duration.0, call.cold_duration.0))
+            .collect();
+        assert_eq!(listed, [(7, 3, 8), (9, 4, 9)]);
+    }
+
+    #[test]
+    fn calls_of_a_function_do_not_depend_on_the_others() {
+        let of = |functions: &[CalledFunction], wanted: u32| -> Vec<(SimTime, SimDuration)> {
+            let calls = CallStream::new(functions, SEED, SimTime(MINUTE_NS));
+            calls.filter(|call| call.function == wanted).map(|call| (call.arrival, call.duration)).collect()
+        };
+        let alone = [called("f", regular(2.0))];
+        let beside = [called("g", regular(5.0)), called("f", regular(2.0)), called("f", regular(2.0))];
+        assert_eq!(of(&alone, 0), of(&beside, 1));
+        // A name that comes twice is drawn twice.
+        assert_ne!(of(&beside, 1), of(&beside, 2));
+    }
+}

@@ -51,3 +51,26 @@ impl Latencies {
         [sum / count, p50, p95, p99]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(count: u64) -> [f64; 4] {
+        let mut latencies = Latencies::default();
+        // In no order: 7 919 is prime.
+        (0..count).for_each(|number| latencies.record(SimDuration((number * 7919 % count + 1) * 1_000_000_000)));
+        latencies.figures_s()
+    }
+
+    #[test]
+    fn few_are_exact_and_many_are_near() {
+        assert!(Latencies::default().figures_s().iter().all(|figure| figure.is_nan()));
+        assert_eq!(of(1), [1.0; 4]);
+        // 1 to 200 s: the mean is 100.5, and the 100th, 190th and 198th are the quantiles.
+        assert_eq!(of(200), [100.5, 100.0, 190.0, 198.0]);
+        for (found, exact) in of(10_000).into_iter().zip([5000.5, 5000.0, 9500.0, 9900.0]) {
+            assert!((found / exact - 1.0).abs() < 0.0006, "{found} {exact}");
+        }
+    }
+}
