@@ -8,6 +8,6 @@ func main() {
 		{Kind: "windows", Cases: 400, Case: windowCase},
 		{Kind: "decisions", Cases: 500, Case: decisionCase},
 		{Kind: "histories", Cases: 150, Case: historyCase},
-		{Kind: "settings", Cases: 600, Case: settingsCase},
+		{Kind: "settings", Cases: 1200, Case: settingsCase},
 	})
 }

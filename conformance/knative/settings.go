@@ -78,31 +78,31 @@ var configTexts = []texts{
 	{"activator-capacity", ofReals(1, 200), []string{"0.5"}},
 	{"panic-threshold-percentage", ofReals(110, 1000), nil},
 	{"initial-scale", ofRange(1, 5), []string{"0", "-1"}},
-	{"min-scale", ofRange(0, 3), []string{"-1"}},
+	{"min-scale", ofRange(0, 3), []string{"-1", "25"}},
 	{"max-scale", ofRange(3, 20), []string{"-1", "1"}},
 	{"max-scale-limit", ofRange(5, 30), []string{"-1"}},
 	{"stable-window", ofSeconds(6, 3600), []string{"5s", "2h", "6.5s", "week"}},
-	{"scale-down-delay", ofSeconds(0, 4000), []string{"1.5s"}},
+	{"scale-down-delay", ofSeconds(0, 4000), []string{"1.5s", "-3s", "soon"}},
 	{"scale-to-zero-grace-period", ofSeconds(1, 60), []string{"0s"}},
-	{"scale-to-zero-pod-retention-period", ofSeconds(0, 60), nil},
+	{"scale-to-zero-pod-retention-period", ofSeconds(0, 60), []string{"-1s"}},
 }
 
 var annotationTexts = []texts{
 	{"metric", ofTexts("concurrency", "rps"), []string{"cpu"}},
 	{"target", ofReals(0.01, 300), []string{"0.001", "much"}},
-	{"target-utilization-percentage", ofReals(1, 100), []string{"0.5", "101"}},
+	{"target-utilization-percentage", ofReals(1, 100), []string{"0.5", "101", "most"}},
 	{"targetUtilizationPercentage", ofReals(1, 100), nil},
 	{"target-burst-capacity", ofTexts("0", "-1", "12.25", "500"), []string{"-3"}},
-	{"panic-window-percentage", ofReals(1, 100), []string{"0.2"}},
-	{"panic-threshold-percentage", ofReals(110, 1000), []string{"100", "1001"}},
-	{"window", ofSeconds(6, 3600), []string{"1s", "7200s", "6.1s"}},
-	{"scale-down-delay", ofSeconds(0, 3600), []string{"2h", "0.5s"}},
+	{"panic-window-percentage", ofReals(1, 100), []string{"0.2", "wide"}},
+	{"panic-threshold-percentage", ofReals(110, 1000), []string{"100", "1001", "x"}},
+	{"window", ofSeconds(6, 3600), []string{"1s", "7200s", "6.1s", "long"}},
+	{"scale-down-delay", ofSeconds(0, 3600), []string{"2h", "0.5s", "-1s", "late"}},
 	{"scaleDownDelay", ofSeconds(0, 3600), nil},
-	{"scale-to-zero-pod-retention-period", ofSeconds(0, 3600), []string{"2h"}},
+	{"scale-to-zero-pod-retention-period", ofSeconds(0, 3600), []string{"2h", "-5s", "never"}},
 	{"initial-scale", ofRange(1, 9), []string{"0", "-2", "one"}},
-	{"activation-scale", ofRange(2, 4), []string{"1", "50"}},
-	{"min-scale", ofRange(0, 2), []string{"-1", "30"}},
-	{"max-scale", ofRange(5, 20), []string{"-1"}},
+	{"activation-scale", ofRange(2, 4), []string{"1", "50", "few"}},
+	{"min-scale", ofRange(0, 4), []string{"-1", "30", "9999999999", "none"}},
+	{"max-scale", ofTexts("0", "5", "7", "12", "20"), []string{"-1", "1", "99999999999"}},
 	{"maxScale", ofRange(5, 20), nil},
 	{"metric-aggregation-algorithm", ofTexts("linear", "weighted-exponential", "weightedExponential"), []string{"mean"}},
 }
@@ -114,7 +114,7 @@ func draw(random *rand.Rand, from []texts, prefix string) map[string]string {
 			continue
 		}
 		drawn[prefix+text.key] = text.good(random)
-		if bad && len(text.bad) > 0 && vectors.Chance(random, 0.2) {
+		if bad && len(text.bad) > 0 && vectors.Chance(random, 0.3) {
 			drawn[prefix+text.key] = vectors.OneOf(random, text.bad...)
 		}
 	}

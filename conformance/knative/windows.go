@@ -59,19 +59,28 @@ func windowCase(random *rand.Rand) any {
 			at += int64(vectors.Between(random, 0, 100_000))
 		case 1:
 			at = max(0, at-int64(vectors.Between(random, 0, 8_000)))
+		case 2:
+			at = max(at, windowNow-int64(vectors.Between(random, 1_000, 11_000)))
 		default:
 			at += int64(vectors.Between(random, 0, 6_000))
 		}
 		step.AtMs = at
 		now := start.Add(time.Duration(at) * time.Millisecond)
-		// The clock is 0 to 10 s after the last instant of a resize, and the window is longer than the silence by either.
-		mayResize := at > windowNow-12_000 && at < windowNow && newest > windowNow-13_000 && span > 30
+		// The clock is 0 to 10 s after the last instant of a resize, and the window is longer than the silence by either, or
+		// shorter by either.
+		isLate := at > windowNow-12_000 && at < windowNow
+		isFresh, isStale := newest > windowNow-13_000 && span > 30, newest < windowNow-47_000 && span <= 30
 		switch {
-		case mayResize && vectors.Chance(random, 0.5):
+		case isLate && (isFresh || isStale) && vectors.Chance(random, 0.5):
 			step.ResizeS = granularity * vectors.Between(random, 1, 70)
+			if vectors.Chance(random, 0.1) {
+				step.ResizeS = span
+			}
+			vectors.Hit("window: resized", isFresh)
+			vectors.Hit("window: resized after a silence", isStale)
+			vectors.Hit("window: resized to what it is", step.ResizeS == span)
 			made.ResizeWindow(length(step.ResizeS))
 			span = step.ResizeS
-			vectors.Hit("window: resized", true)
 		case vectors.Chance(random, 0.75):
 			recorded := vectors.Value(random, 50)
 			step.Record = &recorded
