@@ -5,7 +5,7 @@
 //! prices are those of the first region of each provider. All of them are list prices, without contracts or free allowances
 //! that do not renew.
 
-use super::catalogue::Provider;
+use super::catalogue::{InstanceType, Provider};
 use super::money::Money;
 use crate::units::{Bytes, MilliCpu, SimDuration};
 
@@ -93,6 +93,13 @@ pub struct Amounts {
 }
 
 impl Amounts {
+    /// What a machine of a type has, as its node sees it.
+    pub fn of(kind: &InstanceType) -> Amounts {
+        let node = kind.allocatable();
+        let gpus = kind.gpu.as_ref().map_or(0, |(_, count)| *count);
+        Amounts { cpu: node.capacity_cpu, memory: node.capacity_memory, gpu_milli: 1000 * u64::from(gpus) }
+    }
+
     /// The amounts in the order of [`resource_weights`].
     pub fn as_array(self) -> [u64; 3] {
         [self.cpu.0, self.memory.0, self.gpu_milli]
