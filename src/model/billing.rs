@@ -230,6 +230,15 @@ impl EgressTariff {
     }
 }
 
+/// What a provider asks for a managed control plane by the hour: 0.10 for EKS in standard support, for GKE beyond the first
+/// cluster, and for AKS in its standard tier.
+pub fn control_plane_per_hour(provider: Provider) -> Money {
+    match provider {
+        Provider::Aws | Provider::Azure | Provider::Gcp => Money(100_000_000),
+        Provider::Private => Money::ZERO,
+    }
+}
+
 /// What a machine of one's own costs by the hour: its price spread over its life, and what it takes every year (power, room,
 /// hands), in years of 8 760 hours.
 ///
@@ -293,6 +302,7 @@ mod tests {
     fn own_machines_cost_their_price_over_their_life() {
         // 17 520 / (4 * 8760) and 876 / 8760
         assert_eq!(amortised(usd("17520"), 4, usd("876")), usd("0.6"));
+        assert_eq!(control_plane_per_hour(Provider::Aws).for_span(SimDuration(730 * HOUR.0)), usd("73"));
     }
 
     #[test]
