@@ -5,7 +5,7 @@
 //! prices are those of the first region of each provider. All of them are list prices, without contracts or free allowances
 //! that do not renew.
 
-use super::catalogue::Provider;
+use super::catalogue::{InstanceType, Provider};
 use super::money::Money;
 use crate::units::{Bytes, MilliCpu, SimDuration};
 
@@ -93,6 +93,13 @@ pub struct Amounts {
 }
 
 impl Amounts {
+    /// What a machine of a type has, as its node sees it.
+    pub fn of(kind: &InstanceType) -> Amounts {
+        let node = kind.allocatable();
+        let gpus = kind.gpu.as_ref().map_or(0, |(_, count)| *count);
+        Amounts { cpu: node.capacity_cpu, memory: node.capacity_memory, gpu_milli: 1000 * u64::from(gpus) }
+    }
+
     /// The amounts in the order of [`resource_weights`].
     pub fn as_array(self) -> [u64; 3] {
         [self.cpu.0, self.memory.0, self.gpu_milli]
@@ -246,6 +253,15 @@ impl EgressTariff {
     }
 }
 
+/// What a provider asks for a managed control plane by the hour: 0.10 for EKS in standard support, for GKE beyond the first
+/// cluster, and for AKS in its standard tier.
+pub fn control_plane_per_hour(provider: Provider) -> Money {
+    match provider {
+        Provider::Aws | Provider::Azure | Provider::Gcp => Money(100_000_000),
+        Provider::Private => Money::ZERO,
+    }
+}
+
 /// What a machine of one's own costs by the hour: its price spread over its life, and what it takes every year (power, room,
 /// hands), in years of 8 760 hours.
 ///
@@ -309,6 +325,7 @@ mod tests {
     fn own_machines_cost_their_price_over_their_life() {
         // 17 520 / (4 * 8760) and 876 / 8760
         assert_eq!(amortised(usd("17520"), 4, usd("876")), usd("0.6"));
+        assert_eq!(control_plane_per_hour(Provider::Aws).for_span(SimDuration(730 * HOUR.0)), usd("73"));
     }
 
     #[test]

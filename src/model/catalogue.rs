@@ -12,6 +12,7 @@ mod tests;
 pub use allocatable::{Allocatable, eni_pods};
 pub use delays::{Basis, LaunchDelays};
 
+use super::billing::Purchase;
 use super::money::Money;
 use crate::units::{Bytes, MilliCpu};
 
@@ -110,6 +111,16 @@ pub struct Offer {
     pub spot: Option<Money>,
     /// Between what percentages of spot instances are reclaimed in a month, if that is known.
     pub interruptions_percent: Option<(u8, u8)>,
+}
+
+impl Offer {
+    /// The price by the hour of one that is bought in that way; none: there is no spot price.
+    pub fn price(&self, purchase: Purchase) -> Option<Money> {
+        match purchase {
+            Purchase::OnDemand | Purchase::Owned => Some(self.on_demand),
+            Purchase::Spot => self.spot,
+        }
+    }
 }
 
 /// A kind of machine.

@@ -14,12 +14,14 @@
 
 mod bill;
 mod coverage;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 pub use bill::{Bill, For, Kind, Line};
+pub use table::Names;
 
 use crate::model::billing::{Amounts, Commitments, Egress, EgressTariff, Purchase, Terms, resource_weights};
 use crate::model::money::{Money, split};

@@ -8,6 +8,7 @@ mod bad_input;
 mod bench;
 mod call_graphs;
 mod cli;
+mod cloud;
 mod cluster_autoscaler_vectors;
 mod data_plane;
 mod determinism;

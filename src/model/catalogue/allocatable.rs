@@ -3,7 +3,7 @@
 //! | provider | memory that the node sees | kept CPU | kept memory | threshold of eviction |
 //! |---|---|---|---|---|
 //! | `aws` | 92.5 % of what is sold; 64 MiB less before that on arm64 | 6 % of the first core, 1 % of the second, 0.5 % of the next two, 0.25 % of the rest | 255 MiB + 11 MiB a pod | 100 MiB |
-//! | `gcp` | less 1/64 + 16 MiB, 64 MiB above 3 GiB, 8 MiB up to 8 GiB, and 0.175 % (at most 248 MiB) | as `aws`; 1060 m of the shared `e2` types | 25 % of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112, 2 % of the rest; 255 MiB up to 1 GiB | 100 MiB |
+//! | `gcp` | less 1/64 + 16 MiB, 64 MiB above 3 GiB, 8 MiB up to 8 GiB, and 0.175 % (at most 248 MiB); 99.71 % of that on arm64 | as `aws`; 1060 m of the shared `e2` types | 25 % of the first 4 GiB, 20 % of the next 4, 10 % of the next 8, 6 % of the next 112, 2 % of the rest; 255 MiB up to 1 GiB | 100 MiB |
 //! | `azure` | what is sold | 6 % of the first core, 4 % of the second, 2 % of the next two, 1 % of the rest | as `gcp` without its exception | 750 MiB |
 //! | `private` | what is there | nothing | nothing | 100 MiB, the kubelet's default |
 //!
@@ -60,13 +60,15 @@ fn seen_memory(kind: &InstanceType) -> Bytes {
         Provider::Aws => {
             let sold = if kind.architecture == Architecture::Arm64 { sold.saturating_sub(64 * MIB) } else { sold };
             // 7.5 %, rounded up to whole MiB.
-            Bytes(sold - (sold * 3).div_ceil(40 * MIB) * MIB)
+            Bytes(sold.saturating_sub((sold * 3).div_ceil(40 * MIB) * MIB))
         }
         Provider::Gcp => {
             let mut kept = sold / 64 + 16 * MIB;
             kept += if sold > 3 * GIB { 64 * MIB } else { 0 };
             kept += if sold <= 8 * GIB { 8 * MIB } else { 0 };
-            Bytes(sold - kept - (sold * 7 / 4000).min(248 * MIB))
+            kept += (sold * 7 / 4000).min(248 * MIB);
+            let is_arm = kind.architecture == Architecture::Arm64;
+            Bytes(sold.saturating_sub(if is_arm { (kept * 9971 + 5000) / 10_000 } else { kept }))
         }
         Provider::Azure | Provider::Private => Bytes(sold),
     }

@@ -83,7 +83,7 @@ impl Lifetime {
         };
         let months = -1.0 / libm::log1p(-part);
         let is_finite = 0.0 < part && part < 1.0;
-        is_finite.then(|| Lifetime::Drawn(Dist::Exponential { mean: months * 730.0 * HOUR_S }))
+        is_finite.then_some(Lifetime::Drawn(Dist::Exponential { mean: months * 730.0 * HOUR_S }))
     }
 
     /// Draws a lifetime.

@@ -124,6 +124,14 @@ impl Capacity {
         self.0.after(time).first().copied()
     }
 
+    /// When there was nothing at all: recorded capacity as outages of what is bought on demand. What is nothing at the end of
+    /// the record stays so.
+    pub fn outages(&self) -> Outages {
+        let ends = self.0.list.iter().skip(1).map(|(at, _)| *at).chain([SimTime::NEVER]);
+        let empty = self.0.list.iter().zip(ends).filter(|((_, count), _)| *count == 0);
+        Outages::new(empty.map(|(&(from, _), to)| (from, to)).collect())
+    }
+
     /// The same with so many instances for each of the series: where a probe of one stood for a market.
     pub fn times(&self, factor: u32) -> Capacity {
         let list = self.0.list.iter().map(|&(at, count)| (at, count.saturating_mul(factor))).collect();

@@ -108,6 +108,14 @@ fn outages_are_merged_and_found() {
 }
 
 #[test]
+fn capacity_of_nothing_is_an_outage() {
+    let capacity =
+        Capacity::new(vec![(hours(0), 0), (hours(1), 4), (hours(3), 0), (hours(4), 2), (hours(7), 0)]).unwrap();
+    let spans = [(SimTime::ZERO, hours(1)), (hours(3), hours(4)), (hours(7), SimTime::NEVER)];
+    assert_eq!(capacity.outages().spans(), spans);
+}
+
+#[test]
 fn drawn_outages_take_their_part_of_the_time() {
     let available = Dist::Exponential { mean: 9.0 * 3600.0 };
     let out = Dist::Exponential { mean: 3600.0 };

@@ -173,6 +173,34 @@ fn bytes_and_control_planes_are_paid() {
 }
 
 #[test]
+fn bills_are_tables() {
+    let rules = Rules { control_plane_per_hour: usd("0.1"), ..Rules::default() };
+    let mut ledger = Ledger::new(rules);
+    ledger.begin(0, terms(1, "1"), SimTime::ZERO);
+    ledger.allocate(0, owner(1), amounts(1, 4), SimTime::ZERO, hours(1.0));
+    let list = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+    let (pools, types, regions) = (list(&["p"]), list(&["a", "b"]), list(&["r"]));
+    let (namespaces, workloads) = (list(&["n"]), list(&["v", "w"]));
+    let names = Names {
+        pools: &pools,
+        instance_types: &types,
+        regions: &regions,
+        namespaces: &namespaces,
+        workloads: &workloads,
+    };
+    let mut csv = Vec::new();
+    ledger.finish(hours(1.0)).table(&names).write_csv(&mut csv).unwrap();
+    // A quarter of cores and memory.
+    assert_eq!(
+        String::from_utf8(csv).unwrap(),
+        "kind,pool,instance_type,region,for,namespace,workload,usd\n\
+         on-demand,p,b,r,workload,n,w,0.250000000\n\
+         on-demand,p,b,r,idle,,,0.750000000\n\
+         control-plane,,,,all,,,0.100000000\n"
+    );
+}
+
+#[test]
 #[should_panic(expected = "before its beginning or after its end")]
 fn nobody_runs_where_nothing_is() {
     let mut ledger = Ledger::default();
