@@ -32,12 +32,12 @@ fn starts_and_places_of_a_pod() {
         ("threshold", json!({"g_per_kwh": 99}), &both, 2.0, 6.0, 4.0, 1),
         // Of 100, 140, 150, 250, 300, 400 half lie up to 150, which the third hour is the first to meet.
         ("percentile", json!({"percent": 50}), &one, 1.0, 6.0, 2.0, 0),
-        ("percentile", json!({"percent": 70}), &one, 1.0, 6.0, 1.0, 0),
+        ("percentile", json!({"percent": 60}), &one, 1.0, 6.0, 1.0, 0),
         ("lowest-slot", json!({}), &one, 2.0, 6.0, 2.0, 0),
         // Two hours: (150 + 140) / 2 beats (100 + 400) / 2.
         ("lowest-window", json!({}), &one, 2.0, 6.0, 4.0, 0),
         ("lowest-window", json!({}), &one, 1.0, 6.0, 2.0, 0),
-        // An hour and a half: 250 for half an hour and 100 for one, 150, against (150 + 140 / 2) / 1.5 = 146.7.
+        // An hour and a half: half an hour of 150 and one of 140, 143.3, against 150 for half an hour of 250 and one of 100.
         ("lowest-window", json!({}), &one, 1.5, 6.0, 4.5, 0),
         ("lowest-window", json!({}), &both, 1.0, 6.0, 4.0, 1),
         // No time to wait.
