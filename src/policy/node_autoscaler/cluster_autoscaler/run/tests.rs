@@ -198,10 +198,10 @@ fn a_machine_that_never_registers_is_given_up() {
     (2..15).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING, "turn {turn}"));
     assert_eq!(play.wishes(150), (0, vec![machine.0]));
     play.world.fleet.end(machine, at(150));
-    // The request has timed out at 140 s, after which the group is backed off for 5 minutes.
+    // The request timed out in the turn at 140 s, from when on the group is backed off for 5 minutes.
     assert_eq!(play.wishes(160), NOTHING);
-    assert_eq!(play.wishes(450), NOTHING);
-    assert_eq!(play.wishes(460), (1, vec![]));
+    assert_eq!(play.wishes(440), NOTHING);
+    assert_eq!(play.wishes(450), (1, vec![]));
 }
 
 #[test]
@@ -219,11 +219,11 @@ fn little_used_nodes_go_after_ten_minutes_one_drain_at_a_time() {
     returned.iter().for_each(|machine| play.drain(*machine));
     // While one is drained no other is.
     assert_eq!(play.wishes(630), NOTHING);
-    // It is given up: the node is a candidate again at once.
+    // It is given up: the node is looked at again, and must be unneeded for another ten minutes.
     play.world.fleet.keep(MachineId(drained), at(635));
     play.world.set_node_state(NodeId(drained), NodeState::Ready);
-    let (_, again) = play.wishes(640);
-    assert_eq!(again.len(), 1);
+    (64..125).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING, "turn {turn}"));
+    assert_eq!(play.wishes(1250), (0, vec![drained]));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn scale_down_pauses_after_a_scale_up() {
     play.world.fleet.become_ready(machine, at(520));
     play.waiting.clear();
     play.world.place(model.workload.class(ClassId(0)), late, node, 0);
-    // All pods of node 0 end at 525 s. It is unneeded since 530 s, and goes after 1130 s; the pause ended at 1110 s.
+    // All pods of node 0 end. It is unneeded since 530 s, and goes after 1130 s; the pause ended at 1110 s.
     pods[..2].iter().for_each(|pod| ignore(play.world.release(model.workload.class(ClassId(0)), *pod)));
     (53..114).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING, "turn {turn}"));
     assert_eq!(play.wishes(1140), (0, vec![0]));
