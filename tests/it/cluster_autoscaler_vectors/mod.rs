@@ -74,6 +74,27 @@ compared: the random expander, groups that grow from nothing to their full size,
 on unit tests.
 Where a group's least size lets only some of its unneeded nodes go, upstream picks by chance: numbers are compared, not
 names.
+
+## In a run
+
+The policy `cluster-autoscaler` puts these decisions into a loop over a run's world, in the order of
+`core/static_autoscaler.go`. Its simulated cluster is compared with kube-scheduler's filters on random clusters by a unit test;
+the loop itself rests on tests with small worlds. Where it differs from upstream:
+
+- Asked are the filters for unschedulable nodes, taints, selectors and node affinity, declared features, host ports, resources,
+  topology spread and inter-pod affinity, and for GPU devices as scenarios have them. Volumes and resource claims are not asked
+  about on any node.
+- There are no annotations (`safe-to-evict`, `scale-down-disabled`, `pod-scale-up-delay`), no local volumes and no mirror
+  pods, and it is not seen how long a pod has been terminating. Pods of templates and traces count as a ReplicaSet's, unless
+  they end with their node (`onEviction: end`).
+- A drain is given up after one span, the sum of the delay after the taint, `maxPodEvictionTime`, the longest grace period of
+  the node's pods, at most `maxGracefulTerminationSec`, and 30 s. Pods get the grace period they have. Nodes get no
+  `DeletionCandidate` taint.
+- As upstream, a drain that is given up does not pause scale-down: `scaleDownDelayAfterFailure` is for deletions that
+  cannot be begun, of which there are none.
+- Pods that are evicted wait for a place at once, so none is injected while its controller has yet to replace it.
+- A group that buys several shapes is known by the shape of its example.
+- Pods are sold by the expander `price` at the prices per core and GiB of upstream's proposal, nodes at their price.
 ";
 
 fn number(value: &Value, name: &str) -> u64 {

@@ -253,7 +253,9 @@ impl ClusterAutoscaler {
         let failed = self.follow_orders(seen);
         self.refresh_groups(seen);
         self.templates.refresh(picture, &self.groups, self.flags.counts_missing_daemons);
-        let states = self.group_states();
+        // Machines that the provider refused count until it is known that they will not come.
+        let mut states = self.group_states();
+        states.iter_mut().zip(&failed).for_each(|(state, count)| state.target_size += count);
         let nodes: Vec<NodeState> =
             picture.keys().iter().map(|key| node_state(seen, &self.groups, NodeId(key.0))).collect();
         let mut instances: Vec<Instance> = Vec::new();
@@ -263,8 +265,10 @@ impl ClusterAutoscaler {
             instances.push(Instance { id: machine.0.into(), group });
         }
         self.state.update(&states, &nodes, &instances, now);
-        for (group, count) in failed.into_iter().enumerate() {
-            self.state.register_failed_instances(group, count, now);
+        if failed.iter().any(|count| *count > 0) {
+            let refused = failed.into_iter().enumerate();
+            refused.for_each(|(group, count)| self.state.register_failed_instances(group, count, now));
+            self.state.set_groups(&self.group_states());
         }
         let least: Vec<i64> = self.groups.sizes.iter().map(|(min, ..)| *min).collect();
         let overdue = self.state.long_unregistered(&least, self.options().force_delete_unregistered_nodes, now);

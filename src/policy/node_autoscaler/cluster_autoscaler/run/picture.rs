@@ -8,7 +8,7 @@
 use super::rules::{Labelled, Rules};
 use super::topology::{Place, Topology};
 use crate::ids::{ClassId, NodeId, PodId};
-use crate::model::{GpuRequest, PodClass, ShapeId};
+use crate::model::{GpuRequest, NodeShape, PodClass, ShapeId};
 use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{Fits, Growing, NodeKey, Refusal, Snapshot};
 use crate::policy::scheduler::kube::plugins;
 use crate::policy::scheduler::{filter, gpus};
@@ -56,6 +56,14 @@ pub(super) struct Slot {
     /// Whether it is being deleted.
     is_doomed: bool,
     is_listed: bool,
+}
+
+impl Slot {
+    /// Milli-cores and bytes that its pods ask for.
+    pub(super) fn taken(&self, shape: &NodeShape) -> (u64, u64) {
+        let taken = |offered: u64, free: i64| u64::try_from(offered as i64 - free).unwrap_or(0);
+        (taken(shape.allocatable.cpu.0, self.free.cpu), taken(shape.allocatable.memory.0, self.free.memory))
+    }
 }
 
 /// A fresh node of a group.

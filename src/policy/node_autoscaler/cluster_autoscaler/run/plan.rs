@@ -7,7 +7,7 @@ use super::seen::{self, Known};
 use super::{ClusterAutoscaler, Deletion};
 use crate::ids::{MachineId, NodeId, PodId};
 use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{PodClass, PodSpec};
+use crate::model::{GpuRequest, PodClass, PodSpec};
 use crate::policy::disruption;
 use crate::policy::node_autoscaler::cluster_autoscaler::actuation::{self, GroupFacts as DeletionFacts};
 use crate::policy::node_autoscaler::cluster_autoscaler::cadence::{
@@ -413,27 +413,28 @@ fn created(view: &View<'_>, pod: PodId, since: SimTime) -> SimTime {
 fn used(picture: &Picture<'_>, key: NodeKey, ignores_daemons: bool) -> Option<Utilization> {
     let (slot, view) = (picture.slot(key), &picture.view);
     let shape = view.model.cluster.shape(slot.shape);
-    let shares = |amount: &dyn Fn(&PodClass) -> u64| -> Vec<PodShare> {
+    let ignored = Ignored { daemons: ignores_daemons, mirrors: false };
+    let of = |offered: u64, taken: u64, amount: fn(&PodClass) -> u64| {
+        let all = PodShare { request: taken, is_daemon: false, is_mirror: false, is_long_terminating: false };
         if !ignores_daemons {
-            let request = slot.pods.iter().map(|held| amount(view.class(held.class))).sum();
-            return vec![PodShare { request, is_daemon: false, is_mirror: false, is_long_terminating: false }];
+            return share(offered, [all], ignored);
         }
-        let of = |held: &Held| PodShare {
+        let one = |held: &Held| PodShare {
             request: amount(view.class(held.class)),
             is_daemon: seen::is_daemon(view, held.pod),
-            is_mirror: false,
-            is_long_terminating: false,
+            ..all
         };
-        slot.pods.iter().map(of).collect()
+        share(offered, slot.pods.iter().map(one), ignored)
     };
-    let ignored = Ignored { daemons: ignores_daemons, mirrors: false };
-    let of = |offered: u64, amount: &dyn Fn(&PodClass) -> u64| share(offered, shares(amount), ignored);
+    let milli = |pods: &PodClass| pods.gpu.as_ref().map_or(0, GpuRequest::total_milli);
     let gpu = shape.gpu.map(|gpu| {
-        of(u64::from(gpu.count) * 1000, &|pods| pods.gpu.as_ref().map_or(0, |request| request.total_milli()))
+        let taken = slot.pods.iter().map(|held| milli(view.class(held.class))).sum();
+        of(u64::from(gpu.count) * 1000, taken, milli)
     });
+    let (cpu, memory) = slot.taken(shape);
     utilization(
-        of(shape.allocatable.cpu.0, &|pods| pods.requests.cpu.0),
-        of(shape.allocatable.memory.0 * 1000, &|pods| pods.requests.memory.0 * 1000),
+        of(shape.allocatable.cpu.0, cpu, |pods| pods.requests.cpu.0),
+        of(shape.allocatable.memory.0 * 1000, memory * 1000, |pods| pods.requests.memory.0 * 1000),
         gpu,
     )
 }
