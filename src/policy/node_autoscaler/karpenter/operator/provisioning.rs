@@ -50,12 +50,6 @@ impl Karpenter {
     fn ask_again(&mut self, seen: &Seen<'_>) {
         let now = seen.now();
         let every = SimDuration::from_seconds(REQUEUE_S);
-        for (pod, since) in seen.unschedulable {
-            if self.last_pass.seen.is_none() && self.askers.is_empty() && self.batcher.closes().is_none() {
-                // Pods that waited before anybody listened.
-                self.batcher.trigger(*pod, (*since).max(now));
-            }
-        }
         while let Some((at, asker)) = self.askers.first().copied().filter(|(at, _)| *at <= now) {
             self.askers.remove(&(at, asker));
             match asker {
