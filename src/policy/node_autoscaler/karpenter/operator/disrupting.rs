@@ -455,7 +455,6 @@ impl Karpenter {
                 && states().all(|state| state == MachineState::Ready);
             if is_up {
                 for machine in &running.machines {
-                    self.sight.mark(*machine, false);
                     orders.push(self.return_of(*machine, fleet.get(*machine).group, running.reason));
                 }
             } else if is_lost || is_late {

@@ -72,8 +72,9 @@ impl Karpenter {
 
     /// When the window closes, or the next one would, of those who ask again.
     pub(super) fn next_pass(&self, now: SimTime) -> SimTime {
-        let again = self.askers.first().map(|(at, _)| *at);
-        let next = [self.batcher.closes(), again].into_iter().flatten().min().unwrap_or(SimTime::NEVER);
+        // Who asks while a window is open is heard when it closes.
+        let again = || self.askers.first().map(|(at, _)| *at);
+        let next = self.batcher.closes().or_else(again).unwrap_or(SimTime::NEVER);
         next.max(SimTime(now.0 + 1))
     }
 
