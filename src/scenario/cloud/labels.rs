@@ -6,10 +6,10 @@ use super::{InstanceTypeSpec, VARIANTS_MAX, lists_values};
 use crate::model::Label;
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::provisioning::Market;
+use crate::policy::node_autoscaler::karpenter::NodePool;
 use crate::policy::node_autoscaler::karpenter::requirements::{
     CAPACITY_TYPE_LABEL, INSTANCE_TYPE_LABEL, NODE_POOL_LABEL, Requirements, WellKnownLabels, normalized_label,
 };
-use crate::policy::node_autoscaler::karpenter::NodePool;
 use crate::units::{Bytes, MilliCpu};
 
 /// What labels of the AWS provider about machines begin with.

@@ -100,7 +100,8 @@ fn stock_of(
     }
     let pool = written::node_pool(&written.manifest, &cluster.extended_resources)
         .map_err(|error| (Code::OutOfRange, error.0, "compare with the manifests in Karpenter's documentation"))?;
-    let class = classes.iter().find(|class| (&class.kind, &class.name) == (&written.node_class.0, &written.node_class.1));
+    let class =
+        classes.iter().find(|class| (&class.kind, &class.name) == (&written.node_class.0, &written.node_class.1));
     let id = PoolId::from_index(cluster.pools.len());
     let mut offers = Vec::new();
     for one in types {

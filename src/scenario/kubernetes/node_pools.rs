@@ -151,8 +151,7 @@ fn template(spec: &Tree, notes: &mut Notes) -> Option<(String, String)> {
     taints(inner, notes);
     duration(inner.get("terminationGracePeriod"), &format!("{field}.terminationGracePeriod"), false, notes);
     duration(inner.get("expireAfter"), &format!("{field}.expireAfter"), true, notes);
-    let known =
-        ["requirements", "taints", "startupTaints", "terminationGracePeriod", "expireAfter", "nodeClassRef"];
+    let known = ["requirements", "taints", "startupTaints", "terminationGracePeriod", "expireAfter", "nodeClassRef"];
     only(inner, field, &known, notes);
     let Some(class) = notes.mapping(inner.get("nodeClassRef"), "spec.template.spec.nodeClassRef") else {
         let hint = "such as {group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}";

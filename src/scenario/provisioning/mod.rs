@@ -36,7 +36,8 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
         let at = format!("provisioning.autoscalers[{index}]");
         policy_is_known(one, &at, context);
         // The pools of Karpenter may stand in manifests.
-        let pools = if one.policy == KARPENTER && !scenario.cluster.manifests.is_empty() { &[][..] } else { &one.pools[..] };
+        let pools =
+            if one.policy == KARPENTER && !scenario.cluster.manifests.is_empty() { &[][..] } else { &one.pools[..] };
         for (position, name) in pools.iter().enumerate() {
             pool_is_known(name, &scenario.cluster.pools, &format!("{at}.pools[{position}]"), context);
         }

@@ -33,13 +33,22 @@ fn requirements_are_checked() {
         ("{key: a, operator: Is}", Some(format!("`{field}[].operator`: `Is` is not allowed"))),
         ("{operator: Exists}", Some(format!("`{field}[]` has no `key`"))),
         ("{key: a, operator: Gt, values: [\"4\"]}", None),
-        ("{key: a, operator: Gt, values: [\"-4\"]}", Some("the requirement on `a` with `Gt` needs one whole number from 0".to_owned())),
-        ("{key: a, operator: Lte, values: [\"4\", \"5\"]}", Some("the requirement on `a` with `Lte` needs one whole number from 0".to_owned())),
+        (
+            "{key: a, operator: Gt, values: [\"-4\"]}",
+            Some("the requirement on `a` with `Gt` needs one whole number from 0".to_owned()),
+        ),
+        (
+            "{key: a, operator: Lte, values: [\"4\", \"5\"]}",
+            Some("the requirement on `a` with `Lte` needs one whole number from 0".to_owned()),
+        ),
         (
             "{key: a, operator: In, values: [b], minValues: 2}",
             Some("the requirement on `a` has 1 values, and `minValues` asks for 2".to_owned()),
         ),
-        ("{key: a, operator: Exists, minValues: 51}", Some(format!("`{field}[].minValues` must be from 1 to 50, not 51"))),
+        (
+            "{key: a, operator: Exists, minValues: 51}",
+            Some(format!("`{field}[].minValues` must be from 1 to 50, not 51")),
+        ),
         (
             "{key: karpenter.sh/capacity-type, operator: In, values: [cheap]}",
             Some("the requirement on `karpenter.sh/capacity-type` allows no kind of capacity that there is".to_owned()),
@@ -64,7 +73,10 @@ fn budgets_and_durations_are_checked() {
     let cases = [
         ("{budgets: [{nodes: \"100%\"}, {nodes: \"5\", reasons: [Empty]}]}", None),
         ("{budgets: [{nodes: \"101%\"}]}", Some(format!("`{budget}.nodes`: `101%` is no number of nodes"))),
-        ("{budgets: [{nodes: \"0\", schedule: \"@daily\"}]}", Some(format!("`{budget}`: `schedule` and `duration` go together"))),
+        (
+            "{budgets: [{nodes: \"0\", schedule: \"@daily\"}]}",
+            Some(format!("`{budget}`: `schedule` and `duration` go together")),
+        ),
         ("{budgets: [{nodes: \"0\", schedule: \"0 9 * * 1-5\", duration: 8h30m}]}", None),
         (
             "{budgets: [{nodes: \"0\", schedule: \"@daily\", duration: 90s}]}",

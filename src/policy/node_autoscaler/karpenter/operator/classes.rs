@@ -1,7 +1,7 @@
 //! Kinds of pod as Karpenter sees them: what the model has, GPUs that are known by model counted as an extended resource.
 
-use crate::model::controllers::ControllerKind;
 use crate::model::cluster::HOSTNAME_LABEL;
+use crate::model::controllers::ControllerKind;
 use crate::model::{Model, PodClass, Resources};
 
 /// Where thousandths of GPUs stand among extended resources: after all that have a name.

@@ -258,8 +258,7 @@ impl Karpenter {
         }
         let options = Options { reserved: ReservedMode::Fallback, ..self.options };
         let mut work = Consolidation {
-            scheduler: scheduler
-                .get_or_insert_with(|| Scheduler::new(&self.environment, &self.sight.nodes, options)),
+            scheduler: scheduler.get_or_insert_with(|| Scheduler::new(&self.environment, &self.sight.nodes, options)),
             surroundings: Surroundings { pending: &pass.pending, of_deleting: &pass.of_going },
             options: self.disruption.options,
             totals: &pass.totals,
@@ -330,8 +329,7 @@ impl Karpenter {
         let mut candidate = Candidate::new(&self.environment, &self.sight.nodes, at, of_batch)?;
         let pool = &self.environment.pools[candidate.pool].0;
         let state = &self.sight.nodes[at];
-        let drift =
-            lifecycle::drift(pool, &pool.drift_identity(), &state.labels, None, &self.environment.well_known);
+        let drift = lifecycle::drift(pool, &pool.drift_identity(), &state.labels, None, &self.environment.well_known);
         candidate.drifted = drift.and(self.sight.initialized(at));
         Some(candidate)
     }
@@ -451,8 +449,8 @@ impl Karpenter {
             let states = || running.replacements.iter().map(|machine| fleet.get(*machine).state);
             let is_lost = states().any(|state| state > MachineState::Ready);
             let is_late = now.since(running.since) > SimDuration::from_seconds(retry_s);
-            let is_up = running.replacements.len() == running.expected
-                && states().all(|state| state == MachineState::Ready);
+            let is_up =
+                running.replacements.len() == running.expected && states().all(|state| state == MachineState::Ready);
             if is_up {
                 for machine in &running.machines {
                     orders.push(self.return_of(*machine, fleet.get(*machine).group, running.reason));

@@ -67,7 +67,10 @@ impl Karpenter {
 
     fn is_going(&self, seen: &Seen<'_>, machine: MachineId) -> bool {
         seen.view.world.fleet.get(machine).state == MachineState::Draining
-            || self.sight.of_machine(machine).is_some_and(|at| self.sight.nodes[at].is_deleting && self.sight.is_there(at))
+            || self
+                .sight
+                .of_machine(machine)
+                .is_some_and(|at| self.sight.nodes[at].is_deleting && self.sight.is_there(at))
     }
 
     /// When the window closes, or the next one would, of those who ask again.

@@ -83,7 +83,12 @@ impl<'m> Scene<'m> {
     }
 
     /// Turns until one has orders, or the time is over.
-    fn until_orders(&mut self, karpenter: &mut dyn NodeAutoscaler, from: SimTime, until: SimTime) -> (SimTime, Vec<Order>) {
+    fn until_orders(
+        &mut self,
+        karpenter: &mut dyn NodeAutoscaler,
+        from: SimTime,
+        until: SimTime,
+    ) -> (SimTime, Vec<Order>) {
         let mut now = from;
         loop {
             let turn = self.turn(karpenter, now);
@@ -283,8 +288,11 @@ fn what_cannot_be_meant_is_refused() {
     let cases = [
         (json!({"batchIdleDuration": "20s"}), "`batchIdleDuration` must not be above `batchMaxDuration`"),
         (json!({"disruptionPeriod": "0s"}), "`disruptionPeriod` must be above 0"),
-        (json!({"nodePools": [{"metadata": {"name": "x"}, "spec": {"template": {"spec": {
-            "requirements": [{"key": "a", "operator": "Is"}]}}}}]}), "the NodePool `x`: `Is` is no operator of a requirement"),
+        (
+            json!({"nodePools": [{"metadata": {"name": "x"}, "spec": {"template": {"spec": {
+            "requirements": [{"key": "a", "operator": "Is"}]}}}}]}),
+            "the NodePool `x`: `Is` is no operator of a requirement",
+        ),
     ];
     for (parameters, wanted) in cases {
         assert_eq!(ROW.build(&parameters, &setting).err().map(|error| error.0).as_deref(), Some(wanted));

@@ -165,10 +165,9 @@ fn template(written: Template) -> Result<NodeTemplate, ParameterError> {
         taints: taints(spec.taints)?,
         startup_taints: taints(spec.startup_taints)?,
         requirements: requirements.collect::<Result<_, _>>()?,
-        node_class: spec.node_class_ref.map(|class| Label {
-            key: format!("{}/{}", class.group, class.kind.to_lowercase()),
-            value: class.name,
-        }),
+        node_class: spec
+            .node_class_ref
+            .map(|class| Label { key: format!("{}/{}", class.group, class.kind.to_lowercase()), value: class.name }),
         termination_grace_period: spec.termination_grace_period.map(|text| duration(&text)).transpose()?,
         expire_after: duration_or_never(spec.expire_after.as_deref().unwrap_or(EXPIRE_AFTER))?,
     })

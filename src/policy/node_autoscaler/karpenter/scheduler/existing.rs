@@ -11,8 +11,8 @@ use super::memo::{Memo, Shape, TaintSet};
 use super::variants::Variant;
 use super::{NodeState, memo};
 use crate::model::cluster::HOSTNAME_LABEL;
-use crate::model::{Label, PodClass};
 use crate::model::pod_spec::HostPort;
+use crate::model::{Label, PodClass};
 
 /// What changes about a node when a pod is put there.
 #[derive(Clone, Debug)]
