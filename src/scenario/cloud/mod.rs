@@ -6,6 +6,8 @@
 
 mod labels;
 mod spec;
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Value as Json, json};
 

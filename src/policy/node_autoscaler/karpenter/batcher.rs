@@ -48,7 +48,9 @@ impl Batcher {
     /// Something that is no pod asks for a look. Returns when the window closes now.
     pub fn trigger_now(&mut self, now: SimTime) -> Option<SimTime> {
         let opened = self.window.map_or(now, |window| window.opened);
-        self.window = Some(Window { opened, last: now });
+        // Who asked earlier may be heard later.
+        let last = self.window.map_or(now, |window| window.last.max(now));
+        self.window = Some(Window { opened, last });
         self.closes()
     }
 

@@ -187,29 +187,40 @@ impl Karpenter {
         }
         self.mark_recent(seen.now());
         let pass = self.pass(seen);
-        for (at, method) in METHODS.into_iter().enumerate().skip(from) {
-            let candidates = self.candidates(seen, &pass, method);
-            if candidates.is_empty() || self.disruption.consolidated[at] == Some(state) {
-                continue;
-            }
-            let found = self.ask(seen, &pass, method, candidates);
-            let Some(command) = found.command else {
-                if !found.is_constrained && method != Method::Drift {
-                    self.disruption.consolidated[at] = Some(state);
-                }
-                continue;
-            };
-            let machines = command.nodes.iter().filter_map(|node| self.sight.entries[*node].machine).collect();
-            let waiting = Waiting { at: seen.now(), method: at, machines, command };
-            if method == Method::Drift {
-                self.start(seen, waiting, orders);
-                self.disruption.next = SimTime(seen.now().0 + 1);
-            } else {
-                let at = seen.now().after(SimDuration::from_seconds(VALIDATION_DELAY_S));
-                self.disruption.waiting = Some(Waiting { at, ..waiting });
-            }
-            return;
+        let (settled, found) = self.search(seen, &pass, from);
+        for at in settled {
+            self.disruption.consolidated[at] = Some(state);
         }
+        let Some((at, command)) = found else { return };
+        let machines = command.nodes.iter().filter_map(|node| self.sight.entries[*node].machine).collect();
+        let waiting = Waiting { at: seen.now(), method: at, machines, command };
+        if METHODS[at] == Method::Drift {
+            self.start(seen, waiting, orders);
+            self.disruption.next = SimTime(seen.now().0 + 1);
+        } else {
+            let at = seen.now().after(SimDuration::from_seconds(VALIDATION_DELAY_S));
+            self.disruption.waiting = Some(Waiting { at, ..waiting });
+        }
+    }
+
+    /// Which methods from one on have found nothing for good, and what the first that found something found.
+    fn search(&self, seen: &Seen<'_>, pass: &Pass<'_>, from: usize) -> (Vec<usize>, Option<(usize, Command)>) {
+        let state = Some(self.disruption.state);
+        let (mut settled, mut scheduler) = (Vec::new(), None);
+        for (at, method) in METHODS.into_iter().enumerate().skip(from) {
+            let candidates = self.candidates(seen, pass, method);
+            if candidates.is_empty() || self.disruption.consolidated[at] == state {
+                continue;
+            }
+            let found = self.ask(seen, pass, (method, candidates), &mut scheduler);
+            if let Some(command) = found.command {
+                return (settled, Some((at, command)));
+            }
+            if !found.is_constrained && method != Method::Drift {
+                settled.push(at);
+            }
+        }
+        (settled, None)
     }
 
     fn pass<'p>(&mut self, seen: &Seen<'p>) -> Pass<'p> {
@@ -234,15 +245,20 @@ impl Karpenter {
         }
     }
 
-    fn ask(&self, seen: &Seen<'_>, pass: &Pass<'_>, method: Method, candidates: Vec<Candidate>) -> Found {
+    fn ask<'s>(
+        &'s self,
+        seen: &Seen<'_>,
+        pass: &Pass<'_>,
+        (method, candidates): (Method, Vec<Candidate>),
+        scheduler: &mut Option<Scheduler<'s>>,
+    ) -> Found {
         let mut budgets = self.budgets(seen, method.reason());
         if method == Method::Emptiness {
             return empty_nodes(candidates, &mut budgets);
         }
         let options = Options { reserved: ReservedMode::Fallback, ..self.options };
-        let mut scheduler = Scheduler::new(&self.environment, &self.sight.nodes, options);
         let mut work = Consolidation {
-            scheduler: &mut scheduler,
+            scheduler: scheduler.get_or_insert_with(|| Scheduler::new(&self.environment, &self.sight.nodes, options)),
             surroundings: Surroundings { pending: &pass.pending, of_deleting: &pass.of_going },
             options: self.disruption.options,
             totals: &pass.totals,
@@ -437,7 +453,6 @@ impl Karpenter {
                 running.replacements.len() == running.expected && states().all(|state| state == MachineState::Ready);
             if is_up {
                 for machine in &running.machines {
-                    self.sight.mark(*machine, false);
                     orders.push(self.return_of(*machine, fleet.get(*machine).group, running.reason));
                 }
             } else if is_lost || is_late {

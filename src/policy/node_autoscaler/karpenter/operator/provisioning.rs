@@ -50,12 +50,6 @@ impl Karpenter {
     fn ask_again(&mut self, seen: &Seen<'_>) {
         let now = seen.now();
         let every = SimDuration::from_seconds(REQUEUE_S);
-        for (pod, since) in seen.unschedulable {
-            if self.last_pass.seen.is_none() && self.askers.is_empty() && self.batcher.closes().is_none() {
-                // Pods that waited before anybody listened.
-                self.batcher.trigger(*pod, (*since).max(now));
-            }
-        }
         while let Some((at, asker)) = self.askers.first().copied().filter(|(at, _)| *at <= now) {
             self.askers.remove(&(at, asker));
             match asker {
@@ -81,8 +75,9 @@ impl Karpenter {
 
     /// When the window closes, or the next one would, of those who ask again.
     pub(super) fn next_pass(&self, now: SimTime) -> SimTime {
-        let again = self.askers.first().map(|(at, _)| *at);
-        let next = [self.batcher.closes(), again].into_iter().flatten().min().unwrap_or(SimTime::NEVER);
+        // Who asks while a window is open is heard when it closes.
+        let again = || self.askers.first().map(|(at, _)| *at);
+        let next = self.batcher.closes().or_else(again).unwrap_or(SimTime::NEVER);
         next.max(SimTime(now.0 + 1))
     }
 

@@ -10,8 +10,9 @@ use super::daemons;
 use super::memo::{Memo, Shape, TaintSet};
 use super::variants::Variant;
 use super::{NodeState, memo};
-use crate::model::PodClass;
+use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::HostPort;
+use crate::model::{Label, PodClass};
 
 /// What changes about a node when a pod is put there.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ impl Existing {
         for (at, node) in order.iter().enumerate() {
             place[*node] = Some(at);
         }
-        let mut kinds = BTreeMap::new();
-        let rooms = nodes.iter().map(|node| room(daemons, node, memo, &mut kinds)).collect();
+        let (mut kinds, mut shapes) = (BTreeMap::new(), BTreeMap::new());
+        let rooms = nodes.iter().map(|node| room(daemons, node, memo, (&mut kinds, &mut shapes))).collect();
         let taints = nodes.iter().map(|node| memo.taint_set(&node.taints)).collect();
         Existing { order, place, rooms, taints, changed: BTreeMap::new() }
     }
@@ -86,18 +87,22 @@ fn room<'n>(
     daemons: &[PodClass],
     node: &'n NodeState,
     memo: &mut Memo,
-    kinds: &mut BTreeMap<(Shape, TaintSet, &'n str), ResourceList>,
+    (kinds, shapes): (&mut BTreeMap<(Shape, TaintSet, &'n str), ResourceList>, &mut BTreeMap<Vec<&'n Label>, Shape>),
 ) -> Room {
-    let labels = Requirements::of_labels(&node.labels);
-    let shape = memo.shape(labels.clone());
+    let labels = || Requirements::of_labels(&node.labels);
+    let but_name = node.labels.iter().filter(|label| label.key != HOSTNAME_LABEL).collect();
+    let shape = *shapes.entry(but_name).or_insert_with(|| memo.shape(labels()));
     let mut daemon_requests = if daemons.is_empty() {
         ResourceList::default()
     } else {
         // Some daemon may ask for a host name.
         let hostname = if daemons.iter().any(asks_for_a_name) { node.hostname() } else { "" };
         let key = (shape, memo.taint_set(&node.taints), hostname);
-        let runs = |daemon: &&PodClass| daemons::runs_on_node(daemon, &node.taints, &labels);
-        kinds.entry(key).or_insert_with(|| daemons::requests(daemons.iter().filter(runs))).clone()
+        let requests = || {
+            let labels = labels();
+            daemons::requests(daemons.iter().filter(|daemon| daemons::runs_on_node(daemon, &node.taints, &labels)))
+        };
+        kinds.entry(key).or_insert_with(requests).clone()
     };
     daemon_requests.subtract(&node.daemon_requests);
     let to_come = daemon_requests.iter().map(|(kind, amount)| (kind, amount.max(0))).collect();
