@@ -125,6 +125,8 @@ impl Cell {
             traffic: wavetank::model::Traffic::default(),
             autoscaling: wavetank::model::Autoscaling::default(),
             provisioning: wavetank::model::Provisioning::default(),
+            functions: None,
+            sizing: None,
             power: None,
             carbon: None,
             outputs: Outputs::default(),

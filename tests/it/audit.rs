@@ -11,6 +11,7 @@ use wavetank::observe::Observer;
 use wavetank::policy::scheduler::{Decision, Placement};
 use wavetank::units::SimTime;
 use wavetank::world::nodes::mask_devices;
+use wavetank::world::pods::Reason;
 use wavetank::world::{NodeState, Phase, View};
 
 /// Checks every decision, every instant and the end of a run; panics with the number of the broken invariant.
@@ -168,7 +169,8 @@ impl Audit {
         };
         let Some(own) = rank(pod).filter(|_| scheduling.delays.scheduling.is_zero()) else { return };
         let pods = &view.world.pods;
-        let waiting = (0..pods.len()).map(PodId::from_index).filter(|pod| pods.phase[pod.index()] == Phase::Pending);
+        let asks = |i: usize| pods.phase[i] == Phase::Pending && pods.reason[i] != Reason::Deferred;
+        let waiting = (0..pods.len()).filter(|&i| asks(i)).map(PodId::from_index);
         let earlier: Vec<PodId> = waiting.filter(|&other| rank(other) < Some(own)).collect();
         let mut classes: Vec<ClassId> = earlier.iter().map(|other| pods.class[other.index()]).collect();
         classes.sort();
@@ -186,7 +188,9 @@ impl Audit {
             return;
         }
         let pods = &view.world.pods;
-        let waiting = || (0..pods.len()).filter(|&i| pods.phase[i] == Phase::Pending);
+        // Pods that can wait do not ask for a place before their hour.
+        let asks = |i: usize| pods.phase[i] == Phase::Pending && pods.reason[i] != Reason::Deferred;
+        let waiting = || (0..pods.len()).filter(|&i| asks(i));
         assert!(waiting().all(|i| pods.attempts[i] > 0), "I10: a pod waits that was never tried");
         let mut classes: Vec<ClassId> = waiting().map(|i| pods.class[i]).collect();
         classes.sort();

@@ -134,6 +134,8 @@ pub(crate) fn random_model(seed: u64) -> Model {
         traffic: wavetank::model::Traffic::default(),
         autoscaling: wavetank::model::Autoscaling::default(),
         provisioning: wavetank::model::Provisioning::default(),
+        functions: None,
+        sizing: None,
         power: None,
         carbon: None,
         outputs: Outputs {
