@@ -6,7 +6,7 @@
 //! - **Provisioning**: a pod that fits nowhere opens a window of `batchIdleDuration`, at most `batchMaxDuration`; pods that go
 //!   on waiting ask again every 10 s. A pass also finds places for the pods of nodes that are going. As long as a machine that
 //!   was ordered has not been launched, passes are left out: upstream waits until it knows what it got (`Synced`).
-//! - **Launch**: the cheapest types of one kind of capacity, at most 60 (see [`market`]). An order that the provider had
+//! - **Launch**: the cheapest types of one kind of capacity, at most 60 ([`LAUNCH_TYPES_MAX`]). An order that the provider had
 //!   nothing for is dropped; its offers are not asked for again for 3 min.
 //! - **Lives**: an order that is not launched within 5 min, or has not joined within 15 min, is given up. Machines older than
 //!   `expireAfter` go, whatever budgets of the pool say; `terminationGracePeriod` limits how long their pods can stay.
