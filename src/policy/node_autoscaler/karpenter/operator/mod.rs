@@ -15,6 +15,10 @@
 //! noticed by their nodes leaving; GPUs that the model knows by device count as one extended resource in thousandths,
 //! without their models; `startupTaints` are what the time until a node is ready stands for.
 //!
+//! Parameters: `batchIdleDuration`, `batchMaxDuration`, `preferencePolicy`, `minValuesPolicy`, `disruptionPeriod`, `featureGates`,
+//! `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from manifests.
+//!
+//! Source: `pkg/controllers` of Karpenter v1.15.0, and `pkg/providers/instance` of its AWS provider.
 //! Cost: a turn in which nothing has changed costs a look at each machine and each pod that waits.
 
 mod classes;
