@@ -417,6 +417,8 @@ impl NodeAutoscaler for Karpenter {
         self.market.refresh(seen.now(), &mut self.environment);
         self.sight.refresh(seen.view, &self.groups, &self.environment);
         self.lives(seen, &mut orders);
+        // Nodes that are given back are not provisioned for.
+        self.carry_on(seen, &mut orders);
         self.provision(seen, &mut orders);
         self.disrupt(seen, &mut orders);
         let now = seen.now();
