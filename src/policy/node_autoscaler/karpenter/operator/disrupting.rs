@@ -152,9 +152,8 @@ struct Pass<'p> {
 }
 
 impl Karpenter {
-    /// Looks for nodes that can go, if it is time, and carries on with those that are going.
+    /// Looks for nodes that can go, if it is time.
     pub(super) fn disrupt(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
-        self.carry_on(seen, orders);
         let now = seen.now();
         let (mut from, mut is_due) = (0, self.disruption.next <= now);
         if let Some(waiting) = self.disruption.waiting.take_if(|waiting| waiting.at <= now) {
@@ -195,8 +194,9 @@ impl Karpenter {
         let machines = command.nodes.iter().filter_map(|node| self.sight.entries[*node].machine).collect();
         let waiting = Waiting { at: seen.now(), method: at, machines, command };
         if METHODS[at] == Method::Drift {
-            self.start(seen, waiting, orders);
-            self.disruption.next = SimTime(seen.now().0 + 1);
+            if self.start(seen, waiting, orders) {
+                self.disruption.next = SimTime(seen.now().0 + 1);
+            }
         } else {
             let at = seen.now().after(SimDuration::from_seconds(VALIDATION_DELAY_S));
             self.disruption.waiting = Some(Waiting { at, ..waiting });
@@ -441,7 +441,7 @@ impl Karpenter {
     }
 
     /// Returns the nodes whose replacements are up, and gives back those whose replacements are not to come.
-    fn carry_on(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
+    pub(super) fn carry_on(&mut self, seen: &Seen<'_>, orders: &mut Vec<Order>) {
         let (now, fleet) = (seen.now(), &seen.view.world.fleet);
         let going: usize = self.disruption.running.iter().map(|running| running.machines.len()).sum();
         let retry_s = (RETRY_PER_NODE_S * going as f64).clamp(RETRY_MIN_S, RETRY_MAX_S);

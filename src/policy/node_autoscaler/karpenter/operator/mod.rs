@@ -6,7 +6,7 @@
 //! - **Provisioning**: a pod that fits nowhere opens a window of `batchIdleDuration`, at most `batchMaxDuration`; pods that go
 //!   on waiting ask again every 10 s. A pass also finds places for the pods of nodes that are going. As long as a machine that
 //!   was ordered has not been launched, passes are left out: upstream waits until it knows what it got (`Synced`).
-//! - **Launch**: the cheapest types of one kind of capacity, at most 60 (see [`market`]). An order that the provider had
+//! - **Launch**: the cheapest types of one kind of capacity, at most 60 ([`LAUNCH_TYPES_MAX`]). An order that the provider had
 //!   nothing for is dropped; its offers are not asked for again for 3 min.
 //! - **Lives**: an order that is not launched within 5 min, or has not joined within 15 min, is given up. Machines older than
 //!   `expireAfter` go, whatever budgets of the pool say; `terminationGracePeriod` limits how long their pods can stay.
@@ -15,6 +15,10 @@
 //! noticed by their nodes leaving; GPUs that the model knows by device count as one extended resource in thousandths,
 //! without their models; `startupTaints` are what the time until a node is ready stands for.
 //!
+//! Parameters: `batchIdleDuration`, `batchMaxDuration`, `preferencePolicy`, `minValuesPolicy`, `disruptionPeriod`, `featureGates`,
+//! `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from manifests.
+//!
+//! Source: `pkg/controllers` of Karpenter v1.15.0, and `pkg/providers/instance` of its AWS provider.
 //! Cost: a turn in which nothing has changed costs a look at each machine and each pod that waits.
 
 mod classes;
@@ -414,6 +418,8 @@ impl NodeAutoscaler for Karpenter {
         self.market.refresh(seen.now(), &mut self.environment);
         self.sight.refresh(seen.view, &self.groups, &self.environment);
         self.lives(seen, &mut orders);
+        // Nodes that are given back are not provisioned for.
+        self.carry_on(seen, &mut orders);
         self.provision(seen, &mut orders);
         self.disrupt(seen, &mut orders);
         let now = seen.now();
