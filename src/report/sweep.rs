@@ -18,9 +18,11 @@ use super::{NamedChart, ReportError};
 const CELLS_CHARTED_MAX: usize = 120;
 /// Panels that a chart shows at most.
 const PANELS_MAX: usize = 12;
-/// Pairs of metrics of which one is bought with the other: the name of the chart, its title, and the metrics of both axes with
+/// A pair of metrics of which one is bought with the other: the name of the chart, its title, and the metrics of both axes with
 /// what they mean.
-const TRADE_OFFS: [(&str, &str, [(&str, &str); 2]); 3] = [
+type TradeOff = (&'static str, &'static str, [(&'static str, &'static str); 2]);
+/// Such pairs.
+const TRADE_OFFS: [TradeOff; 3] = [
     (
         "cold_starts_against_memory",
         "Cold starts against memory that waits",

@@ -10,9 +10,12 @@ use crate::policy::deferral::{self, Ask, Deferral};
 use crate::units::SimDuration;
 use crate::world::pods::Reason;
 
+/// The name of a policy that is unknown, or with what is wrong with its parameters.
+type Refused = (String, Option<ParameterError>);
+
 /// The policies of the pods that can wait, in the model's order; else the first name that is unknown or has a parameter that is
 /// wrong.
-pub(in crate::engine) fn policies(model: &Model) -> Result<Vec<Box<dyn Deferral>>, (String, Option<ParameterError>)> {
+pub(in crate::engine) fn policies(model: &Model) -> Result<Vec<Box<dyn Deferral>>, Refused> {
     let deferrable = model.carbon.iter().flat_map(|carbon| &carbon.deferrable);
     let policies = deferrable.map(|pods| {
         let row = deferral::find(&pods.policy).ok_or_else(|| (pods.policy.clone(), None))?;

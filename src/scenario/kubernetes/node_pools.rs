@@ -192,7 +192,8 @@ fn duration(tree: Option<&Tree>, field: &str, may_be_never: bool, notes: &mut No
     let is_plain = text.chars().all(|character| character.is_ascii_digit() || "hms".contains(character))
         && text.ends_with(['h', 'm', 's'])
         && SimDuration::parse(text).is_ok();
-    if !is_plain && !(may_be_never && text == "Never") {
+    let is_never = may_be_never && text == "Never";
+    if !is_plain && !is_never {
         let never = if may_be_never { ", or Never" } else { "" };
         let hint = format!("durations are whole numbers of h, m and s, such as 1h30m{never}");
         let place = tree.map_or(Span::default(), |tree| tree.span);

@@ -7,7 +7,7 @@ use crate::document::{Source, parse};
 /// What is said about a NodePool with this `spec`.
 fn said_of(spec: &str) -> Vec<String> {
     let text = format!("{{apiVersion: karpenter.sh/v1, kind: NodePool, metadata: {{name: p}}, spec: {spec}}}");
-    let source = Source { file: "pool.yaml".into(), text: text.into() };
+    let source = Source { file: "pool.yaml".into(), text };
     let mut findings = Findings::default();
     let documents = parse(&source, &mut findings.issues);
     for object in files::objects_of(&source.file, &documents, &mut findings) {

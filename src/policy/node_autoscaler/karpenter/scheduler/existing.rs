@@ -81,13 +81,16 @@ impl Existing {
     }
 }
 
+/// What daemons request on nodes that are alike, by shape, taints, and the host name where some daemon asks for one.
+type DaemonRequests<'n> = BTreeMap<(Shape, TaintSet, &'n str), ResourceList>;
+
 /// What is left of a node: what no pod requests, less what daemons that are yet to come will. The daemons of a node depend
 /// on its labels and taints, so that they are worked out once for nodes that are alike in both.
 fn room<'n>(
     daemons: &[PodClass],
     node: &'n NodeState,
     memo: &mut Memo,
-    (kinds, shapes): (&mut BTreeMap<(Shape, TaintSet, &'n str), ResourceList>, &mut BTreeMap<Vec<&'n Label>, Shape>),
+    (kinds, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
 ) -> Room {
     let labels = || Requirements::of_labels(&node.labels);
     let but_name = node.labels.iter().filter(|label| label.key != HOSTNAME_LABEL).collect();
