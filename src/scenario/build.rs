@@ -104,13 +104,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         sizing: sizing::build(spec, replication, context),
         power,
         carbon,
-        outputs: Outputs {
-            sample_every: spec.outputs.sample_every.map(|every| every.0),
-            decisions: spec.outputs.decisions,
-            arrivals: spec.outputs.arrivals,
-            pods: spec.outputs.pods,
-            charts: spec.outputs.charts,
-        },
+        outputs: outputs(spec),
     };
     if !context.is_sound() {
         return None;
@@ -123,6 +117,17 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         provisioning::parameters(&model, context);
     }
     context.is_sound().then_some(model)
+}
+
+fn outputs(spec: &ScenarioSpec) -> Outputs {
+    let spec = &spec.outputs;
+    Outputs {
+        sample_every: spec.sample_every.map(|every| every.0),
+        decisions: spec.decisions,
+        arrivals: spec.arrivals,
+        pods: spec.pods,
+        charts: spec.charts,
+    }
 }
 
 /// Which policy manifests are read for.

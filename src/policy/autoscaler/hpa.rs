@@ -456,7 +456,7 @@ mod tests {
                 "unable to get external metric shop/messages/nil: unable to fetch metrics from external metrics API: ",
             ),
         ] {
-            let decision = asked(built(json!({"metrics": [metric]})).unwrap().as_mut(), &[300]);
+            let decision = asked(built(json!({"metrics": [metric]})).unwrap().as_mut(), &[300, 300]);
             let found = decision.conditions.iter().find(|one| one.kind == "ScalingActive").unwrap();
             assert!(!found.is_true && found.message.contains(said), "{}", found.message);
         }

@@ -13,7 +13,8 @@ fn minute(count: u64) -> SimTime {
 
 fn sizing(name: &str, parameters: &Value, policy: &ResourcePolicy) -> WorkloadSizing {
     let usage = Usage { cpu: MilliCpu(700), memory: Bytes(300 * MIB) };
-    let foresight = vec![UsageStep { span: SimDuration(3_600_000_000_000), usage }];
+    // An hour more than the tests look at: an oracle sizes for what is to come.
+    let foresight = vec![UsageStep { span: SimDuration(7_200_000_000_000), usage }];
     let containers = ["app", "side"].map(|name| TemplateContainer { name, foresight: foresight.clone() });
     WorkloadSizing::new(find(name).unwrap(), parameters, policy, &containers).unwrap()
 }
