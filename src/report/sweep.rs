@@ -49,7 +49,7 @@ const TRADE_OFFS: [TradeOff; 3] = [
     ),
 ];
 /// Metrics that a reader wants first, when the sweep has them.
-const METRICS_FIRST: [&str; 12] = [
+const METRICS_FIRST: [&str; 14] = [
     "request_latency_ms_mean",
     "request_latency_ms_p99",
     "requests_failed_ratio",
@@ -62,6 +62,8 @@ const METRICS_FIRST: [&str; 12] = [
     "pods_pending",
     "pods_unscheduled",
     "cost_usd_total",
+    "evictions_total",
+    "machines_ordered_total",
 ];
 
 /// One row of `cells.csv`.
@@ -168,12 +170,11 @@ impl Sweep {
     }
 
     fn differs(&self, metric: &str) -> bool {
-        let mut rows = self.rows.iter().filter(|row| row.metric == metric);
-        let Some(first) = rows.next() else {
+        let means = || self.rows.iter().filter(|row| row.metric == metric).map(|row| row.estimate.mean);
+        let Some(first) = means().find(|mean| mean.is_finite()) else {
             return false;
         };
-        let alone = self.cells.len() == 1;
-        alone || rows.any(|row| row.estimate.mean != first.estimate.mean)
+        self.cells.len() == 1 || means().any(|mean| mean != first)
     }
 
     /// The row of a cell and metric.
