@@ -26,7 +26,7 @@ type Case struct {
 }
 
 // How often upstream is asked the same, and how often once it has given different answers: then all of them are wanted.
-const asked, askedOfChance = 4, 40
+const asked, askedOfChance = 16, 40
 
 func (d draw) schedule(kind string) Case {
 	c := Case{World: d.theWorld(kind), Kind: kind}
