@@ -150,7 +150,9 @@ impl<O: Observer> Simulation<'_, O> {
         let Some(controller) = self.world.controller_of(pod) else { return false };
         match self.controller(controller).kind {
             // Jobs count every pod once, also those that were deleted.
-            ControllerKind::Job(_) | ControllerKind::CronJob(_) => self.controller_loops.jobs.has_counted(pod),
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) | ControllerKind::ScaledJob(_) => {
+                self.controller_loops.jobs.has_counted(pod)
+            }
             ControllerKind::ReplicaSet(_) | ControllerKind::Deployment(_) | ControllerKind::Rollout(_) => true,
             _ => matches!(self.world.pods.phase[pod.index()], Phase::Deleted | Phase::Evicted),
         }

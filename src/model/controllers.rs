@@ -1,4 +1,4 @@
-//! Objects that make pods: ReplicaSets, Deployments, StatefulSets, DaemonSets, Jobs and CronJobs.
+//! Objects that make pods: ReplicaSets, Deployments, StatefulSets, DaemonSets, Jobs, CronJobs and KEDA's ScaledJobs.
 //!
 //! They mirror `apps/v1` and `batch/v1` of v1.37.0, completed by the API server's defaults, with everything left out that
 //! has no bearing on which pods there are. A script can change templates, and what it will ever change them to is known
@@ -63,6 +63,8 @@ pub enum ControllerKind {
     Job(JobSpec),
     /// `batch/v1.CronJob`.
     CronJob(CronJobSpec),
+    /// `keda.sh/v1alpha1.ScaledJob`.
+    ScaledJob(ScaledJobSpec),
 }
 
 impl ControllerKind {
@@ -76,6 +78,7 @@ impl ControllerKind {
             ControllerKind::DaemonSet(_) => "DaemonSet",
             ControllerKind::Job(_) => "Job",
             ControllerKind::CronJob(_) => "CronJob",
+            ControllerKind::ScaledJob(_) => "ScaledJob",
         }
     }
 }
@@ -88,7 +91,20 @@ impl ControllerKind {
             ControllerKind::Deployment(spec) => spec.replicas,
             ControllerKind::Rollout(spec) => spec.replicas,
             ControllerKind::StatefulSet(spec) => spec.replicas,
-            ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => 0,
+            ControllerKind::DaemonSet(_)
+            | ControllerKind::Job(_)
+            | ControllerKind::CronJob(_)
+            | ControllerKind::ScaledJob(_) => 0,
+        }
+    }
+
+    /// What its Jobs are, if its pods are made by Jobs.
+    pub fn job(&self) -> Option<&JobSpec> {
+        match self {
+            ControllerKind::Job(spec) => Some(spec),
+            ControllerKind::CronJob(spec) => Some(&spec.job),
+            ControllerKind::ScaledJob(spec) => Some(&spec.job),
+            _ => None,
         }
     }
 
@@ -287,6 +303,17 @@ pub struct CronJobSpec {
     pub job: JobSpec,
 }
 
+/// `keda.sh/v1alpha1.ScaledJobSpec`, without what decides how many Jobs are made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaledJobSpec {
+    /// `successfulJobsHistoryLimit`. Upstream's default: 100.
+    pub successful_history_limit: i32,
+    /// `failedJobsHistoryLimit`. Upstream's default: 100.
+    pub failed_history_limit: i32,
+    /// `jobTargetRef`.
+    pub job: JobSpec,
+}
+
 /// `batch/v1.ConcurrencyPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Concurrency {
@@ -413,6 +440,8 @@ pub enum Verb {
     Delete,
     /// `kubectl scale --replicas`.
     Scale(i32),
+    /// That many more Jobs are to be made, by a ScaledJob.
+    MakeJobs(u32),
     /// Its template becomes that revision (`kubectl set image`, `kubectl apply`).
     SetTemplate(RevisionId),
     /// `kubectl rollout pause`; of a CronJob or Job `suspend: true`.

@@ -134,6 +134,7 @@ const TARGET_KINDS: &[(&str, &[&str])] = &[
     ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
     ("Job", &["job", "jobs"]),
     ("CronJob", &["cronjob", "cronjobs", "cj"]),
+    ("ScaledJob", &["scaledjob", "scaledjobs", "sj"]),
     ("Rollout", &["rollout", "rollouts", "ro"]),
     ("ReplicationController", &["replicationcontroller", "replicationcontrollers", "rc"]),
 ];

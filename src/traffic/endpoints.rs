@@ -103,6 +103,7 @@ impl DataPlane<'_> {
             busy: 0,
             is_filling: false,
             workers: rules.workers.unwrap_or(u32::MAX),
+            takes_left: rules.requests_per_pod.unwrap_or(u32::MAX),
             queue: std::collections::VecDeque::new(),
             compute: None,
             limit: rules.adaptive.map(|adaptive| {

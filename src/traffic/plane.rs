@@ -28,6 +28,8 @@ use crate::units::{SimDuration, SimTime};
 pub enum Notice {
     /// A pod that was told to end has answered its last request.
     Drained(PodId),
+    /// A pod that is there for so many requests has answered the last of them.
+    Done(PodId),
     /// A pod holds more requests than its memory allows.
     OutOfMemory(PodId),
 }

@@ -212,7 +212,7 @@ impl<'m> DataPlane<'m> {
             let is_open = |slot: &&super::plane::Slot| is_some(slot.server);
             let has_room = state.slots.iter().filter(is_open).any(|slot| {
                 let server = &self.servers[slot.server];
-                server.is_open(self.now) && server.has_room()
+                server.takes(self.now) && server.has_room()
             });
             if has_room {
                 break;

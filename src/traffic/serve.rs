@@ -70,7 +70,7 @@ impl<'m> DataPlane<'m> {
         let servers = &self.servers;
         let has_room = |slot: u32| {
             let server = &servers[state.slots[slot as usize].server];
-            server.is_open(self.now) && server.has_room() && server.lets_in()
+            server.takes(self.now) && server.has_room() && server.lets_in()
         };
         let free = state.ready.iter().map(|backend| backend.slot).find(|&slot| has_room(slot));
         match free {
@@ -95,6 +95,10 @@ impl<'m> DataPlane<'m> {
         let one = &mut self.attempts[attempt];
         (one.server, one.slot) = (server, slot);
         let service = one.request.operation.service;
+        let left = &mut self.servers[server].takes_left;
+        if *left != u32::MAX {
+            *left -= 1;
+        }
         self.note_presence(service, server);
         self.start(attempt, server);
     }
@@ -349,7 +353,7 @@ impl<'m> DataPlane<'m> {
             self.start(next, number);
             return true;
         }
-        let takes = server.is_open(self.now) && server.lets_in();
+        let takes = server.takes(self.now) && server.lets_in();
         if takes && self.fill_from_shared(number) {
             return true;
         }
@@ -387,6 +391,7 @@ impl<'m> DataPlane<'m> {
         }
         match (server.state, server.pod) {
             (State::Ending { .. }, _) => self.on_told(number),
+            (State::Open, Some(pod)) if server.takes_left == 0 => self.notices.push(Notice::Done(pod)),
             (State::Open, _) if self.services[service.index()].tells_idle => {
                 let slot = server.slot_in(service);
                 // It tells one of the clients, each in turn as its requests end.

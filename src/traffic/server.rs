@@ -38,6 +38,8 @@ pub(super) struct Server {
     pub is_filling: bool,
     /// How many it may serve at once; [`u32::MAX`]: all.
     pub workers: u32,
+    /// How many more requests it takes from a queue that it shares with others; [`u32::MAX`]: without end.
+    pub takes_left: u32,
     /// Requests that wait.
     pub queue: VecDeque<u32>,
     /// How its cores are shared; none: each request has one.
@@ -79,8 +81,8 @@ pub(super) enum State {
 impl Server {
     /// Whether it takes requests from a queue that it shares with others.
     #[inline]
-    pub(super) fn is_open(&self, now: SimTime) -> bool {
-        self.state == State::Open && self.opens_at <= now
+    pub(super) fn takes(&self, now: SimTime) -> bool {
+        self.state == State::Open && self.opens_at <= now && self.takes_left > 0
     }
 
     /// Whether one more request can be served at once.

@@ -1,7 +1,7 @@
 //! What makes pods: the state of Deployments and their like, the ReplicaSets and Jobs that there are, and their pods.
 //!
 //! A controller of the model ([`crate::model::controllers::Controller`]) acts through owners: a Deployment through its
-//! ReplicaSets, a CronJob through its Jobs, all others through one owner, themselves.
+//! ReplicaSets, a CronJob or ScaledJob through its Jobs, all others through one owner, themselves.
 //!
 //! Cost: joining and leaving cost O(log p) of the owner's list of `p` pods, which holds those that are not gone; what they come
 //! to is kept beside it ([`Tally`]).

@@ -113,6 +113,7 @@ impl Draw {
                 max: 20,
             }),
             refuses_when_ending: self.chance(0.5),
+            requests_per_pod: None,
         }
     }
 

@@ -104,6 +104,10 @@ impl<'m, O: Observer> Simulation<'m, O> {
                     let index = self.serving_container(pod);
                     self.drive(pod, |driver| driver.release(index));
                 }
+                Notice::Done(pod) => {
+                    let index = self.serving_container(pod);
+                    self.drive(pod, |driver| driver.crash(index, 0));
+                }
                 Notice::OutOfMemory(pod) => self.kill_for_requests(pod),
             }
         }

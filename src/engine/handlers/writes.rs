@@ -12,7 +12,7 @@ use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
 use crate::model::Dist;
 use crate::model::control_plane::RateLimit;
-use crate::model::controllers::{ControllerKind, Operation, Verb};
+use crate::model::controllers::Operation;
 use crate::observe::Observer;
 use crate::units::{SimDuration, SimTime};
 use crate::world::pods::Reason;
@@ -36,13 +36,8 @@ pub(in crate::engine) enum Write {
         /// Which.
         pod: PodId,
     },
-    /// An object is scaled.
-    Scale {
-        /// Which.
-        controller: ControllerId,
-        /// `spec.replicas`.
-        replicas: i32,
-    },
+    /// An object is scaled: it gets a number of replicas, or Jobs.
+    Scale(Operation),
 }
 
 /// A write on its way to the API server.
@@ -134,8 +129,8 @@ impl<O: Observer> Simulation<'_, O> {
                 self.delete_pod(pod, Reason::Deleted);
                 true
             }
-            Write::Scale { controller, replicas } => {
-                self.change(Operation { controller, verb: Verb::Scale(replicas) });
+            Write::Scale(operation) => {
+                self.change(operation);
                 true
             }
         }
@@ -173,9 +168,9 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// For how long a controller gathers what it sees before it looks (`enqueueSyncJobBatched`).
     fn batch_period(&self, controller: ControllerId) -> SimDuration {
-        match self.controller(controller).kind {
-            ControllerKind::Job(_) | ControllerKind::CronJob(_) => self.model.control_plane.job_batch_period,
-            _ => SimDuration::ZERO,
+        match self.controller(controller).kind.job() {
+            Some(_) => self.model.control_plane.job_batch_period,
+            None => SimDuration::ZERO,
         }
     }
 

@@ -152,7 +152,7 @@ impl<'a> Driver<'a> {
         self.settle()
     }
 
-    /// A container ends now of itself, with that exit code: a crash, or 137 where it used too much memory. `index` is
+    /// A container ends now of itself, with that exit code: its work is done, a crash, or 137 where it used too much memory. `index` is
     /// its position in [`Life::containers`]. Without effect where it does not run.
     pub fn crash(self, index: usize, exit_code: i32) -> Report {
         if let Status::Running(running) = &mut self.life.containers[index].status {

@@ -27,6 +27,9 @@ pub struct Server {
     pub adaptive: Option<AdaptiveConcurrency>,
     /// Whether a backend that is told to end refuses new requests, rather than serve them while it can.
     pub refuses_when_ending: bool,
+    /// How many requests a pod takes from the queue that it shares with others before it ends by itself, with exit code 0, at
+    /// least 1; none: it does not.
+    pub requests_per_pod: Option<u32>,
 }
 
 impl Default for Server {
@@ -42,6 +45,7 @@ impl Default for Server {
             memory_per_request: 0,
             adaptive: None,
             refuses_when_ending: true,
+            requests_per_pod: None,
         }
     }
 }

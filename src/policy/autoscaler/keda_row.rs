@@ -31,6 +31,7 @@ use super::{
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
+pub(super) mod jobs;
 mod written;
 
 use written::{Params, Trigger};

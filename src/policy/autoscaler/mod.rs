@@ -212,6 +212,7 @@ pub const AUTOSCALERS: &[AutoscalerRow] = &[
     hpa::ROW,
     kpa::ROW,
     keda_row::ROW,
+    keda_row::jobs::ROW,
     target_tracking::ROW,
     step_scaling::ROW,
     scheduled::ROW,

@@ -25,8 +25,9 @@ use crate::units::{SimDuration, SimTime};
 pub(super) use spec::AutoscalingSpec;
 use spec::{AutoscalerSpec, CustomMetricSpec, FigureSpec, MetricsServerSpec};
 
-/// The policy of HorizontalPodAutoscalers of the manifests.
-const HORIZONTAL_POD_AUTOSCALER: &str = "hpa";
+/// The policy that makes Jobs, and the kind of object that has them made.
+const SCALED_JOB_POLICY: &str = "keda-scaled-job";
+const SCALED_JOB: &str = "ScaledJob";
 
 /// Checks what can be checked without the cluster.
 pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
@@ -187,8 +188,8 @@ impl Builder<'_, '_, '_> {
         if is_replaced {
             return None;
         }
-        let row = autoscaler::find(HORIZONTAL_POD_AUTOSCALER)?;
-        let target = match self.scalable(&written.namespace, &written.target_kind, &written.target_name) {
+        let row = autoscaler::find(written.policy)?;
+        let target = match self.scalable(row, &written.namespace, &written.target_kind, &written.target_name) {
             Ok(target) => target,
             Err((message, hint)) => {
                 let issue = Issue::new(Code::UnknownReference, &written.file, written.target_span, message);
@@ -197,7 +198,7 @@ impl Builder<'_, '_, '_> {
             }
         };
         if let Err(why) = builds(row, &written.parameters, written.min_replicas, written.max_replicas) {
-            let message = format!("this HorizontalPodAutoscaler cannot be: {why}");
+            let message = format!("this {} cannot be: {why}", written.kind);
             self.context.findings.issues.push(Issue::new(Code::Manifest, &written.file, written.span, message));
             return None;
         }
@@ -219,7 +220,8 @@ impl Builder<'_, '_, '_> {
         at: &str,
     ) -> Option<HorizontalAutoscaler> {
         let (kind, name) = kind_and_name(&one.target)?;
-        let target = match self.scalable(&one.namespace, kind, name) {
+        let row = autoscaler::find(&one.policy)?;
+        let target = match self.scalable(row, &one.namespace, kind, name) {
             Ok(target) => target,
             Err((message, hint)) => {
                 // Where manifests could not be read, missing objects are no news.
@@ -239,7 +241,6 @@ impl Builder<'_, '_, '_> {
             Some(name) => Some(self.service_named(name, &format!("{at}.service"))?),
             None => self.service_of(target),
         };
-        let row = autoscaler::find(&one.policy)?;
         let own_name = one.name.clone().or_else(|| written.map(|written| written.name.clone()));
         Some(HorizontalAutoscaler {
             namespace: one.namespace.clone(),
@@ -252,9 +253,24 @@ impl Builder<'_, '_, '_> {
         })
     }
 
-    /// The workload of that name, if it can be scaled; else what is wrong, and a hint.
-    fn scalable(&self, namespace: &str, kind: &str, name: &str) -> Result<ControllerId, (String, String)> {
+    /// The workload of that name, if the policy can scale it; else what is wrong, and a hint.
+    fn scalable(
+        &self,
+        row: &AutoscalerRow,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<ControllerId, (String, String)> {
         match self.workload(namespace, kind, name) {
+            Some(found) if row.name == SCALED_JOB_POLICY && kind == SCALED_JOB => Ok(found),
+            Some(_) if row.name == SCALED_JOB_POLICY => {
+                let hint = format!("write a ScaledJob, or another policy for the {kind}");
+                Err((format!("`{SCALED_JOB_POLICY}` makes Jobs, and no replicas of the {kind} `{name}`"), hint))
+            }
+            Some(_) if kind == SCALED_JOB => {
+                let hint = format!("write `policy: {SCALED_JOB_POLICY}`, or a Deployment as the target");
+                Err((format!("`{}` scales replicas, which the ScaledJob `{name}` has none of", row.name), hint))
+            }
             Some(found) if self.controllers.list[found.index()].kind.has_replicas() => Ok(found),
             Some(_) => {
                 let hint = "a Deployment, ReplicaSet, StatefulSet or Rollout has".to_owned();

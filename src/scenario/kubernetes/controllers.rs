@@ -1,5 +1,5 @@
 //! Objects that make pods into [`Controllers`]: Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job,
-//! CronJob and Rollout.
+//! CronJob, ScaledJob and Rollout.
 //!
 //! An object becomes a `Maker`: its own part of the `spec` (`kinds`, `job`), and its pod templates as trees. Of a template
 //! one pod is put together as the controller would write it (`template`), completed as the API server does (`admission`),
@@ -14,6 +14,7 @@ mod adoption;
 mod analysis;
 mod autoscalers;
 mod job;
+mod keda;
 mod kinds;
 mod life;
 mod operate;
@@ -73,6 +74,9 @@ const fn kind(
     Kind { name, version, old_versions, old_remark }
 }
 
+/// KEDA's kind that makes Jobs, and decides how many.
+const SCALED_JOB: &str = "ScaledJob";
+
 const KINDS: &[Kind] = &[
     kind("Deployment", "apps/v1", &["apps/v1beta2", APPS_V1BETA1, EXTENSIONS_V1BETA1], APPS_REMARK),
     kind("ReplicaSet", "apps/v1", &["apps/v1beta2", EXTENSIONS_V1BETA1], APPS_REMARK),
@@ -82,6 +86,7 @@ const KINDS: &[Kind] = &[
     kind("CronJob", "batch/v1", &["batch/v1beta1", "batch/v2alpha1"], BATCH_REMARK),
     kind("ReplicationController", "v1", &[], APPS_REMARK),
     kind("Rollout", "argoproj.io/v1alpha1", &[], APPS_REMARK),
+    kind(SCALED_JOB, "keda.sh/v1alpha1", &[], BATCH_REMARK),
 ];
 
 /// Objects that make pods, as they are read.
@@ -224,6 +229,9 @@ impl PodMakers {
             ("HorizontalPodAutoscaler", None | Some("autoscaling/v2" | "autoscaling/v1")) => {
                 self.autoscalers.extend(autoscalers::read(object, version, findings));
             }
+            ("ScaledObject", None | Some("keda.sh/v1alpha1")) => {
+                self.autoscalers.extend(keda::autoscaler(object, findings));
+            }
             ("VerticalPodAutoscaler", None | Some("autoscaling.k8s.io/v1" | "autoscaling.k8s.io/v1beta2")) => {
                 self.verticals.extend(vertical::read(object, findings));
             }
@@ -363,13 +371,18 @@ fn maker(
         "DaemonSet" => ControllerKind::DaemonSet(kinds::daemon_set(spec, version, notes)),
         "Job" => ControllerKind::Job(job::job(spec, notes)),
         "CronJob" => ControllerKind::CronJob(job::cron_job(spec, notes)),
+        SCALED_JOB => ControllerKind::ScaledJob(keda::scaled_job(spec, notes)),
         "Rollout" => {
             let mut reader = rollout::Reader { namespace: &header.namespace(), templates: analyses, notes };
             ControllerKind::Rollout(reader.rollout(spec))
         }
         _ => ControllerKind::ReplicaSet(kinds::replica_set(spec, notes)),
     };
-    let path: &[&str] = if kind.name == "CronJob" { &["jobTemplate", "spec", "template"] } else { &["template"] };
+    let path: &[&str] = match kind.name {
+        "CronJob" => &["jobTemplate", "spec", "template"],
+        SCALED_JOB => &["jobTargetRef", "template"],
+        _ => &["template"],
+    };
     let field = format!("spec.{}", path.join("."));
     let template = notes.mapping(spec.at(path), &field);
     let template_spec = template.and_then(|template| notes.mapping(template.get("spec"), &format!("{field}.spec")));
@@ -378,9 +391,12 @@ fn maker(
         notes.refuse_with_hint(Code::MissingKey, object.tree.span, message, "its pods are made from it");
         return None;
     };
+    let completed = (kind.name == SCALED_JOB).then(|| keda::completed(template));
+    let template = completed.as_ref().unwrap_or(template);
+    let template_spec = template.get("spec").unwrap_or(template_spec);
     let selector = selector(spec, template, kind, version, object.tree, notes);
     match kind.name {
-        "Job" | "CronJob" => job::check_restart_policy(template_spec, notes),
+        "Job" | "CronJob" | SCALED_JOB => job::check_restart_policy(template_spec, notes),
         _ => check_always(template_spec, notes),
     }
     if kind.name == "StatefulSet" {
@@ -433,7 +449,7 @@ fn selector(
     object: &Tree,
     notes: &mut Notes,
 ) -> Option<Tree> {
-    if matches!(kind.name, "Job" | "CronJob") {
+    if matches!(kind.name, "Job" | "CronJob" | SCALED_JOB) {
         return None;
     }
     let is_plain = kind.name == "ReplicationController";

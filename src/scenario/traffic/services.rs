@@ -102,6 +102,10 @@ impl<'s> Builder<'s, '_, '_> {
             let message = format!("`{at}.queueLimit` needs `workers`: without a limit no request ever waits");
             self.context.report(&format!("{at}.queueLimit"), Code::Contradiction, message);
         }
+        if spec.requests_per_pod.is_some() && (service.queue != QueueSpec::Shared || service.pods.is_none()) {
+            let message = format!("`{at}.requestsPerPod` needs `pods` and `queue: shared`: it counts what a pod takes from there");
+            self.context.report(&format!("{at}.requestsPerPod"), Code::Contradiction, message);
+        }
         let own_bytes = self.bytes(spec.memory.base.as_ref(), &format!("{at}.memory.base"));
         Server {
             workers: spec.workers,
@@ -120,6 +124,7 @@ impl<'s> Builder<'s, '_, '_> {
                 .as_ref()
                 .map(|spec| self.adaptive(spec, &format!("{at}.adaptiveConcurrency"))),
             refuses_when_ending: spec.while_ending == EndingSpec::Refuse,
+            requests_per_pod: spec.requests_per_pod,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::engine::handlers::writes::Write;
 use crate::engine::run::{RunError, Simulation};
 use crate::ids::{AutoscalerId, ControllerId, ServiceId};
 use crate::model::autoscaling::{CustomMetric, MetricValues};
-use crate::model::controllers::{Operation, Verb};
+use crate::model::controllers::{ControllerKind, Operation, Verb};
 use crate::model::{Model, autoscaling};
 use crate::observe::{Autoscaled, Observer};
 use crate::policy::autoscaler::{
@@ -170,18 +170,18 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.schedule(self.world.time.after(period), Event::Autoscale { autoscaler });
         let target = state.loops[autoscaler.index()].model.target;
         let is_there = self.world.owners.controllers[target.index()].is_there;
-        let wanted = match is_there && self.world.health.services.api_server_is_up {
+        let verb = match is_there && self.world.health.services.api_server_is_up {
             true => self.sync_autoscaler(&mut state, autoscaler),
             false => None,
         };
         self.autoscaling = Some(state);
-        if let Some(replicas) = wanted {
-            self.scale(target, replicas);
+        if let Some(verb) = verb {
+            self.scale(Operation { controller: target, verb });
         }
     }
 
-    /// What it sees and decides; the number of replicas that is to be written, if any.
-    fn sync_autoscaler(&mut self, state: &mut AutoscalingState<'m>, autoscaler: AutoscalerId) -> Option<i32> {
+    /// What it sees and decides; what is to be written, if anything.
+    fn sync_autoscaler(&mut self, state: &mut AutoscalingState<'m>, autoscaler: AutoscalerId) -> Option<Verb> {
         let now = self.world.time;
         let AutoscalingState { loops, targets, latencies, .. } = state;
         let Loop { model: own, policy, reads, target, marks } = &mut loops[autoscaler.index()];
@@ -190,11 +190,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.look_at_pods(target);
         }
         target.show(now);
-        let replicas = ReplicaCounts {
-            wanted: self.world.owners.controllers[target.controller.index()].replicas,
-            current: target.current,
-            ready: target.ready,
-        };
+        let replicas = self.replicas_of_target(target);
         let seen = self.traffic_seen(marks, latencies);
         let traffic = seen.iter().find(|(service, _)| Some(*service) == own.service).map(|(_, sample)| sample);
         let view = View { model: self.model, world: &self.world };
@@ -221,7 +217,28 @@ impl<'m, O: Observer> Simulation<'m, O> {
             names,
         });
         self.observer.autoscaled(&view, &Autoscaled { autoscaler, replicas, decision: &decision });
-        decision.replicas.filter(|wanted| *wanted != replicas.wanted)
+        let wanted = decision.replicas.filter(|wanted| *wanted != replicas.wanted)?;
+        match self.makes_jobs(target.controller) {
+            true => u32::try_from(wanted - replicas.wanted).ok().map(Verb::MakeJobs),
+            false => Some(Verb::Scale(wanted)),
+        }
+    }
+
+    fn makes_jobs(&self, controller: ControllerId) -> bool {
+        matches!(self.controller(controller).kind, ControllerKind::ScaledJob(_))
+    }
+
+    /// Replicas of a target; of a ScaledJob its Jobs that have not ended, of which those are ready that have begun.
+    fn replicas_of_target(&self, target: &Target<'m>) -> ReplicaCounts {
+        if self.makes_jobs(target.controller) {
+            let jobs = self.count_jobs(target.controller);
+            return ReplicaCounts { wanted: jobs.running, current: jobs.running, ready: jobs.running - jobs.pending };
+        }
+        ReplicaCounts {
+            wanted: self.world.owners.controllers[target.controller.index()].replicas,
+            current: target.current,
+            ready: target.ready,
+        }
     }
 
     /// What requests for the services that an autoscaler looks at did since its last sync.
@@ -269,12 +286,12 @@ impl<'m, O: Observer> Simulation<'m, O> {
         reads.pod_metrics.iter().filter_map(of_pods).collect()
     }
 
-    /// Writes `spec.replicas` of an object through its subresource `scale`.
-    fn scale(&mut self, controller: ControllerId, replicas: i32) {
+    /// Writes `spec.replicas` of an object through its subresource `scale`, or makes Jobs.
+    fn scale(&mut self, operation: Operation) {
         if self.model.control_plane.is_ideal() {
-            self.operate(Operation { controller, verb: Verb::Scale(replicas) });
+            self.operate(operation);
         } else {
-            self.send("HorizontalPodAutoscaler", controller, Write::Scale { controller, replicas });
+            self.send("HorizontalPodAutoscaler", operation.controller, Write::Scale(operation));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Jobs act through pods, CronJobs through Jobs.
+//! Jobs act through pods, CronJobs through Jobs. What makes Jobs by need is in `scaled_jobs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,12 +23,14 @@ const SYNCS_MAX: usize = 10_000;
 /// What the controllers of Jobs and CronJobs remember.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct JobLoops {
-    jobs: BTreeMap<OwnerId, JobStatus>,
+    pub(super) jobs: BTreeMap<OwnerId, JobStatus>,
     cron_jobs: BTreeMap<ControllerId, CronMemory>,
     /// The time that a CronJob made a Job for.
     scheduled: BTreeMap<OwnerId, SimTime>,
     /// Pods that are in the status of their Job, and need not be looked at again.
     counted: BTreeSet<PodId>,
+    /// Jobs that a ScaledJob has yet to make.
+    pub(super) asked_for: BTreeMap<ControllerId, u32>,
     /// Failures before a pod of the same index, where limits are per index.
     index_failures: BTreeMap<PodId, (i32, i32)>,
 }
@@ -39,9 +41,10 @@ impl JobLoops {
         self.counted.contains(&pod)
     }
 
-    /// Forgets what was kept of a CronJob that is gone.
+    /// Forgets what was kept of a CronJob or ScaledJob that is gone.
     pub(super) fn forget(&mut self, controller: ControllerId) {
         self.cron_jobs.remove(&controller);
+        self.asked_for.remove(&controller);
     }
 
     /// Notes what the pod's index had gone through when it was made.
@@ -72,7 +75,7 @@ impl<O: Observer> Simulation<'_, O> {
     }
 
     /// Syncs a Job until its status stays; says when to look again, and whether its time to live is over.
-    fn sync_job_of(&mut self, owner: OwnerId, spec: &JobSpec) -> (Option<SimTime>, bool) {
+    pub(super) fn sync_job_of(&mut self, owner: OwnerId, spec: &JobSpec) -> (Option<SimTime>, bool) {
         let controller = self.world.owners.list[owner.index()].controller;
         for _ in 0..SYNCS_MAX {
             let status = self.controller_loops.jobs.jobs.get(&owner).cloned().unwrap_or_default();

@@ -7,6 +7,7 @@ mod deployments;
 mod jobs;
 mod quotas;
 mod rollouts;
+mod scaled_jobs;
 mod sets;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use rollouts::RolloutState;
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, OwnerId, PodId, RevisionId};
-use crate::model::controllers::{Adoption, Controller, ControllerKind, JobSpec, Operation, PodLife, Verb};
+use crate::model::controllers::{Adoption, Controller, ControllerKind, Operation, PodLife, Verb};
 use crate::observe::Observer;
 use crate::policy::controllers::daemon_set::FailureBackoffs;
 use crate::policy::controllers::deployment::DeploymentStatus;
@@ -51,7 +52,7 @@ pub(in crate::engine) struct ControllerLoops {
     stateful_sets: BTreeMap<ControllerId, StatefulSetStatus>,
     /// Nodes on which pods of DaemonSets failed.
     daemon_backoffs: BTreeMap<ControllerId, FailureBackoffs>,
-    /// Jobs and CronJobs.
+    /// Jobs, CronJobs and ScaledJobs.
     pub(in crate::engine) jobs: JobLoops,
 }
 
@@ -124,6 +125,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             }
             Verb::Delete => self.delete_controller(controller),
             Verb::Scale(replicas) => state.replicas = replicas,
+            Verb::MakeJobs(count) => self.controller_loops.jobs.ask_for(controller, count),
             Verb::SetTemplate(template) => state.template = template,
             Verb::Pause => state.is_paused = true,
             Verb::Resume => state.is_paused = false,
@@ -209,6 +211,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             ControllerKind::DaemonSet(_) => self.sync_daemon_set(controller),
             ControllerKind::Job(_) => self.sync_job(controller),
             ControllerKind::CronJob(_) => self.sync_cron_job(controller),
+            ControllerKind::ScaledJob(_) => self.sync_scaled_job(controller),
         };
         if let Some(wake) = wake {
             self.request_sync(controller, wake);
@@ -302,22 +305,21 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// How many pods a controller may come to need at most, if each does what it is there for.
     fn pods_wanted(&self, controller: ControllerId) -> usize {
-        let of_job = |spec: &JobSpec| spec.parallelism.max(spec.completions.unwrap_or(0));
-        let wanted = match &self.controller(controller).kind {
-            ControllerKind::Job(spec) => of_job(spec),
-            ControllerKind::CronJob(spec) => of_job(&spec.job),
-            ControllerKind::DaemonSet(_) => return self.world.nodes.len(),
-            _ => self.world.owners.controllers[controller.index()].replicas,
+        let kind = &self.controller(controller).kind;
+        let wanted = match kind.job() {
+            Some(job) => job.parallelism.max(job.completions.unwrap_or(0)),
+            None if matches!(kind, ControllerKind::DaemonSet(_)) => return self.world.nodes.len(),
+            None => self.world.owners.controllers[controller.index()].replicas,
         };
         usize::try_from(wanted).unwrap_or(0)
     }
 
-    /// A pod that was there before the run comes to the object that made it. Pods of CronJobs stay on their own: their Job
-    /// goes on without them.
+    /// A pod that was there before the run comes to the object that made it. Pods of CronJobs and ScaledJobs stay on their own:
+    /// their Job goes on without them.
     pub(in crate::engine) fn adopt(&mut self, pod: PodId, adoption: Adoption) {
         let Adoption { controller, template, ordinal } = adoption;
         let owner = match &self.controller(controller).kind {
-            ControllerKind::CronJob(_) => return,
+            ControllerKind::CronJob(_) | ControllerKind::ScaledJob(_) => return,
             ControllerKind::Deployment(_) | ControllerKind::Rollout(_) => self.replica_set_with(controller, template),
             _ => self.own_owner(controller),
         };
@@ -339,21 +341,21 @@ impl<'m, O: Observer> Simulation<'m, O> {
         if matches!(controller.kind, ControllerKind::StatefulSet(_)) {
             return format!("{name}-{ordinal}");
         }
-        let mut stream = self.model.seed.stream("pod/name", u64::from(owner.0) << 32 | u64::from(made));
-        let suffix: String = (0..SUFFIX_LENGTH)
-            .map(|_| char::from(NAME_LETTERS[stream.below(NAME_LETTERS.len() as u64) as usize]))
-            .collect();
+        let suffix = self.generated_suffix("pod/name", u64::from(owner.0) << 32 | u64::from(made));
         if is_indexed { format!("{name}-{ordinal}-{suffix}") } else { format!("{name}-{suffix}") }
+    }
+
+    /// What the API server puts behind a `generateName`.
+    fn generated_suffix(&self, purpose: &str, number: u64) -> String {
+        let mut stream = self.model.seed.stream(purpose, number);
+        let letter = |_| char::from(NAME_LETTERS[stream.below(NAME_LETTERS.len() as u64) as usize]);
+        (0..SUFFIX_LENGTH).map(letter).collect()
     }
 
     fn owned(&self, owner: OwnerId) -> Owned<'_> {
         let entry = &self.world.owners.list[owner.index()];
         let controller = self.controller(entry.controller);
-        let is_indexed = match &controller.kind {
-            ControllerKind::Job(spec) => spec.is_indexed,
-            ControllerKind::CronJob(spec) => spec.job.is_indexed,
-            _ => false,
-        };
+        let is_indexed = controller.kind.job().is_some_and(|job| job.is_indexed);
         let made = self.world.owners.controllers[entry.controller.index()].pods_made;
         Owned { name: &entry.name, controller, made, is_indexed }
     }

@@ -8,7 +8,7 @@
 use crate::engine::run::Simulation;
 use crate::ids::{ClassId, ControllerId, PodId};
 use crate::model::PodClass;
-use crate::model::controllers::{ControllerKind, QuotaResource};
+use crate::model::controllers::QuotaResource;
 use crate::observe::Observer;
 use crate::units::SimDuration;
 use crate::world::Phase;
@@ -51,10 +51,7 @@ impl<O: Observer> Simulation<'_, O> {
         if std::mem::replace(&mut loops.is_refused[controller.index()], true) {
             return;
         }
-        let (shortest, longest) = match self.controller(controller).kind {
-            ControllerKind::Job(_) | ControllerKind::CronJob(_) => JOB_RETRY,
-            _ => RETRY,
-        };
+        let (shortest, longest) = if self.controller(controller).kind.job().is_some() { JOB_RETRY } else { RETRY };
         let failures = &mut self.world.owners.controllers[controller.index()].refusals;
         let wait = SimDuration(shortest.0.saturating_mul(1 << (*failures).min(30))).min(longest);
         *failures += 1;

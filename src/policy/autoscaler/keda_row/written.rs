@@ -1,4 +1,4 @@
-//! The spec of a ScaledObject as it is written, and its triggers.
+//! The specs of ScaledObjects and ScaledJobs as they are written, and their triggers.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::policy::autoscaler::horizontal_pod_autoscaler::spec::Behavior;
 use crate::policy::autoscaler::hpa::written::WrittenBehavior;
 use crate::policy::autoscaler::keda::cron::CronTrigger;
+use crate::policy::autoscaler::keda::scaled_job::{Calculation, ScaledJob, ScalingStrategy};
 use crate::policy::autoscaler::keda::scaled_object::ScaledObject;
 use crate::policy::autoscaler::keda::trigger::{Milli, QueryTrigger, Reading, SqsQueue, SqsTrigger, Target};
 use crate::policy::autoscaler::{MetricSource, Observation, Setting};
@@ -112,17 +113,82 @@ impl Params {
             }
         }
         problems.extend(object.problems());
-        let written = if self.triggers.is_empty() { vec![WrittenTrigger::queue()] } else { self.triggers };
-        let mut triggers = Vec::new();
-        for (position, one) in written.into_iter().enumerate() {
-            match one.read() {
-                Ok(trigger) => triggers.push(trigger),
-                Err(found) => problems.extend(found.iter().map(|why| format!("trigger {position}: {why}"))),
-            }
-        }
+        let triggers = read_triggers(self.triggers, &mut problems);
         let config = self.advanced.and_then(|advanced| advanced.horizontal_pod_autoscaler_config);
         let behavior = config.and_then(|config| config.behavior).map(WrittenBehavior::spec).transpose()?;
         if problems.is_empty() { Ok((object, triggers, behavior)) } else { Err(ParameterError(problems.join("; "))) }
+    }
+}
+
+/// The triggers as they are meant; none written: one queue.
+fn read_triggers(written: Vec<WrittenTrigger>, problems: &mut Vec<String>) -> Vec<Trigger> {
+    let written = if written.is_empty() { vec![WrittenTrigger::queue()] } else { written };
+    let mut triggers = Vec::new();
+    for (position, one) in written.into_iter().enumerate() {
+        match one.read() {
+            Ok(trigger) => triggers.push(trigger),
+            Err(found) => problems.extend(found.iter().map(|why| format!("trigger {position}: {why}"))),
+        }
+    }
+    triggers
+}
+
+/// The spec of a ScaledJob, as far as it decides on numbers.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct JobParams {
+    triggers: Vec<WrittenTrigger>,
+    polling_interval: u32,
+    scaling_strategy: WrittenStrategy,
+}
+
+impl Default for JobParams {
+    fn default() -> JobParams {
+        JobParams { triggers: Vec::new(), polling_interval: 30, scaling_strategy: WrittenStrategy::default() }
+    }
+}
+
+/// `scalingStrategy`.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct WrittenStrategy {
+    strategy: String,
+    custom_scaling_queue_length_deduction: Option<i32>,
+    custom_scaling_running_job_percentage: String,
+    multiple_scalers_calculation: String,
+}
+
+impl JobParams {
+    /// What is meant: the object, its triggers, and how often they are asked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn read(self, setting: &Setting<'_>) -> Result<(ScaledJob, Vec<Trigger>, SimDuration), ParameterError> {
+        let mut problems = Vec::new();
+        if self.polling_interval == 0 {
+            problems.push("`pollingInterval` must be above 0".to_owned());
+        }
+        let written = self.scaling_strategy;
+        let percentage = &written.custom_scaling_running_job_percentage;
+        let strategy = ScalingStrategy::named(&written.strategy, written.custom_scaling_queue_length_deduction, percentage);
+        // Upstream takes what it does not know for the default; that is more often a slip of the pen than meant.
+        if !["", "default", "custom", "accurate", "eager"].contains(&written.strategy.as_str()) {
+            problems.push(format!("there is no strategy `{}`: write default, custom, accurate or eager", written.strategy));
+        }
+        if !["", "max", "min", "avg", "sum"].contains(&written.multiple_scalers_calculation.as_str()) {
+            let given = &written.multiple_scalers_calculation;
+            problems.push(format!("`multipleScalersCalculation` is `{given}`: write max, min, avg or sum"));
+        }
+        let bound = |jobs: i32| Some(u32::try_from(jobs).unwrap_or(0));
+        let object = ScaledJob {
+            min_replica_count: bound(setting.min_replicas),
+            max_replica_count: bound(setting.max_replicas),
+            strategy,
+            calculation: Calculation::named(&written.multiple_scalers_calculation),
+        };
+        let triggers = read_triggers(self.triggers, &mut problems);
+        let interval = SimDuration(u64::from(self.polling_interval) * SECOND);
+        if problems.is_empty() { Ok((object, triggers, interval)) } else { Err(ParameterError(problems.join("; "))) }
     }
 }
 

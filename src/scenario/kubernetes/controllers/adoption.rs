@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::super::files::{Object, is_from_dump};
 use super::super::{Findings, edit};
 use super::template::{REVISION_HASH_LABEL, release_label, template_of};
-use super::{Maker, PodMakers, Template, read};
+use super::{Maker, PodMakers, SCALED_JOB, Template, keda, read};
 use crate::document::Node as Tree;
 use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{Adoption, ControllerKind};
@@ -112,6 +112,9 @@ impl PodMakers {
             if let Some(mut maker) = read(object, &self.analyses, findings) {
                 take_over_status(&mut maker, tree);
                 self.add(maker, findings);
+            }
+            if object.kind == SCALED_JOB {
+                self.autoscalers.extend(keda::autoscaler(object, findings));
             }
         }
         self.name_newest(objects, &made);

@@ -10,9 +10,13 @@ use super::super::read::Notes;
 use crate::document::{Code, Node as Tree, Span};
 use crate::scenario::kubernetes::Findings;
 
-/// A HorizontalPodAutoscaler as it is written.
+/// A HorizontalPodAutoscaler, ScaledObject or ScaledJob as it is written.
 #[derive(Clone, Debug)]
 pub struct WrittenAutoscaler {
+    /// Its kind.
+    pub kind: &'static str,
+    /// The policy that does as it does.
+    pub policy: &'static str,
     /// `metadata.namespace`.
     pub namespace: String,
     /// `metadata.name`.
@@ -21,17 +25,17 @@ pub struct WrittenAutoscaler {
     pub file: Arc<str>,
     /// Where it begins.
     pub span: Span,
-    /// `spec.scaleTargetRef.kind`.
+    /// `spec.scaleTargetRef.kind`; of a ScaledJob its own.
     pub target_kind: String,
     /// `spec.scaleTargetRef.name`.
     pub target_name: String,
     /// Where the target is named.
     pub target_span: Span,
-    /// `spec.minReplicas`, or 1.
+    /// `spec.minReplicas`, or 1; of KEDA's objects `spec.minReplicaCount`, or 0.
     pub min_replicas: i32,
-    /// `spec.maxReplicas`.
+    /// `spec.maxReplicas`; of KEDA's objects `spec.maxReplicaCount`, or 100.
     pub max_replicas: i32,
-    /// `spec.metrics` and `spec.behavior`, as version 2 has them.
+    /// What else is in the `spec`, as the policy reads it.
     pub parameters: Json,
 }
 
@@ -71,6 +75,8 @@ fn autoscaler(object: &Object<'_>, version: Option<&str>, notes: &mut Notes) -> 
         }
     }
     Some(WrittenAutoscaler {
+        kind: "HorizontalPodAutoscaler",
+        policy: "hpa",
         namespace: header.namespace(),
         name: header.name(),
         file: object.file.clone(),

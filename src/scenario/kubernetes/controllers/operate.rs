@@ -6,7 +6,7 @@ use super::super::files::{self, Object, read_files};
 use super::super::read::Notes;
 use super::super::{Findings, edit};
 use super::adoption::are_alike;
-use super::{Maker, Parts, PodMakers, Template, makes_pods, read};
+use super::{Maker, Parts, PodMakers, SCALED_JOB, Template, keda, makes_pods, read};
 use crate::document::{Code, Issue, Node as Tree};
 use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{ControllerKind, Operation, Verb};
@@ -153,6 +153,9 @@ impl PodMakers {
         objects.iter().filter(is_template).for_each(|object| self.analyses.add(object, findings));
         for object in objects.iter().filter(|object| !is_template(object)) {
             if makes_pods(object) {
+                if object.kind == SCALED_JOB {
+                    self.autoscalers.extend(keda::autoscaler(object, findings));
+                }
                 if let Some(maker) = read(object, &self.analyses, findings) {
                     self.apply_maker(maker, object, parts, &mut operations, findings);
                 }
@@ -253,7 +256,10 @@ fn same_otherwise(first: &ControllerKind, second: &ControllerKind) -> bool {
             ControllerKind::Deployment(spec) => spec.replicas = 0,
             ControllerKind::Rollout(spec) => spec.replicas = 0,
             ControllerKind::StatefulSet(spec) => spec.replicas = 0,
-            ControllerKind::DaemonSet(_) | ControllerKind::Job(_) | ControllerKind::CronJob(_) => {}
+            ControllerKind::DaemonSet(_)
+            | ControllerKind::Job(_)
+            | ControllerKind::CronJob(_)
+            | ControllerKind::ScaledJob(_) => {}
         }
         kind
     };

@@ -7,10 +7,10 @@ use super::super::objects::Header;
 use super::super::read::Notes;
 use super::super::{Findings, edit, pod, storage};
 use super::life::Whose;
-use super::{Maker, Parts, PodMakers, ReadFor, Template};
+use super::{Maker, Parts, PodMakers, ReadFor, SCALED_JOB, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
-use crate::model::controllers::{ControllerKind, CronJobSpec, PodTemplate};
+use crate::model::controllers::{ControllerKind, PodTemplate};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
@@ -77,10 +77,10 @@ impl Maker {
     fn pods(&self, nodes: usize) -> f64 {
         match &self.kind {
             ControllerKind::DaemonSet(_) => nodes as f64,
-            ControllerKind::Job(job) | ControllerKind::CronJob(CronJobSpec { job, .. }) => {
-                f64::from(job.completions.unwrap_or(job.parallelism))
-            }
-            _ => f64::from(self.replicas.unwrap_or(0)),
+            kind => match kind.job() {
+                Some(job) => f64::from(job.completions.unwrap_or(job.parallelism)),
+                None => f64::from(self.replicas.unwrap_or(0)),
+            },
         }
     }
 
@@ -126,7 +126,7 @@ impl Maker {
                 label("job-name", &self.name);
                 api_version = "batch/v1";
             }
-            "CronJob" => {
+            "CronJob" | SCALED_JOB => {
                 api_version = "batch/v1";
                 kind = "Job";
             }

@@ -135,6 +135,10 @@ pub struct ServerSpec {
     pub adaptive_concurrency: Option<AdaptiveConcurrencySpec>,
     /// What a backend does with new requests that has been told to end. Default: `refuse`.
     pub while_ending: EndingSpec,
+    /// How many requests a pod takes from a shared queue before it ends by itself, as workers of Jobs do. Default: without
+    /// end.
+    #[schemars(range(min = 1))]
+    pub requests_per_pod: Option<u32>,
 }
 
 /// Which of the requests that wait is next.

@@ -118,7 +118,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let member = self.world.member(pod).expect("a pod of a target has an owner");
         let other = match &self.controller(one.model.target).kind {
             ControllerKind::StatefulSet(_) => member.ordinal,
-            ControllerKind::Job(_) | ControllerKind::CronJob(_) => member.owner.0,
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) | ControllerKind::ScaledJob(_) => member.owner.0,
             _ => 0,
         };
         let next = LabelSet(one.labels.len() as u32);

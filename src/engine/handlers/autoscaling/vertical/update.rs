@@ -66,7 +66,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let count = match &self.controller(entry.controller).kind {
             ControllerKind::Deployment(_) | ControllerKind::Rollout(_) => entry.replicas,
             ControllerKind::DaemonSet(_) => return Some(entry.tally.ready as usize),
-            ControllerKind::Job(_) | ControllerKind::CronJob(_) => return None,
+            ControllerKind::Job(_) | ControllerKind::CronJob(_) | ControllerKind::ScaledJob(_) => return None,
             _ => self.world.owners.controllers[entry.controller.index()].replicas,
         };
         Some(usize::try_from(count).unwrap_or(0))

@@ -122,7 +122,7 @@ fn controller(view: &View<'_>, pod: PodId) -> Option<Controller> {
         Kind::ReplicaSet(_) | Kind::Deployment(_) | Kind::Rollout(_) => ControllerKind::ReplicaSet,
         Kind::StatefulSet(_) => ControllerKind::StatefulSet,
         Kind::DaemonSet(_) => ControllerKind::DaemonSet,
-        Kind::Job(_) | Kind::CronJob(_) => ControllerKind::Job,
+        Kind::Job(_) | Kind::CronJob(_) | Kind::ScaledJob(_) => ControllerKind::Job,
     };
     let replicas = Some(i64::from(owner.replicas)).filter(|_| kind == ControllerKind::ReplicaSet);
     Some(Controller { kind, is_of_apps: true, exists: Some(owner.is_there), replicas })
