@@ -443,9 +443,9 @@ pub enum SyntheticKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkloadSpec {
     /// Files or directories with Kubernetes objects, YAML or JSON, gzip or not: `Pod`, which arrive at the start and stay,
-    /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob` and Argo's `Rollout`, whose pods are made
-    /// as the cluster does. Docker Compose files are read as the Deployments, DaemonSets, Jobs and Services that their
-    /// services come to.
+    /// and `Deployment`, `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, `CronJob`, KEDA's `ScaledJob` and Argo's `Rollout`,
+    /// whose pods are made as the cluster does. Docker Compose files are read as the Deployments, DaemonSets, Jobs and
+    /// Services that their services come to.
     #[serde(default)]
     pub manifests: Vec<String>,
     /// How the containers of those objects behave. Of entries that are about one container the later ones win, key by key.

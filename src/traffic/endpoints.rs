@@ -103,7 +103,7 @@ impl DataPlane<'_> {
             busy: 0,
             is_filling: false,
             workers: rules.workers.unwrap_or(u32::MAX),
-            takes_left: rules.requests_per_pod.unwrap_or(u32::MAX),
+            takes_left: u32::MAX,
             queue: std::collections::VecDeque::new(),
             compute: None,
             limit: rules.adaptive.map(|adaptive| {
@@ -178,6 +178,7 @@ impl DataPlane<'_> {
             failure: seat.failure,
             group: seat.group,
             compute: Some(Box::new(Compute::new(limit, rules.quota_period, self.now))),
+            takes_left: rules.requests_per_pod.unwrap_or(u32::MAX),
             memory_requests,
             node: Some(seat.node),
             cpu_weight: cpu_weight(seat),

@@ -3,7 +3,7 @@
 
 use wavetank::engine::Simulation;
 use wavetank::model::Model;
-use wavetank::observe::{Autoscaled, CheckEveryEvent, Observer, Recorder};
+use wavetank::observe::{Autoscaled, CheckEveryEvent, Observer, Recorder, summary};
 use wavetank::scenario::{Environment, load_scenario};
 use wavetank::world::View;
 
@@ -141,4 +141,70 @@ fn delays_add_up() {
     assert_eq!(found.list.first(), Some(&(45.0, 4)));
     let realistic = changes(&model(HALF, &format!("controlPlane: {{preset: realistic}}\n{behaviours}")));
     assert_eq!(realistic.list.last().map(|change| change.1), Some(10));
+}
+
+/// A ScaledJob whose pods take one request each, of 10 s, from a minute with one every other second.
+fn scaled_jobs(spec: &str, scenario: &str) -> Model {
+    let template = "{template: {spec: {restartPolicy: Never, containers: [{name: app, image: work, resources: {requests: \
+                    {cpu: '1', memory: 100Mi}, limits: {cpu: '1'}}}]}}}";
+    let manifest = format!(
+        "{{apiVersion: keda.sh/v1alpha1, kind: ScaledJob, metadata: {{name: work}}, spec: {{jobTargetRef: {template}, \
+         {spec}}}}}"
+    );
+    let traffic = format!(
+        "workload: {{manifests: [web.yaml]}}\ntraffic:\n  services: [{{name: work, pods: {{target: scaledjob/work}}, queue: \
+         shared, server: {{workers: 1, requestsPerPod: 1}}, steps: [{{compute: 10s}}]}}]\n  sources: [{{name: users, to: \
+         work, timeout: 9m, rate: [{{spike: {{at: 1m, peak: 0.5/s, hold: 1m}}}}]}}]\n{scenario}"
+    );
+    model(&manifest, &traffic)
+}
+
+const SQS: &str = "triggers: [{type: aws-sqs-queue, metadata: {queueURL: q, queueLength: '1'}}]";
+
+/// Each request is a Job's, and each Job one request's, whatever the polls; of those that have ended 5 are kept.
+#[test]
+fn a_job_is_made_for_each_request() {
+    let model = scaled_jobs(&format!("successfulJobsHistoryLimit: 5, {SQS}"), "");
+    let observer = (Recorder::new(&model), (Changes::default(), CheckEveryEvent));
+    let finished = Simulation::new(&model, observer).expect("the policies are there").run();
+    let (recorder, (changes, _)) = &finished.observer;
+    let view = View { model: &model, world: &finished.world };
+    let metrics = summary::summary(&view, recorder, finished.events);
+    let value = |name: &str| metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+    let requests = value("requests_total").expect("there were requests");
+    assert!(requests > 10.0, "{requests}");
+    assert_eq!(value("requests_failed_ratio"), Some(0.0));
+    // The Deployment of two stands beside.
+    assert_eq!(value("pods_arrived"), Some(requests + 2.0));
+    assert_eq!(value("pods_succeeded"), Some(requests));
+    assert!(changes.list.iter().all(|(at_s, _)| at_s % 30.0 == 0.0), "asked between polls: {:?}", changes.list);
+    let target = model.autoscaling.horizontal[0].target;
+    assert_eq!(finished.world.owners.controllers[target.index()].owners.len(), 5);
+}
+
+/// Three messages at every poll from the start on, and nobody takes one: two Jobs for them at most, which run on.
+#[test]
+fn no_more_jobs_than_may_be() {
+    let trigger = "triggers: [{type: prometheus, metadata: {query: messages, threshold: '1', serverAddress: x}}]";
+    let scenario = "autoscaling: {metrics: [{name: messages, series: [{at: 0s, value: 3}]}]}\n";
+    let model = scaled_jobs(&format!("maxReplicaCount: 2, pollingInterval: 10, {trigger}"), scenario);
+    let changes = changes(&model);
+    assert_eq!(changes.list.first(), Some(&(0.0, 2)));
+    assert!(changes.list.iter().all(|(_, jobs)| *jobs <= 2), "{:?}", changes.list);
+}
+
+/// As `external_metrics_come_from_series`, by KEDA's object: 90 at 10 each are 9, of which 7 may be, and at most twice as many at a
+/// time.
+#[test]
+fn scaled_objects_are_read_as_they_are() {
+    let object = "{apiVersion: keda.sh/v1alpha1, kind: ScaledObject, metadata: {name: web}, spec: {scaleTargetRef: {name: \
+                  web}, minReplicaCount: 1, maxReplicaCount: 7, cooldownPeriod: 60, triggers: [{type: prometheus, \
+                  metadata: {serverAddress: x, query: messages, threshold: '10'}}]}}";
+    let scenario = "workload: {manifests: [web.yaml]}\nautoscaling: {metrics: [{name: messages, series: [{at: 0s, value: \
+                    20}, {at: 2m, value: 90}]}]}";
+    let model = model(object, scenario);
+    let [one] = &model.autoscaling.horizontal[..] else { panic!("one autoscaler") };
+    assert_eq!((one.policy.name.as_str(), one.min_replicas, one.max_replicas), ("keda", 1, 7));
+    let found = changes(&model).list;
+    assert_eq!(found.iter().map(|(_, replicas)| *replicas).collect::<Vec<_>>(), [4, 7]);
 }

@@ -113,7 +113,7 @@ impl Draw {
                 max: 20,
             }),
             refuses_when_ending: self.chance(0.5),
-            requests_per_pod: None,
+            requests_per_pod: self.maybe(0.3, |draw| draw.between(1, 30) as u32),
         }
     }
 

@@ -30,13 +30,13 @@ struct Run<'m> {
     /// Their numbers in the plane, and from when on they listen.
     pods: BTreeMap<PodId, (u32, SimTime)>,
     /// Pods that ran out of memory or were drained.
-    lost: [u64; 2],
+    lost: [u64; 3],
 }
 
 impl<'m> Run<'m> {
     fn new(model: &'m RandomTraffic, seed: u64) -> Run<'m> {
         let plane = DataPlane::new(&model.traffic, 3, Seed { base: seed, replication: 1 }).unwrap();
-        Run { plane, model, pods: BTreeMap::new(), lost: [0, 0] }
+        Run { plane, model, pods: BTreeMap::new(), lost: [0; 3] }
     }
 
     /// Moves on to an instant, and answers notices as a cluster does: such pods go.
@@ -46,6 +46,7 @@ impl<'m> Run<'m> {
                 let (pod, kind) = match notice {
                     Notice::Drained(pod) => (pod, 0),
                     Notice::OutOfMemory(pod) => (pod, 1),
+                    Notice::Done(pod) => (pod, 2),
                 };
                 if let Some((number, _)) = self.pods.remove(&pod) {
                     self.lost[kind] += 1;
@@ -114,15 +115,18 @@ impl<'m> Run<'m> {
             self.advance(until);
             self.check();
         }
-        // Sessions that have begun go on for a while, users for ever.
-        let mut until = SimTime(HORIZON.0 * if self.model.has_users { 2 } else { 20 });
+        // Sessions that have begun go on for a while, users for ever; so do requests in a queue that nobody takes from any more.
+        let mut services = self.model.traffic.services.iter();
+        let runs_dry = services.any(|service| service.has_shared_queue && service.server.requests_per_pod.is_some());
+        let comes_to_rest = !self.model.has_users && !runs_dry;
+        let mut until = SimTime(HORIZON.0 * if comes_to_rest { 20 } else { 2 });
         self.advance(until);
-        while !self.model.has_users && self.plane.live() > 0 && until < HORIZON.after(PATIENCE) {
+        while comes_to_rest && self.plane.live() > 0 && until < HORIZON.after(PATIENCE) {
             until = SimTime(2 * until.0);
             self.advance(until);
         }
         self.check();
-        if !self.model.has_users {
+        if comes_to_rest {
             assert_eq!((self.plane.live(), self.plane.requests_in_flight()), (0, 0), "all requests end");
         }
     }
@@ -157,7 +161,7 @@ struct Seen {
     requests: u64,
     outcomes: [u64; Outcome::COUNT],
     retries: u64,
-    lost: [u64; 2],
+    lost: [u64; 3],
 }
 
 fn check_seed(seed: u64, seen: &mut Seen) {
@@ -195,6 +199,6 @@ fn random_traffic_keeps_its_books() {
     }
     println!("traffic swarm: {seen:?}");
     assert!(failed.is_empty(), "seeds {failed:?} fail");
-    let is_lively = seen.outcomes.iter().chain(&seen.lost).all(|&count| count > 100) && seen.retries > 1000;
+    let is_lively = seen.outcomes.iter().chain(&seen.lost).all(|&count| count > 30) && seen.retries > 1000;
     assert!(alone.is_some() || count < SEEDS || is_lively, "too little happens: {seen:?}");
 }

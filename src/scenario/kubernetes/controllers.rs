@@ -378,22 +378,8 @@ fn maker(
         }
         _ => ControllerKind::ReplicaSet(kinds::replica_set(spec, notes)),
     };
-    let path: &[&str] = match kind.name {
-        "CronJob" => &["jobTemplate", "spec", "template"],
-        SCALED_JOB => &["jobTargetRef", "template"],
-        _ => &["template"],
-    };
-    let field = format!("spec.{}", path.join("."));
-    let template = notes.mapping(spec.at(path), &field);
-    let template_spec = template.and_then(|template| notes.mapping(template.get("spec"), &format!("{field}.spec")));
-    let (Some(template), Some(template_spec)) = (template, template_spec) else {
-        let message = format!("this {} has no `{field}.spec`", kind.name);
-        notes.refuse_with_hint(Code::MissingKey, object.tree.span, message, "its pods are made from it");
-        return None;
-    };
-    let completed = (kind.name == SCALED_JOB).then(|| keda::completed(template));
-    let template = completed.as_ref().unwrap_or(template);
-    let template_spec = template.get("spec").unwrap_or(template_spec);
+    let template = &pod_template(object, spec, kind, notes)?;
+    let template_spec = template.get("spec")?;
     let selector = selector(spec, template, kind, version, object.tree, notes);
     match kind.name {
         "Job" | "CronJob" | SCALED_JOB => job::check_restart_policy(template_spec, notes),
@@ -426,6 +412,23 @@ fn maker(
         replicas,
         history: vec![RevisionId(0)],
     })
+}
+
+/// The pod template of an object, completed as its controller does.
+fn pod_template(object: &Object<'_>, spec: &Tree, kind: &Kind, notes: &mut Notes) -> Option<Tree> {
+    let path: &[&str] = match kind.name {
+        "CronJob" => &["jobTemplate", "spec", "template"],
+        SCALED_JOB => &["jobTargetRef", "template"],
+        _ => &["template"],
+    };
+    let field = format!("spec.{}", path.join("."));
+    let template = notes.mapping(spec.at(path), &field);
+    if template.and_then(|template| notes.mapping(template.get("spec"), &format!("{field}.spec"))).is_none() {
+        let message = format!("this {} has no `{field}.spec`", kind.name);
+        notes.refuse_with_hint(Code::MissingKey, object.tree.span, message, "its pods are made from it");
+        return None;
+    }
+    if kind.name == SCALED_JOB { template.map(keda::completed) } else { template.cloned() }
 }
 
 /// Pods of objects that keep a number of them never end.

@@ -102,8 +102,11 @@ impl<'s> Builder<'s, '_, '_> {
             let message = format!("`{at}.queueLimit` needs `workers`: without a limit no request ever waits");
             self.context.report(&format!("{at}.queueLimit"), Code::Contradiction, message);
         }
-        if spec.requests_per_pod.is_some() && (service.queue != QueueSpec::Shared || service.pods.is_none()) {
-            let message = format!("`{at}.requestsPerPod` needs `pods` and `queue: shared`: it counts what a pod takes from there");
+        let has_containers = service.pods.as_ref().is_some_and(|pods| pods.template.is_none());
+        if spec.requests_per_pod.is_some() && (service.queue != QueueSpec::Shared || !has_containers) {
+            let message = format!(
+                "`{at}.requestsPerPod` needs pods of an object and `queue: shared`: it counts what they take from there"
+            );
             self.context.report(&format!("{at}.requestsPerPod"), Code::Contradiction, message);
         }
         let own_bytes = self.bytes(spec.memory.base.as_ref(), &format!("{at}.memory.base"));

@@ -34,7 +34,7 @@ pub(in crate::policy::autoscaler) const ROW: AutoscalerRow = AutoscalerRow {
         parameter("pollingInterval", "30", "seconds from one poll of the triggers to the next, above 0"),
         parameter(
             "scalingStrategy",
-            "{}",
+            "null",
             "`strategy` (default, custom, accurate, eager) and what it needs, and `multipleScalersCalculation`",
         ),
     ],
@@ -97,3 +97,6 @@ impl HorizontalAutoscaler for KedaScaledJob {
         Reads { traffic: self.triggers.iter().any(Trigger::reads_traffic), metrics, ..Reads::default() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,12 +139,12 @@ fn read_triggers(written: Vec<WrittenTrigger>, problems: &mut Vec<String>) -> Ve
 pub(super) struct JobParams {
     triggers: Vec<WrittenTrigger>,
     polling_interval: u32,
-    scaling_strategy: WrittenStrategy,
+    scaling_strategy: Option<WrittenStrategy>,
 }
 
 impl Default for JobParams {
     fn default() -> JobParams {
-        JobParams { triggers: Vec::new(), polling_interval: 30, scaling_strategy: WrittenStrategy::default() }
+        JobParams { triggers: Vec::new(), polling_interval: 30, scaling_strategy: None }
     }
 }
 
@@ -168,12 +168,14 @@ impl JobParams {
         if self.polling_interval == 0 {
             problems.push("`pollingInterval` must be above 0".to_owned());
         }
-        let written = self.scaling_strategy;
+        let written = self.scaling_strategy.unwrap_or_default();
         let percentage = &written.custom_scaling_running_job_percentage;
-        let strategy = ScalingStrategy::named(&written.strategy, written.custom_scaling_queue_length_deduction, percentage);
+        let strategy =
+            ScalingStrategy::named(&written.strategy, written.custom_scaling_queue_length_deduction, percentage);
         // Upstream takes what it does not know for the default; that is more often a slip of the pen than meant.
         if !["", "default", "custom", "accurate", "eager"].contains(&written.strategy.as_str()) {
-            problems.push(format!("there is no strategy `{}`: write default, custom, accurate or eager", written.strategy));
+            problems
+                .push(format!("there is no strategy `{}`: write default, custom, accurate or eager", written.strategy));
         }
         if !["", "max", "min", "avg", "sum"].contains(&written.multiple_scalers_calculation.as_str()) {
             let given = &written.multiple_scalers_calculation;

@@ -55,8 +55,8 @@ fn autoscaler(object: &Object<'_>, version: Option<&str>, notes: &mut Notes) -> 
         return None;
     };
     let target = notes.mapping(spec.get("scaleTargetRef"), "spec.scaleTargetRef").unwrap_or(spec);
-    let target_kind = notes.required_text(target, "kind", "spec.scaleTargetRef.kind");
-    let target_name = notes.required_text(target, "name", "spec.scaleTargetRef.name");
+    let target_kind = notes.required_text(target, "kind", "spec.scaleTargetRef");
+    let target_name = notes.required_text(target, "name", "spec.scaleTargetRef");
     let min_replicas = notes.number_within(spec.get("minReplicas"), "spec.minReplicas", 0..=i32::MAX).unwrap_or(1);
     let Some(max_replicas) = notes.number_within(spec.get("maxReplicas"), "spec.maxReplicas", 1..=i32::MAX) else {
         notes.refuse(Code::MissingKey, spec.span, "this HorizontalPodAutoscaler has no `spec.maxReplicas`");

@@ -109,7 +109,7 @@ fn of_scaled_object(object: &Object<'_>, notes: &mut Notes) -> Option<WrittenAut
     let known: Vec<&str> = COPIED.into_iter().chain(READ).collect();
     note_unused(spec, &known, notes);
     let target = notes.mapping(spec.get("scaleTargetRef"), "spec.scaleTargetRef").unwrap_or(spec);
-    let target_name = notes.required_text(target, "name", "spec.scaleTargetRef.name").to_owned();
+    let target_name = notes.required_text(target, "name", "spec.scaleTargetRef").to_owned();
     let target_kind = notes.text(target.get("kind"), "spec.scaleTargetRef.kind").unwrap_or("Deployment").to_owned();
     let mut parameters = parameters(spec, notes);
     for key in COPIED {
@@ -169,14 +169,17 @@ fn parameters(spec: &Tree, notes: &mut Notes) -> Map<String, Json> {
 
 /// A trigger in the words of the rows.
 fn trigger(tree: &Tree, notes: &mut Notes) -> Option<Json> {
-    let kind = notes.required_text(tree, "type", "spec.triggers[].type");
+    let kind = notes.required_text(tree, "type", "spec.triggers[]");
     let metadata = notes.mapping(tree.get("metadata"), "spec.triggers[].metadata")?;
     let (kind, keys): (&str, &[(&str, &str)]) = match kind {
-        "aws-sqs-queue" => ("queue", &[
-            ("queueLength", "queueLength"),
-            ("activationQueueLength", "activationQueueLength"),
-            ("scaleOnInFlight", "scaleOnInFlight"),
-        ]),
+        "aws-sqs-queue" => (
+            "queue",
+            &[
+                ("queueLength", "queueLength"),
+                ("activationQueueLength", "activationQueueLength"),
+                ("scaleOnInFlight", "scaleOnInFlight"),
+            ],
+        ),
         "rabbitmq" => {
             let mode = metadata.get("mode").and_then(Tree::as_text).unwrap_or("QueueLength");
             if mode != "QueueLength" {
@@ -185,18 +188,19 @@ fn trigger(tree: &Tree, notes: &mut Notes) -> Option<Json> {
             }
             ("queue", &[("value", "queueLength"), ("activationValue", "activationQueueLength")])
         }
-        "prometheus" => ("metric", &[
-            ("query", "metricName"),
-            ("threshold", "threshold"),
-            ("activationThreshold", "activationThreshold"),
-            ("ignoreNullValues", "ignoreNullValues"),
-        ]),
-        "cron" => ("cron", &[
-            ("timezone", "timezone"),
-            ("start", "start"),
-            ("end", "end"),
-            ("desiredReplicas", "desiredReplicas"),
-        ]),
+        "prometheus" => (
+            "metric",
+            &[
+                ("query", "metricName"),
+                ("threshold", "threshold"),
+                ("activationThreshold", "activationThreshold"),
+                ("ignoreNullValues", "ignoreNullValues"),
+            ],
+        ),
+        "cron" => (
+            "cron",
+            &[("timezone", "timezone"), ("start", "start"), ("end", "end"), ("desiredReplicas", "desiredReplicas")],
+        ),
         "" => return None,
         other => {
             let message = format!("triggers of type `{other}` are not read");
@@ -211,7 +215,10 @@ fn trigger(tree: &Tree, notes: &mut Notes) -> Option<Json> {
         }
     }
     // Of what RabbitMQ says by default messages that are worked on are a part.
-    if metadata.get("excludeUnacknowledged").is_some_and(|tree| tree.to_json() == json!("true") || tree.to_json() == json!(true)) {
+    if metadata
+        .get("excludeUnacknowledged")
+        .is_some_and(|tree| tree.to_json() == json!("true") || tree.to_json() == json!(true))
+    {
         meant.insert("scaleOnInFlight".to_owned(), json!(false));
     }
     let metric_type = notes.text(tree.get("metricType"), "spec.triggers[].metricType");

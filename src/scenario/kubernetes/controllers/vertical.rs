@@ -73,8 +73,8 @@ fn autoscaler(object: &Object<'_>, notes: &mut Notes) -> Option<WrittenVertical>
         notes.refuse_with_hint(Code::MissingKey, spec.span, message, hint);
         return None;
     };
-    let target_kind = notes.required_text(target, "kind", "spec.targetRef.kind");
-    let target_name = notes.required_text(target, "name", "spec.targetRef.name");
+    let target_kind = notes.required_text(target, "kind", "spec.targetRef");
+    let target_name = notes.required_text(target, "name", "spec.targetRef");
     unknown_fields(spec, "spec", &["targetRef", "updatePolicy", "resourcePolicy"], notes);
     let policy = notes.mapping(spec.get("updatePolicy"), "spec.updatePolicy");
     let at = |key: &str| policy.and_then(|policy| policy.get(key));
