@@ -1,7 +1,7 @@
 //! Pod autoscalers, and the metrics between pods and them.
 
 use super::scheduling::PolicyChoice;
-use super::vertical_pod_autoscaler::{EvictionRequirement, ResourcePolicy, UpdateMode};
+use super::vertical_pod_autoscaler::{EvictionRequirement, LimitRanges, ResourcePolicy, UpdateMode};
 use crate::ids::{ControllerId, ServiceId};
 use crate::units::{SimDuration, SimTime};
 
@@ -58,6 +58,8 @@ pub struct VerticalAutoscaler {
     pub eviction_requirements: Option<Vec<EvictionRequirement>>,
     /// `spec.resourcePolicy`.
     pub resource_policy: ResourcePolicy,
+    /// LimitRanges of its namespace.
+    pub limit_ranges: LimitRanges,
 }
 
 /// How usage of containers becomes what autoscalers see (metrics-server).

@@ -249,6 +249,15 @@ impl LimitRangeItem {
     }
 }
 
+/// LimitRanges of a namespace, those of a type combined into one (`LimitRangeCalculator`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitRanges {
+    /// For each container.
+    pub container: Option<LimitRangeItem>,
+    /// For all containers of a pod together.
+    pub pod: Option<LimitRangeItem>,
+}
+
 /// What has to be so for a pod to be evicted or resized (`evictionRequirements[]`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvictionRequirement {

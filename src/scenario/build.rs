@@ -61,6 +61,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     let mut parts = Parts { cluster: &mut cluster, workload: &mut workload, objects: &mut objects };
     let mut script = script::script(spec, &mut makers, &mut parts, context);
     let (autoscalers, verticals) = (makers.take_autoscalers(), makers.take_verticals());
+    let limit_ranges = makers.limit_ranges();
     autoscaling::make_room(spec, &autoscalers, &mut makers, &mut parts, context);
     behaviours_are_used(&makers, context);
     measure(spec, &mut makers, context);
@@ -78,7 +79,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         cluster.add_out_of_service_variants();
     }
     let provisioning = provisioning::build(spec, &stocks, &cluster, &faults);
-    let autoscaling = autoscaling::build(spec, (autoscalers, verticals), &controllers, &traffic, context);
+    let autoscaling =
+        autoscaling::build(spec, (autoscalers, verticals), &limit_ranges, &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }

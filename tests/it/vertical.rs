@@ -136,6 +136,23 @@ fn budgets_are_kept() {
     assert_eq!(run(&model).0, []);
 }
 
+/// As `pods_that_request_too_little_are_evicted_one_by_one`, where pods of the namespace may have 200 milli-cores.
+#[test]
+fn limit_ranges_bound_what_is_recommended() {
+    let scenario = "cluster: {nodes: [{name: n, allocatable: {cpu: 4, memory: 64Gi}}]}\nworkload: {manifests: \
+                    [web.yaml], behaviours: [{name: web, cpu: 400m, memory: 100Mi}]}\n";
+    for (namespace, milli) in [("default", 2 * 200), ("other", 2 * 476)] {
+        let policy = format!(
+            "updatePolicy: {{updateMode: Recreate}}}}}}\n---\n{{apiVersion: v1, kind: LimitRange, metadata: {{name: pods, \
+             namespace: {namespace}}}, spec: {{limits: [{{type: Pod, max: {{cpu: 200m}}}}]"
+        );
+        let model = load("{requests: {cpu: 50m, memory: 300Mi}}", &policy, scenario);
+        let (changes, world) = run(&model.unwrap_or_else(|error| panic!("{error}")));
+        assert_eq!(changes, [(120.0, Evicted), (180.0, Evicted)], "{namespace}");
+        assert_eq!(allocated(&world), milli, "{namespace}");
+    }
+}
+
 /// 300 MiB are needed and 200 MiB the limit. A kill counts as 200 + 100 MiB, which is in the bucket that ends at 2e8 (1.05^20 -
 /// 1) = 331 MB; with the margin 380 258 472 bytes are the target, and the limit stays as large as the request.
 ///

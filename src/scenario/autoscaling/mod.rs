@@ -3,7 +3,7 @@
 mod spec;
 mod vertical;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -19,6 +19,7 @@ use crate::model::autoscaling::{
 };
 use crate::model::controllers::Controller;
 use crate::model::traffic::Backends;
+use crate::model::vertical_pod_autoscaler::LimitRanges;
 use crate::model::{Controllers, PolicyChoice, Traffic};
 use crate::policy::autoscaler::{self, AUTOSCALERS, AutoscalerRow, Setting};
 use crate::units::{SimDuration, SimTime};
@@ -147,6 +148,7 @@ pub(super) fn make_room(
 pub(super) fn build(
     scenario: &ScenarioSpec,
     (manifests, verticals): (Vec<WrittenAutoscaler>, Vec<WrittenVertical>),
+    limit_ranges: &BTreeMap<String, LimitRanges>,
     controllers: &Controllers,
     traffic: &Traffic,
     context: &mut Context<'_>,
@@ -160,7 +162,10 @@ pub(super) fn build(
         list.extend(builder.written(one, &manifests, &format!("autoscaling.autoscalers[{index}]")));
     }
     list.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
-    let vertical = builder.verticals(&verticals, spec);
+    let mut vertical = builder.verticals(&verticals, spec);
+    for one in &mut vertical {
+        one.limit_ranges = limit_ranges.get(&one.namespace).copied().unwrap_or_default();
+    }
     let metrics = spec.metrics.iter().enumerate();
     let metrics = metrics
         .map(|(index, metric)| builder.metric(metric, &format!("autoscaling.metrics[{index}].service")))

@@ -11,7 +11,7 @@ use crate::ids::ControllerId;
 use crate::model::PolicyChoice;
 use crate::model::autoscaling::VerticalAutoscaler;
 use crate::model::controllers::Container;
-use crate::model::vertical_pod_autoscaler::{ContainerPolicy, Resource, ResourcePolicy, UpdateMode};
+use crate::model::vertical_pod_autoscaler::{ContainerPolicy, LimitRanges, Resource, ResourcePolicy, UpdateMode};
 use crate::policy::autoscaler::vertical::table::{self, SIZINGS, VPA_NAME};
 use crate::policy::autoscaler::vertical::workload::{TemplateContainer, WorkloadSizing};
 use crate::scenario::context::Context;
@@ -86,6 +86,7 @@ impl Builder<'_, '_, '_> {
                 min_replicas: one.min_replicas,
                 eviction_requirements: one.eviction_requirements.clone(),
                 resource_policy: self.known_resources(target, &one.resource_policy),
+                limit_ranges: LimitRanges::default(),
             });
         }
         for (index, one) in spec.vertical_autoscalers.iter().enumerate() {
@@ -140,6 +141,7 @@ impl Builder<'_, '_, '_> {
                 .or(manifest.and_then(|manifest| manifest.min_replicas)),
             eviction_requirements: manifest.and_then(|manifest| manifest.eviction_requirements.clone()),
             resource_policy: self.known_resources(target, &policy),
+            limit_ranges: LimitRanges::default(),
         })
     }
 

@@ -23,7 +23,7 @@ mod rollout;
 mod template;
 mod vertical;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use analysis::Measurement;
@@ -42,6 +42,7 @@ use crate::ids::{ControllerId, RevisionId};
 use crate::model::controllers::{Controller, ControllerKind, Controllers, PodLife, PodTemplate, Quota};
 use crate::model::made::Made;
 use crate::model::pod_spec::{LabelRequirement, LabelSelector, SelectorOperator};
+use crate::model::vertical_pod_autoscaler::LimitRanges;
 use crate::model::{Action, ArrivalSource, Cluster, Objects, ScriptedAction, Workload};
 use crate::policy::scheduler::kube::labels::selects;
 use crate::units::SimDuration;
@@ -244,6 +245,11 @@ impl PodMakers {
     /// Takes what scales objects.
     pub(in crate::scenario) fn take_autoscalers(&mut self) -> Vec<WrittenAutoscaler> {
         std::mem::take(&mut self.autoscalers)
+    }
+
+    /// What bounds vertical autoscalers, by namespace.
+    pub(in crate::scenario) fn limit_ranges(&self) -> BTreeMap<String, LimitRanges> {
+        self.admission.limit_ranges()
     }
 
     /// Takes what sizes pods.

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 use wavetank::policy::autoscaler::vertical::admission::resources_for_pod;
-use wavetank::policy::autoscaler::vertical::capping::{LimitRanges, cap_for_pod};
+use wavetank::policy::autoscaler::vertical::capping::cap_for_pod;
 use wavetank::policy::autoscaler::vertical::priority::{
     EvictionRequirement, Priority, RunningContainer, Termination, UpdateThresholds, admits, priority,
 };
+use wavetank::policy::autoscaler::vertical::spec::LimitRanges;
 use wavetank::policy::autoscaler::vertical::spec::{ContainerResources, LimitRangeItem, Resource};
 use wavetank::units::{SimDuration, SimTime};
 

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 use wavetank::ids::PodId;
-use wavetank::policy::autoscaler::vertical::capping::LimitRanges;
 use wavetank::policy::autoscaler::vertical::restriction::{Resize, RestrictedPod, RestrictionConfig};
+use wavetank::policy::autoscaler::vertical::spec::LimitRanges;
 use wavetank::policy::autoscaler::vertical::updater::{
     Answer, Change, ObservedPod, ObservedVpa, Step, Updater, UpdaterConfig,
 };

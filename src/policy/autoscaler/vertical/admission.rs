@@ -4,11 +4,11 @@
 //!
 //! Not here: the boost of CPU at the start (`CPUStartupBoost`, alpha, off by default).
 
-use super::capping::{LimitRanges, cap_for_pod};
+use super::capping::cap_for_pod;
 use super::proportion;
 use super::spec::{
-    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, Resource, ResourcePolicy, UpdateMode,
-    recommendation_for,
+    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, LimitRanges, Resource, ResourcePolicy,
+    UpdateMode, recommendation_for,
 };
 
 /// What each container of a pod is to request and its limits, in the order of the containers; what nothing is said of stays as

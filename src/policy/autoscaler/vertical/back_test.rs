@@ -5,10 +5,9 @@
 //! time and change nothing of what is needed afterwards.
 
 use super::admission;
-use super::capping::LimitRanges;
 use super::priority::{RunningContainer, Termination, UpdateThresholds, priority};
 use super::sizing::{Sizing, Usage};
-use super::spec::{ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode};
+use super::spec::{ContainerRecommendation, ContainerResources, LimitRanges, Resource, ResourcePolicy, UpdateMode};
 use crate::ids::PodId;
 pub use crate::model::sizing::UsageStep;
 use crate::units::{SimDuration, SimTime};

@@ -12,18 +12,9 @@
 use super::proportion;
 use super::recommender::{at_least, at_most};
 use super::spec::{
-    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, LimitRangeItem, Resource, ResourcePolicy,
-    recommendation_for,
+    Amounts, ContainerRecommendation, ContainerResources, ControlledValues, LimitRangeItem, LimitRanges, Resource,
+    ResourcePolicy, recommendation_for,
 };
-
-/// LimitRanges of a namespace, each combined into one (`LimitRangeCalculator`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LimitRanges {
-    /// For each container.
-    pub container: Option<LimitRangeItem>,
-    /// For all containers of a pod together.
-    pub pod: Option<LimitRangeItem>,
-}
 
 /// The recommendations for the containers of a pod, within all bounds (`cappingRecommendationProcessor.Apply`). Those for
 /// containers that the pod does not have are left out. An empty list means that there is no recommendation yet.

@@ -2,7 +2,7 @@
 
 pub use crate::model::vertical_pod_autoscaler::{
     Amounts, ContainerPolicy, ContainerRecommendation, ContainerResources, ControlledValues, EvictionRequirement,
-    LimitRangeItem, Resource, ResourcePolicy, UpdateMode, recommendation_for,
+    LimitRangeItem, LimitRanges, Resource, ResourcePolicy, UpdateMode, recommendation_for,
 };
 
 #[cfg(test)]

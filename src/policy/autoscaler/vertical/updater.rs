@@ -10,11 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use super::capping::{LimitRanges, cap_for_pod};
+use super::capping::cap_for_pod;
 use super::priority::{EvictionRequirement, Priority, RunningContainer, UpdateThresholds, admits, priority};
 use super::restriction::{Group, InPlaceDecision, ResizeAttempts, RestrictedPod, RestrictionConfig};
 use super::spec::{
-    ContainerRecommendation, ContainerResources, Resource, ResourcePolicy, UpdateMode, recommendation_for,
+    ContainerRecommendation, ContainerResources, LimitRanges, Resource, ResourcePolicy, UpdateMode, recommendation_for,
 };
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};

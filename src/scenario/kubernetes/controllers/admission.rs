@@ -11,14 +11,17 @@ use super::super::read::Notes;
 use crate::document::{Code, Node as Tree, Span};
 use crate::model::pod_spec::DEFAULT_NAMESPACE;
 use crate::model::runtime::{self, RuntimeProfile};
+use crate::model::vertical_pod_autoscaler::{Amounts, LimitRangeItem, LimitRanges};
 use crate::scenario::kubernetes::Findings;
-use crate::units::parse_quantity_milli;
+use crate::units::{Bytes, MilliCpu, parse_quantity_milli};
 
 /// What completes pods.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// By namespace and name.
     limit_ranges: BTreeMap<(String, String), Vec<ContainerLimits>>,
+    /// What bounds vertical autoscalers, by the same: items for containers, and for pods.
+    bounds: BTreeMap<(String, String), [Vec<LimitRangeItem>; 2]>,
     runtime_classes: BTreeMap<String, RuntimeClass>,
 }
 
@@ -29,6 +32,21 @@ struct ContainerLimits {
     requests: Vec<(String, Tree)>,
     min: Vec<(String, u128)>,
     max: Vec<(String, u128)>,
+}
+
+impl ContainerLimits {
+    /// The part that vertical autoscalers look at.
+    fn bounds(&self) -> LimitRangeItem {
+        let of = |amounts: &[(String, u128)]| {
+            let milli = |name: &str| amounts.iter().find(|(other, _)| other == name).map(|(_, milli)| *milli);
+            let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+            Amounts {
+                cpu: milli("cpu").map(|milli| MilliCpu(whole(milli))),
+                memory: milli("memory").map(|milli| Bytes(whole(milli / 1000))),
+            }
+        };
+        LimitRangeItem { min: of(&self.min), max: of(&self.max), default: of(&millis(&self.limits)) }
+    }
 }
 
 #[derive(Debug)]
@@ -67,17 +85,42 @@ impl Admission {
     pub(super) fn add_limit_range(&mut self, object: &Object<'_>, findings: &mut Findings) {
         let mut notes = Notes::new(object.file);
         if let Some(header) = header(object, "LimitRange", true, &mut notes) {
-            let mut items = Vec::new();
+            let (mut items, mut bounds) = (Vec::new(), [Vec::new(), Vec::new()]);
             for item in notes.list(object.tree.at(&["spec", "limits"]), "spec.limits") {
                 match notes.required_text(item, "type", "spec.limits[]") {
-                    "Container" => items.push(container_limits(item, &mut notes)),
+                    "Container" => {
+                        let limits = container_limits(item, &mut notes);
+                        bounds[0].push(limits.bounds());
+                        items.push(limits);
+                    }
+                    "Pod" => {
+                        let text = "LimitRange items of the type Pod bound vertical autoscalers only";
+                        notes.remarks.push((text, item.span));
+                        bounds[1].push(container_limits(item, &mut notes).bounds());
+                    }
                     "" => {}
                     kind => notes.unused(format!("spec.limits[] of the type {kind}"), item),
                 }
             }
             self.limit_ranges.insert((header.namespace(), header.name()), items);
+            self.bounds.insert((header.namespace(), header.name()), bounds);
         }
         findings.add("LimitRange", object.file, notes);
+    }
+
+    /// What bounds vertical autoscalers, by namespace.
+    pub(super) fn limit_ranges(&self) -> BTreeMap<String, LimitRanges> {
+        let mut items: BTreeMap<&String, [Vec<LimitRangeItem>; 2]> = BTreeMap::new();
+        for ((namespace, _), [containers, pods]) in &self.bounds {
+            let all = items.entry(namespace).or_default();
+            all[0].extend(containers);
+            all[1].extend(pods);
+        }
+        let combined = |[containers, pods]: &[Vec<LimitRangeItem>; 2]| LimitRanges {
+            container: LimitRangeItem::combined(containers),
+            pod: LimitRangeItem::combined(pods),
+        };
+        items.iter().map(|(namespace, items)| ((*namespace).clone(), combined(items))).collect()
     }
 
     pub(super) fn add_runtime_class(&mut self, object: &Object<'_>, findings: &mut Findings) {

@@ -8,7 +8,6 @@ use crate::model::vertical_pod_autoscaler::{ContainerResources, UpdateMode};
 use crate::model::workload::ResizedClass;
 use crate::observe::Observer;
 use crate::policy::autoscaler::vertical::admission::{applied, resources_for_pod};
-use crate::policy::autoscaler::vertical::capping::LimitRanges;
 use crate::policy::autoscaler::vertical::resized::{resized_class, resized_life, resources_of};
 
 impl<'m, O: Observer> Simulation<'m, O> {
@@ -66,7 +65,7 @@ pub(super) fn with_recommendations(
     before: &[ContainerResources],
 ) -> Option<Vec<ContainerResources>> {
     let one = &state.loops[state.loop_of(controller)?.index()];
-    let (policy, ranges) = (&one.model.resource_policy, LimitRanges::default());
-    let changes = resources_for_pod(&one.recommendations, before, one.model.mode, policy, &ranges);
+    let (policy, ranges) = (&one.model.resource_policy, &one.model.limit_ranges);
+    let changes = resources_for_pod(&one.recommendations, before, one.model.mode, policy, ranges);
     Some(before.iter().zip(&changes).map(|(container, change)| applied(container, change)).collect())
 }

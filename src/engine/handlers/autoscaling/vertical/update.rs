@@ -7,7 +7,6 @@ use crate::ids::{OwnerId, PodId, VerticalId};
 use crate::model::controllers::ControllerKind;
 use crate::model::vertical_pod_autoscaler::ContainerResources;
 use crate::observe::{Observer, PodChange};
-use crate::policy::autoscaler::vertical::capping::LimitRanges;
 use crate::policy::autoscaler::vertical::priority::{RunningContainer, Termination};
 use crate::policy::autoscaler::vertical::resized::resources_of;
 use crate::policy::autoscaler::vertical::restriction::{Resize, RestrictedPod};
@@ -80,7 +79,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
         state.pending.retain(|pod, _| is_there(*pod));
         let mut updater = state.updater.clone();
         let recommendations: Vec<_> = state.loops.iter().map(|one| one.recommendations.clone()).collect();
-        let ranges = LimitRanges::default();
         let loops: Vec<_> = state.loops.iter().map(|one| one.model).collect();
         let vpas = loops.iter().zip(&recommendations).zip(observed).map(|((model, recommendations), pods)| {
             let vpa = ObservedVpa {
@@ -89,7 +87,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 eviction_requirements: model.eviction_requirements.as_deref(),
                 policy: &model.resource_policy,
                 recommendations,
-                ranges: &ranges,
+                ranges: &model.limit_ranges,
             };
             (vpa, pods.as_slice())
         });
