@@ -136,7 +136,8 @@ fn budgets_are_kept() {
     assert_eq!(run(&model).0, []);
 }
 
-/// As `pods_that_request_too_little_are_evicted_one_by_one`, where pods of the namespace may have 200 milli-cores.
+/// As `pods_that_request_too_little_are_evicted_one_by_one`, with a limit of eight times the request, which stays so: of 476
+/// milli-cores it would be 3 808, and where the limits of a pod may come to 1 600 the request is 476 x 1 600 / 3 808 = 200.
 #[test]
 fn limit_ranges_bound_what_is_recommended() {
     let scenario = "cluster: {nodes: [{name: n, allocatable: {cpu: 4, memory: 64Gi}}]}\nworkload: {manifests: \
@@ -144,9 +145,9 @@ fn limit_ranges_bound_what_is_recommended() {
     for (namespace, milli) in [("default", 2 * 200), ("other", 2 * 476)] {
         let policy = format!(
             "updatePolicy: {{updateMode: Recreate}}}}}}\n---\n{{apiVersion: v1, kind: LimitRange, metadata: {{name: pods, \
-             namespace: {namespace}}}, spec: {{limits: [{{type: Pod, max: {{cpu: 200m}}}}]"
+             namespace: {namespace}}}, spec: {{limits: [{{type: Pod, max: {{cpu: 1600m}}}}]"
         );
-        let model = load("{requests: {cpu: 50m, memory: 300Mi}}", &policy, scenario);
+        let model = load("{requests: {cpu: 50m, memory: 300Mi}, limits: {cpu: 400m}}", &policy, scenario);
         let (changes, world) = run(&model.unwrap_or_else(|error| panic!("{error}")));
         assert_eq!(changes, [(120.0, Evicted), (180.0, Evicted)], "{namespace}");
         assert_eq!(allocated(&world), milli, "{namespace}");

@@ -37,15 +37,7 @@ struct ContainerLimits {
 impl ContainerLimits {
     /// The part that vertical autoscalers look at.
     fn bounds(&self) -> LimitRangeItem {
-        let of = |amounts: &[(String, u128)]| {
-            let milli = |name: &str| amounts.iter().find(|(other, _)| other == name).map(|(_, milli)| *milli);
-            let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
-            Amounts {
-                cpu: milli("cpu").map(|milli| MilliCpu(whole(milli))),
-                memory: milli("memory").map(|milli| Bytes(whole(milli / 1000))),
-            }
-        };
-        LimitRangeItem { min: of(&self.min), max: of(&self.max), default: of(&millis(&self.limits)) }
+        LimitRangeItem { min: both(&self.min), max: both(&self.max), default: both(&millis(&self.limits)) }
     }
 }
 
@@ -96,7 +88,7 @@ impl Admission {
                     "Pod" => {
                         let text = "LimitRange items of the type Pod bound vertical autoscalers only";
                         notes.remarks.push((text, item.span));
-                        bounds[1].push(container_limits(item, &mut notes).bounds());
+                        bounds[1].push(pod_bounds(item, &mut notes));
                     }
                     "" => {}
                     kind => notes.unused(format!("spec.limits[] of the type {kind}"), item),
@@ -202,6 +194,22 @@ fn container_limits(item: &Tree, notes: &mut Notes) -> ContainerLimits {
     add_missing(&mut requests, &limits);
     add_missing(&mut requests, &min);
     ContainerLimits { limits, requests, min: millis(&min), max: millis(&max) }
+}
+
+/// What an item of the type `Pod` says, which has no defaults.
+fn pod_bounds(item: &Tree, notes: &mut Notes) -> LimitRangeItem {
+    let mut read = |key: &str| millis(&amounts(item.get(key), &format!("spec.limits[].{key}"), notes));
+    LimitRangeItem { min: both(&read("min")), max: both(&read("max")), default: Amounts::default() }
+}
+
+/// CPU and memory among amounts.
+fn both(amounts: &[(String, u128)]) -> Amounts {
+    let milli = |name: &str| amounts.iter().find(|(other, _)| other == name).map(|(_, milli)| *milli);
+    let whole = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+    Amounts {
+        cpu: milli("cpu").map(|milli| MilliCpu(whole(milli))),
+        memory: milli("memory").map(|milli| Bytes(whole(milli / 1000))),
+    }
 }
 
 /// Completes all containers of a pod and compares them with the range.
