@@ -17,4 +17,4 @@ mod sources;
 mod waiting;
 
 pub use event::{Event, Step};
-pub use run::{Finished, RunError, Simulation};
+pub use run::{Finished, RunError, Simulation, watch};

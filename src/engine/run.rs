@@ -16,7 +16,7 @@ use super::waiting::WaitingPods;
 use crate::event_queue::EventQueue;
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Delays, Model};
-use crate::observe::Observer;
+use crate::observe::{Observer, Whoever};
 use crate::policy::ParameterError;
 use crate::policy::balancer;
 use crate::policy::deferral::Deferral;
@@ -115,6 +115,27 @@ pub struct Finished<O> {
     pub events: u64,
     /// The object that made pods without end at the instant at which the run was given up; none: it came to its end.
     pub endless: Option<ControllerId>,
+}
+
+/// A whole run, and who watched it.
+///
+/// Unlike a [`Simulation`] it is compiled once, whoever watches, which spares tests and small tools the time to compile the
+/// engine for each of their observers. What is seen goes through a table of functions instead: name the observer's type where
+/// that counts.
+///
+/// # Errors
+/// As [`Simulation::new`].
+///
+/// # Panics
+/// As [`Simulation::run`].
+pub fn watch<O: Observer>(model: &Model, mut observer: O) -> Result<Finished<O>, RunError> {
+    let Finished { world, events, endless, .. } = watch_as_whoever(model, Whoever(&mut observer, ()))?;
+    Ok(Finished { world, observer, events, endless })
+}
+
+fn watch_as_whoever(model: &Model, observer: Whoever<'_>) -> Result<Finished<()>, RunError> {
+    let Finished { world, events, endless, .. } = Simulation::new(model, observer)?.run();
+    Ok(Finished { world, observer: (), events, endless })
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {

@@ -173,48 +173,62 @@ macro_rules! forward {
     };
 }
 
+/// What is seen is seen by both parts.
+macro_rules! tell_both {
+    () => {
+        fn wants_explanation(&self, view: &View<'_>, pod: PodId) -> bool {
+            self.0.wants_explanation(view, pod) || self.1.wants_explanation(view, pod)
+        }
+
+        fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+            self.0.traffic_seen(view, plane);
+            self.1.traffic_seen(view, plane);
+        }
+
+        fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+            self.0.traffic_ended(view, plane);
+            self.1.traffic_ended(view, plane);
+        }
+
+        fn wants_autoscaler_text(&self, view: &View<'_>, autoscaler: AutoscalerId) -> bool {
+            self.0.wants_autoscaler_text(view, autoscaler) || self.1.wants_autoscaler_text(view, autoscaler)
+        }
+
+        forward! {
+            begin();
+            autoscaled(sync: &Autoscaled<'_>);
+            recommended(look: &Recommended<'_>);
+            pod_sized(vertical: VerticalId, change: PodChange);
+            time_advances(to: SimTime);
+            pod_arrived(pod: PodId);
+            decided(pod: PodId, decision: &Decision);
+            explained(pod: PodId, explanation: &Explanation);
+            nominated(pod: PodId, nomination: &Nomination);
+            pod_evicted(pod: PodId);
+            pod_placed(pod: PodId);
+            pod_leaves(pod: PodId);
+            scheduling_failed(pod: PodId, message: &str);
+            controller_changed(controller: ControllerId);
+            node_changes(node: NodeId);
+            usage_changes(node: NodeId);
+            node_added(node: NodeId);
+            provisioned(autoscaler: usize, order: &Order);
+            machine_changed(machine: MachineId);
+            event_handled();
+            end();
+        }
+    };
+}
+
 impl<A: Observer, B: Observer> Observer for (A, B) {
-    fn wants_explanation(&self, view: &View<'_>, pod: PodId) -> bool {
-        self.0.wants_explanation(view, pod) || self.1.wants_explanation(view, pod)
-    }
+    tell_both!();
+}
 
-    fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
-        self.0.traffic_seen(view, plane);
-        self.1.traffic_seen(view, plane);
-    }
+/// Somebody who watches, whoever it is: for [`crate::engine::watch`].
+pub(crate) struct Whoever<'o>(pub(crate) &'o mut dyn Observer, pub(crate) ());
 
-    fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
-        self.0.traffic_ended(view, plane);
-        self.1.traffic_ended(view, plane);
-    }
-
-    fn wants_autoscaler_text(&self, view: &View<'_>, autoscaler: AutoscalerId) -> bool {
-        self.0.wants_autoscaler_text(view, autoscaler) || self.1.wants_autoscaler_text(view, autoscaler)
-    }
-
-    forward! {
-        begin();
-        autoscaled(sync: &Autoscaled<'_>);
-        recommended(look: &Recommended<'_>);
-        pod_sized(vertical: VerticalId, change: PodChange);
-        time_advances(to: SimTime);
-        pod_arrived(pod: PodId);
-        decided(pod: PodId, decision: &Decision);
-        explained(pod: PodId, explanation: &Explanation);
-        nominated(pod: PodId, nomination: &Nomination);
-        pod_evicted(pod: PodId);
-        pod_placed(pod: PodId);
-        pod_leaves(pod: PodId);
-        scheduling_failed(pod: PodId, message: &str);
-        controller_changed(controller: ControllerId);
-        node_changes(node: NodeId);
-        usage_changes(node: NodeId);
-        node_added(node: NodeId);
-        provisioned(autoscaler: usize, order: &Order);
-        machine_changed(machine: MachineId);
-        event_handled();
-        end();
-    }
+impl Observer for Whoever<'_> {
+    tell_both!();
 }
 
 /// Checks every invariant after every event, and panics when one is broken. Slow: for tests.
