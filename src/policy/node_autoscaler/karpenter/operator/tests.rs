@@ -268,7 +268,8 @@ fn machines_that_are_old_or_reclaimed_go_at_once() {
         "disruption": {"consolidateAfter": "Never"},
         "template": {"spec": {"requirements": [], "expireAfter": "1h", "terminationGracePeriod": "5m"}}}});
     let parameters = json!({"nodePools": [manifest]});
-    let patience = Patience { give_up_after: None, force_after: Some(SimDuration::from_seconds(300.0)) };
+    let force_after = Some(SimDuration::from_seconds(300.0));
+    let patience = Patience { give_up_after: None, force_after, spares_protected: true };
     let mut scene = Scene::new(&model);
     let (machine, _) = scene.ready(SMALL);
     let mut first = karpenter(&model, &parameters);
