@@ -110,21 +110,37 @@ impl PodDisruption {
                 ignored.push((which, expected));
             }
         };
-        note(is_known, SAFE_TO_EVICT, "`safe-to-evict` is \"true\", \"false\" or \"on-completion\"; all else says nothing");
+        note(
+            is_known,
+            SAFE_TO_EVICT,
+            "`safe-to-evict` is \"true\", \"false\" or \"on-completion\"; all else says nothing",
+        );
         let span = |key: &str| get(key).map(|text| go_duration(text).ok_or(()));
         let do_not_disrupt = match (get(DO_NOT_DISRUPT), span(DO_NOT_DISRUPT)) {
             (Some("true"), _) => DoNotDisrupt::Always,
             (_, Some(Ok(span))) if span > SimDuration::ZERO => DoNotDisrupt::For(span),
             (said, _) => {
                 let is_no = said.is_none_or(|said| said == "false");
-                note(is_no, DO_NOT_DISRUPT, "`do-not-disrupt` is \"true\" or a duration such as 1h30m; all else says nothing");
+                note(
+                    is_no,
+                    DO_NOT_DISRUPT,
+                    "`do-not-disrupt` is \"true\" or a duration such as 1h30m; all else says nothing",
+                );
                 DoNotDisrupt::Unsaid
             }
         };
         let scale_up_delay = span(SCALE_UP_DELAY);
-        note(!matches!(scale_up_delay, Some(Err(()))), SCALE_UP_DELAY, "`pod-scale-up-delay` is a duration such as 5m; all else says nothing");
+        note(
+            !matches!(scale_up_delay, Some(Err(()))),
+            SCALE_UP_DELAY,
+            "`pod-scale-up-delay` is a duration such as 5m; all else says nothing",
+        );
         let daemon = get(DAEMON);
-        note(daemon.is_none_or(|said| said == "true" || said == "false"), DAEMON, "`daemonset-pod` is \"true\"; all else says nothing");
+        note(
+            daemon.is_none_or(|said| said == "true" || said == "false"),
+            DAEMON,
+            "`daemonset-pod` is \"true\"; all else says nothing",
+        );
         // A cost that cannot be read is none; it does not make room for the other annotation.
         let (key, cost) = match get(DISRUPTION_COST) {
             Some(cost) => (DISRUPTION_COST, Some(cost)),

@@ -37,9 +37,9 @@ use crate::model::kube_scheduler::TieBreak;
 use crate::model::rollouts::{Measured, Outcome, TrafficCondition, TrafficValue};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
-    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeDisruption, NodeShape, Objects, OnEviction, OnUnschedulable,
-    Outputs, PodClass, PodDisruption, PolicyChoice, Pool, Provisioning, Resources, Scheduling, ShapeId, Taint, TaintEffect,
-    Toleration, TolerationOperator, Workload,
+    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeDisruption, NodeShape, Objects, OnEviction,
+    OnUnschedulable, Outputs, PodClass, PodDisruption, PolicyChoice, Pool, Provisioning, Resources, Scheduling,
+    ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;

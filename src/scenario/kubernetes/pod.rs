@@ -326,7 +326,8 @@ pub(super) fn class(
 }
 
 fn class_key(facts: PodFacts<'_>) -> ClassKey<'_> {
-    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, lean_spec, disruption, .. } = facts;
+    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, lean_spec, disruption, .. } =
+        facts;
     let (requests, limits) = (amounts.requests, amounts.limits);
     if let Some(spec) = &mut spec {
         spec.never_preempts = priority.never_preempts;

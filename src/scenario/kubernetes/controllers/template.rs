@@ -10,8 +10,8 @@ use super::life::Whose;
 use super::{Maker, Parts, PodMakers, ReadFor, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
-use crate::model::disruption::{POD_ANNOTATIONS, SAFE_VOLUMES};
 use crate::model::controllers::{ControllerKind, CronJobSpec, PodTemplate};
+use crate::model::disruption::{POD_ANNOTATIONS, SAFE_VOLUMES};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
