@@ -26,6 +26,8 @@ pub mod karpenter;
 mod desired;
 mod fixed;
 mod scheduled;
+#[cfg(test)]
+mod tests;
 mod utilization;
 mod warm_pool;
 
