@@ -396,7 +396,8 @@ fn no_drain_breaks_a_budget() {
         for seed in 0..6 {
             let (model, budgets) = random_world(policy, seed);
             let observer = ((Guard::new(&budgets, 0), Guard::new(&budgets, 1)), CheckEveryEvent);
-            let ((guard, strict), _) = Simulation::new(&model, observer).expect("the policies are there").run().observer;
+            let ((guard, strict), _) =
+                Simulation::new(&model, observer).expect("the policies are there").run().observer;
             evicted += guard.evicted;
             tight += strict.broken.len();
             broken.extend(guard.broken.iter().map(|broken| format!("{policy}, seed {seed}, at {broken}")));

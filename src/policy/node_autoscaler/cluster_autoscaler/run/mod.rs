@@ -17,9 +17,10 @@
 //! Deviations beside those of [`super`]:
 //!
 //! - Filters that are asked: unschedulable, taints, node affinity and selector, declared features, host ports, resources,
-//!   topology spread, inter-pod affinity, and GPU devices. Volumes and resource claims are not asked about.
+//!   topology spread, inter-pod affinity, volumes by place, and GPU devices. Limits on attached volumes and resource claims
+//!   are not asked about.
 //! - Pods of templates and traces count as a ReplicaSet's, unless they end with their node (`onEviction: end`).
-//! - There are no annotations, local volumes and mirror pods; how long a pod has been terminating is not seen.
+//! - How long a pod has been terminating is not seen.
 //! - Nodes get no `DeletionCandidate` taint. The delay between taint and deletion is part of the patience with a drain, which
 //!   is one span: `maxPodEvictionTime`, the longest grace period, and 30 s.
 //! - Pods that were evicted wait for a place at once, so none is injected while its controller has yet to replace it.

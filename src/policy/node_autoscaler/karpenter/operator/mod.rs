@@ -13,7 +13,7 @@
 //!
 //! Deviations beside those of the parent module: decisions take no time and see the present; machines that were lost are
 //! noticed by their nodes leaving; GPUs that the model knows by device count as one extended resource in thousandths,
-//! without their models; `startupTaints` are what the time until a node is ready stands for.
+//! without their models; what volumes ask of nodes joins the required node affinity of their pods; `startupTaints` are what the time until a node is ready stands for.
 //!
 //! Parameters: `batchIdleDuration`, `batchMaxDuration`, `preferencePolicy`, `minValuesPolicy`, `disruptionPeriod`, `featureGates`,
 //! `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from manifests.
