@@ -97,69 +97,69 @@ pub type Ignored = (&'static str, &'static str);
 impl PodDisruption {
     /// What annotations say, and which of them say nothing.
     pub fn of_annotations<'a>(get: impl Fn(&str) -> Option<&'a str>) -> (PodDisruption, Vec<Ignored>) {
-        let mut ignored = Vec::new();
-        let (safe_to_evict, is_known) = match get(SAFE_TO_EVICT) {
-            None => (SafeToEvict::Unsaid, true),
-            Some("true") => (SafeToEvict::Yes, true),
-            Some("false") => (SafeToEvict::No, true),
-            Some("on-completion") => (SafeToEvict::OnCompletion, true),
-            Some(_) => (SafeToEvict::Unsaid, false),
-        };
-        let mut note = |is_known: bool, which: &'static str, expected: &'static str| {
-            if !is_known {
-                ignored.push((which, expected));
-            }
-        };
-        note(
-            is_known,
-            SAFE_TO_EVICT,
-            "`safe-to-evict` is \"true\", \"false\" or \"on-completion\"; all else says nothing",
-        );
-        let span = |key: &str| get(key).map(|text| go_duration(text).ok_or(()));
-        let do_not_disrupt = match (get(DO_NOT_DISRUPT), span(DO_NOT_DISRUPT)) {
-            (Some("true"), _) => DoNotDisrupt::Always,
-            (_, Some(Ok(span))) if span > SimDuration::ZERO => DoNotDisrupt::For(span),
-            (said, _) => {
-                let is_no = said.is_none_or(|said| said == "false");
-                note(
-                    is_no,
-                    DO_NOT_DISRUPT,
-                    "`do-not-disrupt` is \"true\" or a duration such as 1h30m; all else says nothing",
-                );
-                DoNotDisrupt::Unsaid
-            }
-        };
-        let scale_up_delay = span(SCALE_UP_DELAY);
-        note(
-            !matches!(scale_up_delay, Some(Err(()))),
-            SCALE_UP_DELAY,
-            "`pod-scale-up-delay` is a duration such as 5m; all else says nothing",
-        );
-        let daemon = get(DAEMON);
-        note(
-            daemon.is_none_or(|said| said == "true" || said == "false"),
-            DAEMON,
-            "`daemonset-pod` is \"true\"; all else says nothing",
-        );
-        // A cost that cannot be read is none; it does not make room for the other annotation.
-        let (key, cost) = match get(DISRUPTION_COST) {
-            Some(cost) => (DISRUPTION_COST, Some(cost)),
-            None => (DELETION_COST, get(DELETION_COST)),
-        };
-        let cost = cost.map(|cost| cost.parse::<i32>().map_err(|_| ()));
-        let expected = "a cost is a whole number of 32 bits in quotes, such as \"-1000\"; all else says nothing";
-        note(!matches!(cost, Some(Err(()))), key, expected);
+        let mut said = Said { get: &get, ignored: Vec::new() };
+        let of_cost = if get(DISRUPTION_COST).is_some() { DISRUPTION_COST } else { DELETION_COST };
         let read = PodDisruption {
-            safe_to_evict,
-            do_not_disrupt,
+            safe_to_evict: said.value(SAFE_TO_EVICT, safe_to_evict, SAFE_TO_EVICT_VALUES).unwrap_or_default(),
+            do_not_disrupt: said.value(DO_NOT_DISRUPT, do_not_disrupt, DO_NOT_DISRUPT_VALUES).unwrap_or_default(),
+            passes_for_daemon: said.value(DAEMON, truth, DAEMON_VALUES).unwrap_or(false),
+            // A cost that cannot be read is none; it does not make room for the other annotation.
+            eviction_cost: said.value(of_cost, |text| text.parse().ok(), COST_VALUES).unwrap_or(0),
+            scale_up_delay: said.value(SCALE_UP_DELAY, go_duration, SCALE_UP_DELAY_VALUES),
             is_mirror: get(MIRROR).is_some(),
-            passes_for_daemon: daemon == Some("true"),
-            eviction_cost: cost.and_then(Result::ok).unwrap_or(0),
-            scale_up_delay: scale_up_delay.and_then(Result::ok),
             ..PodDisruption::default()
         };
-        (read, ignored)
+        (read, said.ignored)
     }
+}
+
+const SAFE_TO_EVICT_VALUES: &str = "`safe-to-evict` is \"true\", \"false\" or \"on-completion\"; all else says nothing";
+const DO_NOT_DISRUPT_VALUES: &str = "`do-not-disrupt` is \"true\" or a duration such as 1h30m; all else says nothing";
+const DAEMON_VALUES: &str = "`daemonset-pod` is \"true\"; all else says nothing";
+const COST_VALUES: &str = "a cost is a whole number of 32 bits in quotes, such as \"-1000\"; all else says nothing";
+const SCALE_UP_DELAY_VALUES: &str = "`pod-scale-up-delay` is a duration such as 5m; all else says nothing";
+
+/// Annotations, and those that say nothing.
+struct Said<'g, F> {
+    get: &'g F,
+    ignored: Vec<Ignored>,
+}
+
+impl<'a, F: Fn(&str) -> Option<&'a str>> Said<'_, F> {
+    /// What an annotation says, if it is there; one that cannot be read is noted, with what its values are.
+    fn value<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Option<T>, values: &'static str) -> Option<T> {
+        let read = parse((self.get)(key)?);
+        if read.is_none() {
+            self.ignored.push((key, values));
+        }
+        read
+    }
+}
+
+fn safe_to_evict(text: &str) -> Option<SafeToEvict> {
+    match text {
+        "true" => Some(SafeToEvict::Yes),
+        "false" => Some(SafeToEvict::No),
+        "on-completion" => Some(SafeToEvict::OnCompletion),
+        _ => None,
+    }
+}
+
+fn do_not_disrupt(text: &str) -> Option<DoNotDisrupt> {
+    match text {
+        "true" => Some(DoNotDisrupt::Always),
+        "false" => Some(DoNotDisrupt::Unsaid),
+        _ => go_duration(text).filter(|span| *span > SimDuration::ZERO).map(DoNotDisrupt::For),
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    text.parse().ok()
+}
+
+/// A duration as Go reads it, which knows no days.
+fn go_duration(text: &str) -> Option<SimDuration> {
+    SimDuration::parse(text).ok().filter(|_| !text.contains('d'))
 }
 
 /// What nodes of a shape say about being taken away. Only node autoscalers look at it.
@@ -185,11 +185,6 @@ impl NodeDisruption {
         let value = |key: &str| annotations.iter().find(|one| one.key == key).map(|one| one.value.as_str());
         NodeDisruption::of_annotations(value)
     }
-}
-
-/// A duration as Go reads it, which knows no days.
-fn go_duration(text: &str) -> Option<SimDuration> {
-    SimDuration::parse(text).ok().filter(|_| !text.contains('d'))
 }
 
 #[cfg(test)]

@@ -86,6 +86,62 @@ fn a_warm_pool_serves_in_a_run() {
     assert_eq!(ended, 2, "{found:?}");
 }
 
+/// One keeps two machines, the other knows of nobody who would need any. Alone one of them buys one machine and the other none;
+/// together they undo each other's work every two minutes.
+#[test]
+fn two_autoscalers_can_fight() {
+    let fixed = "{policy: static, parameters: {machines: 2}}";
+    let by_use = "{policy: utilization, parameters: {scaleInDelay: 0s}}";
+    let ordered = |autoscalers: &str| {
+        let scenario = format!(
+            "horizon: 10m
+cluster: {{pools: [{{name: n, allocatable: {{cpu: 4, memory: 8Gi}}, scaling: {{max: 5, boot: 20s}}}}]}}
+provisioning: {{autoscalers: [{autoscalers}]}}
+"
+        );
+        figure(&model(&scenario, ""), "machines_ordered_total")
+    };
+    assert_eq!([ordered(fixed), ordered(by_use)], [1.0, 0.0]);
+    // Bought at 0 s, and two at each second look from then on: at 2, 4, 6 and 8 min, and at the end.
+    let both = ordered(&format!("{fixed}, {by_use}"));
+    assert!((9.0..=11.0).contains(&both), "{both}");
+}
+
+/// The scheduler keeps all pods from cheap machines, and cluster-autoscaler does not know: it buys three of them, takes the pods
+/// to fit there from then on, and neither buys anything else nor gives them back.
+#[test]
+fn an_autoscaler_whose_rules_differ_buys_what_does_not_help() {
+    let scenario = |configuration: &str| {
+        format!(
+            "horizon: 1h
+cluster:
+  pools:
+    - {{name: cheap, count: 0, labels: {{tier: cheap}}, allocatable: {{cpu: 4, memory: 8Gi}}, usdPerHour: 0.1, scaling: {{max: 9}}}}
+    - {{name: dear, count: 0, labels: {{tier: dear}}, allocatable: {{cpu: 4, memory: 8Gi}}, usdPerHour: 0.2, scaling: {{max: 9}}}}
+workload: {{templates: [{{name: a, requests: {{cpu: 3}}, count: 3}}]}}
+scheduler: {{policy: kube-scheduler{configuration}}}
+provisioning: {{autoscalers: [{{policy: cluster-autoscaler, parameters: {{expander: price}}}}]}}
+"
+        )
+    };
+    let configuration = "apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles:
+  - schedulerName: default-scheduler
+    pluginConfig:
+      - name: NodeAffinity
+        args: {addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: tier, \
+                         operator: In, values: [dear]}]}]}}}
+";
+    let outcome = |scenario: &str| {
+        let model = model(scenario, configuration);
+        ["machines_ordered_total", "machines_ended_total", "pods_running", "pods_pending"]
+            .map(|name| figure(&model, name))
+    };
+    assert_eq!(outcome(&scenario("")), [3.0, 0.0, 3.0, 0.0]);
+    assert_eq!(outcome(&scenario(", configuration: objects.yaml")), [3.0, 0.0, 0.0, 3.0]);
+}
+
 /// A pod on `b-0` that would fit on `a-0`, and what keeps the machine of `b-0`.
 struct Keeps<'a> {
     /// Beside requests, in flow style: metadata and spec of the template.
