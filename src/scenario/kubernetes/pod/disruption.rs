@@ -102,7 +102,7 @@ mod tests {
             read("annotations: {cluster-autoscaler.kubernetes.io/safe-to-evict: 'yes', example.com/other: 7}", "");
         assert_eq!(wrong.safe_to_evict, SafeToEvict::Unsaid);
         let text = "`safe-to-evict` is \"true\", \"false\" or \"on-completion\"; all else says nothing";
-        assert_eq!(said, [format!("77: {text}")]);
+        assert_eq!(said, [format!("75: {text}")]);
         // YAML's `true` is no text, which the API server refuses.
         let (_, said) = read("annotations: {karpenter.sh/do-not-disrupt: true}", "");
         assert_eq!(said, ["`metadata.annotations.\"karpenter.sh/do-not-disrupt\"` must be text, not a truth value"]);

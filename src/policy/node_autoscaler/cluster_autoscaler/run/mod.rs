@@ -222,7 +222,9 @@ impl ClusterAutoscaler {
     /// Whether pods wait that may be helped later though nothing changes.
     fn waits_for_time(&self, seen: &Seen<'_>) -> bool {
         let is_backed_off = |group| self.state.safety(group, seen.now()).is_backed_off;
-        let has_delay = self.options().new_pod_scale_up_delay > SimDuration::ZERO;
+        let asks_patience = |(pod, _): &(PodId, SimTime)| seen.view.class_of(*pod).disruption.scale_up_delay.is_some();
+        let has_delay =
+            self.options().new_pod_scale_up_delay > SimDuration::ZERO || seen.unschedulable.iter().any(asks_patience);
         let may_wait = self.was_too_soon || has_delay || (0..self.groups.ids.len()).any(is_backed_off);
         may_wait && !seen.unschedulable.is_empty()
     }

@@ -268,7 +268,9 @@ fn budgets_and_consolidate_after_hold_nodes_back() {
 #[test]
 fn what_is_not_to_be_disrupted_stays() {
     let pool = |annotations: Value, of_drain: Value| {
-        let mut spec = json!({"requirements": []});
+        // Where spot is allowed, nodes are replaced by spot alone.
+        let kinds = json!({"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]});
+        let mut spec = json!({"requirements": [kinds]});
         if let (Value::Object(spec), Value::Object(of_drain)) = (&mut spec, of_drain) {
             spec.extend(of_drain);
         }
