@@ -79,3 +79,35 @@ pub(super) fn add_gpus(resources: &mut Resources, milli: u64) {
     resources.extended.resize(GPU_POSITION + 1, 0);
     resources.extended[GPU_POSITION] += milli;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pod_spec::{LabelRequirement, SelectorOperator};
+
+    /// A term that asks for these labels.
+    fn term(keys: &str) -> NodeSelectorTerm {
+        let requirement = |key: char| LabelRequirement {
+            key: key.to_string(),
+            operator: SelectorOperator::Exists,
+            values: Vec::new(),
+        };
+        NodeSelectorTerm { expressions: keys.chars().map(requirement).collect(), fields: Vec::new() }
+    }
+
+    /// A node meets one term of the pod and one of each volume.
+    #[test]
+    fn what_volumes_ask_joins_what_the_pod_asks() {
+        let terms = |list: &[&str]| list.iter().map(|keys| term(keys)).collect::<Vec<_>>();
+        for (of_pod, of_volumes, expected) in [
+            (None, vec![vec!["a"]], vec!["a"]),
+            (None, vec![vec!["a", "b"], vec!["c"]], vec!["ac", "bc"]),
+            (Some(vec!["x", "y"]), vec![vec!["a", "b"]], vec!["xa", "xb", "ya", "yb"]),
+            // A pod that no node meets stays one.
+            (Some(vec![]), vec![vec!["a"]], vec![]),
+        ] {
+            let reach: Vec<_> = of_volumes.iter().map(|volume| terms(volume)).collect();
+            assert_eq!(within(of_pod.as_deref().map(terms), &reach), terms(&expected), "{of_pod:?} {of_volumes:?}");
+        }
+    }
+}
