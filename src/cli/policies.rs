@@ -33,70 +33,36 @@ struct Row {
     parameters: &'static [Parameter],
 }
 
+/// A row without other names that is no plug-in.
+fn row(
+    kind: &'static str,
+    name: &'static str,
+    (summary, source): (&'static str, &'static str),
+    parameters: &'static [Parameter],
+) -> Row {
+    Row { kind, name, aliases: &[], summary, source, plugin: None, parameters }
+}
+
 fn rows() -> Vec<Row> {
-    let schedulers = SCHEDULERS.iter().map(|row| Row {
-        kind: "scheduler",
-        name: row.name,
-        aliases: &[],
-        summary: row.summary,
-        source: row.source,
-        plugin: own_policies::plugin_name(row),
-        parameters: row.parameters,
+    let schedulers = SCHEDULERS.iter().map(|one| Row {
+        plugin: own_policies::plugin_name(one),
+        ..row("scheduler", one.name, (one.summary, one.source), one.parameters)
     });
-    let queues = QUEUE_ORDERS.iter().map(|row| Row {
-        kind: "queue",
-        name: row.name,
-        aliases: &[],
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
+    let queues = QUEUE_ORDERS.iter().map(|one| row("queue", one.name, (one.summary, one.source), one.parameters));
+    let balancers = BALANCERS.iter().map(|one| Row {
+        aliases: one.aliases,
+        ..row("balancer", one.name, (one.summary, one.source), one.parameters)
     });
-    let balancers = BALANCERS.iter().map(|row| Row {
-        kind: "balancer",
-        name: row.name,
-        aliases: row.aliases,
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
+    let autoscalers = AUTOSCALERS.iter().map(|one| Row {
+        aliases: one.aliases,
+        ..row("autoscaler", one.name, (one.summary, one.source), one.parameters)
     });
-    let autoscalers = AUTOSCALERS.iter().map(|row| Row {
-        kind: "autoscaler",
-        name: row.name,
-        aliases: row.aliases,
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
+    let node_autoscalers = NODE_AUTOSCALERS.iter().map(|one| Row {
+        aliases: one.aliases,
+        ..row("node autoscaler", one.name, (one.summary, one.source), one.parameters)
     });
-    let node_autoscalers = NODE_AUTOSCALERS.iter().map(|row| Row {
-        kind: "node autoscaler",
-        name: row.name,
-        aliases: row.aliases,
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
-    });
-    let sizings = SIZINGS.iter().map(|row| Row {
-        kind: "sizing",
-        name: row.name,
-        aliases: &[],
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
-    });
-    let deferrals = DEFERRALS.iter().map(|row| Row {
-        kind: "deferral",
-        name: row.name,
-        aliases: &[],
-        summary: row.summary,
-        source: row.source,
-        plugin: None,
-        parameters: row.parameters,
-    });
+    let sizings = SIZINGS.iter().map(|one| row("sizing", one.name, (one.summary, one.source), one.parameters));
+    let deferrals = DEFERRALS.iter().map(|one| row("deferral", one.name, (one.summary, one.source), one.parameters));
     let of_pods = autoscalers.chain(sizings).chain(deferrals);
     schedulers.chain(queues).chain(balancers).chain(of_pods).chain(node_autoscalers).collect()
 }

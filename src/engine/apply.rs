@@ -168,6 +168,10 @@ impl<O: Observer> Simulation<'_, O> {
         let on_eviction = match self.world.member(pod) {
             // Its controller makes another.
             Some(_) => OnEviction::End,
+            // Nobody but the kubelet of its node can make it.
+            None if self.model.workload.class(self.world.pods.class[pod.index()]).disruption.is_mirror => {
+                OnEviction::End
+            }
             None => self.model.scheduling.on_eviction,
         };
         match on_eviction {

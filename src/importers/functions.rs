@@ -148,7 +148,7 @@ fn read_numbers(path: &Path, columns: &[&str], problems: &mut Problems) -> BTree
         let Some(key) = key(&table, line, problems) else { continue };
         let mut numbers = Vec::with_capacity(columns.len());
         for column in KEY_COLUMNS.len()..KEY_COLUMNS.len() + columns.len() {
-            if let Some(number) = decimal(&table, column, line, problems) {
+            if let Some(number) = table.amount(column, line, problems) {
                 numbers.push(number);
             }
         }
@@ -157,16 +157,6 @@ fn read_numbers(path: &Path, columns: &[&str], problems: &mut Problems) -> BTree
         }
     }
     rows
-}
-
-/// A number that is not negative.
-fn decimal(table: &CsvTable, column: usize, line: u64, problems: &mut Problems) -> Option<f64> {
-    let number = table.text(column, line, problems)?.parse().ok().filter(|number: &f64| number.is_finite());
-    if number.is_none_or(|number| number < 0.0) {
-        table.refuse(column, line, "is no number of 0 or more", "write a number such as 12.5", problems);
-        return None;
-    }
-    number
 }
 
 /// Reads the calls of 2021. Time 0 of the run is time 0 of the file; what began before then begins there. Functions come in
@@ -185,7 +175,7 @@ pub fn read_azure_2021(path: &Path, options: &FunctionOptions) -> Result<Vec<Cal
     while let Some(line) = table.next_row(&mut problems) {
         let mut text = |column| table.text(column, line, &mut problems).map(str::to_owned);
         let (Some(app), Some(name)) = (text(0), text(1)) else { continue };
-        let (end, duration) = (decimal(&table, 2, line, &mut problems), decimal(&table, 3, line, &mut problems));
+        let (end, duration) = (table.amount(2, line, &mut problems), table.amount(3, line, &mut problems));
         let (Some(end), Some(duration)) = (end, duration) else { continue };
         let function = *known.entry((app, name)).or_insert_with_key(|(_, name)| {
             functions.push((Function::new(name, options.memory), Vec::new()));

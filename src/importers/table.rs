@@ -171,6 +171,16 @@ impl CsvTable {
         None
     }
 
+    /// The number of a cell, not negative and not beyond reason.
+    pub(super) fn amount(&self, column: usize, line: u64, problems: &mut Problems) -> Option<f64> {
+        const MOST: f64 = 1e18;
+        let number = self.text(column, line, problems)?.parse().ok().filter(|number| (0.0..=MOST).contains(number));
+        if number.is_none() {
+            self.refuse(column, line, "is no amount", "write a number of at least 0", problems);
+        }
+        number
+    }
+
     /// Reports that a cell cannot be used.
     pub(super) fn refuse(&self, column: usize, line: u64, why: &str, fix: &str, problems: &mut Problems) {
         let cell = self.cell(column);

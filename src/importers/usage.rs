@@ -118,13 +118,8 @@ fn table_steps(
             continue;
         }
         let Some(at) = place(&mut axis, &table, options, line, problems) else { continue };
-        let number = table.text(1, line, problems).map(str::parse::<f64>);
-        match number {
-            Some(Ok(number)) if number >= 0.0 && number.is_finite() => {
-                push(&mut steps, at, (number * options.scale).round() as u64);
-            }
-            Some(_) => table.refuse(1, line, "is no amount", "write a number of at least 0", problems),
-            None => {}
+        if let Some(number) = table.amount(1, line, problems) {
+            push(&mut steps, at, (number * options.scale).round() as u64);
         }
     }
     steps

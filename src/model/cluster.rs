@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Eviction, NodeLifecycle, Resources};
+use super::{Eviction, NodeDisruption, NodeLifecycle, Resources};
 use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 
 /// The label that every node carries implicitly with its own name as value.
@@ -106,6 +106,8 @@ pub struct NodeShape {
     pub images: Vec<NodeImage>,
     /// `status.declaredFeatures`, sorted.
     pub declared_features: Vec<String>,
+    /// What the nodes say about being taken away, which only node autoscalers read.
+    pub disruption: NodeDisruption,
 }
 
 /// A label: key and value.

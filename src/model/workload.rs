@@ -6,6 +6,7 @@ use super::Dist;
 use super::Images;
 use super::cluster::{HOSTNAME_LABEL, Label, TaintEffect};
 use super::controllers::Adoption;
+use super::disruption::PodDisruption;
 use super::made::Made;
 use super::pod_spec::PodSpec;
 use super::resources::Resources;
@@ -48,6 +49,8 @@ pub struct PodClass {
     pub tolerations: Vec<Toleration>,
     /// What only kube-scheduler reads.
     pub spec: Box<PodSpec>,
+    /// What the pods say about being moved, which only node autoscalers read.
+    pub disruption: PodDisruption,
 }
 
 impl PodClass {

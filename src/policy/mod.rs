@@ -17,6 +17,7 @@ pub mod parameters;
 pub mod queue;
 pub mod scheduler;
 pub mod time_zone;
+mod timetable;
 
 #[cfg(test)]
 mod conformance;

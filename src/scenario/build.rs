@@ -37,9 +37,9 @@ use crate::model::kube_scheduler::TieBreak;
 use crate::model::rollouts::{Measured, Outcome, TrafficCondition, TrafficValue};
 use crate::model::{
     Action, ArrivalSource, Arrivals, Cluster, ControlPlane, Controllers, Delays, Dist, GeneratedPods, GpuDevices,
-    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeShape, Objects, OnEviction, OnUnschedulable,
-    Outputs, PodClass, PolicyChoice, Pool, Provisioning, Resources, Scheduling, ShapeId, Taint, TaintEffect,
-    Toleration, TolerationOperator, Workload,
+    GpuRequest, KubeSchedulerConfiguration, Label, Model, Node, NodeDisruption, NodeShape, Objects, OnEviction,
+    OnUnschedulable, Outputs, PodClass, PodDisruption, PolicyChoice, Pool, Provisioning, Resources, Scheduling,
+    ShapeId, Taint, TaintEffect, Toleration, TolerationOperator, Workload,
 };
 use crate::policy::scheduler;
 use crate::rng::Seed;
@@ -52,6 +52,7 @@ const PODS_PER_NODE: u64 = 110;
 pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context<'_>) -> Option<Model> {
     let seed = Seed { base: spec.seed, replication };
     context.findings.for_traffic = spec.traffic.is_some();
+    context.findings.for_node_autoscalers = spec.provisioning.is_some() || spec.cloud.is_some();
     let mut objects = Objects::default();
     let mut cluster = cluster(spec, seed, &mut objects, context);
     let stocks = cloud::stock(spec, &mut cluster, context);
@@ -335,6 +336,7 @@ fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
             let mut shape = shape(zone, &spec.labels, &spec.taints, offer, spec.gpu.as_ref(), cluster);
             shape.pool = Some(pool);
             shape.usd_per_hour = spec.usd_per_hour;
+            shape.disruption = NodeDisruption::of_annotations(|key| spec.annotations.get(key).map(String::as_str));
             cluster.intern_shape(shape)
         })
         .collect();
@@ -455,6 +457,8 @@ fn workload(
         if let Some(file) = &template.manifest {
             let read = import::template_manifest(file, &at, read_for(spec), cluster, objects, context);
             class = PodClass { template: class.template, gpu: class.gpu, ..read.unwrap_or_default() };
+            // What makes its pods is the template.
+            class.disruption.has_no_controller = false;
         }
         let class = workload.intern_class(class);
         let (arrivals, count) = arrivals(template.arrivals.as_ref(), template.count);
@@ -547,6 +551,7 @@ fn pod_class(spec: &TemplateSpec, at: &str, cluster: &Cluster, context: &mut Con
         node_selector: label_list(&spec.node_selector),
         tolerations: spec.tolerations.iter().map(toleration).collect(),
         spec: Box::default(),
+        disruption: PodDisruption::of_annotations(|key| spec.annotations.get(key).map(String::as_str)).0,
     }
 }
 

@@ -310,6 +310,10 @@ pub struct PoolSpec {
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub usd_per_hour: f64,
+    /// Annotations of its nodes that node autoscalers heed: `cluster-autoscaler.kubernetes.io/scale-down-disabled` and
+    /// `karpenter.sh/do-not-disrupt`, each "true". Default: none.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     /// How far node autoscalers may let the pool grow and shrink. Default: they may not.
     pub scaling: Option<ScalingSpec>,
 }
@@ -832,6 +836,10 @@ pub struct TemplateSpec {
     /// Taints that the pods tolerate. Default: none.
     #[serde(default)]
     pub tolerations: Vec<TolerationSpec>,
+    /// Annotations of the pods that node autoscalers heed, such as `cluster-autoscaler.kubernetes.io/safe-to-evict` and
+    /// `karpenter.sh/do-not-disrupt`. Default: none.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
     /// How many pods. Default: 1 without `arrivals`, else as many as arrive until the horizon.
     pub count: Option<u64>,
     /// How arrivals follow each other. Default: all at `start`.

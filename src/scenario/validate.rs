@@ -357,6 +357,7 @@ fn template_manifest(spec: &TemplateSpec, at: &str, context: &mut Context<'_>) {
         ("priority", spec.priority != 0),
         ("nodeSelector", !spec.node_selector.is_empty()),
         ("tolerations", !spec.tolerations.is_empty()),
+        ("annotations", !spec.annotations.is_empty()),
     ] {
         if is_given {
             let message = format!("`{at}.{key}`: with a `manifest`, that is where it stands");

@@ -56,6 +56,11 @@ impl Volumes {
         self.claims.get(&position)
     }
 
+    /// How many claims have been bound.
+    pub fn bound(&self) -> usize {
+        self.claims.len()
+    }
+
     /// The volume of that name, if it has changed or was made.
     pub fn volume(&self, name: &str) -> Option<&PersistentVolume> {
         self.volumes.get(name)

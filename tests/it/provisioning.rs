@@ -12,9 +12,9 @@ use wavetank::world::View;
 
 /// Notes every step of every machine: second, number of the machine, state.
 #[derive(Debug, Default, PartialEq)]
-struct Steps {
-    list: Vec<String>,
-    /// Why something was wanted.
+pub(crate) struct Steps {
+    pub(crate) list: Vec<String>,
+    /// What was wanted.
     orders: Vec<String>,
 }
 
@@ -30,7 +30,8 @@ impl Observer for Steps {
     }
 }
 
-fn model(scenario: &str, manifest: &str) -> Model {
+/// The model of a scenario, with a manifest beside it called `objects.yaml`.
+pub(crate) fn model(scenario: &str, manifest: &str) -> Model {
     let directory = tempfile::tempdir().expect("a directory");
     let text = format!("apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\n{scenario}");
     std::fs::write(directory.path().join("objects.yaml"), manifest).expect("written");
@@ -39,23 +40,17 @@ fn model(scenario: &str, manifest: &str) -> Model {
     load_scenario(&path, &[], 0, &Environment::default()).unwrap_or_else(|error| panic!("{error}")).model
 }
 
-fn steps(model: &Model) -> Steps {
+pub(crate) fn steps(model: &Model) -> Steps {
     Simulation::new(model, (Steps::default(), CheckEveryEvent)).expect("the policies are there").run().observer.0
 }
 
-fn figure(model: &Model, name: &str) -> f64 {
+pub(crate) fn figure(model: &Model, name: &str) -> f64 {
     let record = run_model(model, Detail::Tables).expect("it runs");
     record.metrics.iter().find(|metric| metric.name == name).expect("a figure").value
 }
 
-/// Three pods that need a machine each, and one machine. At 60 s 12 of 4 cores are asked for: three machines, two more. They
-/// are launched after 5 s, join after 20 s and take pods after 10 s: at 95 s. The first pod ends at 100 s, the others at
-/// 195 s. For a minute two have been enough at 180 s, when the machine without a pod goes; shut down it is at 210 s. At 300 s
-/// none has been needed for a minute, and one is the fewest.
-#[test]
-fn machines_come_and_go_as_worked_out_by_hand() {
-    let model = model(
-        "horizon: 10m
+/// Three pods that need a machine each, and one machine.
+const BY_HAND: &str = "horizon: 10m
 cluster:
   pools:
     - name: n
@@ -65,9 +60,15 @@ cluster:
       scaling: {min: 1, max: 5, launch: 5s, boot: 20s, ready: 10s, shutDown: 30s}
 workload: {templates: [{name: a, count: 3, requests: {cpu: 4}, arrivals: {at: [0s, 0s, 0s]}, duration: 100s}]}
 provisioning: {autoscalers: [{policy: utilization, parameters: {target: 1, scaleInDelay: 60s}}]}
-",
-        "",
-    );
+";
+
+/// At 60 s 12 of 4 cores are asked for: three machines, two more. They
+/// are launched after 5 s, join after 20 s and take pods after 10 s: at 95 s. The first pod ends at 100 s, the others at
+/// 195 s. For a minute two have been enough at 180 s, when the machine without a pod goes; shut down it is at 210 s. At 300 s
+/// none has been needed for a minute, and one is the fewest.
+#[test]
+fn machines_come_and_go_as_worked_out_by_hand() {
+    let model = model(BY_HAND, "");
     assert_eq!(
         steps(&model).list,
         [
@@ -109,35 +110,6 @@ faults: {events: [{at: 30s, for: 60s, stockOut: n}]}
     let expected = ["60 #1 refused, free", "120 #2 ordered, free", "120 #2 ordered", "120 #2 ready"];
     assert_eq!(steps(&model).list, expected);
     assert_eq!(figure(&model, "machines_refused_total"), 1.0);
-}
-
-/// Two pods of one machine each, of which a budget lets one go at a time: the second machine is empty when the first pod's
-/// successor is ready elsewhere. Nothing else keeps them, so that both are gone in the end.
-#[test]
-fn a_machine_waits_for_the_budgets_of_its_pods() {
-    let objects = "
-{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 2, selector: {matchLabels: {a: b}}, template: \
-                   {metadata: {labels: {a: b}}, spec: {terminationGracePeriodSeconds: 10, containers: [{name: c, image: web, \
-                   resources: {requests: {cpu: 500m}}, readinessProbe: {periodSeconds: 5, initialDelaySeconds: 20}}]}}}}
----
-{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: web}, spec: {minAvailable: 1, selector: {matchLabels: \
-                   {a: b}}}}
-";
-    let model = model(
-        "horizon: 1h
-cluster:
-  pools: [{name: n, count: 3, allocatable: {cpu: 4, memory: 8Gi}, scaling: {min: 1, max: 5}}]
-workload: {manifests: [objects.yaml]}
-provisioning: {autoscalers: [{policy: utilization, parameters: {target: 0.3, scaleInDelay: 60s}}]}
-",
-        objects,
-    );
-    let steps = steps(&model);
-    let ended = steps.list.iter().filter(|step| step.ends_with("ended")).count();
-    assert_eq!(ended, 2, "{:?}", steps.list);
-    // Half a core of 4 twice is 8 % of three machines: one is enough, and two are wanted gone at once.
-    assert_eq!(steps.orders.len(), 2, "{:?}", steps.orders);
-    assert_eq!(figure(&model, "pods_running"), 2.0);
 }
 
 /// Whatever an autoscaler does by default, groups stay within their limits, nothing that must hold breaks, and the same run
@@ -222,21 +194,8 @@ provisioning: {{autoscalers: [{{policy: utilization, parameters: {{target: 1, pe
 /// machine 0.126444 / 0.160340 is CPU, of which 3 x 100 s of 1 010 s are used.
 #[test]
 fn a_bill_sums_to_its_total() {
-    let model = model(
-        "horizon: 10m
-cluster:
-  pools:
-    - name: n
-      count: 1
-      allocatable: {cpu: 4, memory: 8Gi}
-      usdPerHour: 3.6
-      scaling: {min: 1, max: 5, launch: 5s, boot: 20s, ready: 10s, shutDown: 30s}
-workload: {templates: [{name: a, count: 3, requests: {cpu: 4}, arrivals: {at: [0s, 0s, 0s]}, duration: 100s}]}
-provisioning: {autoscalers: [{policy: utilization, parameters: {target: 1, scaleInDelay: 60s}}]}
-billing: {provider: aws, nodeFeePerHour: 0.36, controlPlanePerHour: 3.6}
-",
-        "",
-    );
+    let billing = "billing: {provider: aws, nodeFeePerHour: 0.36, controlPlanePerHour: 3.6}\n";
+    let model = model(&format!("{BY_HAND}{billing}"), "");
     let record = run_model(&model, Detail::Tables).expect("it runs");
     let (_, bill) = record.tables.iter().find(|(name, _)| *name == "bill").expect("there is a bill");
     let Some(wavetank::results::Column::Fixed(_, amounts)) = bill.column("usd") else { panic!("no amounts") };

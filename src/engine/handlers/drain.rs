@@ -4,6 +4,7 @@
 use crate::engine::Event;
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
+use crate::model::PodDisruption;
 use crate::model::controllers::ControllerKind;
 use crate::observe::Observer;
 use crate::policy::disruption;
@@ -22,7 +23,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
         let mut is_kept = false;
         for pod in self.pods_on(node) {
-            if self.is_daemon(pod) {
+            if self.stays_with_node(pod) {
                 continue;
             }
             match disruption::may_evict(&View { model: self.model, world: &self.world }, pod) {
@@ -39,5 +40,20 @@ impl<O: Observer> Simulation<'_, O> {
     pub(in crate::engine) fn is_daemon(&self, pod: PodId) -> bool {
         let controller = self.world.controller_of(pod);
         controller.is_some_and(|controller| matches!(self.controller(controller).kind, ControllerKind::DaemonSet(_)))
+    }
+
+    /// Whether the pod is not evicted but ends with its node: a DaemonSet or the kubelet itself made it.
+    pub(in crate::engine) fn stays_with_node(&self, pod: PodId) -> bool {
+        self.is_daemon(pod) || self.disruption_of(pod).is_mirror
+    }
+
+    /// Whether the pod says that it is not to be disrupted now.
+    pub(in crate::engine) fn is_protected(&self, pod: PodId) -> bool {
+        let until = self.disruption_of(pod).do_not_disrupt.until(Some(self.world.pods.bound[pod.index()]));
+        until.is_some_and(|until| until > self.world.time)
+    }
+
+    fn disruption_of(&self, pod: PodId) -> PodDisruption {
+        self.model.workload.class(self.world.pods.class[pod.index()]).disruption
     }
 }

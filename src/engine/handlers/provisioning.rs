@@ -301,15 +301,16 @@ impl<O: Observer> Simulation<'_, O> {
         let (now, one) = (self.world.time, *self.world.fleet.get(machine));
         let node = one.node.expect("a node that is being emptied");
         let patience = self.provisioning.as_ref().and_then(|state| state.patience.get(&machine).copied());
-        let Patience { give_up_after, force_after } = patience.unwrap_or_default();
+        let Patience { give_up_after, force_after, spares_protected } = patience.unwrap_or_default();
         let is_over = |span: Option<SimDuration>| span.is_some_and(|span| now >= one.draining.after(span));
         let is_forced = is_over(force_after);
         for pod in self.pods_on(node) {
             let is_told = self.world.pods.deletion[pod.index()] != Deletion::None;
-            if is_told || self.is_daemon(pod) {
+            if is_told || self.stays_with_node(pod) {
                 continue;
             }
-            if is_forced || disruption::may_evict(&View { model: self.model, world: &self.world }, pod) {
+            let is_spared = spares_protected && self.is_protected(pod);
+            if is_forced || !is_spared && disruption::may_evict(&View { model: self.model, world: &self.world }, pod) {
                 self.apply_deletion(pod, Reason::NodeDrained);
             }
         }

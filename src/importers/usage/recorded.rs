@@ -52,7 +52,7 @@ pub fn read_usage_table(
     while let Some(line) = table.next_row(&mut problems) {
         let Some(name) = table.text(0, line, &mut problems).map(str::to_owned) else { continue };
         let numbers: Vec<f64> =
-            (1..columns.len()).filter_map(|column| amount(&table, column, line, &mut problems)).collect();
+            (1..columns.len()).filter_map(|column| table.amount(column, line, &mut problems)).collect();
         if numbers.len() + 1 < columns.len() {
             continue;
         }
@@ -69,16 +69,6 @@ pub fn read_usage_table(
         steps.push(UsageStep { span: options.every, usage });
     }
     problems.into_result(found.into_iter().map(|(name, (_, steps))| (name, steps)).collect())
-}
-
-/// A number that is not negative, and not beyond reason.
-fn amount(table: &CsvTable, column: usize, line: u64, problems: &mut Problems) -> Option<f64> {
-    const MOST: f64 = 1e18;
-    let number = table.text(column, line, problems)?.parse().ok().filter(|number| (0.0..=MOST).contains(number));
-    if number.is_none() {
-        table.refuse(column, line, "is no number of 0 or more", "write a number such as 12.5", problems);
-    }
-    number
 }
 
 /// The machines of Bitbrains: a file, or all files of a directory, in the order of their names. A machine requests the most that
@@ -117,8 +107,8 @@ fn machine(path: &Path, problems: &mut Problems) -> SizedContainer {
     let mut steps = Vec::new();
     if let Some(mut table) = CsvTable::open(path, &columns, problems) {
         while let Some(line) = table.next_row(problems) {
-            let cell = |column| amount(&table, column, line, problems);
-            let numbers: Vec<f64> = (0..columns.len()).filter_map(cell).collect();
+            let numbers: Vec<f64> =
+                (0..columns.len()).filter_map(|column| table.amount(column, line, problems)).collect();
             let [time, cores, percent, memory, used] = numbers[..] else { continue };
             if time <= last || cores == 0.0 || memory == 0.0 {
                 continue;

@@ -1,23 +1,19 @@
 //! `scheduled`: at certain times the number of replicas becomes a certain one.
 //!
-//! Each of `actions` has a cron schedule, a time zone and a number; the number of the action that struck last holds, of
-//! several at one instant that of the last in the list. A run that begins between two strikes begins with the number that
-//! holds then; `replicas` is for when none of the actions has ever struck.
+//! Each of `actions` has a cron schedule, a time zone and a number (see `policy::timetable`); `replicas` is for when none of
+//! them has ever struck.
 //!
 //! Parameters: `actions`, `replicas`.
 //!
-//! Source: scheduled actions of AWS Auto Scaling and start and end of a cron trigger, reduced to the number. Schedules are
-//! those of `CronJob`; a zone's clocks are those of the IANA database.
+//! Source: scheduled actions of AWS Auto Scaling and start and end of a cron trigger, reduced to the number.
 //! Cost: O(actions).
 
 use serde::Deserialize;
 
 use super::wish::{bounds, decision};
 use super::{AutoscalerRow, Decision, HorizontalAutoscaler, Observation, Reads, Setting};
-use crate::policy::controllers::cron::{CronSchedule, WallClock};
-use crate::policy::parameters::{self, Parameter, ParameterError};
-use crate::policy::time_zone::TimeZone;
-use crate::units::SimTime;
+use crate::policy::parameters::{self, Parameter};
+use crate::policy::timetable::Timetable;
 
 pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     name: "scheduled",
@@ -42,12 +38,9 @@ pub(super) const ROW: AutoscalerRow = AutoscalerRow {
     build: |parameters, setting| {
         let Params { actions, replicas } = parameters::read(parameters)?;
         parameters::require(replicas >= 0, "`replicas` must not be negative")?;
-        let actions: Vec<Action> = actions.iter().map(Action::read).collect::<Result<_, _>>()?;
-        let clock = WallClock::RUN;
-        let (last, now) = (last_before(&actions, clock.start_unix_seconds), clock.start_unix_seconds);
-        let replicas = last.map_or(replicas, |action| action.replicas);
-        let next = actions.iter().map(|action| action.zone.next_after(&action.schedule, now)).collect();
-        Ok(Box::new(Scheduled { bounds: bounds(setting), clock, actions, next, replicas }))
+        parameters::require(actions.iter().all(|action| action.replicas >= 0), "`replicas` must not be negative")?;
+        let actions = actions.iter().map(|one| (&*one.schedule, one.time_zone.as_deref(), one.replicas));
+        Ok(Box::new(Scheduled { bounds: bounds(setting), timetable: Timetable::new(actions)?, replicas }))
     },
 };
 
@@ -73,78 +66,19 @@ struct ActionParams {
     replicas: i32,
 }
 
-#[derive(Clone, Debug)]
-struct Action {
-    schedule: CronSchedule,
-    zone: TimeZone,
-    replicas: i32,
-}
-
-impl Action {
-    fn read(params: &ActionParams) -> Result<Action, ParameterError> {
-        let schedule = CronSchedule::parse(&params.schedule).map_err(|error| ParameterError(error.to_string()))?;
-        let name = params.time_zone.as_deref().unwrap_or("UTC");
-        let unknown =
-            || ParameterError(format!("there is no time zone `{name}`; use an IANA name such as Europe/Berlin"));
-        parameters::require(params.replicas >= 0, "`replicas` must not be negative")?;
-        Ok(Action { schedule, zone: TimeZone::named(name).ok_or_else(unknown)?, replicas: params.replicas })
-    }
-
-    /// When it struck last, at or before an instant; none: not within five years.
-    fn last_strike(&self, unix_seconds: i64) -> Option<i64> {
-        const HOUR_SECONDS: i64 = 3600;
-        const FIVE_YEARS_SECONDS: i64 = 5 * 366 * 24 * HOUR_SECONDS;
-        if let CronSchedule::Every { .. } = self.schedule {
-            // It counts from the start of the run.
-            return None;
-        }
-        // From further and further back, so that schedules that strike often are not followed for years.
-        let spans = std::iter::successors(Some(HOUR_SECONDS), |span| Some(span * 2));
-        let strike = |after: i64| self.zone.next_after(&self.schedule, after).filter(|&at| at <= unix_seconds);
-        let first =
-            spans.take_while(|&span| span <= FIVE_YEARS_SECONDS).find_map(|span| strike(unix_seconds - span))?;
-        std::iter::successors(Some(first), |&at| strike(at)).last()
-    }
-}
-
-/// The action that struck last at or before an instant.
-fn last_before(actions: &[Action], unix_seconds: i64) -> Option<&Action> {
-    let strikes = actions.iter().filter_map(|action| Some((action.last_strike(unix_seconds)?, action)));
-    strikes.max_by_key(|(at, _)| *at).map(|(_, action)| action)
-}
-
 /// See the module.
 #[derive(Clone, Debug)]
 struct Scheduled {
     bounds: Setting<'static>,
-    clock: WallClock,
-    actions: Vec<Action>,
-    /// When each action strikes next.
-    next: Vec<Option<i64>>,
-    /// The number that holds.
+    timetable: Timetable<i32>,
+    /// The number before any action.
     replicas: i32,
-}
-
-impl Scheduled {
-    /// Lets all actions strike that are due.
-    fn catch_up(&mut self, now: SimTime) {
-        let now = self.clock.unix_seconds(now);
-        let due = |next: &[Option<i64>]| {
-            let strikes = next.iter().enumerate().filter_map(|(position, at)| Some(((*at)?, position)));
-            strikes.min().filter(|(at, _)| *at <= now)
-        };
-        while let Some((at, position)) = due(&self.next) {
-            let action = &self.actions[position];
-            self.replicas = action.replicas;
-            self.next[position] = action.zone.next_after(&action.schedule, at);
-        }
-    }
 }
 
 impl HorizontalAutoscaler for Scheduled {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        self.catch_up(seen.now);
-        decision(seen, self.bounds.clamp(self.replicas), "it is time for this number", None)
+        let replicas = self.timetable.at(seen.now).unwrap_or(self.replicas);
+        decision(seen, self.bounds.clamp(replicas), "it is time for this number", None)
     }
 
     fn reads(&self) -> Reads {

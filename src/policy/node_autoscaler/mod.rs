@@ -26,6 +26,8 @@ pub mod karpenter;
 mod desired;
 mod fixed;
 mod scheduled;
+#[cfg(test)]
+mod tests;
 mod utilization;
 mod warm_pool;
 
@@ -104,6 +106,8 @@ pub struct Patience {
     pub give_up_after: Option<SimDuration>,
     /// After so long pods are deleted whatever their budgets say; none: never.
     pub force_after: Option<SimDuration>,
+    /// Whether pods that are not to be disrupted (`karpenter.sh/do-not-disrupt`) are waited for until then.
+    pub spares_protected: bool,
 }
 
 /// Buys and returns machines.

@@ -66,7 +66,7 @@ pub(super) fn stock(scenario: &ScenarioSpec, cluster: &mut Cluster, context: &mu
     let types = &scenario.cloud.as_ref().unwrap_or(&nothing).instance_types;
     let mut stocks = Vec::new();
     for written in &pools {
-        match stock_of(written, &classes, types, cluster) {
+        match stock_of(written, &classes, types, (scenario.cluster.pools.len(), &mut *cluster)) {
             Ok(stock) => stocks.push(stock),
             Err((code, message, hint)) => {
                 let issue = Issue::new(code, &written.file, written.span, message).with_hint(hint);
@@ -87,11 +87,14 @@ fn stock_of(
     written: &WrittenNodePool,
     classes: &[WrittenNodeClass],
     types: &[InstanceTypeSpec],
-    cluster: &mut Cluster,
+    (own, cluster): (usize, &mut Cluster),
 ) -> Result<Stock, Problem> {
     let name = &written.name;
-    if cluster.pools.iter().any(|pool| pool.name == *name) {
-        let message = format!("the NodePool `{name}` is called like a pool of `cluster.pools`");
+    if let Some(position) = cluster.pools.iter().position(|pool| pool.name == *name) {
+        let message = match position < own {
+            true => format!("the NodePool `{name}` is called like a pool of `cluster.pools`"),
+            false => format!("there are two NodePools called `{name}`"),
+        };
         return Err((Code::DuplicateName, message, "their nodes would be called alike: rename one"));
     }
     if types.is_empty() {

@@ -211,8 +211,14 @@ impl PodMakers {
         &self.priorities
     }
 
-    fn options(&self) -> Options<'_> {
-        Options { read_for: self.read_for, with_namespace: false, with_labels: true, priorities: &self.priorities }
+    fn options(&self, with_disruption: bool) -> Options<'_> {
+        Options {
+            read_for: self.read_for,
+            with_namespace: false,
+            with_labels: true,
+            with_disruption,
+            priorities: &self.priorities,
+        }
     }
 
     /// Reads an object that pods and namespaces are limited or completed by, or that says what is measured; false when it is

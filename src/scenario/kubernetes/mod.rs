@@ -71,6 +71,8 @@ pub struct Findings {
     left_to_nodes: BTreeMap<Arc<str>, Warning>,
     /// Whether traffic looks for pods by labels and Services, which are then read for every policy.
     pub(in crate::scenario) for_traffic: bool,
+    /// Whether node autoscalers look at what pods say about being moved, which is then read for every policy.
+    pub(in crate::scenario) for_node_autoscalers: bool,
     /// `NodePool` objects.
     pub(in crate::scenario) node_pools: Vec<WrittenNodePool>,
     /// What they refer to.
@@ -225,7 +227,9 @@ pub fn add_pods(
         .map(|(pod, completed)| Object { tree: completed.as_ref().unwrap_or(pod.tree), ..*pod })
         .collect();
     let with_labels = has_budgets || findings.for_traffic;
-    let options = pod::Options { read_for, with_namespace: false, with_labels, priorities: makers.priorities() };
+    let with_disruption = findings.for_node_autoscalers;
+    let priorities = makers.priorities();
+    let options = pod::Options { read_for, with_namespace: false, with_labels, with_disruption, priorities };
     pod::add(&pods, &owners, options, cluster, workload, findings);
     objects::add(&sorted.others, read_for, objects, findings);
     makers.build_all(&mut Parts { cluster, workload, objects }, findings);
@@ -271,6 +275,7 @@ pub fn load_objects(source: &Source) -> LoadedObjects {
         read_for: ReadFor::KubeScheduler,
         with_namespace: true,
         with_labels: false,
+        with_disruption: false,
         priorities: &priorities,
     };
     pod::add(&sorted.pods, &[], options, cluster, workload, findings);

@@ -142,6 +142,7 @@ fn template(spec: &Tree, notes: &mut Notes) -> Option<(String, String)> {
         let place = template.at(&["metadata", "labels", &label.key]).unwrap_or(template).span;
         requirements::key_is_allowed(&label.key, field, place, notes);
     }
+    notes.labels(template.at(&["metadata", "annotations"]), "spec.template.metadata.annotations");
     let field = "spec.template.spec";
     let Some(inner) = notes.mapping(template.get("spec"), field) else {
         notes.refuse(Code::MissingKey, template.span, "this NodePool has no `spec.template.spec`");

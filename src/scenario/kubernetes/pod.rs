@@ -1,10 +1,12 @@
 //! `v1/Pod` to classes and listed pods.
 //!
 //! - `requests`: what a pod requests, as kube-scheduler counts it;
+//! - `disruption`: what only node autoscalers read;
 //! - `spec` and `affinity`: what only kube-scheduler reads; for other policies it is left alone, so that pods that differ
 //!   in nothing else still share a class.
 
 mod affinity;
+mod disruption;
 mod requests;
 mod spec;
 
@@ -21,8 +23,8 @@ use crate::ids::{ClassId, NodeId};
 use crate::model::controllers::Adoption;
 use crate::model::pod_spec::{DEFAULT_NAMESPACE, DEFAULT_SCHEDULER_NAME};
 use crate::model::{
-    ArrivalSource, Cluster, Label, ListedPod, ListedPods, ListedState, PodClass, PodSpec, Resources, Toleration,
-    TolerationOperator, Workload,
+    ArrivalSource, Cluster, Label, ListedPod, ListedPods, ListedState, PodClass, PodDisruption, PodSpec, Resources,
+    Toleration, TolerationOperator, Workload,
 };
 use crate::units::{SimDuration, SimTime};
 use crate::world::nodes::scoring_request;
@@ -50,6 +52,8 @@ pub(super) struct Options<'o> {
     /// Whether labels and namespace are read for every policy, because something other than kube-scheduler looks for the
     /// pods by them.
     pub(super) with_labels: bool,
+    /// Whether it is read what pods say about being moved, because there are node autoscalers.
+    pub(super) with_disruption: bool,
     pub(super) priorities: &'o PriorityClasses,
 }
 
@@ -66,6 +70,7 @@ struct PodFacts<'t> {
     spec: Option<Box<PodSpec>>,
     /// What stands in for `spec` where that is not read.
     lean_spec: Option<Box<PodSpec>>,
+    disruption: PodDisruption,
     past: Past<'t>,
 }
 
@@ -90,6 +95,7 @@ struct ClassKey<'t> {
     node_selector: Vec<Label>,
     tolerations: Vec<Toleration>,
     spec: Option<Box<PodSpec>>,
+    disruption: PodDisruption,
 }
 
 /// The priorities that `PriorityClass` objects give, with the two that every cluster has.
@@ -320,7 +326,8 @@ pub(super) fn class(
 }
 
 fn class_key(facts: PodFacts<'_>) -> ClassKey<'_> {
-    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, lean_spec, .. } = facts;
+    let PodFacts { template, amounts, priority, node_selector, tolerations, mut spec, lean_spec, disruption, .. } =
+        facts;
     let (requests, limits) = (amounts.requests, amounts.limits);
     if let Some(spec) = &mut spec {
         spec.never_preempts = priority.never_preempts;
@@ -329,7 +336,8 @@ fn class_key(facts: PodFacts<'_>) -> ClassKey<'_> {
             (amounts.scoring_by_container != amounts.scoring).then_some(amounts.scoring_by_container);
     }
     let (requests, limits, priority) = (requests.0, limits.0, priority.value);
-    ClassKey { requests, limits, priority, template, node_selector, tolerations, spec: spec.or(lean_spec) }
+    let spec = spec.or(lean_spec);
+    ClassKey { requests, limits, priority, template, node_selector, tolerations, spec, disruption }
 }
 
 fn class_of(key: &ClassKey<'_>, cluster: &mut Cluster) -> PodClass {
@@ -346,6 +354,7 @@ fn class_of(key: &ClassKey<'_>, cluster: &mut Cluster) -> PodClass {
         node_selector: key.node_selector.clone(),
         tolerations: key.tolerations.clone(),
         spec: key.spec.clone().unwrap_or_default(),
+        disruption: key.disruption,
     };
     // What follows from the requests is not said twice.
     let scoring = class.spec.scoring_request.take();
@@ -398,10 +407,15 @@ fn facts<'t>(object: &Object<'t>, options: Options<'_>) -> (Option<PodFacts<'t>>
         node,
         spec: (options.read_for == ReadFor::KubeScheduler)
             .then(|| Box::new(spec::pod_spec(tree, spec, (namespace, name), &mut notes))),
-        lean_spec: options.with_labels.then(|| {
+        lean_spec: (options.with_labels || options.with_disruption).then(|| {
             let labels = notes.labels(field("labels"), "metadata.labels");
-            Box::new(PodSpec { namespace: namespace.to_owned(), labels, ..PodSpec::default() })
+            let owner = if options.with_disruption { spec::owner(metadata, &mut notes) } else { None };
+            Box::new(PodSpec { namespace: namespace.to_owned(), labels, owner, ..PodSpec::default() })
         }),
+        disruption: match options.with_disruption {
+            true => disruption::pod_disruption(tree, spec, &mut notes),
+            false => PodDisruption::default(),
+        },
         past,
     };
     note_unused(spec, options.read_for, &mut notes);

@@ -12,8 +12,9 @@ use super::spec::{PoolSpec, ScenarioSpec};
 use super::validate::unique;
 use crate::document::Code;
 use crate::ids::{GroupId, OfferId, PoolId};
+use crate::model::disruption::{NODE_ANNOTATIONS, POD_ANNOTATIONS};
 use crate::model::provisioning::{MachineDelays, Market, NodeAutoscaler, NodeGroup, Offer, Provisioning};
-use crate::model::{Cluster, Dist, Faults, Model, PolicyChoice};
+use crate::model::{Cluster, Dist, Faults, Model, PodDisruption, PolicyChoice};
 use crate::policy::node_autoscaler::{self, NODE_AUTOSCALERS, Setting};
 use crate::units::SimDuration;
 use spec::NodeAutoscalerSpec;
@@ -29,6 +30,7 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
             context.report(&at, Code::Contradiction, message);
         }
     }
+    annotations(scenario, context);
     let Some(spec) = &scenario.provisioning else { return };
     let names = spec.autoscalers.iter().map(name_of);
     unique(names, "node autoscalers", |i| format!("provisioning.autoscalers[{i}]"), context);
@@ -45,6 +47,38 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     if !spec.autoscalers.is_empty() && scenario.horizon.is_none() {
         let message = "a node autoscaler goes on for ever: the scenario needs a `horizon`";
         context.report_with_hint("horizon", Code::MissingKey, message, "say when the run ends, such as `horizon: 1h`");
+    }
+}
+
+/// Annotations stand there for node autoscalers: one that says nothing to any of them is a slip.
+fn annotations(scenario: &ScenarioSpec, context: &mut Context<'_>) {
+    let mut known = |at: &str, key: &str, known: &[&str]| {
+        let is_known = known.contains(&key);
+        if !is_known {
+            let message = format!("`{at}`: no node autoscaler heeds the annotation `{key}`");
+            context.report_with_hint(at, Code::UnknownKey, message, suggestion(key, known, "those heeded are"));
+        }
+        is_known
+    };
+    let mut silent: Vec<(String, String)> = Vec::new();
+    for (index, template) in scenario.workload.templates.iter().enumerate() {
+        let at = |key: &str| join(&format!("workload.templates[{index}].annotations"), key);
+        for key in template.annotations.keys() {
+            known(&at(key), key, &POD_ANNOTATIONS);
+        }
+        let (_, ignored) = PodDisruption::of_annotations(|key| template.annotations.get(key).map(String::as_str));
+        silent.extend(ignored.into_iter().map(|(key, text)| (at(key), text.to_owned())));
+    }
+    for (index, pool) in scenario.cluster.pools.iter().enumerate() {
+        for (key, value) in &pool.annotations {
+            let at = join(&format!("cluster.pools[{index}].annotations"), key);
+            if known(&at, key, &NODE_ANNOTATIONS) && !matches!(&**value, "true" | "false") {
+                silent.push((at, "of a node it is \"true\"; all else says nothing".to_owned()));
+            }
+        }
+    }
+    for (at, text) in silent {
+        context.report(&at, Code::NotAllowed, format!("`{at}`: {text}"));
     }
 }
 

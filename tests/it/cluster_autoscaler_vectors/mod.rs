@@ -82,11 +82,10 @@ The policy `cluster-autoscaler` puts these decisions into a loop over a run's wo
 the loop itself rests on tests with small worlds. Where it differs from upstream:
 
 - Asked are the filters for unschedulable nodes, taints, selectors and node affinity, declared features, host ports, resources,
-  topology spread and inter-pod affinity, and for GPU devices as scenarios have them. Volumes and resource claims are not asked
-  about on any node.
-- There are no annotations (`safe-to-evict`, `scale-down-disabled`, `pod-scale-up-delay`), no local volumes and no mirror
-  pods, and it is not seen how long a pod has been terminating. Pods of templates and traces count as a ReplicaSet's, unless
-  they end with their node (`onEviction: end`).
+  topology spread and inter-pod affinity, volumes (`VolumeBinding`, `VolumeZone`), and for GPU devices as scenarios have them.
+  Limits on attached volumes, `VolumeRestrictions` and resource claims are not asked about on any node.
+- It is not seen how long a pod has been terminating. Pods of templates and traces count as a ReplicaSet's, unless they end with
+  their node (`onEviction: end`); `Pod` objects have the controller that they name, or none.
 - A drain is given up after one span, the sum of the delay after the taint, `maxPodEvictionTime`, the longest grace period of
   the node's pods, at most `maxGracefulTerminationSec`, and 30 s. Pods get the grace period they have. Nodes get no
   `DeletionCandidate` taint.

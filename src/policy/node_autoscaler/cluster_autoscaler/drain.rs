@@ -23,6 +23,7 @@
 
 use super::options::DrainOptions;
 use crate::ids::PodId;
+pub use crate::model::disruption::SafeToEvict;
 use crate::units::{SimDuration, SimTime};
 
 /// Time beyond the grace period after which a terminating pod is passed over.
@@ -30,20 +31,6 @@ pub const LONG_TERMINATING_EXTRA: SimDuration = SimDuration(30_000_000_000);
 
 /// Grace period of pods that do not say.
 pub const DEFAULT_GRACE: SimDuration = SimDuration(30_000_000_000);
-
-/// What a pod's annotation `cluster-autoscaler.kubernetes.io/safe-to-evict` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SafeToEvict {
-    /// Nothing, or something else.
-    #[default]
-    Unsaid,
-    /// `true`.
-    Yes,
-    /// `false`.
-    No,
-    /// `on-completion`.
-    OnCompletion,
-}
 
 /// The kinds of controllers that rules tell apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

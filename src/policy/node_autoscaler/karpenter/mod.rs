@@ -9,7 +9,7 @@
 //!
 //! Deviations: upstream leaves to chance which of equally good domains, daemon groups, candidates and pools come first, as it
 //! walks maps in random order; here they have an order. Two rules of pods are one where upstream's hash says so, but
-//! selectors that say the same as labels or as expressions are one, too. Left out: devices, volumes, node overlays, capacity
+//! selectors that say the same as labels or as expressions are one, too. Left out: devices, volumes but for what `operator` makes of them, node overlays, capacity
 //! buffers, node repair, static pools, terminate-first replacement of reserved nodes, offerings whose capacity differs from
 //! their type's, default spread constraints of a scheduler's configuration, and limits on the time of searches.
 

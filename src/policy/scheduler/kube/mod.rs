@@ -40,7 +40,7 @@ pub use framework::Framework;
 pub use node_info::NodeInfo;
 pub use node_tree::NodeTree;
 pub use plugins::dynamic_resources::allocate as allocate_claims;
-pub use plugins::volumes::bind as bind_volumes;
+pub use plugins::volumes::{allow as volumes_allow, bind as bind_volumes, reach as volumes_reach};
 pub use preemption::Nomination;
 
 /// The release whose decisions are reproduced.

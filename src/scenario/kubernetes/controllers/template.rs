@@ -11,6 +11,7 @@ use super::{Maker, Parts, PodMakers, ReadFor, SCALED_JOB, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
 use crate::model::controllers::{ControllerKind, PodTemplate};
+use crate::model::disruption::{POD_ANNOTATIONS, SAFE_VOLUMES};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
@@ -266,7 +267,8 @@ impl PodMakers {
             let mut notes = Notes::new(&maker.file);
             let pod = self.admission.complete(&written, &mut notes);
             let object = Object { kind: "Pod", tree: &pod, file: &maker.file };
-            let (class, of_pod) = pod::class(&object, maker.template_name(), self.options(), parts.cluster);
+            let options = self.options(findings.for_node_autoscalers);
+            let (class, of_pod) = pod::class(&object, maker.template_name(), options, parts.cluster);
             notes.issues.extend(of_pod.issues.iter().cloned());
             let is_sound = notes.issues.is_empty();
             // What is said of one pod holds for all of them.
@@ -335,6 +337,11 @@ pub(super) fn template_of(pod: &Tree) -> Tree {
     let mut template = edit::mapping(pod.span, []);
     if let Some(labels) = pod.at(&["metadata", "labels"]) {
         edit::set(&mut template, &["metadata", "labels"], labels.clone());
+    }
+    for key in POD_ANNOTATIONS.into_iter().chain([SAFE_VOLUMES]) {
+        if let Some(annotation) = pod.at(&["metadata", "annotations", key]) {
+            edit::set(&mut template, &["metadata", "annotations", key], annotation.clone());
+        }
     }
     let mut spec = pod.get("spec").cloned().unwrap_or_else(|| edit::mapping(pod.span, []));
     if let Value::Map(entries) = &mut spec.value {

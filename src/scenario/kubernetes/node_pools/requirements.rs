@@ -41,7 +41,8 @@ fn requirement(item: &Tree, notes: &mut Notes) {
     let Some(operator) = Operator::parse(text) else {
         let hint = "operators are In, NotIn, Exists, DoesNotExist, Gt, Lt, Gte and Lte";
         let message = format!("`{field}.operator`: `{text}` is not allowed");
-        notes.refuse_with_hint(Code::NotAllowed, item.span, message, hint);
+        let place = item.get("operator").map_or(item.span, |operator| operator.span);
+        notes.refuse_with_hint(Code::NotAllowed, place, message, hint);
         return;
     };
     match operator {

@@ -39,7 +39,7 @@ pub(super) fn pod_spec(pod: &Tree, tree: &Tree, (namespace, name): (&str, &str),
 }
 
 /// The owner that says it is the controller.
-fn owner(metadata: Option<&Tree>, notes: &mut Notes) -> Option<Owner> {
+pub(super) fn owner(metadata: Option<&Tree>, notes: &mut Notes) -> Option<Owner> {
     let owners = notes.list(metadata.and_then(|metadata| metadata.get("ownerReferences")), "metadata.ownerReferences");
     let controller = owners.iter().find(|owner| owner.get("controller").and_then(Tree::as_bool) == Some(true))?;
     let text = |key| controller.get(key).and_then(Tree::as_text).unwrap_or_default().to_owned();

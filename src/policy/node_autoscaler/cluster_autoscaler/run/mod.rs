@@ -17,9 +17,10 @@
 //! Deviations beside those of [`super`]:
 //!
 //! - Filters that are asked: unschedulable, taints, node affinity and selector, declared features, host ports, resources,
-//!   topology spread, inter-pod affinity, and GPU devices. Volumes and resource claims are not asked about.
+//!   topology spread, inter-pod affinity, volumes by place, and GPU devices. Limits on attached volumes and resource claims
+//!   are not asked about.
 //! - Pods of templates and traces count as a ReplicaSet's, unless they end with their node (`onEviction: end`).
-//! - There are no annotations, local volumes and mirror pods; how long a pod has been terminating is not seen.
+//! - How long a pod has been terminating is not seen.
 //! - Nodes get no `DeletionCandidate` taint. The delay between taint and deletion is part of the patience with a drain, which
 //!   is one span: `maxPodEvictionTime`, the longest grace period, and 30 s.
 //! - Pods that were evicted wait for a place at once, so none is injected while its controller has yet to replace it.
@@ -221,7 +222,9 @@ impl ClusterAutoscaler {
     /// Whether pods wait that may be helped later though nothing changes.
     fn waits_for_time(&self, seen: &Seen<'_>) -> bool {
         let is_backed_off = |group| self.state.safety(group, seen.now()).is_backed_off;
-        let has_delay = self.options().new_pod_scale_up_delay > SimDuration::ZERO;
+        let asks_patience = |(pod, _): &(PodId, SimTime)| seen.view.class_of(*pod).disruption.scale_up_delay.is_some();
+        let has_delay =
+            self.options().new_pod_scale_up_delay > SimDuration::ZERO || seen.unschedulable.iter().any(asks_patience);
         let may_wait = self.was_too_soon || has_delay || (0..self.groups.ids.len()).any(is_backed_off);
         may_wait && !seen.unschedulable.is_empty()
     }

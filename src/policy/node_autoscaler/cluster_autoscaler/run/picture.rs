@@ -10,7 +10,7 @@ use super::topology::{Place, Topology};
 use crate::ids::{ClassId, NodeId, PodId};
 use crate::model::{GpuRequest, NodeShape, PodClass, ShapeId};
 use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{Fits, Growing, NodeKey, Refusal, Snapshot};
-use crate::policy::scheduler::kube::plugins;
+use crate::policy::scheduler::kube::{plugins, volumes_allow};
 use crate::policy::scheduler::{filter, gpus};
 use crate::world::nodes::mask_devices;
 use crate::world::{GpuMask, NodeState, View};
@@ -392,7 +392,7 @@ impl Fits for Picture<'_> {
 
     fn place(&mut self, pod: PodId, node: NodeKey) -> Result<(), Refusal> {
         let class = self.class_of(pod);
-        if !self.has_room(class, node) {
+        if !self.has_room(class, node) || !volumes_allow(self.view, pod, class, &self.labelled(self.slot(node))) {
             return Err(Refusal::Filter);
         }
         match self.topology_refusal(class, node) {

@@ -134,8 +134,9 @@ impl ClusterAutoscaler {
         let now = seen.now();
         let waiting = candidates.into_iter().filter(|(pod, _)| !placed.contains(pod) && !seen::is_daemon(view, *pod));
         let described = waiting.map(|(pod, created)| {
-            let asks_gpu = view.class_of(pod).gpu.is_some();
-            (pod, WaitingPod { created, scale_up_delay: None, asks_gpu })
+            let class = view.class_of(pod);
+            let (asks_gpu, scale_up_delay) = (class.gpu.is_some(), class.disruption.scale_up_delay);
+            (pod, WaitingPod { created, scale_up_delay, asks_gpu })
         });
         described.filter(|(_, pod)| is_old_enough(pod, self.options(), now)).collect()
     }
@@ -297,7 +298,8 @@ impl ClusterAutoscaler {
             now,
         };
         let emptiness = |key: NodeKey| {
-            let moves = picture.slot(key).pods.iter().any(|held| !seen::is_daemon(&view, held.pod));
+            let stays = |held: &&Held| seen::is_daemon(&view, held.pod) || view.class(held.class).disruption.is_mirror;
+            let moves = !picture.slot(key).pods.iter().all(|held| stays(&held));
             (!moves, false)
         };
         let candidates = order_candidates(&nodes, &known, &self.previous, emptiness);
@@ -341,7 +343,7 @@ impl ClusterAutoscaler {
             let node = NodeId(key.0);
             let candidate = Candidate {
                 to_be_deleted_since: None,
-                scale_down_disabled: false,
+                scale_down_disabled: seen::scale_down_disabled(&seen.view, node),
                 has_group: self.groups.of(&seen.view, node).is_some(),
                 is_ready: seen::is_ready(&seen.view, node),
                 utilization: used(picture, *key, ignores_daemons),
@@ -393,7 +395,7 @@ impl ClusterAutoscaler {
             actuation::EVICTION_HEADROOM,
         ];
         let give_up_after = all.into_iter().fold(SimDuration::ZERO, |sum, span| sum + span);
-        Patience { give_up_after: Some(give_up_after), force_after: None }
+        Patience { give_up_after: Some(give_up_after), ..Patience::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::controllers::{ControllerKind as Kind, RestartPolicy as Restart
 use crate::model::{NodeShape, OnEviction, PodClass};
 use crate::policy::disruption;
 use crate::policy::node_autoscaler::cluster_autoscaler::drain::{
-    Blocking, Controller, ControllerKind, DrainPod, PodsToMove, RemainingBudgets, RestartPolicy, pods_to_move,
+    Blocking, Controller, ControllerKind, DrainPod, PodsToMove, RemainingBudgets, RestartPolicy, Volume, pods_to_move,
 };
 use crate::policy::node_autoscaler::cluster_autoscaler::estimator::Amount;
 use crate::policy::node_autoscaler::cluster_autoscaler::options::{NodeGroupOptions, Options};
@@ -20,6 +20,9 @@ use crate::world::{Condition, MachineState, NodeState, View};
 
 /// Numbers of controllers that the model does not have begin here: pods of one class then count as of one.
 const UNKNOWN_CONTROLLERS: u64 = 1 << 40;
+
+/// What stands for the local volumes of a pod that may not be lost: which they are decides nothing.
+static LOCAL: [Volume; 1] = [Volume { name: String::new(), is_local: true }];
 
 /// The groups of one autoscaler, as a provider reports them.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +94,16 @@ pub(super) fn takes_pods(view: &View<'_>, node: NodeId) -> bool {
     view.world.nodes.state[node.index()] == NodeState::Ready && is_ready(view, node)
 }
 
-/// Whether a DaemonSet made the pod.
+/// Whether the node's annotation forbids that it goes.
+pub(super) fn scale_down_disabled(view: &View<'_>, node: NodeId) -> bool {
+    view.model.cluster.shape(view.world.nodes.shape[node.index()]).disruption.scale_down_disabled
+}
+
+/// Whether a DaemonSet made the pod, or an annotation says that it passes for one.
 pub(super) fn is_daemon(view: &View<'_>, pod: PodId) -> bool {
+    if view.class_of(pod).disruption.passes_for_daemon {
+        return true;
+    }
     match view.world.controller_of(pod) {
         Some(controller) => matches!(view.model.controllers.list[controller.index()].kind, Kind::DaemonSet(_)),
         None => view.class_of(pod).spec.owner.as_ref().is_some_and(|owner| owner.kind == "DaemonSet"),
@@ -108,13 +119,14 @@ pub(super) fn controller_number(view: &View<'_>, pod: PodId) -> Option<u64> {
 }
 
 /// The controller of a pod. Pods of templates and traces, which wait for another node when they lose theirs, pass for pods
-/// of a ReplicaSet.
+/// of a ReplicaSet; Pods as manifests write them have the controller that they name, or none.
 fn controller(view: &View<'_>, pod: PodId) -> Option<Controller> {
     let unknown = |kind| Controller { kind, is_of_apps: true, exists: None, replicas: None };
     let Some(member) = view.world.member(pod) else {
         let owner = view.class_of(pod).spec.owner.as_ref();
         let named = owner.map(|owner| unknown(kind_called(&owner.kind)));
-        let is_replaced = view.model.scheduling.on_eviction == OnEviction::Requeue;
+        let is_known = view.class_of(pod).disruption.has_no_controller;
+        let is_replaced = view.model.scheduling.on_eviction == OnEviction::Requeue && !is_known;
         return named.or_else(|| is_replaced.then(|| unknown(ControllerKind::ReplicaSet)));
     };
     let owner = &view.world.owners.list[member.owner.index()];
@@ -161,9 +173,14 @@ impl<'f> Known<'f> {
             Restart::OnFailure => RestartPolicy::OnFailure,
             Restart::Never => RestartPolicy::Never,
         });
+        let class = self.class(pod);
         DrainPod {
             controller: controller(view, pod),
-            namespace: &self.class(pod).spec.namespace,
+            namespace: &class.spec.namespace,
+            is_mirror: class.disruption.is_mirror,
+            is_daemon_by_annotation: class.disruption.passes_for_daemon,
+            safe_to_evict: class.disruption.safe_to_evict,
+            volumes: if class.disruption.has_local_storage { &LOCAL } else { &[] },
             restart_policy,
             grace: life.map(|life| life.grace_period),
             created: Some(view.world.pods.arrival[pod.index()]),
@@ -216,8 +233,8 @@ impl Facts for Known<'_> {
         is_ready(&self.view, Self::node(node))
     }
 
-    fn scale_down_disabled(&self, _node: NodeKey) -> bool {
-        false
+    fn scale_down_disabled(&self, node: NodeKey) -> bool {
+        scale_down_disabled(&self.view, Self::node(node))
     }
 
     fn counted(&self, node: NodeKey) -> Resources {

@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use super::ROW;
 use super::picture::{Picture, State};
 use crate::ids::{ClassId, GroupId, MachineId, NodeId, OfferId, PodId, PoolId};
+use crate::model::disruption::{DoNotDisrupt, SafeToEvict};
 use crate::model::kube_scheduler::Profile;
 use crate::model::provisioning::{MachineDelays, Market, NodeGroup, Offer, Provisioning};
-use crate::model::{Model, Pool};
+use crate::model::{Model, PodDisruption, Pool};
 use crate::policy::node_autoscaler::cluster_autoscaler::snapshot::{Fits, NodeKey, Snapshot};
 use crate::policy::node_autoscaler::{Action, NodeAutoscaler, Order, Seen, Setting};
 use crate::policy::scheduler::kube::{Cycle, Framework, NodeInfo, random_model};
 use crate::testkit::{SEED, cluster};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use crate::world::fleet::Refusal;
 use crate::world::{MachineState, NodeState, Phase, View, World};
 
@@ -254,6 +255,59 @@ fn what_keeps_nodes() {
         let (_, returned) = play.wishes(620);
         assert_eq!((gone_before, returned.len()), (0, gone), "{nodes} nodes, at least {min}, {pods:?}, {parameters}");
     }
+}
+
+/// Two nodes of which one is enough: one goes at 620 s, unless the pod on each keeps its node. `batch` has 37.5 %.
+#[test]
+fn what_pods_and_nodes_say_keeps_nodes() {
+    let safe = |safe_to_evict| PodDisruption { safe_to_evict, ..PodDisruption::default() };
+    let with = |change: fn(&mut PodDisruption)| {
+        let mut disruption = PodDisruption::default();
+        change(&mut disruption);
+        disruption
+    };
+    let local = |safe_to_evict| PodDisruption { has_local_storage: true, ..safe(safe_to_evict) };
+    for (disruption, parameters, gone) in [
+        (PodDisruption::default(), json!({}), 1),
+        (safe(SafeToEvict::No), json!({}), 0),
+        (safe(SafeToEvict::OnCompletion), json!({}), 0),
+        (local(SafeToEvict::Unsaid), json!({}), 0),
+        (local(SafeToEvict::Unsaid), json!({"skipNodesWithLocalStorage": false}), 1),
+        // What is said to be safe may lose what it stores, and needs nobody to make another.
+        (local(SafeToEvict::Yes), json!({}), 1),
+        (with(|it| it.has_no_controller = true), json!({}), 0),
+        (PodDisruption { has_no_controller: true, ..safe(SafeToEvict::Yes) }, json!({}), 1),
+        // Nodes with nothing but pods of DaemonSets, or with mirrors, are empty: both go.
+        (with(|it| it.passes_for_daemon = true), json!({}), 2),
+        (with(|it| it.is_mirror = true), json!({}), 2),
+        // Karpenter's are nothing to it.
+        (with(|it| it.do_not_disrupt = DoNotDisrupt::Always), json!({}), 1),
+    ] {
+        let mut model = model(2, 0, 10);
+        model.workload.classes[0].disruption = disruption;
+        let mut play = Play::new(&model, &parameters);
+        (0..2).for_each(|node| ignore(play.run(0, node)));
+        (1..62).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING, "turn {turn}, {disruption:?}"));
+        assert_eq!(play.wishes(620).1.len(), gone, "{disruption:?}, {parameters}");
+    }
+    for (is_disabled, gone) in [(false, 2), (true, 0)] {
+        let mut model = model(2, 0, 10);
+        model.cluster.shapes[0].disruption.scale_down_disabled = is_disabled;
+        let mut play = Play::new(&model, &json!({}));
+        (1..62).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING));
+        assert_eq!(play.wishes(620).1.len(), gone);
+    }
+}
+
+/// The pod came at 0 s and wants nothing bought before it is a minute old: the turn at 60 s is too early, that at 70 s not.
+#[test]
+fn a_pod_may_ask_for_patience() {
+    let mut model = model(0, 0, 10);
+    model.workload.classes[0].disruption.scale_up_delay = Some(SimDuration::from_seconds(60.0));
+    let mut play = Play::new(&model, &json!({}));
+    play.arrive(0);
+    (1..7).for_each(|turn| assert_eq!(play.wishes(turn * 10), NOTHING, "turn {turn}"));
+    assert_eq!(play.wishes(70), (1, vec![]));
 }
 
 #[test]

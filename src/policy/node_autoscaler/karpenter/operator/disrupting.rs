@@ -22,6 +22,8 @@ use super::super::node_pool::{ConsolidationPolicy, DisruptionReason};
 use super::super::scheduler::{BatchPod, Options, ReservedMode, Scheduler};
 use super::{Asker, Karpenter, provisioning, sight};
 use crate::ids::{MachineId, PodId};
+use crate::model::disruption::DoNotDisrupt;
+use crate::model::{NodeDisruption, PodClass};
 use crate::policy::controllers::cron::WallClock;
 use crate::policy::disruption::Evictions;
 use crate::policy::node_autoscaler::{Action, Order, Seen};
@@ -149,6 +151,8 @@ struct Pass<'p> {
     pending: Vec<BatchPod>,
     of_going: Vec<BatchPod>,
     totals: Vec<PoolTotals>,
+    /// Whether there are pods that could keep their nodes.
+    may_block: bool,
 }
 
 impl Karpenter {
@@ -237,8 +241,11 @@ impl Karpenter {
         } else {
             vec![PoolTotals::default(); pools]
         };
+        let evictions = Evictions::new(seen.view);
+        let protects = |class: &PodClass| class.disruption.do_not_disrupt != DoNotDisrupt::Unsaid;
         Pass {
-            evictions: Evictions::new(seen.view),
+            may_block: !evictions.is_empty() || seen.view.model.workload.all_classes().any(protects),
+            evictions,
             pending: provisioning::batch_pods(seen, &pending),
             of_going: provisioning::batch_pods(seen, &self.pods_of_going(seen)),
             totals,
@@ -323,7 +330,10 @@ impl Karpenter {
         pods.retain(|pod| sight::is_reschedulable(view, *pod));
         pods.sort_unstable();
         let placed: Vec<(PodId, Option<usize>)> = pods.iter().map(|pod| (*pod, Some(at))).collect();
-        let cost = |pod: &PodId| eviction_cost(None, None, Some(view.class_of(*pod).priority));
+        let cost = |pod: &PodId| {
+            let class = view.class_of(*pod);
+            eviction_cost(Some(class.disruption.eviction_cost), None, Some(class.priority))
+        };
         let costs = pods.iter().map(cost);
         let of_batch = provisioning::batch_pods(seen, &placed).into_iter().zip(costs).collect();
         let mut candidate = Candidate::new(&self.environment, &self.sight.nodes, at, of_batch)?;
@@ -363,11 +373,14 @@ impl Karpenter {
         }
         let is_eventual = method == Method::Drift && pool.template.termination_grace_period.is_some();
         let node = self.sight.entries[at].node?;
-        let blocked = |pod: PodId| pass.evictions.blocks(&seen.view, pod);
-        if !is_eventual
-            && !pass.evictions.is_empty()
-            && seen.view.world.nodes.pods(&seen.view.world.pods, node).any(blocked)
+        let view = seen.view;
+        if view.model.cluster.shape(view.world.nodes.shape[node.index()]).disruption.do_not_disrupt
+            || NodeDisruption::of_list(&pool.template.annotations).do_not_disrupt
         {
+            return None;
+        }
+        let blocked = |pod: PodId| pass.evictions.blocks(&view, pod) || sight::is_protected(view, pod);
+        if !is_eventual && pass.may_block && view.world.nodes.pods(&view.world.pods, node).any(blocked) {
             return None;
         }
         let candidate = Candidate { is_consolidatable: is_ripe, ..candidate.clone() };

@@ -13,7 +13,7 @@
 //!
 //! Deviations beside those of the parent module: decisions take no time and see the present; machines that were lost are
 //! noticed by their nodes leaving; GPUs that the model knows by device count as one extended resource in thousandths,
-//! without their models; `startupTaints` are what the time until a node is ready stands for.
+//! without their models; what volumes ask of nodes joins the required node affinity of their pods; `startupTaints` are what the time until a node is ready stands for.
 //!
 //! Parameters: `batchIdleDuration`, `batchMaxDuration`, `preferencePolicy`, `minValuesPolicy`, `disruptionPeriod`, `featureGates`,
 //! `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from manifests.
@@ -267,6 +267,8 @@ struct Karpenter {
     /// Machines that the provider has said it takes back.
     interrupted: Vec<MachineId>,
     disruption: disrupting::Disruption,
+    /// How many claims had been bound when classes were last made after them.
+    claims_bound: Option<usize>,
 }
 
 impl Karpenter {
@@ -302,6 +304,7 @@ impl Karpenter {
                 params.disruption_period,
                 params.feature_gates.spot_to_spot_consolidation,
             ),
+            claims_bound: None,
         }
     }
 
@@ -402,7 +405,8 @@ impl Karpenter {
         let pool = self.groups.iter().position(|other| *other == group);
         let template = pool.map(|pool| &self.environment.pools[pool].0.template);
         let force_after = template.and_then(|template| template.termination_grace_period);
-        Order { action: Action::Return { machine, patience: Patience { give_up_after: None, force_after } }, reason }
+        let patience = Patience { give_up_after: None, force_after, spares_protected: true };
+        Order { action: Action::Return { machine, patience }, reason }
     }
 }
 
@@ -414,9 +418,16 @@ impl NodeAutoscaler for Karpenter {
     fn turn(&mut self, seen: &Seen<'_>) -> Turn {
         let mut orders = Vec::new();
         self.follow_orders(seen);
+        let known = self.environment.classes.len();
         classes::catch_up(seen.view.model, &mut self.environment.classes);
+        if known < self.environment.classes.len() {
+            self.claims_bound = None;
+        }
         self.market.refresh(seen.now(), &mut self.environment);
         self.sight.refresh(seen.view, &self.groups, &self.environment);
+        if classes::follow_claims(seen.view, &mut self.claims_bound, &mut self.environment.classes) {
+            self.sight.version += 1;
+        }
         self.lives(seen, &mut orders);
         // Nodes that are given back are not provisioned for.
         self.carry_on(seen, &mut orders);

@@ -310,12 +310,24 @@ pub(super) fn is_daemon(view: View<'_>, pod: PodId) -> bool {
 }
 
 /// Whether a pod needs another place when its node goes (`IsReschedulable`): it has not ended, is not ending unless its
-/// successor waits for that, and is not of a DaemonSet.
+/// successor waits for that, and is neither of a DaemonSet nor of its node.
 pub(super) fn is_reschedulable(view: View<'_>, pod: PodId) -> bool {
     let controller = view.world.controller_of(pod).map(|one| &view.model.controllers.list[one.index()].kind);
     let is_of_set = matches!(controller, Some(ControllerKind::StatefulSet(_)));
     let phase = view.world.pods.phase[pod.index()];
-    (phase == Phase::Pending || phase.holds_node()) && (!view.is_terminating(pod) || is_of_set) && !is_daemon(view, pod)
+    (phase == Phase::Pending || phase.holds_node())
+        && (!view.is_terminating(pod) || is_of_set)
+        && !is_daemon(view, pod)
+        && !view.class_of(pod).disruption.is_mirror
+}
+
+/// Whether a pod that has not ended forbids that its node is disrupted (`IsDisruptable`). A pod counts as started when it is
+/// bound.
+pub(super) fn is_protected(view: View<'_>, pod: PodId) -> bool {
+    let until = view.class_of(pod).disruption.do_not_disrupt.until(Some(view.world.pods.bound[pod.index()]));
+    until.is_some_and(|until| until > view.world.time)
+        && view.world.pods.phase[pod.index()].holds_node()
+        && !view.is_terminating(pod)
 }
 
 /// What the nodes of a pool have together, machines that go not counted.

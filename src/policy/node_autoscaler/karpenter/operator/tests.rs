@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::ids::{ClassId, NodeId, OfferId};
 use crate::model::cluster::ZONE_LABEL;
+use crate::model::disruption::DoNotDisrupt;
 use crate::model::provisioning::{MachineDelays, Market as Bought, NodeGroup, Offer};
 use crate::model::{Cluster, Label, Model, NodeShape, PodClass, Pool, Resources, ShapeId, Workload};
 use crate::policy::node_autoscaler::karpenter::requirements::INSTANCE_TYPE_LABEL;
@@ -15,6 +16,8 @@ use crate::world::{View, World};
 const SMALL: OfferId = OfferId(0);
 const LARGE: OfferId = OfferId(1);
 const GROUP: GroupId = GroupId(0);
+/// How nodes are emptied whose pool says nothing of it.
+const PATIENCE: Patience = Patience { give_up_after: None, force_after: None, spares_protected: true };
 
 /// One pool with two types: 2 cores for 0.1 and 4 cores for 0.15 dollars an hour. Pods of class 0 request 1 core.
 fn model() -> Model {
@@ -197,7 +200,7 @@ fn empty_nodes_go_after_they_were_looked_at_twice() {
     let (now, orders) = scene.until_orders(&mut *karpenter, at(0.0), at(60.0));
     assert_eq!(now, at(15.0));
     let order = |action| Order { action, reason: "empty" };
-    let gone = Action::Return { machine, patience: Patience::default() };
+    let gone = Action::Return { machine, patience: PATIENCE };
     assert_eq!(orders, [order(Action::Cordon(machine, true)), order(gone)]);
 }
 
@@ -219,7 +222,7 @@ fn a_node_is_replaced_by_a_cheaper_one_once_that_is_up() {
     scene.world.time = at(75.0);
     scene.join(new);
     let turn = scene.turn(&mut *karpenter, at(75.5));
-    let patience = Patience::default();
+    let patience = PATIENCE;
     assert_eq!(turn.orders, [Order { action: Action::Return { machine: old, patience }, reason: "underutilized" }]);
 }
 
@@ -261,6 +264,68 @@ fn budgets_and_consolidate_after_hold_nodes_back() {
     }
 }
 
+/// A node that a cheaper one could replace stays as long as something protects it.
+#[test]
+fn what_is_not_to_be_disrupted_stays() {
+    let pool = |annotations: Value, of_drain: Value| {
+        // Where spot is allowed, nodes are replaced by spot alone.
+        let kinds = json!({"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]});
+        let mut spec = json!({"requirements": [kinds]});
+        if let (Value::Object(spec), Value::Object(of_drain)) = (&mut spec, of_drain) {
+            spec.extend(of_drain);
+        }
+        json!({"nodePools": [{"metadata": {"name": "default"}, "spec": {"template": {
+            "metadata": {"annotations": annotations}, "spec": spec}}}]})
+    };
+    let plain = || pool(json!({}), json!({}));
+    let for_minute = DoNotDisrupt::For(SimDuration::from_seconds(60.0));
+    // What the pod says, what the node's shape says, the pool, and when the node is to be replaced by the cheaper type.
+    let cases = [
+        (DoNotDisrupt::Unsaid, false, plain(), Some(15.0)),
+        (DoNotDisrupt::Always, false, plain(), None),
+        // Bound at 0 s it is protected until 60 s, when a pass finds the node, which must hold for 15 s.
+        (for_minute, false, plain(), Some(75.0)),
+        (DoNotDisrupt::Unsaid, true, plain(), None),
+        (DoNotDisrupt::Unsaid, false, pool(json!({"karpenter.sh/do-not-disrupt": "true"}), json!({})), None),
+        (DoNotDisrupt::Unsaid, false, pool(json!({"karpenter.sh/do-not-disrupt": "1h"}), json!({})), Some(15.0)),
+        // Consolidation asks the pods, however long a drain may take.
+        (DoNotDisrupt::Always, false, pool(json!({}), json!({"terminationGracePeriod": "5m"})), None),
+    ];
+    for (of_pod, of_node, parameters, wanted) in cases {
+        let mut model = model();
+        model.workload.classes[0].disruption.do_not_disrupt = of_pod;
+        model.cluster.shapes[1].disruption.do_not_disrupt = of_node;
+        let mut karpenter = karpenter(&model, &parameters);
+        let mut scene = Scene::new(&model);
+        let (_, node) = scene.ready(LARGE);
+        scene.run_pod(node);
+        let (now, orders) = scene.until_orders(&mut *karpenter, at(0.0), at(200.0));
+        assert_eq!((!orders.is_empty()).then_some(now), wanted.map(at), "{of_pod:?}, {of_node}, {parameters}");
+    }
+}
+
+/// Two nodes of one pod each, which one of them could hold: the node goes whose pod costs less to move.
+#[test]
+fn what_a_pod_costs_decides_which_node_goes() {
+    for (cost, gone) in [(0, 0), (1 << 26, 1), (-(1 << 26), 0)] {
+        let mut model = model();
+        let mut dear = model.workload.classes[0].clone();
+        dear.disruption.eviction_cost = cost;
+        model.workload.classes.push(dear);
+        let parameters = json!({"nodePools": [{"metadata": {"name": "default"}, "spec": {
+            "template": {"spec": {"requirements": []}}, "disruption": {"budgets": [{"nodes": "1"}]}}}]});
+        let mut karpenter = karpenter(&model, &parameters);
+        let mut scene = Scene::new(&model);
+        for class in [1, 0] {
+            let (_, node) = scene.ready(SMALL);
+            let pod = scene.world.arrive((0, 0), ClassId(class), u64::MAX);
+            scene.world.place(model.workload.class(ClassId(class)), pod, node, 0);
+        }
+        let (_, orders) = scene.until_orders(&mut *karpenter, at(0.0), at(60.0));
+        assert_eq!(orders[0].action, Action::Cordon(MachineId(gone), true), "{cost}");
+    }
+}
+
 #[test]
 fn machines_that_are_old_or_reclaimed_go_at_once() {
     let model = model();
@@ -268,7 +333,8 @@ fn machines_that_are_old_or_reclaimed_go_at_once() {
         "disruption": {"consolidateAfter": "Never"},
         "template": {"spec": {"requirements": [], "expireAfter": "1h", "terminationGracePeriod": "5m"}}}});
     let parameters = json!({"nodePools": [manifest]});
-    let patience = Patience { give_up_after: None, force_after: Some(SimDuration::from_seconds(300.0)) };
+    let force_after = Some(SimDuration::from_seconds(300.0));
+    let patience = Patience { give_up_after: None, force_after, spares_protected: true };
     let mut scene = Scene::new(&model);
     let (machine, _) = scene.ready(SMALL);
     let mut first = karpenter(&model, &parameters);

@@ -19,7 +19,8 @@ use crate::model::kube_scheduler::PluginArguments;
 use crate::model::objects::{PersistentVolume, PersistentVolumeClaim, StorageCapacity, StorageClass};
 use crate::model::pod_spec::{LabelRequirement, NodeSelectorTerm};
 use crate::policy::scheduler::kube::framework::{FilterPlugin, NodeFilter, NodeScorer, PreFilter, ScorePlugin};
-use crate::policy::scheduler::kube::{Code, Cycle, NodeInfo, Rejection, labels};
+use crate::policy::scheduler::kube::labels::{self, NodeLabels};
+use crate::policy::scheduler::kube::{Code, Cycle, NodeInfo, Rejection};
 use crate::world::{BoundVolume, View};
 
 /// Its name.
@@ -97,7 +98,7 @@ impl<'a> PodClaims<'a> {
     }
 
     /// What would be done on a node (`FindPodVolumes`).
-    fn on(&self, node: &NodeInfo<'a>) -> Result<PodVolumes<'a>, Rejection> {
+    fn on(&self, node: &impl NodeLabels) -> Result<PodVolumes<'a>, Rejection> {
         let view = &self.cycle.view;
         let mut reasons = Vec::new();
         let mut is_lost = false;
@@ -124,10 +125,14 @@ impl<'a> PodClaims<'a> {
     }
 
     /// Finds or makes volumes for the claims that wait; the error is a reason, or an error in its turn.
-    fn arrange(&self, node: &NodeInfo<'a>, volumes: &mut PodVolumes<'a>) -> Result<(), Result<&'static str, String>> {
+    fn arrange(
+        &self,
+        node: &impl NodeLabels,
+        volumes: &mut PodVolumes<'a>,
+    ) -> Result<(), Result<&'static str, String>> {
         let view = &self.cycle.view;
         let is_elsewhere = |claim: &&PersistentVolumeClaim| {
-            claim.selected_node.as_ref().is_some_and(|selected| selected != node.name())
+            claim.selected_node.as_ref().is_some_and(|selected| *selected != node.name())
         };
         if self.waiting.iter().any(is_elsewhere) {
             return Err(Ok(BIND_CONFLICT));
@@ -185,6 +190,11 @@ pub fn bind(view: View<'_>, pod: PodId, node: NodeId) -> Vec<crate::world::Volum
     found.chain(made).flatten().collect()
 }
 
+/// Whether the claims of a pod have volumes on a node that need not exist, or can be given some there.
+pub(super) fn allows(cycle: &Cycle<'_>, node: &impl NodeLabels) -> bool {
+    PodClaims::new(cycle).is_ok_and(|claims| claims.is_none_or(|claims| claims.on(node).is_ok()))
+}
+
 /// A claim that can be used.
 fn usable<'a>(cycle: &Cycle<'a>, name: &str, is_ephemeral: bool) -> Result<&'a PersistentVolumeClaim, String> {
     let Some(claim) = claim(&cycle.view, &cycle.spec().namespace, name) else {
@@ -209,7 +219,7 @@ fn usable<'a>(cycle: &Cycle<'a>, name: &str, is_ephemeral: bool) -> Result<&'a P
 }
 
 /// Whether a volume can be used on a node (`CheckNodeAffinity`); names of nodes are not looked at.
-fn reaches(volume: &PersistentVolume, node: &NodeInfo<'_>) -> bool {
+fn reaches(volume: &PersistentVolume, node: &impl NodeLabels) -> bool {
     let has_label = |requirement: &LabelRequirement| labels::meets(requirement, node.label(&requirement.key));
     let is_met = |term: &NodeSelectorTerm| {
         let is_empty = term.expressions.is_empty() && term.fields.is_empty();
@@ -224,7 +234,7 @@ fn reaches(volume: &PersistentVolume, node: &NodeInfo<'_>) -> bool {
 fn matching<'a>(
     view: &View<'a>,
     claim: &PersistentVolumeClaim,
-    node: &NodeInfo<'_>,
+    node: &impl NodeLabels,
     chosen: &[&str],
 ) -> Option<&'a PersistentVolume> {
     let is_reserved = |volume: &PersistentVolume| {
@@ -268,7 +278,7 @@ fn capacity<'a>(
     view: &View<'a>,
     claim: &PersistentVolumeClaim,
     class: &StorageClass,
-    node: &NodeInfo<'_>,
+    node: &impl NodeLabels,
 ) -> Result<Option<CapacityLeft<'a>>, &'static str> {
     let objects = &view.model.objects;
     let driver = objects.csi_drivers.iter().find(|driver| driver.name == class.provisioner);

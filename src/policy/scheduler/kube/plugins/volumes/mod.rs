@@ -20,11 +20,45 @@ pub(in crate::policy::scheduler::kube) use restrictions::may_exclude;
 pub(super) use restrictions::{NAME as RESTRICTIONS, VolumeRestrictions};
 pub(super) use zone::{NAME as ZONE, VolumeZone};
 
-use super::super::{Code, Rejection};
+use super::super::labels::NodeLabels;
+use super::super::{Code, Cycle, Rejection};
+use crate::ids::{ClassId, PodId};
 use crate::model::PodSpec;
+use crate::model::cluster::HOSTNAME_LABEL;
+use crate::model::kube_scheduler::PluginArguments;
 use crate::model::objects::{PersistentVolume, PersistentVolumeClaim, StorageClass};
-use crate::model::pod_spec::PodVolume;
+use crate::model::pod_spec::{NodeSelectorTerm, PodVolume};
 use crate::world::View;
+
+/// Whether a pod's claims let it go to a node that need not exist, as `VolumeBinding` and `VolumeZone` say.
+pub fn allow(view: View<'_>, pod: PodId, class: ClassId, node: &impl NodeLabels) -> bool {
+    if claims_of(&view.class(class).spec).next().is_none() {
+        return true;
+    }
+    let arguments = PluginArguments::default();
+    let cycle = Cycle { view, pod: Some(pod), class, nodes: &[], arguments: &arguments };
+    binding::allows(&cycle, node) && zone::allows(&cycle, node)
+}
+
+/// From where the volumes of a pod's claims can be reached: for each the terms of which a node must meet one. Claims without a
+/// volume ask for what their class of storage allows; volumes that are no driver's do not ask for a node by name, as pods
+/// that move leave what they hold (`GetRequirements` of Karpenter's `VolumeTopology`).
+pub fn reach(view: View<'_>, spec: &PodSpec) -> Vec<Vec<NodeSelectorTerm>> {
+    let of_claim = |(name, _): (&str, bool)| {
+        let claim = claim(&view, &spec.namespace, name)?;
+        if claim.volume.is_empty() {
+            return Some(storage_class(&view, class_name(claim))?.allowed_topologies.clone());
+        }
+        let volume = volume(&view, &claim.volume)?;
+        let mut terms = volume.node_affinity.clone()?;
+        for term in terms.iter_mut().filter(|_| volume.csi.is_none()) {
+            term.expressions.retain(|requirement| requirement.key != HOSTNAME_LABEL);
+        }
+        Some(terms)
+    };
+    let is_bound_to_some = |terms: &Vec<NodeSelectorTerm>| terms.iter().all(|term| !term.expressions.is_empty());
+    claims_of(spec).filter_map(of_claim).filter(|terms| !terms.is_empty() && is_bound_to_some(terms)).collect()
+}
 
 /// The position of a claim in the model's list.
 fn position(view: &View<'_>, namespace: &str, name: &str) -> Option<u32> {

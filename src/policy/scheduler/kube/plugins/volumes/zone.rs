@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use super::{claim, claim_not_found, class_name, named_claims_of, storage_class, volume};
 use crate::model::objects::PersistentVolume;
 use crate::policy::scheduler::kube::framework::{FilterPlugin, NodeFilter, PreFilter};
-use crate::policy::scheduler::kube::{Cycle, NodeInfo, Rejection, labels};
+use crate::policy::scheduler::kube::labels::{self, NodeLabels};
+use crate::policy::scheduler::kube::{Cycle, NodeInfo, Rejection};
 
 /// Its name.
 pub(in super::super) const NAME: &str = "VolumeZone";
@@ -83,15 +84,22 @@ fn zones(volume: &PersistentVolume) -> Wanted<'_> {
     TOPOLOGY_LABELS.into_iter().filter_map(label).collect()
 }
 
+/// Whether a node has the labels that volumes ask for; one without any zone has them all.
+fn are_met(wanted: &Wanted<'_>, node: &impl NodeLabels) -> bool {
+    let is_met = |(key, current, values): &(&str, &str, BTreeSet<&str>)| {
+        node.label(key).or_else(|| node.label(current)).is_some_and(|value| values.contains(value))
+    };
+    TOPOLOGY_LABELS.iter().all(|(key, _)| node.label(key).is_none()) || wanted.iter().all(is_met)
+}
+
+/// Whether the volumes of a pod are in the zone of a node that need not exist.
+pub(super) fn allows(cycle: &Cycle<'_>, node: &impl NodeLabels) -> bool {
+    wanted(cycle).is_ok_and(|wanted| are_met(&wanted, node))
+}
+
 impl<'a> NodeFilter<'a> for Zones<'a> {
     fn filter(&self, node: &NodeInfo<'a>) -> Result<(), Rejection> {
-        if TOPOLOGY_LABELS.iter().all(|(key, _)| node.label(key).is_none()) {
-            return Ok(());
-        }
-        let is_met = |(key, current, values): &(&str, &str, BTreeSet<&str>)| {
-            node.label(key).or_else(|| node.label(current)).is_some_and(|value| values.contains(value))
-        };
-        if self.wanted.iter().all(is_met) { Ok(()) } else { Err(Rejection::unresolvable(NAME, CONFLICT)) }
+        if are_met(&self.wanted, node) { Ok(()) } else { Err(Rejection::unresolvable(NAME, CONFLICT)) }
     }
 
     fn fork(&self) -> Box<dyn NodeFilter<'a> + 'a> {
