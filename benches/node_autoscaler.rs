@@ -22,14 +22,14 @@ fn provisioning(criterion: &mut Criterion) {
 fn consolidation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("karpenter/consolidation");
     group.sample_size(10);
-    for (mix, pods, cores_max, ended_percent) in [
-        (Mix::Diverse, 5000, CORES_MAX, 0),
-        (Mix::Diverse, 5000, CORES_MAX, 30),
-        (Mix::Plain, 20_000, 16, 0),
-        (Mix::Plain, 20_000, 16, 30),
+    for (mix, pods, cores_max, kind, ended_percent) in [
+        (Mix::Diverse, 5000, CORES_MAX, "spot", 0),
+        (Mix::Diverse, 5000, CORES_MAX, "on-demand", 30),
+        (Mix::Plain, 20_000, 16, "spot", 0),
+        (Mix::Plain, 20_000, 16, "on-demand", 30),
     ] {
-        let filled = waiting(mix, pods, cores_max).on_demand().filled(ended_percent);
-        let name = format!("{mix:?}, {} nodes, {ended_percent} of 100 pods have ended", filled.nodes.len());
+        let filled = waiting(mix, pods, cores_max).of_kind(kind).filled(ended_percent);
+        let name = format!("{mix:?}, {} nodes, {kind}, {ended_percent} of 100 pods have ended", filled.nodes.len());
         group.bench_function(name, |bencher| bencher.iter(|| filled.pass()));
     }
     group.finish();

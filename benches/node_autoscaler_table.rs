@@ -36,10 +36,10 @@ fn main() {
         }
     }
     for (mix, pods, cores_max) in [(Mix::Diverse, 5000, CORES_MAX), (Mix::Plain, 20_000, 16)] {
-        for ended in [0, 10, 30] {
-            let name = format!("consolidation, {mix:?}, {ended} of 100 pods have ended");
+        for (kind, ended) in [("spot", 0), ("spot", 10), ("on-demand", 0), ("on-demand", 10), ("on-demand", 30)] {
+            let name = format!("consolidation, {mix:?}, {kind}, {ended} of 100 pods have ended");
             if is_wanted(&name) {
-                let filled = waiting(mix, pods, cores_max).on_demand().filled(ended);
+                let filled = waiting(mix, pods, cores_max).of_kind(kind).filled(ended);
                 let pods: usize = filled.candidates.iter().map(|candidate| candidate.pods.len()).sum();
                 let (seconds, command) = timed(|| filled.pass());
                 let outcome = command.map_or((0, 0), |it| (it.nodes.len(), it.replacements.len()));

@@ -224,13 +224,18 @@ impl Waiting {
         results
     }
 
-    /// The same with machines on demand only, which consolidation replaces.
+    /// The same with machines of one kind of capacity only, sold in all zones: consolidation replaces those on demand, and by
+    /// default not spot.
     #[must_use]
-    pub fn on_demand(mut self) -> Waiting {
+    pub fn of_kind(mut self, capacity_type: &str) -> Waiting {
+        for of_type in &mut self.environment.pools[0].1 {
+            let price = of_type.offerings[0].usd_per_hour;
+            of_type.offerings.push(Offering::new("test-zone-3", "spot", price));
+        }
         self.environment.pools[0].0.template.requirements.push(NodeRequirement {
             key: CAPACITY_TYPE_LABEL.to_owned(),
             operator: Operator::In,
-            values: vec!["on-demand".to_owned()],
+            values: vec![capacity_type.to_owned()],
             min_values: None,
         });
         self
@@ -245,10 +250,7 @@ impl Waiting {
         let (mut nodes, mut pods_of) = (Vec::new(), Vec::new());
         for (at, bought) in results.new_nodes.iter().enumerate() {
             let of_type = &environment.pools[0].1[bought.types[0]];
-            let is_it = |one: &&Offering| {
-                one.capacity_type() == "on-demand"
-                    && bought.requirements.is_compatible(&one.requirements, &environment.well_known)
-            };
+            let is_it = |one: &&Offering| bought.requirements.is_compatible(&one.requirements, &environment.well_known);
             let offering = of_type.offerings.iter().find(is_it).expect("the type is sold so");
             let mut pods = bought.pods.clone();
             pods.retain(|_| ends.below(100) >= ended_percent);
@@ -315,8 +317,6 @@ impl Filled {
             totals: &totals,
         };
         let several = work.multi_node(self.candidates.clone(), &mut [u64::MAX]);
-        several
-            .command
-            .or_else(|| work.single_node(self.candidates.clone(), &[u64::MAX], &Default::default()).command)
+        several.command.or_else(|| work.single_node(self.candidates.clone(), &[u64::MAX], &Default::default()).command)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::instance_type::{InstanceType, order_by_price, satisfies_min_values};
+use super::super::instance_type::{InstanceType, satisfies_min_values};
 use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, ON_DEMAND, Requirements, SPOT};
 use super::super::scheduler::{Environment, NewNode, Scheduler};
@@ -132,15 +132,13 @@ impl Consolidation<'_, '_, '_> {
             [node] => node.clone(),
             _ => return None,
         };
-        let environment = self.scheduler.environment();
-        let types = &environment.pools[node.pool].1;
-        order_by_price(&mut node.types, types, &node.requirements, &environment.well_known);
+        self.scheduler.order_by_price(&mut node);
         let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
         let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
         if all_spot && node.requirements.get_or_any(CAPACITY_TYPE_LABEL).has(SPOT) {
             self.spot_to_spot(&mut node, candidates.len(), usd_per_hour)?;
         } else {
-            cheaper_only(&mut node, usd_per_hour, environment)?;
+            self.cheaper_only(&mut node, usd_per_hour)?;
             let kinds = node.requirements.get_or_any(CAPACITY_TYPE_LABEL);
             if kinds.has(SPOT) && kinds.has(ON_DEMAND) {
                 // Prices were compared as spot, so that a launch on demand must not stand in for it.
@@ -150,8 +148,13 @@ impl Consolidation<'_, '_, '_> {
         Some(Command { nodes, replacements: vec![node], results })
     }
 
+    fn cheaper_only(&mut self, node: &mut NewNode, usd_per_hour: f64) -> Option<()> {
+        self.scheduler.keep_cheaper(node, usd_per_hour);
+        (has_min_values(node, self.scheduler.environment()) && !node.types.is_empty()).then_some(())
+    }
+
     /// Cuts the types of a spot node that replaces spot nodes (`computeSpotToSpotConsolidation`).
-    fn spot_to_spot(&self, node: &mut NewNode, candidates: usize, usd_per_hour: f64) -> Option<()> {
+    fn spot_to_spot(&mut self, node: &mut NewNode, candidates: usize, usd_per_hour: f64) -> Option<()> {
         if !self.options.spot_to_spot {
             return None;
         }
@@ -163,7 +166,7 @@ impl Consolidation<'_, '_, '_> {
             types[*at].compatible(&requirements, &environment.well_known).any(|offering| offering.is_available)
         };
         node.types.retain(is_sold);
-        cheaper_only(node, usd_per_hour, environment)?;
+        self.cheaper_only(node, usd_per_hour)?;
         if candidates > 1 {
             return Some(());
         }

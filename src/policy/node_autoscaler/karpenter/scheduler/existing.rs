@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use super::super::requirements::Requirements;
 use super::super::resources::ResourceList;
-use super::daemons;
+use super::amounts::{Kinds, Row};
 use super::memo::{Memo, Shape, TaintSet};
-use super::variants::Variant;
-use super::{NodeState, memo};
+use super::variants::{Needs, Variant};
+use super::{NodeState, amounts, daemons, memo};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass};
@@ -17,7 +17,7 @@ use crate::model::{Label, PodClass};
 /// What changes about a node when a pod is put there.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
-    pub(super) left: ResourceList,
+    pub(super) left: Row,
     pub(super) shape: Shape,
     pub(super) ports: Vec<HostPort>,
 }
@@ -36,15 +36,19 @@ pub(super) struct Existing {
 }
 
 impl Existing {
-    pub(super) fn new(daemons: &[PodClass], nodes: &[NodeState], memo: &mut Memo) -> Existing {
+    pub(super) fn new(daemons: &[PodClass], nodes: &[NodeState], kinds: &Kinds, memo: &mut Memo) -> Existing {
         let mut order: Vec<usize> = (0..nodes.len()).filter(|node| !nodes[*node].is_deleting).collect();
         order.sort_by_key(|node| (!nodes[*node].is_initialized, nodes[*node].name.as_str()));
         let mut place = vec![None; nodes.len()];
         for (at, node) in order.iter().enumerate() {
             place[*node] = Some(at);
         }
-        let (mut kinds, mut shapes) = (BTreeMap::new(), BTreeMap::new());
-        let rooms = nodes.iter().map(|node| room(daemons, node, memo, (&mut kinds, &mut shapes))).collect();
+        let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
+        let rooms = nodes.iter().map(|node| {
+            let (left, shape) = room(daemons, node, memo, (&mut alike, &mut shapes));
+            Room { left: kinds.room(Some(&left)), shape, ports: node.host_ports.clone() }
+        });
+        let rooms = rooms.collect();
         let taints = nodes.iter().map(|node| memo.taint_set(&node.taints)).collect();
         Existing { order, place, rooms, taints, changed: BTreeMap::new() }
     }
@@ -63,9 +67,9 @@ impl Existing {
     }
 
     /// Puts a pod there.
-    pub(super) fn put(&mut self, node: usize, variant: &Variant, shape: Shape) {
+    pub(super) fn put(&mut self, node: usize, (variant, needs): (&Variant, &Needs), shape: Shape) {
         let room = self.changed.entry(node).or_insert_with(|| self.rooms[node].clone());
-        room.left.subtract(&variant.requests);
+        amounts::subtract(&mut room.left, &needs.requests);
         room.shape = shape;
         room.ports.extend(variant.pod.spec.host_ports.iter().cloned());
     }
@@ -76,8 +80,8 @@ impl Existing {
     }
 
     /// Whether a node will never be large enough, or free of taints, for a pod.
-    pub(super) fn is_unfit(&self, node: usize, variant: &Variant, memo: &mut Memo) -> bool {
-        !memo.tolerates(self.taints[node], variant.tolerations) || !variant.requests.fits(&self.room(node).left)
+    pub(super) fn is_unfit(&self, node: usize, needs: &Needs, memo: &mut Memo) -> bool {
+        !amounts::fits(&needs.requests, &self.room(node).left) || !memo.tolerates(self.taints[node], needs.tolerations)
     }
 }
 
@@ -91,7 +95,7 @@ fn room<'n>(
     node: &'n NodeState,
     memo: &mut Memo,
     (kinds, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
-) -> Room {
+) -> (ResourceList, Shape) {
     let labels = || Requirements::of_labels(&node.labels);
     let but_name = node.labels.iter().filter(|label| label.key != HOSTNAME_LABEL).collect();
     let shape = *shapes.entry(but_name).or_insert_with(|| memo.shape(labels()));
@@ -109,7 +113,7 @@ fn room<'n>(
     };
     daemon_requests.subtract(&node.daemon_requests);
     let to_come = daemon_requests.iter().map(|(kind, amount)| (kind, amount.max(0))).collect();
-    Room { left: node.available.less(&to_come), shape, ports: node.host_ports.clone() }
+    (node.available.less(&to_come), shape)
 }
 
 fn asks_for_a_name(daemon: &PodClass) -> bool {

@@ -6,13 +6,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
-use super::super::resources::{ResourceKind, ResourceList};
+use super::amounts::Row;
 use super::claims::{Addition, Claim};
 use super::existing::{asked_shape, ports_conflict};
+use super::limits::Limits;
 use super::memo::{Shape, Undefined};
 use super::reservations::{Reservable, Reservations};
 use super::topology::{HostRule, Place, Sources, Topology};
-use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, counted_capacity, is_of_pool};
+use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
 
 /// One pass over a batch.
 pub(super) struct Run<'s, 'e, 'b> {
@@ -21,12 +22,14 @@ pub(super) struct Run<'s, 'e, 'b> {
     topology: Topology,
     claims: Vec<Claim>,
     order: ClaimOrder,
-    limits_left: Vec<Option<ResourceList>>,
+    limits_left: Vec<Option<Row>>,
     reservations: Reservations,
-    /// By variant: nodes, by place in their order, that are no longer fit since pods of this batch are there.
+    /// By needs: nodes, by place in their order, that are no longer fit since pods of this batch are there.
     filled: BTreeMap<usize, Vec<u64>>,
-    /// By variant and claim: whether it is too small for ever.
-    outgrown: BTreeMap<usize, Vec<bool>>,
+    /// By needs: new nodes that are too small or too tainted for ever.
+    outgrown: BTreeMap<usize, Vec<u64>>,
+    /// By variant: new nodes that its rules about host names close for ever.
+    closed: BTreeMap<usize, Vec<u64>>,
     hidden: Vec<u64>,
     existing: BTreeMap<usize, Vec<usize>>,
 }
@@ -84,6 +87,10 @@ impl ClaimOrder {
     }
 }
 
+fn is_set(bits: &[u64], at: usize) -> bool {
+    bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+}
+
 fn set(bits: &mut Vec<u64>, at: usize) {
     if bits.len() <= at / 64 {
         bits.resize(at / 64 + 1, 0);
@@ -99,17 +106,22 @@ fn placeholder(number: usize) -> String {
 impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch) -> Run<'s, 'e, 'b> {
         let mut hidden = Vec::new();
-        let mut limits_left = scheduler.limits_left.clone();
+        let mut limits_left: Vec<Option<Row>> =
+            scheduler.limits.iter().map(|limits| limits.as_ref().map(Limits::left)).collect();
         for node in &batch.without {
             let Some(place) = scheduler.existing.place[*node] else { continue };
             set(&mut hidden, place);
             let state = &scheduler.nodes[*node];
-            let pools = scheduler.environment.pools.iter().map(|(pool, _)| pool);
-            for (left, _) in limits_left.iter_mut().zip(pools).filter(|(_, pool)| is_of_pool(state, pool)) {
-                *left = left.as_ref().map(|left| give_back(left, &counted_capacity(state)));
+            let pools = scheduler.environment.pools.iter().zip(&scheduler.limits);
+            for (left, ((pool, _), limits)) in limits_left.iter_mut().zip(pools) {
+                if let (Some(left), Some(limits)) = (left, limits)
+                    && is_of_pool(state, pool)
+                {
+                    limits.give_back(left, state);
+                }
             }
         }
-        let reservations = Reservations::new(scheduler.environment);
+        let reservations = scheduler.reservations.clone();
         let mut run = Run {
             scheduler,
             batch,
@@ -120,6 +132,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             reservations,
             filled: BTreeMap::new(),
             outgrown: BTreeMap::new(),
+            closed: BTreeMap::new(),
             hidden,
             existing: BTreeMap::new(),
         };
@@ -165,9 +178,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         let key = |at: &usize| {
             let pod = &self.batch.pods[*at];
             let variant = variants.of_class(environment, pod.class, memo);
-            let requests = &variants.get(variant).requests;
-            let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
-            (Reverse(largest), pod.created_s, pod.uid)
+            (Reverse(variants.get(variant).largest), pod.created_s, pod.uid)
         };
         let mut order: Vec<usize> = (0..self.batch.pods.len()).collect();
         order.sort_by_cached_key(key);
@@ -216,8 +227,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         let mut at = 0;
         while at < nodes {
             let word = at / 64;
-            let unfit = &self.scheduler.variants.get(variant).unfit;
-            let filled = self.filled.get(&variant);
+            let unfit = &self.scheduler.variants.needs(variant).unfit;
+            let filled = self.filled.get(&self.scheduler.variants.get(variant).needs);
             let word_of = |bits: Option<&Vec<u64>>| bits.and_then(|bits| bits.get(word)).copied().unwrap_or(0);
             let closed = word_of(Some(unfit)) | word_of(filled) | word_of(Some(&self.hidden));
             let open = !closed & (u64::MAX << (at % 64));
@@ -249,15 +260,15 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     /// What a pod makes of a node, if it fits.
     fn fits_node(&mut self, at: usize, node: usize, number: usize, rules: &[HostRule]) -> Option<Shape> {
         let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
-        let variant = variants.get(number);
-        if existing.is_unfit(node, variant, memo) {
+        if existing.is_unfit(node, variants.needs(number), memo) {
             if existing.is_changed(node) {
-                set(self.filled.entry(number).or_default(), at);
+                set(self.filled.entry(variants.get(number).needs).or_default(), at);
             } else {
-                set(&mut variants.get_mut(number).unfit, at);
+                set(&mut variants.needs_mut(number).unfit, at);
             }
             return None;
         }
+        let variant = variants.get(number);
         let room = existing.room(node);
         if ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
             return None;
@@ -278,7 +289,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     fn put_on_node(&mut self, pod: usize, node: usize, number: usize, shape: Shape) {
         let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
         let variant = variants.get(number);
-        existing.put(node, variant, shape);
+        existing.put(node, (variant, variants.needs(number)), shape);
         let hostname = nodes[node].hostname();
         let place = Place { shape, taints: existing.taints(node), host: domains.host_of(node), hostname };
         self.topology.record((number, variant), place, environment, memo);
@@ -287,17 +298,22 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
         let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
+        let needs = self.scheduler.variants.get(variant).needs;
         // Out of their places while nodes are looked at.
         let order = std::mem::take(&mut self.order.order);
-        let mut outgrown = self.outgrown.remove(&variant).unwrap_or_default();
-        outgrown.resize(self.claims.len(), false);
+        let mut outgrown = self.outgrown.remove(&needs).unwrap_or_default();
+        let mut closed = self.closed.remove(&variant).unwrap_or_default();
         let mut found = None;
         for (place, at) in order.iter().copied().enumerate() {
-            if outgrown[at] {
+            if is_set(&outgrown, at) || is_set(&closed, at) {
                 continue;
             }
             if self.is_outgrown(at, variant) {
-                outgrown[at] = true;
+                set(&mut outgrown, at);
+                continue;
+            }
+            if self.topology.closes_host(&trial.rules, self.claims[at].host) {
+                set(&mut closed, at);
                 continue;
             }
             if let Ok(fit) = self.claim_with(at, variant, false, &mut trial) {
@@ -306,7 +322,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
         }
         self.order.order = order;
-        self.outgrown.insert(variant, outgrown);
+        self.outgrown.insert(needs, outgrown);
+        self.closed.insert(variant, closed);
         let Some((place, at, (addition, places))) = found else { return false };
         self.put_on_claim(pod, at, variant, addition, places);
         self.order.changed = Some(place);
@@ -316,9 +333,9 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     /// Whether a new node is too small or too tainted for a pod, now and for ever.
     fn is_outgrown(&mut self, at: usize, number: usize) -> bool {
         let Scheduler { memo, variants, templates, .. } = &mut *self.scheduler;
-        let (claim, variant) = (&self.claims[at], variants.get(number));
+        let (claim, needs) = (&self.claims[at], variants.needs(number));
         let taints = templates[claim.template].taints;
-        claim.is_too_small(&variant.requests) || !memo.tolerates(taints, variant.tolerations)
+        claim.is_too_small(&needs.requests) || !memo.tolerates(taints, needs.tolerations)
     }
 
     /// What a pod makes of a new node, and of its reservations, if it fits.
@@ -353,7 +370,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
         };
         let shape = shape.ok_or(no)?;
-        let addition = claim.with(variant, shape, relaxes, template, (environment, memo)).ok_or(no)?;
+        let addition = claim.with((variant, variants.needs(number)), shape, relaxes, template, (environment, memo));
+        let addition = addition.ok_or(no)?;
         if self.reservations.is_empty() {
             return Ok((addition, Reservable::These(Default::default())));
         }
@@ -385,14 +403,15 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     fn add_to_new(&mut self, pod: usize, variant: usize) -> Result<(), Failure> {
         for template in 0..self.scheduler.templates.len() {
             let Some(types) = self.types_within_limits(template) else { continue };
-            let of = &self.scheduler.templates[template];
-            let tolerations = self.scheduler.variants.get(variant).tolerations;
-            if !self.scheduler.memo.tolerates(of.taints, tolerations) {
+            let Scheduler { memo, variants, domains, templates, .. } = &mut *self.scheduler;
+            let (of, needs) = (&templates[template], variants.needs(variant));
+            if !memo.tolerates(of.taints, needs.tolerations) {
                 continue;
             }
             let at = self.claims.len();
-            let claim = Claim::new(template, of, types, self.scheduler.domains.hosts().len() + at, placeholder(at + 1));
-            if claim.is_too_small(&self.scheduler.variants.get(variant).requests) {
+            let host = domains.hosts().len() + at;
+            let claim = Claim::new(template, (of, variants.kinds()), types, host, placeholder(at + 1));
+            if claim.is_too_small(&needs.requests) {
                 continue;
             }
             self.claims.push(claim);
@@ -421,26 +440,19 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     /// The types of a template that its pool's limits allow; none: it has no room for another node.
     fn types_within_limits(&self, template: usize) -> Option<Vec<usize>> {
         let template = &self.scheduler.templates[template];
-        let Some(left) = &self.limits_left[template.pool] else { return Some(template.types.clone()) };
-        if left.get(ResourceKind::Nodes) == Some(0) {
-            return None;
+        match (&self.scheduler.limits[template.pool], &self.limits_left[template.pool]) {
+            (Some(limits), Some(left)) => limits.within(left, &template.types),
+            _ => Some(template.types.clone()),
         }
-        let all = &self.scheduler.environment.pools[template.pool].1;
-        let is_within = |at: &usize| left.iter().all(|(kind, left)| all[*at].capacity.amount(kind) <= left);
-        let types: Vec<usize> = template.types.iter().copied().filter(is_within).collect();
-        (!types.is_empty()).then_some(types)
     }
 
     /// Takes the most that a new node can be from its pool's limits.
     fn charge(&mut self, at: usize) {
         let claim = &self.claims[at];
         let pool = self.scheduler.templates[claim.template].pool;
-        let Some(left) = &mut self.limits_left[pool] else { return };
-        let mut most = ResourceList::default();
-        for of in &claim.types {
-            most.raise_to(&self.scheduler.environment.pools[pool].1[*of].capacity);
+        if let (Some(limits), Some(left)) = (&self.scheduler.limits[pool], &mut self.limits_left[pool]) {
+            limits.charge(left, &claim.types);
         }
-        *left = left.less(&most);
     }
 
     fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {
@@ -453,15 +465,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         let new_nodes = in_order.map(|claim| {
             let held = reservations.held(claim.host).map(str::to_owned).collect();
             let template = &scheduler.templates[claim.template];
-            claim.finish(template, &scheduler.memo, label, held)
+            claim.finish(template, (scheduler.variants.kinds(), &scheduler.memo), label, held)
         });
         Results { new_nodes: new_nodes.collect(), existing, failed }
     }
-}
-
-/// What limits leave once a node is taken to be gone; kinds without a limit stay without.
-fn give_back(left: &ResourceList, capacity: &ResourceList) -> ResourceList {
-    left.iter().map(|(kind, amount)| (kind, amount + capacity.amount(kind))).collect()
 }
 
 /// Host names by number: those of nodes that are there, then those of new nodes.

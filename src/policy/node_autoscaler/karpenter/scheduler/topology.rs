@@ -371,6 +371,12 @@ impl Topology {
         })
     }
 
+    /// Whether such rules let a pod never again go to a host in this pass.
+    pub(super) fn closes_host(&self, rules: &[HostRule], host: usize) -> bool {
+        let group = |rule: &HostRule| if rule.is_inverse { &self.inverse[rule.at] } else { &self.groups[rule.at] };
+        rules.iter().any(|rule| group(rule).closes_host(host, rule.is_selected))
+    }
+
     /// A pod was put at a place, whose shape is the one that it has made of it (`Record`).
     pub(super) fn record(
         &mut self,

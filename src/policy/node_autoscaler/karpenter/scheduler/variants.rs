@@ -1,8 +1,11 @@
 //! Kinds of pod as they are tried: with all preferences, then with one after the other given up.
 
+use std::collections::BTreeMap;
+
 use super::super::requirement::Requirement;
 use super::super::requirements::Requirements;
 use super::super::resources::{ResourceKind, ResourceList};
+use super::amounts::{Kinds, Row};
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
 use super::{Environment, PreferencePolicy};
@@ -14,16 +17,25 @@ pub(super) struct Variant {
     /// The class it comes from; labels and namespace are those of the class.
     pub(super) class: usize,
     pub(super) pod: PodClass,
-    pub(super) requests: ResourceList,
+    /// CPU and memory, by which pods are ordered.
+    pub(super) largest: (i64, i64),
+    /// What it needs of a node whatever its rules are, by number.
+    pub(super) needs: usize,
     /// With the preferred node affinity, unless preferences are ignored.
     pub(super) ask: Ask,
     pub(super) hostname: Option<Requirement>,
     /// Without it: what the domains of a topology depend on.
     pub(super) strict: Requirements,
+    next: Option<Option<usize>>,
+}
+
+/// What kinds of pod that differ in their rules only have in common: they are too large for the same nodes.
+#[derive(Debug)]
+pub(super) struct Needs {
+    pub(super) requests: Row,
     pub(super) tolerations: TolerationSet,
     /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
     pub(super) unfit: Vec<u64>,
-    next: Option<Option<usize>>,
 }
 
 /// All kinds of pod that were tried so far.
@@ -31,22 +43,42 @@ pub(super) struct Variant {
 pub(super) struct Variants {
     list: Vec<Variant>,
     of_class: Vec<Option<usize>>,
+    needs: Vec<Needs>,
+    needs_by_kind: BTreeMap<(Row, TolerationSet), usize>,
+    kinds: Kinds,
     policy: PreferencePolicy,
     tolerates_preferred: bool,
 }
 
 impl Variants {
     pub(super) fn new(environment: &Environment, policy: PreferencePolicy, tolerates_preferred: bool) -> Variants {
-        let of_class = vec![None; environment.classes.len()];
-        Variants { list: Vec::new(), of_class, policy, tolerates_preferred }
+        let requests: Vec<ResourceList> = environment.classes.iter().map(requests_of).collect();
+        Variants {
+            list: Vec::new(),
+            of_class: vec![None; environment.classes.len()],
+            needs: Vec::new(),
+            needs_by_kind: BTreeMap::new(),
+            kinds: Kinds::of(&requests),
+            policy,
+            tolerates_preferred,
+        }
+    }
+
+    /// The kinds of resources that pods request.
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    pub(super) fn needs(&self, variant: usize) -> &Needs {
+        &self.needs[self.list[variant].needs]
+    }
+
+    pub(super) fn needs_mut(&mut self, variant: usize) -> &mut Needs {
+        &mut self.needs[self.list[variant].needs]
     }
 
     pub(super) fn get(&self, variant: usize) -> &Variant {
         &self.list[variant]
-    }
-
-    pub(super) fn get_mut(&mut self, variant: usize) -> &mut Variant {
-        &mut self.list[variant]
     }
 
     pub(super) fn policy(&self) -> PreferencePolicy {
@@ -76,8 +108,8 @@ impl Variants {
     }
 
     fn add(&mut self, class: usize, pod: PodClass, memo: &mut Memo) -> usize {
-        let mut requests = ResourceList::from(&pod.requests);
-        requests.set(ResourceKind::Pods, 1);
+        let requests = requests_of(&pod);
+        let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
         let strict = Requirements::of_pod(&pod);
         let wanted = match self.policy {
             PreferencePolicy::Respect => Requirements::of_pod_with_preference(&pod),
@@ -85,8 +117,24 @@ impl Variants {
         };
         let (ask, hostname) = memo.ask(wanted);
         let tolerations = memo.toleration_set(&pod.tolerations);
-        let unfit = Vec::new();
-        self.list.push(Variant { class, pod, requests, ask, hostname, strict, tolerations, unfit, next: None });
+        let needs = self.number_of(self.kinds.row(&requests), tolerations);
+        self.list.push(Variant { class, pod, largest, needs, ask, hostname, strict, next: None });
         self.list.len() - 1
     }
+
+    fn number_of(&mut self, requests: Row, tolerations: TolerationSet) -> usize {
+        let next = self.needs.len();
+        let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
+        if number == next {
+            self.needs.push(Needs { requests, tolerations, unfit: Vec::new() });
+        }
+        number
+    }
+}
+
+/// What a pod requests, itself among it.
+fn requests_of(pod: &PodClass) -> ResourceList {
+    let mut requests = ResourceList::from(&pod.requests);
+    requests.set(ResourceKind::Pods, 1);
+    requests
 }
