@@ -316,7 +316,7 @@ impl Filled {
             options: ConsolidationOptions::default(),
             totals: &totals,
         };
-        let several = work.multi_node(self.candidates.clone(), &mut [u64::MAX]);
-        several.command.or_else(|| work.single_node(self.candidates.clone(), &[u64::MAX], &Default::default()).command)
+        let several = work.multi_node(&self.candidates, &mut [u64::MAX]);
+        several.command.or_else(|| work.single_node(&self.candidates, &[u64::MAX], &Default::default()).command)
     }
 }

@@ -86,7 +86,7 @@ fn replacement(types: Vec<InstanceType>, spot_to_spot: bool) -> Option<usize> {
         options: ConsolidationOptions { spot_to_spot },
         totals: &[PoolTotals::default()],
     };
-    let found = work.single_node(vec![candidate], &[1], &BTreeSet::new());
+    let found = work.single_node(&[candidate], &[1], &BTreeSet::new());
     found.command.map(|command| command.replacements[0].types.len())
 }
 
@@ -172,7 +172,7 @@ fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
         let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
         let surroundings = Surroundings::default();
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let found = work.multi_node(candidates.clone(), &mut [100]).command;
+        let found = work.multi_node(&candidates, &mut [100]).command;
         assert_eq!(found, None, "nine nodes cost 0.36 or 0.63");
         let command = work.compute(&candidates.iter().collect::<Vec<_>>());
         command.map(|command| {
@@ -198,12 +198,12 @@ fn several_nodes_go_where_their_pods_fit_on_others() {
     let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
     let surroundings = Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-    let all = work.multi_node(candidates(), &mut [100]);
+    let all = work.multi_node(&candidates(), &mut [100]);
     let command = all.command.expect("a command");
     assert_eq!((command.nodes.len(), command.replacements.len()), (4, 0));
-    assert!(validate(work.scheduler, Surroundings::default(), &command, &candidates()[..4]));
+    assert!(validate(work.scheduler, Surroundings::default(), &command, &by_savings(&candidates()[..4])));
     // A budget of two allows two; it is one that holds candidates back.
-    let few = work.multi_node(candidates(), &mut [2]);
+    let few = work.multi_node(&candidates(), &mut [2]);
     assert_eq!(few.command.map(|command| command.nodes.len()), Some(2));
     assert!(few.is_constrained);
 }
@@ -224,7 +224,7 @@ fn balanced_pools_leave_alone_what_saves_too_little() {
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let (surroundings, options) = (Surroundings::default(), ConsolidationOptions::default());
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let found = work.single_node(vec![candidate.clone()], &[10], &BTreeSet::new());
+        let found = work.single_node(&[candidate.clone()], &[10], &BTreeSet::new());
         assert_eq!(found.command.is_some(), wanted, "{others_cost} {others_disruption}");
     }
 }
@@ -236,10 +236,10 @@ fn empty_nodes_go_as_far_as_budgets_allow() {
     let nodes: Vec<NodeState> = (0..3).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 4000)).collect();
     let candidates: Vec<Candidate> =
         (0..3).filter_map(|at| Candidate::new(&environment, &nodes, at, Vec::new())).collect();
-    let found = empty_nodes(candidates.clone(), &mut [2]);
+    let found = empty_nodes(&candidates, &mut [2]);
     assert_eq!(found.command.map(|command| command.nodes), Some(vec![0, 1]));
     assert!(found.is_constrained);
-    assert!(empty_nodes(candidates, &mut [0]).command.is_none());
+    assert!(empty_nodes(&candidates, &mut [0]).command.is_none());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, RESERVED};
 use super::super::resources::ResourceList;
 use super::amounts::{Kinds, Row};
+use super::bound::Floor;
 use super::daemons::{DaemonGroup, groups};
 use super::existing::ports_conflict;
 use super::memo::{Memo, Shape, TaintSet};
@@ -29,6 +30,8 @@ pub(super) struct Template {
     /// By type: its daemon group, and what daemons leave of it for pods.
     group_of: Vec<usize>,
     room: Vec<Row>,
+    /// By type: what a launch costs at least.
+    floor: Vec<Floor>,
     /// By shape: the types that can be of that shape and are offered so.
     offered: Vec<Option<Vec<bool>>>,
 }
@@ -55,8 +58,9 @@ pub(super) fn templates(
         }
         let taints = &pool.template.taints;
         let groups = groups(daemons, taints, &requirements, (types, &of_pool), memo.well_known());
+        let kinds_sold = requirements.get_or_any(CAPACITY_TYPE_LABEL);
         let shape = memo.shape(requirements);
-        templates.push(Template::new(at, (shape, memo.taint_set(taints)), types, groups, kinds));
+        templates.push(Template::new(at, (shape, memo.taint_set(taints)), types, groups, (kinds, &kinds_sold)));
     }
     templates
 }
@@ -75,7 +79,7 @@ impl Template {
         (shape, taints): (Shape, TaintSet),
         all: &[InstanceType],
         groups: Vec<DaemonGroup>,
-        kinds: &Kinds,
+        (kinds, kinds_sold): (&Kinds, &Requirement),
     ) -> Template {
         let mut group_of = vec![0; all.len()];
         let mut room = vec![kinds.room(None); all.len()];
@@ -86,7 +90,13 @@ impl Template {
             }
         }
         let types = groups.iter().flat_map(|group| group.types.iter().copied()).collect();
-        Template { pool, shape, taints, types, groups, group_of, room, offered: Vec::new() }
+        let floor = all.iter().map(|of_type| Floor::of(of_type, kinds_sold)).collect();
+        Template { pool, shape, taints, types, groups, group_of, room, floor, offered: Vec::new() }
+    }
+
+    /// Whether some type holds the requests, and its lowest price will do.
+    pub(super) fn holds(&self, requests: &[i64], will_do: impl Fn(&Floor) -> bool) -> bool {
+        self.types.iter().any(|at| will_do(&self.floor[*at]) && amounts::fits(requests, &self.room[*at]))
     }
 
     /// Works out which types can be of a shape.

@@ -22,6 +22,20 @@ pub(super) struct Room {
     pub(super) ports: Vec<HostPort>,
 }
 
+/// What the order of nodes depends on.
+#[derive(Debug, PartialEq, Eq)]
+struct Rank {
+    is_deleting: bool,
+    is_initialized: bool,
+    name: String,
+}
+
+impl Rank {
+    fn of(node: &NodeState) -> Rank {
+        Rank { is_deleting: node.is_deleting, is_initialized: node.is_initialized, name: node.name.clone() }
+    }
+}
+
 /// The nodes that take pods.
 #[derive(Debug)]
 pub(super) struct Existing {
@@ -29,6 +43,7 @@ pub(super) struct Existing {
     pub(super) order: Vec<usize>,
     /// The places of nodes in that order; none: a node that takes no pods.
     pub(super) place: Vec<Option<usize>>,
+    ranks: Vec<Rank>,
     rooms: Vec<Room>,
     taints: Vec<TaintSet>,
     /// What is left once the pods of the batch are placed so far, of nodes that got any.
@@ -37,20 +52,55 @@ pub(super) struct Existing {
 
 impl Existing {
     pub(super) fn new(daemons: &[PodClass], nodes: &[NodeState], kinds: &Kinds, memo: &mut Memo) -> Existing {
-        let mut order: Vec<usize> = (0..nodes.len()).filter(|node| !nodes[*node].is_deleting).collect();
-        order.sort_by_key(|node| (!nodes[*node].is_initialized, nodes[*node].name.as_str()));
-        let mut place = vec![None; nodes.len()];
-        for (at, node) in order.iter().enumerate() {
-            place[*node] = Some(at);
-        }
         let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
-        let rooms = nodes.iter().map(|node| {
-            let (left, shape) = room(daemons, node, memo, (&mut alike, &mut shapes));
-            Room { left: kinds.room(Some(&left)), shape, ports: node.host_ports.clone() }
-        });
-        let rooms = rooms.collect();
+        let rooms = nodes.iter().map(|node| room(daemons, node, (kinds, memo), (&mut alike, &mut shapes))).collect();
         let taints = nodes.iter().map(|node| memo.taint_set(&node.taints)).collect();
-        Existing { order, place, rooms, taints, changed: BTreeMap::new() }
+        let ranks = nodes.iter().map(Rank::of).collect();
+        let mut existing =
+            Existing { order: Vec::new(), place: Vec::new(), ranks, rooms, taints, changed: BTreeMap::new() };
+        existing.sort();
+        existing
+    }
+
+    /// Looks again at nodes that have changed. Returns whether all are still at their places.
+    pub(super) fn catch_up(
+        &mut self,
+        daemons: &[PodClass],
+        (nodes, changed): (&[NodeState], &[usize]),
+        kinds: &Kinds,
+        memo: &mut Memo,
+    ) -> bool {
+        let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
+        let mut keeps_order = self.rooms.len() == nodes.len();
+        for at in changed.iter().copied() {
+            let node = &nodes[at];
+            let room = room(daemons, node, (kinds, memo), (&mut alike, &mut shapes));
+            let (taints, rank) = (memo.taint_set(&node.taints), Rank::of(node));
+            if at == self.rooms.len() {
+                self.rooms.push(room);
+                self.taints.push(taints);
+                self.ranks.push(rank);
+            } else {
+                keeps_order &= self.ranks[at] == rank;
+                (self.rooms[at], self.taints[at], self.ranks[at]) = (room, taints, rank);
+            }
+        }
+        assert_eq!(self.rooms.len(), nodes.len(), "new nodes are among those that have changed");
+        if !keeps_order {
+            self.sort();
+        }
+        keeps_order
+    }
+
+    fn sort(&mut self) {
+        let ranks = &self.ranks;
+        let mut order: Vec<usize> = (0..ranks.len()).filter(|node| !ranks[*node].is_deleting).collect();
+        order.sort_by_key(|node| (!ranks[*node].is_initialized, ranks[*node].name.as_str()));
+        self.place = vec![None; ranks.len()];
+        for (at, node) in order.iter().enumerate() {
+            self.place[*node] = Some(at);
+        }
+        self.order = order;
     }
 
     pub(super) fn room(&self, node: usize) -> &Room {
@@ -93,9 +143,9 @@ type DaemonRequests<'n> = BTreeMap<(Shape, TaintSet, &'n str), ResourceList>;
 fn room<'n>(
     daemons: &[PodClass],
     node: &'n NodeState,
-    memo: &mut Memo,
-    (kinds, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
-) -> (ResourceList, Shape) {
+    (kinds, memo): (&Kinds, &mut Memo),
+    (alike, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
+) -> Room {
     let labels = || Requirements::of_labels(&node.labels);
     let but_name = node.labels.iter().filter(|label| label.key != HOSTNAME_LABEL).collect();
     let shape = *shapes.entry(but_name).or_insert_with(|| memo.shape(labels()));
@@ -109,11 +159,12 @@ fn room<'n>(
             let labels = labels();
             daemons::requests(daemons.iter().filter(|daemon| daemons::runs_on_node(daemon, &node.taints, &labels)))
         };
-        kinds.entry(key).or_insert_with(requests).clone()
+        alike.entry(key).or_insert_with(requests).clone()
     };
     daemon_requests.subtract(&node.daemon_requests);
     let to_come = daemon_requests.iter().map(|(kind, amount)| (kind, amount.max(0))).collect();
-    (node.available.less(&to_come), shape)
+    let left = kinds.room(Some(&node.available.less(&to_come)));
+    Room { left, shape, ports: node.host_ports.clone() }
 }
 
 fn asks_for_a_name(daemon: &PodClass) -> bool {

@@ -13,9 +13,12 @@
 //! and a word for each new node.
 
 mod amounts;
+mod bits;
+mod bound;
 mod claims;
 mod daemons;
 mod existing;
+mod kept;
 mod limits;
 mod memo;
 mod preferences;
@@ -39,13 +42,8 @@ use super::resources::ResourceList;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass, Taint};
 
-use existing::Existing;
-use limits::Limits;
-use memo::Memo;
+pub use kept::Kept;
 pub use preferences::relax;
-use prices::Prices;
-use reservations::Reservations;
-use variants::Variants;
 
 /// `MaxInstanceTypes`: how many instance types a new node may be of at most.
 pub const INSTANCE_TYPES_MAX: usize = 600;
@@ -220,44 +218,14 @@ pub struct Scheduler<'e> {
     environment: &'e Environment,
     options: Options,
     nodes: &'e [NodeState],
-    templates: Vec<claims::Template>,
-    memo: Memo,
-    variants: Variants,
-    existing: Existing,
-    /// By position of the pool; none: a pool without limits.
-    limits: Vec<Option<Limits>>,
-    reservations: Reservations,
-    prices: Prices,
-    domains: topology::Universe,
+    known: Kept,
     ties: u64,
 }
 
 impl<'e> Scheduler<'e> {
     /// Looks at pools and nodes (`NewScheduler`).
     pub fn new(environment: &'e Environment, nodes: &'e [NodeState], options: Options) -> Scheduler<'e> {
-        let mut memo = Memo::new(environment.well_known.clone());
-        let mut daemons = environment.daemons.clone();
-        let tolerates_preferred = environment.pools.iter().any(|(pool, _)| {
-            pool.template.taints.iter().any(|taint| taint.effect == crate::model::TaintEffect::PreferNoSchedule)
-        });
-        let variants = Variants::new(environment, options.preferences, tolerates_preferred);
-        let kinds = variants.kinds();
-        let templates = claims::templates(environment, options, &mut daemons, (kinds, &mut memo));
-        let existing = Existing::new(&daemons, nodes, kinds, &mut memo);
-        Scheduler {
-            environment,
-            options,
-            nodes,
-            templates,
-            memo,
-            variants,
-            existing,
-            limits: limits::limits(environment, nodes),
-            reservations: Reservations::new(environment),
-            prices: Prices::default(),
-            domains: topology::Universe::new(environment, nodes),
-            ties: 0,
-        }
+        Scheduler { environment, options, nodes, known: Kept::new(environment, nodes, options), ties: 0 }
     }
 
     /// Finds places for a batch (`Solve`).
@@ -270,7 +238,7 @@ impl<'e> Scheduler<'e> {
     pub fn truncate(&mut self, results: &mut Results, max: usize) {
         let environment = self.environment;
         let is_strict = self.options.min_values == MinValuesPolicy::Strict;
-        let (mut failed, prices) = (Vec::new(), &mut self.prices);
+        let (mut failed, prices) = (Vec::new(), &mut self.known.prices);
         results.new_nodes.retain_mut(|node| {
             let types = &environment.pools[node.pool].1;
             prices.order(node, environment);
@@ -290,13 +258,13 @@ impl<'e> Scheduler<'e> {
 
     /// Sorts the types of a node to buy by price ([`order_by_price`](super::instance_type::order_by_price)).
     pub fn order_by_price(&mut self, node: &mut NewNode) {
-        self.prices.order(node, self.environment);
+        self.known.prices.order(node, self.environment);
     }
 
     /// Drops the types of a node to buy of which a launch could cost as much or more
     /// ([`worst_launch_price`](InstanceType::worst_launch_price)).
     pub fn keep_cheaper(&mut self, node: &mut NewNode, usd_per_hour: f64) {
-        self.prices.keep_cheaper(node, usd_per_hour, self.environment);
+        self.known.prices.keep_cheaper(node, usd_per_hour, self.environment);
     }
 
     /// How often, so far, one of several equally good domains was tried for a pod, where upstream takes any. As long as it

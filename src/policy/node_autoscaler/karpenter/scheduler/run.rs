@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
 use super::amounts::Row;
+use super::bits::{is_set, set};
 use super::claims::{Addition, Claim};
 use super::existing::{asked_shape, ports_conflict};
+use super::kept::Kept;
 use super::limits::Limits;
 use super::memo::{Shape, Undefined};
 use super::reservations::{Reservable, Reservations};
@@ -87,17 +89,6 @@ impl ClaimOrder {
     }
 }
 
-fn is_set(bits: &[u64], at: usize) -> bool {
-    bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
-}
-
-fn set(bits: &mut Vec<u64>, at: usize) {
-    if bits.len() <= at / 64 {
-        bits.resize(at / 64 + 1, 0);
-    }
-    bits[at / 64] |= 1 << (at % 64);
-}
-
 /// The name that a new node has until it has one.
 fn placeholder(number: usize) -> String {
     format!("hostname-placeholder-{number:04}")
@@ -107,12 +98,12 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch) -> Run<'s, 'e, 'b> {
         let mut hidden = Vec::new();
         let mut limits_left: Vec<Option<Row>> =
-            scheduler.limits.iter().map(|limits| limits.as_ref().map(Limits::left)).collect();
+            scheduler.known.limits.iter().map(|limits| limits.as_ref().map(Limits::left)).collect();
         for node in &batch.without {
-            let Some(place) = scheduler.existing.place[*node] else { continue };
+            let Some(place) = scheduler.known.existing.place[*node] else { continue };
             set(&mut hidden, place);
             let state = &scheduler.nodes[*node];
-            let pools = scheduler.environment.pools.iter().zip(&scheduler.limits);
+            let pools = scheduler.environment.pools.iter().zip(&scheduler.known.limits);
             for (left, ((pool, _), limits)) in limits_left.iter_mut().zip(pools) {
                 if let (Some(left), Some(limits)) = (left, limits)
                     && is_of_pool(state, pool)
@@ -121,7 +112,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 }
             }
         }
-        let reservations = scheduler.reservations.clone();
+        let reservations = scheduler.known.reservations.clone();
         let mut run = Run {
             scheduler,
             batch,
@@ -141,8 +132,11 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn start_topology(&mut self) {
+        if !self.scheduler.known.domains.has_rules() {
+            return;
+        }
         let classes: Vec<usize> = self.batch.pods.iter().map(|pod| pod.class).collect();
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let firsts: Vec<usize> = classes.iter().map(|class| variants.of_class(environment, *class, memo)).collect();
         let mut topology = with_sources(self.scheduler, |sources| Topology::new(self.batch, sources));
         with_sources(self.scheduler, |sources| firsts.iter().for_each(|variant| topology.update(*variant, sources)));
@@ -174,7 +168,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The pods by CPU, then memory, the largest first; then by age and id.
     fn queue(&mut self) -> VecDeque<usize> {
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let key = |at: &usize| {
             let pod = &self.batch.pods[*at];
             let variant = variants.of_class(environment, pod.class, memo);
@@ -187,7 +181,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// Tries a pod, with one preference less each time.
     fn try_pod(&mut self, pod: usize) -> Result<(), Failure> {
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let mut variant = variants.of_class(environment, self.batch.pods[pod].class, memo);
         loop {
             let failure = match self.add(pod, variant) {
@@ -195,10 +189,12 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 Err(Failure::Reserved) => return Err(Failure::Reserved),
                 Err(failure) => failure,
             };
-            let Scheduler { variants, memo, .. } = &mut *self.scheduler;
+            let Scheduler { known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
             let Some(relaxed) = variants.relaxed(variant, memo) else { return Err(failure) };
-            let topology = &mut self.topology;
-            with_sources(self.scheduler, |sources| topology.update(relaxed, sources));
+            if self.scheduler.known.domains.has_rules() {
+                let topology = &mut self.topology;
+                with_sources(self.scheduler, |sources| topology.update(relaxed, sources));
+            }
             variant = relaxed;
         }
     }
@@ -216,19 +212,19 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The rules about host names that a pod has to meet.
     fn host_rules(&mut self, number: usize) -> Vec<HostRule> {
-        let variant = self.scheduler.variants.get(number);
+        let variant = self.scheduler.known.variants.get(number);
         self.topology.host_rules((number, variant), self.scheduler.environment)
     }
 
     fn add_to_existing(&mut self, pod: usize, variant: usize) -> bool {
         let rules = self.host_rules(variant);
-        let nodes = self.scheduler.existing.order.len();
+        let nodes = self.scheduler.known.existing.order.len();
         let stays_off = self.stays_off_recent_nodes(pod);
         let mut at = 0;
         while at < nodes {
             let word = at / 64;
-            let unfit = &self.scheduler.variants.needs(variant).unfit;
-            let filled = self.filled.get(&self.scheduler.variants.get(variant).needs);
+            let unfit = &self.scheduler.known.variants.needs(variant).unfit;
+            let filled = self.filled.get(&self.scheduler.known.variants.get(variant).needs);
             let word_of = |bits: Option<&Vec<u64>>| bits.and_then(|bits| bits.get(word)).copied().unwrap_or(0);
             let closed = word_of(Some(unfit)) | word_of(filled) | word_of(Some(&self.hidden));
             let open = !closed & (u64::MAX << (at % 64));
@@ -240,7 +236,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             if at >= nodes {
                 return false;
             }
-            let node = self.scheduler.existing.order[at];
+            let node = self.scheduler.known.existing.order[at];
             let is_off = stays_off && self.scheduler.nodes[node].is_under_consolidate_after;
             if !is_off && let Some(shape) = self.fits_node(at, node, variant, &rules) {
                 self.put_on_node(pod, node, variant, shape);
@@ -259,7 +255,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// What a pod makes of a node, if it fits.
     fn fits_node(&mut self, at: usize, node: usize, number: usize, rules: &[HostRule]) -> Option<Shape> {
-        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } = &mut *self.scheduler;
         if existing.is_unfit(node, variants.needs(number), memo) {
             if existing.is_changed(node) {
                 set(self.filled.entry(variants.get(number).needs).or_default(), at);
@@ -287,7 +283,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn put_on_node(&mut self, pod: usize, node: usize, number: usize, shape: Shape) {
-        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } = &mut *self.scheduler;
         let variant = variants.get(number);
         existing.put(node, (variant, variants.needs(number)), shape);
         let hostname = nodes[node].hostname();
@@ -298,7 +294,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
         let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
-        let needs = self.scheduler.variants.get(variant).needs;
+        let needs = self.scheduler.known.variants.get(variant).needs;
         // Out of their places while nodes are looked at.
         let order = std::mem::take(&mut self.order.order);
         let mut outgrown = self.outgrown.remove(&needs).unwrap_or_default();
@@ -332,7 +328,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// Whether a new node is too small or too tainted for a pod, now and for ever.
     fn is_outgrown(&mut self, at: usize, number: usize) -> bool {
-        let Scheduler { memo, variants, templates, .. } = &mut *self.scheduler;
+        let Scheduler { known: Kept { memo, variants, templates, .. }, .. } = &mut *self.scheduler;
         let (claim, needs) = (&self.claims[at], variants.needs(number));
         let taints = templates[claim.template].taints;
         claim.is_too_small(&needs.requests) || !memo.tolerates(taints, needs.tolerations)
@@ -347,7 +343,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         trial: &mut Trial,
     ) -> Result<(Addition, Reservable), Failure> {
         let no = Failure::NoCapacity;
-        let Scheduler { environment, memo, variants, templates, domains, options, .. } = &mut *self.scheduler;
+        let Scheduler { environment, options, known: Kept { memo, variants, templates, domains, .. }, .. } = &mut *self.scheduler;
         let (claim, variant) = (&self.claims[at], variants.get(number));
         let template = &mut templates[claim.template];
         let names = names(domains.hosts());
@@ -387,7 +383,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn put_on_claim(&mut self, pod: usize, at: usize, number: usize, addition: Addition, places: Reservable) {
-        let Scheduler { environment, memo, variants, templates, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { memo, variants, templates, .. }, .. } = &mut *self.scheduler;
         let (claim, variant) = (&mut self.claims[at], variants.get(number));
         claim.add(pod, variant, addition);
         let taints = templates[claim.template].taints;
@@ -401,9 +397,9 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn add_to_new(&mut self, pod: usize, variant: usize) -> Result<(), Failure> {
-        for template in 0..self.scheduler.templates.len() {
+        for template in 0..self.scheduler.known.templates.len() {
             let Some(types) = self.types_within_limits(template) else { continue };
-            let Scheduler { memo, variants, domains, templates, .. } = &mut *self.scheduler;
+            let Scheduler { known: Kept { memo, variants, domains, templates, .. }, .. } = &mut *self.scheduler;
             let (of, needs) = (&templates[template], variants.needs(variant));
             if !memo.tolerates(of.taints, needs.tolerations) {
                 continue;
@@ -439,8 +435,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The types of a template that its pool's limits allow; none: it has no room for another node.
     fn types_within_limits(&self, template: usize) -> Option<Vec<usize>> {
-        let template = &self.scheduler.templates[template];
-        match (&self.scheduler.limits[template.pool], &self.limits_left[template.pool]) {
+        let template = &self.scheduler.known.templates[template];
+        match (&self.scheduler.known.limits[template.pool], &self.limits_left[template.pool]) {
             (Some(limits), Some(left)) => limits.within(left, &template.types),
             _ => Some(template.types.clone()),
         }
@@ -449,23 +445,23 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     /// Takes the most that a new node can be from its pool's limits.
     fn charge(&mut self, at: usize) {
         let claim = &self.claims[at];
-        let pool = self.scheduler.templates[claim.template].pool;
-        if let (Some(limits), Some(left)) = (&self.scheduler.limits[pool], &mut self.limits_left[pool]) {
+        let pool = self.scheduler.known.templates[claim.template].pool;
+        if let (Some(limits), Some(left)) = (&self.scheduler.known.limits[pool], &mut self.limits_left[pool]) {
             limits.charge(left, &claim.types);
         }
     }
 
     fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {
         let Run { scheduler, claims, order, reservations, existing, topology, .. } = self;
-        scheduler.existing.restore();
+        scheduler.known.existing.restore();
         scheduler.ties += topology.ties();
         let label = &scheduler.environment.reservation_label;
         let mut claims: Vec<Option<Claim>> = claims.into_iter().map(Some).collect();
         let in_order = order.order.iter().filter_map(|at| claims[*at].take());
         let new_nodes = in_order.map(|claim| {
             let held = reservations.held(claim.host).map(str::to_owned).collect();
-            let template = &scheduler.templates[claim.template];
-            claim.finish(template, (scheduler.variants.kinds(), &scheduler.memo), label, held)
+            let template = &scheduler.known.templates[claim.template];
+            claim.finish(template, (scheduler.known.variants.kinds(), &scheduler.known.memo), label, held)
         });
         Results { new_nodes: new_nodes.collect(), existing, failed }
     }
@@ -477,6 +473,6 @@ fn names(hosts: &[String]) -> impl Fn(usize) -> String {
 }
 
 fn with_sources<T>(scheduler: &mut Scheduler<'_>, with: impl FnOnce(&mut Sources<'_, '_>) -> T) -> T {
-    let Scheduler { environment, nodes, domains, memo, variants, .. } = scheduler;
+    let Scheduler { environment, nodes, known: Kept { domains, memo, variants, .. }, .. } = scheduler;
     with(&mut Sources { environment, nodes, universe: domains, memo, variants })
 }

@@ -15,7 +15,7 @@ use crate::model::{PodClass, Taint};
 use crate::world::constraints::tolerates;
 
 /// The domains that pools can provide and nodes have, and which pods are where.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Universe {
     /// Domains by label, each with the sets of taints of the pools that provide it.
     of_pools: BTreeMap<String, BTreeMap<String, Vec<Vec<Taint>>>>,
@@ -29,9 +29,20 @@ pub(super) struct Universe {
     /// Classes of pods that are there and keep others away.
     repelling: Vec<usize>,
     shapes: Vec<Option<(Shape, TaintSet)>>,
+    /// Whether some pod has a rule; if not, there is nothing to know.
+    has_rules: bool,
 }
 
 impl Universe {
+    /// Where no pod has a rule.
+    pub(super) fn without_rules() -> Universe {
+        Universe::default()
+    }
+
+    pub(super) fn has_rules(&self) -> bool {
+        self.has_rules
+    }
+
     pub(super) fn new(environment: &Environment, nodes: &[NodeState]) -> Universe {
         let mut nodes_of = vec![Vec::new(); environment.classes.len()];
         for (node, state) in nodes.iter().enumerate() {
@@ -54,11 +65,11 @@ impl Universe {
         };
         let repelling = (0..environment.classes.len()).filter(repels).collect();
         let (of_pools, shapes) = (domains_of_pools(environment), vec![None; nodes.len()]);
-        Universe { of_pools, nodes_of, nodes_with: BTreeMap::new(), hosts, host_of, repelling, shapes }
+        Universe { of_pools, nodes_of, nodes_with: BTreeMap::new(), hosts, host_of, repelling, shapes, has_rules: true }
     }
 
     pub(super) fn host_of(&self, node: usize) -> usize {
-        self.host_of[node]
+        self.host_of.get(node).copied().unwrap_or(0)
     }
 
     /// The host names of nodes that are there.

@@ -8,8 +8,9 @@ use super::super::resources::{ResourceKind, ResourceList};
 use super::amounts::{Kinds, Row};
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
-use super::{Environment, PreferencePolicy};
-use crate::model::PodClass;
+use super::{Environment, NodePool, PreferencePolicy, bits};
+use crate::model::pod_spec::PodAffinity;
+use crate::model::{PodClass, TaintEffect};
 
 /// A kind of pod with some of its preferences.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(super) struct Needs {
     pub(super) tolerations: TolerationSet,
     /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
     pub(super) unfit: Vec<u64>,
+    /// All places before this one are among them.
+    pub(super) fits_from: usize,
 }
 
 /// All kinds of pod that were tried so far.
@@ -48,10 +51,11 @@ pub(super) struct Variants {
     kinds: Kinds,
     policy: PreferencePolicy,
     tolerates_preferred: bool,
+    have_rules: bool,
 }
 
 impl Variants {
-    pub(super) fn new(environment: &Environment, policy: PreferencePolicy, tolerates_preferred: bool) -> Variants {
+    pub(super) fn new(environment: &Environment, policy: PreferencePolicy) -> Variants {
         let requests: Vec<ResourceList> = environment.classes.iter().map(requests_of).collect();
         Variants {
             list: Vec::new(),
@@ -60,8 +64,43 @@ impl Variants {
             needs_by_kind: BTreeMap::new(),
             kinds: Kinds::of(&requests),
             policy,
-            tolerates_preferred,
+            tolerates_preferred: environment.pools.iter().any(|(pool, _)| has_preferred_taints(pool)),
+            have_rules: environment.classes.iter().any(has_rules),
         }
+    }
+
+    /// Takes in classes that were added. Returns whether that could be done: none requests what no other did.
+    pub(super) fn catch_up(&mut self, environment: &Environment) -> bool {
+        let added = &environment.classes[self.of_class.len()..];
+        self.of_class.resize(environment.classes.len(), None);
+        self.have_rules |= added.iter().any(has_rules);
+        let is_known = |pod: &PodClass| requests_of(pod).iter().all(|(kind, _)| self.kinds.column(kind).is_some());
+        added.iter().all(is_known)
+    }
+
+    /// Forgets which nodes were unfit: those at some places, or all.
+    pub(super) fn forget_unfit(&mut self, places: Option<&[usize]>) {
+        for needs in &mut self.needs {
+            let Some(places) = places else {
+                needs.unfit.clear();
+                needs.fits_from = 0;
+                continue;
+            };
+            for place in places {
+                bits::clear(&mut needs.unfit, *place);
+                needs.fits_from = needs.fits_from.min(*place);
+            }
+        }
+    }
+
+    /// Whether some pod has a rule about where others are.
+    pub(super) fn have_rules(&self) -> bool {
+        self.have_rules
+    }
+
+    /// Whether pods may come to tolerate taints that are preferences.
+    pub(super) fn tolerates_preferred(&self) -> bool {
+        self.tolerates_preferred
     }
 
     /// The kinds of resources that pods request.
@@ -126,10 +165,20 @@ impl Variants {
         let next = self.needs.len();
         let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
         if number == next {
-            self.needs.push(Needs { requests, tolerations, unfit: Vec::new() });
+            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), fits_from: 0 });
         }
         number
     }
+}
+
+fn has_preferred_taints(pool: &NodePool) -> bool {
+    pool.template.taints.iter().any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+}
+
+fn has_rules(pod: &PodClass) -> bool {
+    let has_terms = |affinity: &PodAffinity| !affinity.required.is_empty() || !affinity.preferred.is_empty();
+    let spec = &pod.spec;
+    !spec.topology_spread.is_empty() || has_terms(&spec.pod_affinity) || has_terms(&spec.pod_anti_affinity)
 }
 
 /// What a pod requests, itself among it.
