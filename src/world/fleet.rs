@@ -113,6 +113,8 @@ pub struct Fleet {
     present: Vec<Vec<MachineId>>,
     /// How many of them are meant to stay, and how many are not being shut down, by group.
     counts: Vec<Counts>,
+    /// Machines in the order in which they changed from one state to another.
+    changes: Vec<MachineId>,
     /// How many of them were bought by each offer, by group.
     bought: Vec<BTreeMap<OfferId, usize>>,
 }
@@ -142,6 +144,7 @@ impl Fleet {
             of_node: Vec::new(),
             present: vec![Vec::new(); groups],
             counts: vec![Counts::default(); groups],
+            changes: Vec::new(),
             bought: vec![BTreeMap::new(); groups],
         }
     }
@@ -181,6 +184,16 @@ impl Fleet {
         self.present.iter().map(Vec::len).sum()
     }
 
+    /// The machines that have changed from one state to another since so many changes, in order, some of them several times.
+    pub fn changed_since(&self, changes: usize) -> &[MachineId] {
+        &self.changes[changes..]
+    }
+
+    /// How many changes there were.
+    pub fn changes(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Notes an order.
     pub fn order(&mut self, group: GroupId, offer: OfferId, now: SimTime) -> MachineId {
         let id = MachineId::from_index(self.machines.len());
@@ -215,6 +228,7 @@ impl Fleet {
         let Machine { group, state: before, .. } = *self.get(machine);
         self.count(group, before, -1);
         self.count(group, state, 1);
+        self.changes.push(machine);
         let one = &mut self.machines[machine.index()];
         one.state = state;
         one
