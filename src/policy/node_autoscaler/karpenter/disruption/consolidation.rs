@@ -131,9 +131,11 @@ impl Consolidation<'_, '_, '_> {
 
     /// What becomes of the pods of nodes that go, if that is worth it (`computeConsolidation`).
     pub fn compute(&mut self, candidates: &[&Candidate]) -> Option<Command> {
-        if self.is_hopeless(candidates) {
-            return None;
-        }
+        if self.is_hopeless(candidates) { None } else { self.compute_anyway(candidates) }
+    }
+
+    /// The same without looking first at what it will surely cost.
+    pub(super) fn compute_anyway(&mut self, candidates: &[&Candidate]) -> Option<Command> {
         let simulation = simulate(self.scheduler, self.surroundings, candidates, true);
         if !simulation.all_scheduled {
             return None;
@@ -162,7 +164,7 @@ impl Consolidation<'_, '_, '_> {
     }
 
     /// Whether what pods surely need costs too much, so that nothing has to be simulated.
-    fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
+    pub(super) fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
         let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
         let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
         let classes = candidates.iter().flat_map(|candidate| &candidate.pods).map(|pod| pod.class);

@@ -10,6 +10,9 @@ use super::variants::Variants;
 use super::{Environment, NodeState, Options, Scheduler, claims};
 use crate::model::PodClass;
 
+#[cfg(test)]
+mod tests;
+
 /// So many kinds of requirements are remembered at most.
 const SHAPES_MAX: usize = 20_000;
 
@@ -57,7 +60,8 @@ impl Kept {
         if !self.variants.catch_up(environment) || self.memo.len() > SHAPES_MAX {
             return false;
         }
-        let keeps_order = self.existing.catch_up(&self.daemons, (nodes, changed), self.variants.kinds(), &mut self.memo);
+        let keeps_order =
+            self.existing.catch_up(&self.daemons, (nodes, changed), self.variants.kinds(), &mut self.memo);
         let places: Vec<usize> = changed.iter().filter_map(|at| self.existing.place[*at]).collect();
         self.variants.forget_unfit(keeps_order.then_some(&places));
         if !changed.is_empty() && self.limits.iter().any(Option::is_some) {

@@ -255,7 +255,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// What a pod makes of a node, if it fits.
     fn fits_node(&mut self, at: usize, node: usize, number: usize, rules: &[HostRule]) -> Option<Shape> {
-        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } = &mut *self.scheduler;
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } =
+            &mut *self.scheduler;
         if existing.is_unfit(node, variants.needs(number), memo) {
             if existing.is_changed(node) {
                 set(self.filled.entry(variants.get(number).needs).or_default(), at);
@@ -283,7 +284,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn put_on_node(&mut self, pod: usize, node: usize, number: usize, shape: Shape) {
-        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } = &mut *self.scheduler;
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } =
+            &mut *self.scheduler;
         let variant = variants.get(number);
         existing.put(node, (variant, variants.needs(number)), shape);
         let hostname = nodes[node].hostname();
@@ -343,7 +345,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         trial: &mut Trial,
     ) -> Result<(Addition, Reservable), Failure> {
         let no = Failure::NoCapacity;
-        let Scheduler { environment, options, known: Kept { memo, variants, templates, domains, .. }, .. } = &mut *self.scheduler;
+        let Scheduler { environment, options, known: Kept { memo, variants, templates, domains, .. }, .. } =
+            &mut *self.scheduler;
         let (claim, variant) = (&self.claims[at], variants.get(number));
         let template = &mut templates[claim.template];
         let names = names(domains.hosts());
