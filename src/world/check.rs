@@ -114,7 +114,8 @@ impl World {
             }
         }
         match present == self.fleet.present_total() {
-            true => Ok(()),
+            true if self.fleet.is_counted() => Ok(()),
+            true => Err("I11: groups have miscounted their machines".to_owned()),
             false => Err(format!("I11: {present} machines are there, and groups know another number")),
         }
     }

@@ -5,6 +5,8 @@
 //!
 //! Cost: every step of a machine is O(1); machines that have ended stay, so that they can be paid for.
 
+use std::collections::BTreeMap;
+
 use crate::ids::{GroupId, MachineId, NodeId, OfferId};
 use crate::units::SimTime;
 
@@ -107,13 +109,44 @@ pub struct Fleet {
     pub machines: Vec<Machine>,
     /// The machine of each node that has one, by node.
     of_node: Vec<Option<MachineId>>,
-    /// Machines that have not ended and were not refused, by group.
+    /// Machines that have not ended and were not refused, by group, in order.
     present: Vec<Vec<MachineId>>,
+    /// How many of them are meant to stay, and how many are not being shut down, by group.
+    counts: Vec<Counts>,
+    /// Machines in the order in which they changed from one state to another.
+    changes: Vec<MachineId>,
+    /// How many of them were bought by each offer, by group.
+    bought: Vec<BTreeMap<OfferId, usize>>,
+}
+
+/// Of the machines of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    wanted: usize,
+    target: usize,
+}
+
+impl Counts {
+    /// What a machine in that state counts.
+    fn of(state: MachineState) -> Counts {
+        let is_over = matches!(state, MachineState::Refused | MachineState::Ended);
+        Counts {
+            wanted: usize::from(state.is_wanted()),
+            target: usize::from(!is_over && state != MachineState::Ending),
+        }
+    }
 }
 
 impl Fleet {
     pub(super) fn new(groups: usize) -> Fleet {
-        Fleet { machines: Vec::new(), of_node: Vec::new(), present: vec![Vec::new(); groups] }
+        Fleet {
+            machines: Vec::new(),
+            of_node: Vec::new(),
+            present: vec![Vec::new(); groups],
+            counts: vec![Counts::default(); groups],
+            changes: Vec::new(),
+            bought: vec![BTreeMap::new(); groups],
+        }
     }
 
     /// The machine with that id.
@@ -133,22 +166,32 @@ impl Fleet {
 
     /// The machines of a group that are there or on their way and meant to stay: its target size.
     pub fn wanted(&self, group: GroupId) -> usize {
-        self.present(group).iter().filter(|machine| self.get(**machine).state.is_wanted()).count()
+        self.counts[group.index()].wanted
     }
 
     /// The machines of a group but those that are being shut down: what a provider calls the desired capacity.
     pub fn target(&self, group: GroupId) -> usize {
-        self.present(group).iter().filter(|machine| self.get(**machine).state != MachineState::Ending).count()
+        self.counts[group.index()].target
     }
 
     /// How many machines of a group are there or on their way that were bought by this offer.
     pub fn bought(&self, group: GroupId, offer: OfferId) -> usize {
-        self.present(group).iter().filter(|machine| self.get(**machine).offer == offer).count()
+        self.bought[group.index()].get(&offer).copied().unwrap_or(0)
     }
 
     /// How many machines are there or on their way, of all groups.
     pub fn present_total(&self) -> usize {
         self.present.iter().map(Vec::len).sum()
+    }
+
+    /// The machines that have changed from one state to another since so many changes, in order, some of them several times.
+    pub fn changed_since(&self, changes: usize) -> &[MachineId] {
+        &self.changes[changes..]
+    }
+
+    /// How many changes there were.
+    pub fn changes(&self) -> usize {
+        self.changes.len()
     }
 
     /// Notes an order.
@@ -170,13 +213,31 @@ impl Fleet {
             refusal: None,
         });
         self.present[group.index()].push(id);
+        *self.bought[group.index()].entry(offer).or_default() += 1;
+        self.count(group, MachineState::Ordered, 1);
         id
+    }
+
+    fn count(&mut self, group: GroupId, state: MachineState, by: isize) {
+        let (counts, of_state) = (&mut self.counts[group.index()], Counts::of(state));
+        counts.wanted = counts.wanted.wrapping_add_signed(by * of_state.wanted as isize);
+        counts.target = counts.target.wrapping_add_signed(by * of_state.target as isize);
+    }
+
+    fn change(&mut self, machine: MachineId, state: MachineState) -> &mut Machine {
+        let Machine { group, state: before, .. } = *self.get(machine);
+        self.count(group, before, -1);
+        self.count(group, state, 1);
+        self.changes.push(machine);
+        let one = &mut self.machines[machine.index()];
+        one.state = state;
+        one
     }
 
     /// The provider has no such machine.
     pub fn refuse(&mut self, machine: MachineId, why: Refusal, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
-        (one.state, one.refusal, one.ended) = (MachineState::Refused, Some(why), now);
+        let one = self.change(machine, MachineState::Refused);
+        (one.refusal, one.ended) = (Some(why), now);
         self.forget(machine);
     }
 
@@ -190,9 +251,9 @@ impl Fleet {
     /// # Panics
     /// When it has not been launched, or has a node.
     pub fn join(&mut self, machine: MachineId, node: NodeId, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
+        let one = self.change(machine, MachineState::Joined);
         assert!(one.launched <= now && one.node.is_none(), "I11: a node joins before its machine is launched");
-        (one.state, one.node, one.joined) = (MachineState::Joined, Some(node), now);
+        (one.node, one.joined) = (Some(node), now);
         if self.of_node.len() <= node.index() {
             self.of_node.resize(node.index() + 1, None);
         }
@@ -201,20 +262,19 @@ impl Fleet {
 
     /// Its node takes pods.
     pub fn become_ready(&mut self, machine: MachineId, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
-        (one.state, one.ready) = (MachineState::Ready, one.ready.min(now));
+        let one = self.change(machine, MachineState::Ready);
+        one.ready = one.ready.min(now);
     }
 
     /// Its node is to be emptied.
     pub fn drain(&mut self, machine: MachineId, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
-        (one.state, one.draining) = (MachineState::Draining, now);
+        self.change(machine, MachineState::Draining).draining = now;
     }
 
     /// Its node is not emptied after all.
     pub fn keep(&mut self, machine: MachineId, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
-        (one.state, one.draining, one.drain_failed) = (MachineState::Ready, SimTime::NEVER, now);
+        let one = self.change(machine, MachineState::Ready);
+        (one.draining, one.drain_failed) = (SimTime::NEVER, now);
     }
 
     /// The provider says when it takes the machine back.
@@ -224,20 +284,38 @@ impl Fleet {
 
     /// It is being shut down.
     pub fn begin_end(&mut self, machine: MachineId) {
-        self.machines[machine.index()].state = MachineState::Ending;
+        self.change(machine, MachineState::Ending);
     }
 
     /// It is no more. Does nothing when it has ended before.
     pub fn end(&mut self, machine: MachineId, now: SimTime) {
-        let one = &mut self.machines[machine.index()];
-        if one.ended == SimTime::NEVER {
-            (one.state, one.ended) = (MachineState::Ended, now);
+        if self.get(machine).ended == SimTime::NEVER {
+            self.change(machine, MachineState::Ended).ended = now;
             self.forget(machine);
         }
     }
 
     fn forget(&mut self, machine: MachineId) {
-        let group = self.machines[machine.index()].group;
-        self.present[group.index()].retain(|other| *other != machine);
+        let Machine { group, offer, .. } = *self.get(machine);
+        let present = &mut self.present[group.index()];
+        if let Ok(at) = present.binary_search(&machine) {
+            present.remove(at);
+            *self.bought[group.index()].get_mut(&offer).expect("it was counted") -= 1;
+        }
+    }
+
+    /// Whether the counts are those of the machines that are present.
+    pub(super) fn is_counted(&self) -> bool {
+        let of_group = |group: usize| {
+            let (mut counts, mut bought) = (Counts::default(), BTreeMap::new());
+            for machine in self.present[group].iter().map(|machine| self.get(*machine)) {
+                let Counts { wanted, target } = Counts::of(machine.state);
+                counts = Counts { wanted: counts.wanted + wanted, target: counts.target + target };
+                *bought.entry(machine.offer).or_default() += 1;
+            }
+            let known = self.bought[group].iter().filter(|(_, count)| **count > 0);
+            counts == self.counts[group] && known.eq(bought.iter())
+        };
+        (0..self.present.len()).all(of_group)
     }
 }

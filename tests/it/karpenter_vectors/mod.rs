@@ -354,16 +354,16 @@ fn replay_moves(case: &Moves, place: &str, tally: &mut Tally) {
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
     let mut single = Vec::new();
     for candidate in of(Method::SingleNodeConsolidation) {
-        let found = work.single_node(vec![candidate], &vec![1000; budgets.len()], &BTreeSet::new());
+        let found = work.single_node(&[candidate], &vec![1000; budgets.len()], &BTreeSet::new());
         single.extend(found.command.map(|command| move_of(&command, &candidates, &environment, &nodes)));
     }
     let ties = work.scheduler.ties();
     tally.compare_any("consolidation of single nodes", place, (&case.single, &single), ties);
-    let multi = work.multi_node(of(Method::MultiNodeConsolidation), &mut budgets.clone()).command;
+    let multi = work.multi_node(&of(Method::MultiNodeConsolidation), &mut budgets.clone()).command;
     let multi: Vec<Move> = multi.iter().map(|command| move_of(command, &candidates, &environment, &nodes)).collect();
     let ties = scheduler.ties() - ties;
     tally.compare_any("consolidation of several nodes", place, (&case.multi, &multi), ties);
-    let empty = empty_nodes(of(Method::Emptiness), &mut budgets.clone()).command;
+    let empty = empty_nodes(&of(Method::Emptiness), &mut budgets.clone()).command;
     let mut empty: Vec<String> =
         empty.iter().flat_map(|command| &command.nodes).map(|node| nodes[*node].name.clone()).collect();
     empty.sort();

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::instance_type::{InstanceType, order_by_price, satisfies_min_values};
+use super::super::instance_type::{InstanceType, satisfies_min_values};
 use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, ON_DEMAND, Requirements, SPOT};
 use super::super::scheduler::{Environment, NewNode, Scheduler};
 use super::balanced::{PoolTotals, approves, can_pass};
 use super::simulate::{Surroundings, simulate};
-use super::{Candidate, Command, Found, sort_by_savings, within_budgets};
+use super::{Candidate, Command, Found, by_savings, within_budgets};
 
 /// How many cheaper types there must be before a spot node is replaced by a spot node
 /// (`MinInstanceTypesForSpotToSpotConsolidation`). Only so many are then asked for, so that the node that comes is not
@@ -42,8 +42,12 @@ pub struct Consolidation<'s, 'e, 'a> {
 impl Consolidation<'_, '_, '_> {
     /// The most nodes that can go together (`MultiNodeConsolidation.ComputeCommands`): of the candidates, sorted by savings
     /// ratio and cut to the budgets and to [`MULTI_NODE_MAX`], the longest beginning that a binary search finds to work.
-    pub fn multi_node(&mut self, mut candidates: Vec<Candidate>, budgets: &mut [u64]) -> Found {
-        sort_by_savings(&mut candidates);
+    pub fn multi_node<'c>(
+        &mut self,
+        candidates: impl IntoIterator<Item = &'c Candidate>,
+        budgets: &mut [u64],
+    ) -> Found {
+        let candidates = by_savings(candidates);
         let allowed = within_budgets(&candidates, budgets);
         let is_constrained = allowed.len() < candidates.len();
         Found { command: self.first_n(&allowed), is_constrained }
@@ -84,8 +88,13 @@ impl Consolidation<'_, '_, '_> {
 
     /// The first node that can go by itself (`SingleNodeConsolidation.ComputeCommands`), pools taking turns: pools of
     /// `unseen`, which the last search did not get to, first, then by name.
-    pub fn single_node(&mut self, mut candidates: Vec<Candidate>, budgets: &[u64], unseen: &BTreeSet<usize>) -> Found {
-        sort_by_savings(&mut candidates);
+    pub fn single_node<'c>(
+        &mut self,
+        candidates: impl IntoIterator<Item = &'c Candidate>,
+        budgets: &[u64],
+        unseen: &BTreeSet<usize>,
+    ) -> Found {
+        let candidates = by_savings(candidates);
         let environment = self.scheduler.environment();
         let mut is_constrained = false;
         for candidate in take_turns(&candidates, environment, unseen) {
@@ -106,10 +115,11 @@ impl Consolidation<'_, '_, '_> {
     }
 
     /// The first drifted node that can go (`Drift.ComputeCommands`): those without pods first, then the longest drifted.
-    pub fn drifted(&mut self, mut candidates: Vec<Candidate>, budgets: &[u64]) -> Found {
+    pub fn drifted<'c>(&mut self, candidates: impl IntoIterator<Item = &'c Candidate>, budgets: &[u64]) -> Found {
+        let mut candidates: Vec<&Candidate> = candidates.into_iter().collect();
         candidates.sort_by_key(|candidate| (!candidate.pods.is_empty(), candidate.drifted));
         for candidate in candidates.iter().filter(|candidate| budgets[candidate.pool] > 0) {
-            let simulation = simulate(self.scheduler, self.surroundings, [candidate], false);
+            let simulation = simulate(self.scheduler, self.surroundings, &[candidate], false);
             if simulation.all_scheduled {
                 let replacements = simulation.results.new_nodes.clone();
                 let command = Command { nodes: vec![candidate.node], replacements, results: simulation.results };
@@ -121,7 +131,12 @@ impl Consolidation<'_, '_, '_> {
 
     /// What becomes of the pods of nodes that go, if that is worth it (`computeConsolidation`).
     pub fn compute(&mut self, candidates: &[&Candidate]) -> Option<Command> {
-        let simulation = simulate(self.scheduler, self.surroundings, candidates.iter().copied(), true);
+        if self.is_hopeless(candidates) { None } else { self.compute_anyway(candidates) }
+    }
+
+    /// The same without looking first at what it will surely cost.
+    pub(super) fn compute_anyway(&mut self, candidates: &[&Candidate]) -> Option<Command> {
+        let simulation = simulate(self.scheduler, self.surroundings, candidates, true);
         if !simulation.all_scheduled {
             return None;
         }
@@ -132,15 +147,13 @@ impl Consolidation<'_, '_, '_> {
             [node] => node.clone(),
             _ => return None,
         };
-        let environment = self.scheduler.environment();
-        let types = &environment.pools[node.pool].1;
-        order_by_price(&mut node.types, types, &node.requirements, &environment.well_known);
+        self.scheduler.order_by_price(&mut node);
         let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
         let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
         if all_spot && node.requirements.get_or_any(CAPACITY_TYPE_LABEL).has(SPOT) {
             self.spot_to_spot(&mut node, candidates.len(), usd_per_hour)?;
         } else {
-            cheaper_only(&mut node, usd_per_hour, environment)?;
+            self.cheaper_only(&mut node, usd_per_hour)?;
             let kinds = node.requirements.get_or_any(CAPACITY_TYPE_LABEL);
             if kinds.has(SPOT) && kinds.has(ON_DEMAND) {
                 // Prices were compared as spot, so that a launch on demand must not stand in for it.
@@ -150,8 +163,22 @@ impl Consolidation<'_, '_, '_> {
         Some(Command { nodes, replacements: vec![node], results })
     }
 
+    /// Whether what pods surely need costs too much, so that nothing has to be simulated.
+    pub(super) fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
+        let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
+        let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
+        let classes = candidates.iter().flat_map(|candidate| &candidate.pods).map(|pod| pod.class);
+        let without: Vec<usize> = candidates.iter().map(|candidate| candidate.node).collect();
+        self.scheduler.surely_costs(classes, &without, (usd_per_hour, all_spot && !self.options.spot_to_spot))
+    }
+
+    fn cheaper_only(&mut self, node: &mut NewNode, usd_per_hour: f64) -> Option<()> {
+        self.scheduler.keep_cheaper(node, usd_per_hour);
+        (has_min_values(node, self.scheduler.environment()) && !node.types.is_empty()).then_some(())
+    }
+
     /// Cuts the types of a spot node that replaces spot nodes (`computeSpotToSpotConsolidation`).
-    fn spot_to_spot(&self, node: &mut NewNode, candidates: usize, usd_per_hour: f64) -> Option<()> {
+    fn spot_to_spot(&mut self, node: &mut NewNode, candidates: usize, usd_per_hour: f64) -> Option<()> {
         if !self.options.spot_to_spot {
             return None;
         }
@@ -163,7 +190,7 @@ impl Consolidation<'_, '_, '_> {
             types[*at].compatible(&requirements, &environment.well_known).any(|offering| offering.is_available)
         };
         node.types.retain(is_sold);
-        cheaper_only(node, usd_per_hour, environment)?;
+        self.cheaper_only(node, usd_per_hour)?;
         if candidates > 1 {
             return Some(());
         }
@@ -235,13 +262,13 @@ fn cheapest_of(instance_type: &InstanceType, candidate: &Candidate, environment:
 
 /// The candidates of each pool in order, pool by pool in turns (`shuffleCandidates`).
 fn take_turns<'c>(
-    candidates: &'c [Candidate],
+    candidates: &[&'c Candidate],
     environment: &Environment,
     unseen: &BTreeSet<usize>,
 ) -> Vec<&'c Candidate> {
     let mut rounds: BTreeMap<usize, usize> = BTreeMap::new();
     let mut turns: Vec<(usize, bool, &str, &Candidate)> = Vec::new();
-    for candidate in candidates {
+    for candidate in candidates.iter().copied() {
         let round = rounds.entry(candidate.pool).or_default();
         let name = environment.pools[candidate.pool].0.name.as_str();
         turns.push((*round, !unseen.contains(&candidate.pool), name, candidate));

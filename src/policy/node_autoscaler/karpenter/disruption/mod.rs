@@ -190,14 +190,16 @@ pub struct Found {
 }
 
 /// Sorts by savings ratio, the largest first (`sortCandidates`).
-pub fn sort_by_savings(candidates: &mut [Candidate]) {
+pub fn by_savings<'c>(candidates: impl IntoIterator<Item = &'c Candidate>) -> Vec<&'c Candidate> {
+    let mut candidates: Vec<&Candidate> = candidates.into_iter().collect();
     candidates.sort_by(|one, other| other.savings_ratio().total_cmp(&one.savings_ratio()));
+    candidates
 }
 
 /// All empty nodes that the budgets, by pool, allow (`Emptiness.ComputeCommands`).
-pub fn empty_nodes(mut candidates: Vec<Candidate>, budgets: &mut [u64]) -> Found {
-    sort_by_savings(&mut candidates);
-    candidates.retain(Candidate::is_empty);
+pub fn empty_nodes<'c>(candidates: impl IntoIterator<Item = &'c Candidate>, budgets: &mut [u64]) -> Found {
+    let mut candidates = by_savings(candidates);
+    candidates.retain(|candidate| candidate.is_empty());
     let found = within_budgets(&candidates, budgets);
     let is_constrained = found.len() < candidates.len();
     let nodes: Vec<usize> = found.iter().map(|candidate| candidate.node).collect();
@@ -206,14 +208,14 @@ pub fn empty_nodes(mut candidates: Vec<Candidate>, budgets: &mut [u64]) -> Found
 }
 
 /// The candidates that the budgets allow, which are used up.
-pub(super) fn within_budgets<'c>(candidates: &'c [Candidate], budgets: &mut [u64]) -> Vec<&'c Candidate> {
+pub(super) fn within_budgets<'c>(candidates: &[&'c Candidate], budgets: &mut [u64]) -> Vec<&'c Candidate> {
     let mut take = |candidate: &&Candidate| {
         let left = &mut budgets[candidate.pool];
         let is_allowed = *left > 0;
         *left = left.saturating_sub(1);
         is_allowed
     };
-    candidates.iter().filter(&mut take).collect()
+    candidates.iter().copied().filter(&mut take).collect()
 }
 
 /// Whether something happened to a node's pods within `consolidateAfter` (`IsUnderConsolidateAfter`). `last_pod_event` is

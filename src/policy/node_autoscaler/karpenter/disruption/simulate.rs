@@ -25,18 +25,18 @@ pub struct Simulation {
 }
 
 /// Finds places for the pods of candidates that are taken to be gone.
-pub fn simulate<'c>(
+pub fn simulate(
     scheduler: &mut Scheduler<'_>,
     surroundings: Surroundings<'_>,
-    candidates: impl IntoIterator<Item = &'c Candidate> + Clone,
+    candidates: &[&Candidate],
     enforces_consolidate_after: bool,
 ) -> Simulation {
     let pending = surroundings.pending.len();
     let mut pods = surroundings.pending.to_vec();
-    pods.extend(candidates.clone().into_iter().flat_map(|candidate| candidate.pods.iter().copied()));
+    pods.extend(candidates.iter().flat_map(|candidate| candidate.pods.iter().copied()));
     let moving = pods.len();
     pods.extend_from_slice(surroundings.of_deleting);
-    let without = candidates.into_iter().map(|candidate| candidate.node).collect();
+    let without = candidates.iter().map(|candidate| candidate.node).collect();
     let batch = Batch { pods, without, enforces_consolidate_after };
     let mut results = scheduler.solve(&batch);
     scheduler.truncate(&mut results, INSTANCE_TYPES_MAX);
@@ -58,7 +58,7 @@ pub fn validate(
     scheduler: &mut Scheduler<'_>,
     surroundings: Surroundings<'_>,
     command: &Command,
-    candidates: &[Candidate],
+    candidates: &[&Candidate],
 ) -> bool {
     let simulation = simulate(scheduler, surroundings, candidates, true);
     if candidates.is_empty() || !simulation.all_scheduled {

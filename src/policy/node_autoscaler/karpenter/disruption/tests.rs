@@ -11,6 +11,7 @@ use super::super::{InstanceType, Offering, Requirement};
 use super::balanced::{PoolTotals, Score, totals};
 use super::consolidation::{Consolidation, ConsolidationOptions, remove_same_type};
 use super::*;
+use crate::rng::{Seed, Stream};
 use crate::units::SimDuration;
 
 /// The worked examples of `designs/balanced-consolidation.md`, and of upstream's tests, which count 1 for each node.
@@ -86,7 +87,7 @@ fn replacement(types: Vec<InstanceType>, spot_to_spot: bool) -> Option<usize> {
         options: ConsolidationOptions { spot_to_spot },
         totals: &[PoolTotals::default()],
     };
-    let found = work.single_node(vec![candidate], &[1], &BTreeSet::new());
+    let found = work.single_node(&[candidate], &[1], &BTreeSet::new());
     found.command.map(|command| command.replacements[0].types.len())
 }
 
@@ -172,7 +173,7 @@ fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
         let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
         let surroundings = Surroundings::default();
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let found = work.multi_node(candidates.clone(), &mut [100]).command;
+        let found = work.multi_node(&candidates, &mut [100]).command;
         assert_eq!(found, None, "nine nodes cost 0.36 or 0.63");
         let command = work.compute(&candidates.iter().collect::<Vec<_>>());
         command.map(|command| {
@@ -198,12 +199,12 @@ fn several_nodes_go_where_their_pods_fit_on_others() {
     let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
     let surroundings = Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-    let all = work.multi_node(candidates(), &mut [100]);
+    let all = work.multi_node(&candidates(), &mut [100]);
     let command = all.command.expect("a command");
     assert_eq!((command.nodes.len(), command.replacements.len()), (4, 0));
-    assert!(validate(work.scheduler, Surroundings::default(), &command, &candidates()[..4]));
+    assert!(validate(work.scheduler, Surroundings::default(), &command, &by_savings(&candidates()[..4])));
     // A budget of two allows two; it is one that holds candidates back.
-    let few = work.multi_node(candidates(), &mut [2]);
+    let few = work.multi_node(&candidates(), &mut [2]);
     assert_eq!(few.command.map(|command| command.nodes.len()), Some(2));
     assert!(few.is_constrained);
 }
@@ -224,7 +225,7 @@ fn balanced_pools_leave_alone_what_saves_too_little() {
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let (surroundings, options) = (Surroundings::default(), ConsolidationOptions::default());
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let found = work.single_node(vec![candidate.clone()], &[10], &BTreeSet::new());
+        let found = work.single_node(&[candidate.clone()], &[10], &BTreeSet::new());
         assert_eq!(found.command.is_some(), wanted, "{others_cost} {others_disruption}");
     }
 }
@@ -236,10 +237,10 @@ fn empty_nodes_go_as_far_as_budgets_allow() {
     let nodes: Vec<NodeState> = (0..3).map(|at| node(&format!("n{at}"), &types[0], "a", "on-demand", 4000)).collect();
     let candidates: Vec<Candidate> =
         (0..3).filter_map(|at| Candidate::new(&environment, &nodes, at, Vec::new())).collect();
-    let found = empty_nodes(candidates.clone(), &mut [2]);
+    let found = empty_nodes(&candidates, &mut [2]);
     assert_eq!(found.command.map(|command| command.nodes), Some(vec![0, 1]));
     assert!(found.is_constrained);
-    assert!(empty_nodes(candidates, &mut [0]).command.is_none());
+    assert!(empty_nodes(&candidates, &mut [0]).command.is_none());
 }
 
 #[test]
@@ -300,4 +301,57 @@ fn requirements_of_a_type_to_buy_hold_spot_where_prices_were_spot() {
     let command = work.compute(&[&candidate]).expect("a command");
     let kind = command.replacements[0].requirements.get_or_any(CAPACITY_TYPE_LABEL);
     assert_eq!((command.replacements[0].types.clone(), kind.single()), (vec![0], Some(SPOT)));
+}
+
+/// A world of nodes that are more or less full, of types that are sold in three zones, or as spot too.
+fn drawn_world(stream: &mut Stream) -> (Environment, Vec<NodeState>, Vec<Candidate>) {
+    let mut types: Vec<InstanceType> =
+        [1, 2, 4].map(|cores| machine(&format!("of-{cores}"), cores * 1000, 0.1 * cores as f64, &["a"])).into();
+    if stream.below(2) == 0 {
+        types[0].offerings.push(Offering::new("a", SPOT, 0.04));
+        types[2].offerings.push(Offering::new("a", SPOT, 0.2));
+    }
+    let classes = (0..4).map(|_| pod("web", 100 * (1 + stream.below(15)))).collect();
+    let mut environment = environment(types.clone(), classes);
+    let kinds: &[&str] = if stream.below(2) == 0 { &["on-demand"] } else { &[SPOT, "on-demand"] };
+    environment.pools[0].0.template.requirements = vec![capacity_types(kinds)];
+    let (mut nodes, mut pods) = (Vec::new(), Vec::new());
+    for at in 0..6 {
+        let (of_type, mut left) = (&types[stream.below(3) as usize], 0);
+        let mut of_node = Vec::new();
+        for uid in 0..stream.below(5) {
+            let class = stream.below(4) as usize;
+            of_node.push((BatchPod { class, created_s: 0, uid: 10 * at + uid, node: Some(at as usize) }, 1.0));
+        }
+        left += stream.below(12) as i64 * 100;
+        let kind = if of_type.name != "of-2" && stream.below(2) == 0 { SPOT } else { "on-demand" };
+        nodes.push(node(&format!("n{at}"), of_type, "a", kind, left));
+        pods.push(of_node);
+    }
+    let candidate = |(at, pods): (usize, Vec<(BatchPod, f64)>)| Candidate::new(&environment, &nodes, at, pods);
+    let candidates = pods.into_iter().enumerate().filter_map(candidate).collect();
+    (environment, nodes, candidates)
+}
+
+#[test]
+fn what_is_hopeless_is_never_found_by_simulating_it() {
+    let (mut hopeless, mut found) = (0, 0);
+    for seed in 0..400 {
+        let mut stream = Seed { base: seed, replication: 0 }.stream("test/bound", 0);
+        let (environment, nodes, candidates) = drawn_world(&mut stream);
+        let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
+        let pending = [BatchPod { class: 0, created_s: 0, uid: 99, node: None }];
+        let surroundings = Surroundings { pending: &pending[..stream.below(2) as usize], ..Surroundings::default() };
+        let options = ConsolidationOptions { spot_to_spot: stream.below(2) == 0 };
+        let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &[] };
+        for number in 1..4 {
+            let some: Vec<&Candidate> = candidates.iter().skip(stream.below(3) as usize).take(number).collect();
+            let is_hopeless = work.is_hopeless(&some);
+            let command = work.compute_anyway(&some);
+            assert!(!is_hopeless || command.is_none(), "seed {seed}, {some:?}");
+            (hopeless, found) = (hopeless + usize::from(is_hopeless), found + usize::from(command.is_some()));
+        }
+    }
+    // Both happen, and often.
+    assert!(hopeless > 200 && found > 200, "{hopeless} hopeless, {found} found");
 }

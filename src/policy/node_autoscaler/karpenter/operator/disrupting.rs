@@ -9,7 +9,7 @@
 //!
 //! Cost: where nothing has changed, a comparison; else what the methods cost.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::disruption::balanced::{self, PoolTotals};
 use super::super::disruption::consolidation::{Consolidation, ConsolidationOptions};
@@ -20,6 +20,7 @@ use super::super::disruption::{
 use super::super::lifecycle;
 use super::super::node_pool::{ConsolidationPolicy, DisruptionReason};
 use super::super::scheduler::{BatchPod, Options, ReservedMode, Scheduler};
+use super::memory::Memory;
 use super::{Asker, Karpenter, provisioning, sight};
 use crate::ids::{MachineId, PodId};
 use crate::model::disruption::DoNotDisrupt;
@@ -56,8 +57,8 @@ pub(super) struct Disruption {
     state: u64,
     state_since: SimTime,
     version_seen: u64,
-    /// When something last happened to the pods of machines.
-    pod_events: BTreeMap<MachineId, SimTime>,
+    /// When something last happened to the pods of machines, by machine; [`SimTime::NEVER`]: nothing yet.
+    pod_events: Vec<SimTime>,
     /// Candidates by position, as of the stamps of their entries.
     cache: Vec<Option<(u64, Candidate)>>,
     generation: u64,
@@ -97,7 +98,7 @@ impl Disruption {
             state: 0,
             state_since: SimTime::ZERO,
             version_seen: 0,
-            pod_events: BTreeMap::new(),
+            pod_events: Vec::new(),
             cache: Vec::new(),
             generation: 0,
         }
@@ -105,9 +106,17 @@ impl Disruption {
 
     /// A pod has come to a machine, or left it.
     pub(super) fn note_pods(&mut self, machine: MachineId, now: SimTime) {
-        if lifecycle::pod_event_counts(self.pod_events.get(&machine).copied(), now) {
-            self.pod_events.insert(machine, now);
+        if lifecycle::pod_event_counts(self.pod_event(machine), now) {
+            if self.pod_events.len() <= machine.index() {
+                self.pod_events.resize(machine.index() + 1, SimTime::NEVER);
+            }
+            self.pod_events[machine.index()] = now;
         }
+    }
+
+    /// When something last happened to the pods of a machine.
+    fn pod_event(&self, machine: MachineId) -> Option<SimTime> {
+        self.pod_events.get(machine.index()).copied().filter(|at| *at != SimTime::NEVER)
     }
 
     /// A replacement has been ordered for a command.
@@ -153,6 +162,10 @@ struct Pass<'p> {
     totals: Vec<PoolTotals>,
     /// Whether there are pods that could keep their nodes.
     may_block: bool,
+    /// By pool: how many nodes there are, and how many of them go.
+    nodes: Vec<PoolNodes>,
+    /// The candidates that nothing forbids now but their pods, with whether nothing has happened to these for long enough.
+    open: Vec<(usize, bool)>,
 }
 
 impl Karpenter {
@@ -190,7 +203,9 @@ impl Karpenter {
         }
         self.mark_recent(seen.now());
         let pass = self.pass(seen);
-        let (settled, found) = self.search(seen, &pass, from);
+        let mut memory = std::mem::take(&mut self.memory);
+        let (settled, found) = self.search(seen, &pass, from, &mut memory);
+        self.memory = memory;
         for at in settled {
             self.disruption.consolidated[at] = Some(state);
         }
@@ -208,23 +223,36 @@ impl Karpenter {
     }
 
     /// Which methods from one on have found nothing for good, and what the first that found something found.
-    fn search(&self, seen: &Seen<'_>, pass: &Pass<'_>, from: usize) -> (Vec<usize>, Option<(usize, Command)>) {
+    fn search(
+        &self,
+        seen: &Seen<'_>,
+        pass: &Pass<'_>,
+        from: usize,
+        memory: &mut Memory,
+    ) -> (Vec<usize>, Option<(usize, Command)>) {
         let state = Some(self.disruption.state);
-        let (mut settled, mut scheduler) = (Vec::new(), None);
+        let (mut settled, mut scheduler, mut command) = (Vec::new(), None, None);
         for (at, method) in METHODS.into_iter().enumerate().skip(from) {
-            let candidates = self.candidates(seen, pass, method);
-            if candidates.is_empty() || self.disruption.consolidated[at] == state {
+            if self.disruption.consolidated[at] == state {
                 continue;
             }
-            let found = self.ask(seen, pass, (method, candidates), &mut scheduler);
-            if let Some(command) = found.command {
-                return (settled, Some((at, command)));
+            let candidates = self.candidates(seen, pass, method);
+            if candidates.is_empty() {
+                continue;
+            }
+            let found = self.ask(seen, pass, (method, candidates), (memory, &mut scheduler));
+            command = found.command.map(|command| (at, command));
+            if command.is_some() {
+                break;
             }
             if !found.is_constrained && method != Method::Drift {
                 settled.push(at);
             }
         }
-        (settled, None)
+        if let Some(scheduler) = scheduler {
+            memory.keep(scheduler);
+        }
+        (settled, command)
     }
 
     fn pass<'p>(&mut self, seen: &Seen<'p>) -> Pass<'p> {
@@ -249,23 +277,40 @@ impl Karpenter {
             pending: provisioning::batch_pods(seen, &pending),
             of_going: provisioning::batch_pods(seen, &self.pods_of_going(seen)),
             totals,
+            nodes: self.pool_nodes(seen),
+            open: self.open(seen),
         }
+    }
+
+    /// The candidates that can be disrupted now, as far as nothing but their pods matters, by position.
+    fn open(&self, seen: &Seen<'_>) -> Vec<(usize, bool)> {
+        let now = seen.now();
+        let standing = |(at, cached): (usize, &Option<(u64, Candidate)>)| {
+            let (_, candidate) = cached.as_ref()?;
+            let (state, machine) = (&self.sight.nodes[at], self.sight.entries[at].machine?);
+            let is_nominated = || self.nominated.get(&machine).is_some_and(|until| *until > now);
+            if !state.is_initialized || state.is_deleting || is_nominated() {
+                return None;
+            }
+            let (pool, event) = (&self.environment.pools[candidate.pool].0, self.disruption.pod_event(machine));
+            Some((at, is_consolidatable(pool, self.sight.initialized(at), event, now)))
+        };
+        self.disruption.cache.iter().enumerate().filter_map(standing).collect()
     }
 
     fn ask<'s>(
         &'s self,
         seen: &Seen<'_>,
         pass: &Pass<'_>,
-        (method, candidates): (Method, Vec<Candidate>),
-        scheduler: &mut Option<Scheduler<'s>>,
+        (method, candidates): (Method, Vec<&Candidate>),
+        (memory, scheduler): (&mut Memory, &mut Option<Scheduler<'s>>),
     ) -> Found {
-        let mut budgets = self.budgets(seen, method.reason());
+        let mut budgets = self.budgets(seen, pass, method.reason());
         if method == Method::Emptiness {
             return empty_nodes(candidates, &mut budgets);
         }
-        let options = Options { reserved: ReservedMode::Fallback, ..self.options };
         let mut work = Consolidation {
-            scheduler: scheduler.get_or_insert_with(|| Scheduler::new(&self.environment, &self.sight.nodes, options)),
+            scheduler: scheduler.get_or_insert_with(|| self.scheduler(memory)),
             surroundings: Surroundings { pending: &pass.pending, of_deleting: &pass.of_going },
             options: self.disruption.options,
             totals: &pass.totals,
@@ -277,22 +322,32 @@ impl Karpenter {
         }
     }
 
-    /// How many nodes of each pool may go for a reason.
-    fn budgets(&self, seen: &Seen<'_>, reason: DisruptionReason) -> Vec<u64> {
+    fn scheduler(&self, memory: &mut Memory) -> Scheduler<'_> {
+        let options = Options { reserved: ReservedMode::Fallback, ..self.options };
+        memory.scheduler(&self.environment, &self.sight, self.market.version(), options)
+    }
+
+    /// How many nodes each pool has, and how many of them go.
+    fn pool_nodes(&self, seen: &Seen<'_>) -> Vec<PoolNodes> {
         let mut nodes = vec![PoolNodes::default(); self.environment.pools.len()];
         let fleet = &seen.view.world.fleet;
         for (at, entry) in self.sight.entries.iter().enumerate() {
             let Some(machine) = entry.machine.filter(|_| self.sight.is_there(at)) else { continue };
             let one = fleet.get(machine);
             let is_counted = self.sight.nodes[at].is_initialized && one.state != MachineState::Ending;
-            if let Some(pool) = self.groups.iter().position(|group| *group == one.group).filter(|_| is_counted) {
+            if let Some(pool) = self.sight.pool_of(at).filter(|_| is_counted) {
                 nodes[pool].nodes += 1;
                 nodes[pool].disrupting += u64::from(self.sight.nodes[at].is_deleting);
             }
         }
+        nodes
+    }
+
+    /// How many nodes of each pool may go for a reason.
+    fn budgets(&self, seen: &Seen<'_>, pass: &Pass<'_>, reason: DisruptionReason) -> Vec<u64> {
         let unix_seconds = WallClock::RUN.unix_seconds(seen.now());
-        let pools = self.environment.pools.iter().zip(nodes);
-        pools.map(|((pool, _), nodes)| allowed_disruptions(pool, unix_seconds, nodes, reason)).collect()
+        let pools = self.environment.pools.iter().zip(&pass.nodes);
+        pools.map(|((pool, _), nodes)| allowed_disruptions(pool, unix_seconds, *nodes, reason)).collect()
     }
 
     /// Notes which nodes have just got or lost a pod.
@@ -301,7 +356,7 @@ impl Karpenter {
             let Some(machine) = entry.machine else { continue };
             let Some(pool) = self.sight.pool_of(at) else { continue };
             let of_pool = &self.environment.pools[pool].0;
-            let event = self.disruption.pod_events.get(&machine).copied();
+            let event = self.disruption.pod_event(machine);
             let recent = is_under_consolidate_after(of_pool, self.sight.initialized(at), event, now);
             self.sight.nodes[at].is_under_consolidate_after = recent;
         }
@@ -341,62 +396,55 @@ impl Karpenter {
         let state = &self.sight.nodes[at];
         let drift = lifecycle::drift(pool, &pool.drift_identity(), &state.labels, None, &self.environment.well_known);
         candidate.drifted = drift.and(self.sight.initialized(at));
+        // Who asks sees to that.
+        candidate.is_consolidatable = true;
         Some(candidate)
     }
 
     /// The nodes that a method may take now.
-    fn candidates(&self, seen: &Seen<'_>, pass: &Pass<'_>, method: Method) -> Vec<Candidate> {
-        let cached = self.disruption.cache.iter().flatten();
-        cached.filter_map(|(_, candidate)| self.if_disruptable(seen, pass, method, candidate)).collect()
+    fn candidates(&self, seen: &Seen<'_>, pass: &Pass<'_>, method: Method) -> Vec<&Candidate> {
+        let open = pass.open.iter().filter(|(_, is_ripe)| *is_ripe || method == Method::Drift);
+        let cached = open.filter_map(|(at, _)| self.disruption.cache[*at].as_ref());
+        let candidates = cached.map(|(_, candidate)| candidate);
+        let may_go = |candidate: &&Candidate| {
+            candidate.is_for(method, &self.environment) && !self.is_blocked(seen, pass, method, candidate)
+        };
+        candidates.filter(may_go).collect()
     }
 
-    fn if_disruptable(
-        &self,
-        seen: &Seen<'_>,
-        pass: &Pass<'_>,
-        method: Method,
-        candidate: &Candidate,
-    ) -> Option<Candidate> {
-        let (at, now) = (candidate.node, seen.now());
-        let state = &self.sight.nodes[at];
-        let machine = self.sight.entries[at].machine?;
-        let is_nominated = self.nominated.get(&machine).is_some_and(|until| *until > now);
-        if !state.is_initialized || state.is_deleting || is_nominated {
-            return None;
-        }
+    /// Whether what its pods or the node itself say, or the budgets of its pods, keeps a method from taking a node.
+    fn is_blocked(&self, seen: &Seen<'_>, pass: &Pass<'_>, method: Method, candidate: &Candidate) -> bool {
         let pool = &self.environment.pools[candidate.pool].0;
-        let event = self.disruption.pod_events.get(&machine).copied();
-        let is_ripe = is_consolidatable(pool, self.sight.initialized(at), event, now);
-        // Asked before anything is copied.
-        if method != Method::Drift && !is_ripe || method == Method::Emptiness && !candidate.is_empty() {
-            return None;
-        }
-        let is_eventual = method == Method::Drift && pool.template.termination_grace_period.is_some();
-        let node = self.sight.entries[at].node?;
+        let Some(node) = self.sight.entries[candidate.node].node else { return false };
         let view = seen.view;
         if view.model.cluster.shape(view.world.nodes.shape[node.index()]).disruption.do_not_disrupt
             || NodeDisruption::of_list(&pool.template.annotations).do_not_disrupt
         {
-            return None;
+            return true;
         }
-        let blocked = |pod: PodId| pass.evictions.blocks(&view, pod) || sight::is_protected(view, pod);
-        if !is_eventual && pass.may_block && view.world.nodes.pods(&view.world.pods, node).any(blocked) {
-            return None;
-        }
-        let candidate = Candidate { is_consolidatable: is_ripe, ..candidate.clone() };
-        candidate.is_for(method, &self.environment).then_some(candidate)
+        let is_eventual = method == Method::Drift && pool.template.termination_grace_period.is_some();
+        let blocks = |pod: PodId| pass.evictions.blocks(&view, pod) || sight::is_protected(view, pod);
+        !is_eventual && pass.may_block && view.world.nodes.pods(&view.world.pods, node).any(blocks)
     }
 
     /// Looks again at what was found, and begins to carry it out if it still holds. Returns whether it does.
     fn confirm(&mut self, seen: &Seen<'_>, mut waiting: Waiting, orders: &mut Vec<Order>) -> bool {
-        let method = METHODS[waiting.method];
         self.mark_recent(seen.now());
         let pass = self.pass(seen);
-        let mut valid: Vec<Candidate> = self.candidates(seen, &pass, method);
-        let of = |candidate: &Candidate| self.sight.entries[candidate.node].machine;
+        let mut memory = std::mem::take(&mut self.memory);
+        let holds = self.holds(seen, &pass, &mut waiting, &mut memory);
+        self.memory = memory;
+        holds && self.start(seen, waiting, orders)
+    }
+
+    /// Whether what was found still holds; of empty nodes those that are gone are left out.
+    fn holds(&self, seen: &Seen<'_>, pass: &Pass<'_>, waiting: &mut Waiting, memory: &mut Memory) -> bool {
+        let method = METHODS[waiting.method];
+        let mut valid: Vec<&Candidate> = self.candidates(seen, pass, method);
+        let of = |candidate: &&Candidate| self.sight.entries[candidate.node].machine;
         valid.retain(|candidate| of(candidate).is_some_and(|machine| waiting.machines.contains(&machine)));
-        let mut budgets = self.budgets(seen, method.reason());
-        let mut take = |candidate: &Candidate| {
+        let mut budgets = self.budgets(seen, pass, method.reason());
+        let mut take = |candidate: &&Candidate| {
             let left = &mut budgets[candidate.pool];
             let is_allowed = *left > 0;
             *left = left.saturating_sub(1);
@@ -405,21 +453,16 @@ impl Karpenter {
         if method == Method::Emptiness {
             valid.retain(&mut take);
             waiting.machines = valid.iter().filter_map(of).collect();
-            if valid.is_empty() {
-                return false;
-            }
-        } else {
-            if valid.len() < waiting.machines.len() || !valid.iter().all(&mut take) {
-                return false;
-            }
-            let options = Options { reserved: ReservedMode::Fallback, ..self.options };
-            let mut scheduler = Scheduler::new(&self.environment, &self.sight.nodes, options);
-            let surroundings = Surroundings { pending: &pass.pending, of_deleting: &pass.of_going };
-            if !validate(&mut scheduler, surroundings, &waiting.command, &valid) {
-                return false;
-            }
+            return !valid.is_empty();
         }
-        self.start(seen, waiting, orders)
+        if valid.len() < waiting.machines.len() || !valid.iter().all(&mut take) {
+            return false;
+        }
+        let surroundings = Surroundings { pending: &pass.pending, of_deleting: &pass.of_going };
+        let mut scheduler = self.scheduler(memory);
+        let is_valid = validate(&mut scheduler, surroundings, &waiting.command, &valid);
+        memory.keep(scheduler);
+        is_valid
     }
 
     /// Begins to carry a command out. Returns whether that could be done.

@@ -24,6 +24,7 @@
 mod classes;
 mod disrupting;
 mod market;
+mod memory;
 mod provisioning;
 mod sight;
 pub mod written;
@@ -50,6 +51,7 @@ use crate::units::{SimDuration, SimTime};
 use crate::world::MachineState;
 use crate::world::fleet::Refusal;
 use market::Market;
+use memory::Memory;
 use sight::Sight;
 
 pub use market::LAUNCH_TYPES_MAX;
@@ -250,6 +252,7 @@ struct Karpenter {
     market: Market,
     environment: Environment,
     sight: Sight,
+    memory: Memory,
     batcher: Batcher,
     nomination_window: SimDuration,
     /// Who asks again, and when.
@@ -259,6 +262,8 @@ struct Karpenter {
     /// Machines that are not launched yet, and what was asked for.
     launching: BTreeMap<MachineId, Vec<OfferId>>,
     machines_seen: usize,
+    /// Machines that have not joined, by position of their pool.
+    coming: BTreeSet<(usize, MachineId)>,
     /// Until when machines are kept for pods.
     nominated: BTreeMap<MachineId, SimTime>,
     last_pass: provisioning::LastPass,
@@ -290,12 +295,14 @@ impl Karpenter {
             market,
             environment,
             sight: Sight::default(),
+            memory: Memory::default(),
             batcher: Batcher::new(params.batch_idle_duration, params.batch_max_duration),
             nomination_window: lifecycle::nomination_window(params.batch_max_duration),
             askers: BTreeSet::new(),
             placed: VecDeque::new(),
             launching: BTreeMap::new(),
             machines_seen: 0,
+            coming: BTreeSet::new(),
             nominated: BTreeMap::new(),
             last_pass: provisioning::LastPass::default(),
             expiries: BTreeSet::new(),
@@ -314,6 +321,7 @@ impl Karpenter {
         for machine in (self.machines_seen..fleet.machines.len()).map(MachineId::from_index) {
             let one = fleet.get(machine);
             let Some(pool) = self.groups.iter().position(|group| *group == one.group) else { continue };
+            self.coming.insert((pool, machine));
             if let Some(at) = lifecycle::expires_at(&self.environment.pools[pool].0.template, one.ordered) {
                 self.expiries.insert((at, machine));
             }
@@ -375,16 +383,14 @@ impl Karpenter {
                 orders.push(self.return_of(machine, one.group, "expired"));
             }
         }
-        for group in &self.groups {
-            for machine in fleet.present(*group) {
-                let one = fleet.get(*machine);
-                let is_launched = one.launched != SimTime::NEVER;
-                let has_joined = one.joined != SimTime::NEVER;
-                let until = lifecycle::given_up_at(one.ordered, is_launched, has_joined);
-                if one.state == MachineState::Ordered && until.is_some_and(|until| until <= now) {
-                    let reason = if is_launched { "did not register" } else { "was not launched" };
-                    orders.push(self.return_of(*machine, one.group, reason));
-                }
+        self.coming.retain(|(_, machine)| fleet.get(*machine).state == MachineState::Ordered);
+        for (_, machine) in &self.coming {
+            let one = fleet.get(*machine);
+            let is_launched = one.launched != SimTime::NEVER;
+            let until = lifecycle::given_up_at(one.ordered, is_launched, false);
+            if until.is_some_and(|until| until <= now) {
+                let reason = if is_launched { "did not register" } else { "was not launched" };
+                orders.push(self.return_of(*machine, one.group, reason));
             }
         }
     }
@@ -392,8 +398,7 @@ impl Karpenter {
     /// When some life next needs a look.
     fn next_of_lives(&self, seen: &Seen<'_>) -> SimTime {
         let fleet = &seen.view.world.fleet;
-        let present = self.groups.iter().flat_map(|group| fleet.present(*group));
-        let given_up = present.map(|machine| fleet.get(*machine)).filter(|one| one.state == MachineState::Ordered);
+        let given_up = self.coming.iter().map(|(_, machine)| fleet.get(*machine));
         let given_up = given_up
             .filter_map(|one| lifecycle::given_up_at(one.ordered, one.launched != SimTime::NEVER, false))
             .filter(|at| *at > seen.now());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::scheduler::{Batch, BatchPod, INSTANCE_TYPES_MAX, NewNode, Results, Scheduler};
+use super::super::scheduler::{Batch, BatchPod, INSTANCE_TYPES_MAX, NewNode, Results};
 use super::{Asker, Karpenter, Placed, REQUEUE_S, sight};
 use crate::ids::{MachineId, PodId};
 use crate::policy::node_autoscaler::{Action, Order, Seen};
@@ -108,11 +108,13 @@ impl Karpenter {
         found
     }
 
-    fn solve(&self, seen: &Seen<'_>, pods: &[(PodId, Option<usize>)]) -> Results {
+    fn solve(&mut self, seen: &Seen<'_>, pods: &[(PodId, Option<usize>)]) -> Results {
         let batch = Batch { pods: batch_pods(seen, pods), ..Batch::default() };
-        let mut scheduler = Scheduler::new(&self.environment, &self.sight.nodes, self.options);
+        let market = self.market.version();
+        let mut scheduler = self.memory.scheduler(&self.environment, &self.sight, market, self.options);
         let mut results = scheduler.solve(&batch);
         scheduler.truncate(&mut results, INSTANCE_TYPES_MAX);
+        self.memory.keep(scheduler);
         results
     }
 

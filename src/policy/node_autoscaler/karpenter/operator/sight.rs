@@ -58,6 +58,7 @@ pub(super) struct Sight {
     of_machine: BTreeMap<MachineId, usize>,
     of_node: BTreeMap<NodeId, usize>,
     machines_seen: usize,
+    fleet_seen: usize,
     nodes_seen: usize,
     changes_seen: u64,
     gone: usize,
@@ -95,18 +96,15 @@ impl Sight {
             }
         }
         self.machines_seen = fleet.machines.len();
-        for at in 0..self.entries.len() {
-            let Entry { machine: Some(machine), node, state, is_gone } = self.entries[at] else { continue };
-            let now = fleet.get(machine);
-            if !is_gone && (now.state, now.node) != (state, node) {
-                self.entries[at].state = now.state;
-                self.entries[at].node = now.node;
-                if let Some(node) = now.node {
-                    self.of_node.insert(node, at);
-                }
-                self.update(view, at, environment);
-            }
+        // What is listed anew looks at all machines.
+        let is_anew = self.fleet_seen == 0;
+        let all = (0..if is_anew { self.entries.len() } else { 0 }).filter_map(|at| self.entries[at].machine);
+        let all: Vec<MachineId> = all.collect();
+        let moved = if is_anew { all.as_slice() } else { fleet.changed_since(self.fleet_seen) };
+        for machine in moved {
+            self.follow(view, *machine, environment);
         }
+        self.fleet_seen = fleet.changes();
         for node in (self.nodes_seen..view.world.nodes.len()).map(NodeId::from_index) {
             if !self.of_node.contains_key(&node) && view.world.nodes.state[node.index()].is_up() {
                 let entry = Entry { machine: None, node: Some(node), state: MachineState::Ready, is_gone: false };
@@ -120,6 +118,21 @@ impl Sight {
                 self.update(view, at, environment);
             }
         }
+    }
+
+    /// Follows a machine to where it is on its way.
+    fn follow(&mut self, view: View<'_>, machine: MachineId, environment: &Environment) {
+        let Some(at) = self.of_machine(machine) else { return };
+        let (Entry { node, state, is_gone, .. }, now) = (self.entries[at], view.world.fleet.get(machine));
+        if is_gone || (now.state, now.node) == (state, node) {
+            return;
+        }
+        self.entries[at].state = now.state;
+        self.entries[at].node = now.node;
+        if let Some(node) = now.node {
+            self.of_node.insert(node, at);
+        }
+        self.update(view, at, environment);
     }
 
     fn push(&mut self, view: View<'_>, entry: Entry, groups: &[GroupId], environment: &Environment) {
@@ -174,6 +187,11 @@ impl Sight {
         self.nodes[at] = new;
     }
 
+    /// The positions of what has changed since a version.
+    pub(super) fn changed_since(&self, version: u64) -> Vec<usize> {
+        (0..self.stamps.len()).filter(|at| self.stamps[*at] > version).collect()
+    }
+
     /// A machine is about to go, or is not after all.
     pub(super) fn mark(&mut self, machine: MachineId, goes: bool) {
         if goes {
@@ -185,6 +203,7 @@ impl Sight {
             let leaves = matches!(self.entries[at].state, MachineState::Draining | MachineState::Ending);
             self.nodes[at].is_deleting = goes || leaves || self.entries[at].is_gone;
             self.version += 1;
+            self.stamps[at] = self.version;
         }
     }
 }

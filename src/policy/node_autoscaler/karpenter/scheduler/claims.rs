@@ -8,11 +8,13 @@ use super::super::instance_type::{InstanceType, satisfies_min_values};
 use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, RESERVED};
 use super::super::resources::ResourceList;
+use super::amounts::{Kinds, Row};
+use super::bound::Floor;
 use super::daemons::{DaemonGroup, groups};
 use super::existing::ports_conflict;
 use super::memo::{Memo, Shape, TaintSet};
-use super::variants::Variant;
-use super::{Environment, MinValuesPolicy, NewNode, Options};
+use super::variants::{Needs, Variant};
+use super::{Environment, MinValuesPolicy, NewNode, Options, amounts};
 use crate::model::PodClass;
 use crate::model::pod_spec::HostPort;
 
@@ -25,9 +27,11 @@ pub(super) struct Template {
     /// Types that meet the pool's requirements, daemon group by daemon group.
     pub(super) types: Vec<usize>,
     pub(super) groups: Vec<DaemonGroup>,
-    /// By type: its daemon group, and what daemons leave of it for pods; none: nothing fits.
+    /// By type: its daemon group, and what daemons leave of it for pods.
     group_of: Vec<usize>,
-    room: Vec<Option<ResourceList>>,
+    room: Vec<Row>,
+    /// By type: what a launch costs at least.
+    floor: Vec<Floor>,
     /// By shape: the types that can be of that shape and are offered so.
     offered: Vec<Option<Vec<bool>>>,
 }
@@ -37,7 +41,7 @@ pub(super) fn templates(
     environment: &Environment,
     options: Options,
     daemons: &mut [PodClass],
-    memo: &mut Memo,
+    (kinds, memo): (&Kinds, &mut Memo),
 ) -> Vec<Template> {
     let mut templates = Vec::new();
     for (at, (pool, types)) in environment.pools.iter().enumerate() {
@@ -54,8 +58,9 @@ pub(super) fn templates(
         }
         let taints = &pool.template.taints;
         let groups = groups(daemons, taints, &requirements, (types, &of_pool), memo.well_known());
+        let kinds_sold = requirements.get_or_any(CAPACITY_TYPE_LABEL);
         let shape = memo.shape(requirements);
-        templates.push(Template::new(at, shape, memo.taint_set(taints), types, groups));
+        templates.push(Template::new(at, (shape, memo.taint_set(taints)), types, groups, (kinds, &kinds_sold)));
     }
     templates
 }
@@ -69,17 +74,29 @@ fn is_offered(
 }
 
 impl Template {
-    fn new(pool: usize, shape: Shape, taints: TaintSet, all: &[InstanceType], groups: Vec<DaemonGroup>) -> Template {
+    fn new(
+        pool: usize,
+        (shape, taints): (Shape, TaintSet),
+        all: &[InstanceType],
+        groups: Vec<DaemonGroup>,
+        (kinds, kinds_sold): (&Kinds, &Requirement),
+    ) -> Template {
         let mut group_of = vec![0; all.len()];
-        let mut room = vec![None; all.len()];
+        let mut room = vec![kinds.room(None); all.len()];
         for (number, group) in groups.iter().enumerate() {
             for at in &group.types {
                 group_of[*at] = number;
-                room[*at] = room_for_pods(&all[*at].allocatable(), &group.overhead);
+                room[*at] = kinds.room(room_for_pods(&all[*at].allocatable(), &group.overhead).as_ref());
             }
         }
         let types = groups.iter().flat_map(|group| group.types.iter().copied()).collect();
-        Template { pool, shape, taints, types, groups, group_of, room, offered: Vec::new() }
+        let floor = all.iter().map(|of_type| Floor::of(of_type, kinds_sold)).collect();
+        Template { pool, shape, taints, types, groups, group_of, room, floor, offered: Vec::new() }
+    }
+
+    /// Whether some type holds the requests, and its lowest price will do.
+    pub(super) fn holds(&self, requests: &[i64], will_do: impl Fn(&Floor) -> bool) -> bool {
+        self.types.iter().any(|at| will_do(&self.floor[*at]) && amounts::fits(requests, &self.room[*at]))
     }
 
     /// Works out which types can be of a shape.
@@ -99,25 +116,23 @@ impl Template {
     }
 
     /// The types among `from` that can be of a learnt shape and hold the requests, and the most that any has of each kind.
-    fn fitting(
-        &self,
-        from: &[usize],
-        shape: Shape,
-        requests: &ResourceList,
-        closed: &[bool],
-    ) -> (Vec<usize>, ResourceList) {
+    fn fitting(&self, from: &[usize], shape: Shape, requests: &[i64], closed: &[bool]) -> (Vec<usize>, Row) {
         let offered = self.offered[shape.0 as usize].as_ref().expect("a shape that was learnt");
-        let mut reach = ResourceList::default();
         let fits = |at: &usize| {
             offered[*at]
                 && !closed.get(self.group_of[*at]).is_some_and(|is_closed| *is_closed)
-                && self.room[*at].as_ref().is_some_and(|room| requests.fits(room))
+                && amounts::fits(requests, &self.room[*at])
         };
         let types: Vec<usize> = from.iter().copied().filter(fits).collect();
-        for room in types.iter().filter_map(|at| self.room[*at].as_ref()) {
-            reach.raise_to(room);
-        }
+        let reach = self.reach(&types, requests.len());
         (types, reach)
+    }
+
+    /// The most of each kind that any of some types has for pods.
+    fn reach(&self, types: &[usize], kinds: usize) -> Row {
+        let mut reach = vec![0; kinds];
+        types.iter().for_each(|at| amounts::raise(&mut reach, &self.room[*at]));
+        reach
     }
 }
 
@@ -142,9 +157,9 @@ pub(super) struct Claim {
     pub(super) types: Vec<usize>,
     pub(super) pods: Vec<usize>,
     pub(super) min_values_relaxed: bool,
-    requests: ResourceList,
-    /// The most of each kind that any of its types has for pods.
-    reach: ResourceList,
+    requests: Row,
+    /// The most of each kind that any of its types has left for pods.
+    left: Row,
     ports: Vec<HostPort>,
 }
 
@@ -153,7 +168,8 @@ pub(super) struct Claim {
 pub(super) struct Addition {
     shape: Shape,
     types: Vec<usize>,
-    reach: ResourceList,
+    requests: Row,
+    reach: Row,
     relaxed: bool,
 }
 
@@ -169,11 +185,14 @@ impl Addition {
 
 impl Claim {
     /// A node of a template without pods, of these of its types.
-    pub(super) fn new(template: usize, of: &Template, types: Vec<usize>, host: usize, hostname: String) -> Claim {
-        let mut reach = ResourceList::default();
-        for room in types.iter().filter_map(|at| of.room[*at].as_ref()) {
-            reach.raise_to(room);
-        }
+    pub(super) fn new(
+        template: usize,
+        (of, kinds): (&Template, &Kinds),
+        types: Vec<usize>,
+        host: usize,
+        hostname: String,
+    ) -> Claim {
+        let left = of.reach(&types, kinds.len());
         Claim {
             template,
             host,
@@ -182,28 +201,29 @@ impl Claim {
             types,
             pods: Vec::new(),
             min_values_relaxed: false,
-            requests: ResourceList::default(),
-            reach,
+            requests: vec![0; kinds.len()],
+            left,
             ports: Vec::new(),
         }
     }
 
     /// Whether a pod is too large for all types, now and for ever.
-    pub(super) fn is_too_small(&self, requests: &ResourceList) -> bool {
-        requests.iter().any(|(kind, amount)| amount + self.requests.amount(kind) > self.reach.amount(kind))
+    pub(super) fn is_too_small(&self, requests: &[i64]) -> bool {
+        !amounts::fits(requests, &self.left)
     }
 
     /// What the node becomes with the pod and the shape that requirements and topologies make of it, if some type remains.
     pub(super) fn with(
         &self,
-        variant: &Variant,
+        (variant, needs): (&Variant, &Needs),
         shape: Shape,
         relaxes: bool,
         template: &mut Template,
         (environment, memo): (&Environment, &mut Memo),
     ) -> Option<Addition> {
         template.learn(shape, environment, memo);
-        let requests = self.requests.plus(&variant.requests);
+        let mut requests = self.requests.clone();
+        amounts::add(&mut requests, &needs.requests);
         let closed = self.closed_groups(variant, template);
         let (types, reach) = template.fitting(&self.types, shape, &requests, &closed);
         if types.is_empty() {
@@ -211,12 +231,12 @@ impl Claim {
         }
         let wanted = memo.requirements(shape);
         if !wanted.has_min_values() {
-            return Some(Addition { shape, types, reach, relaxed: false });
+            return Some(Addition { shape, types, requests, reach, relaxed: false });
         }
         let all = &environment.pools[template.pool].1;
         let missing = satisfies_min_values(types.iter().map(|at| &all[*at]), wanted).unsatisfied;
         if missing.is_empty() {
-            return Some(Addition { shape, types, reach, relaxed: false });
+            return Some(Addition { shape, types, requests, reach, relaxed: false });
         }
         if !relaxes {
             return None;
@@ -226,7 +246,7 @@ impl Claim {
             requirements.set(&key, wanted.get_or_any(&key).with_min_values(Some(have)));
         }
         let shape = memo.shape(requirements);
-        Some(Addition { shape, types, reach, relaxed: true })
+        Some(Addition { shape, types, requests, reach, relaxed: true })
     }
 
     /// Daemon groups whose types have no free port for the pod.
@@ -241,16 +261,22 @@ impl Claim {
 
     pub(super) fn add(&mut self, pod: usize, variant: &Variant, addition: Addition) {
         self.pods.push(pod);
-        self.requests.add(&variant.requests);
         self.ports.extend(variant.pod.spec.host_ports.iter().cloned());
         self.min_values_relaxed |= addition.relaxed;
         self.shape = addition.shape;
         self.types = addition.types;
-        self.reach = addition.reach;
+        (self.left, self.requests) = (addition.reach, addition.requests);
+        amounts::subtract(&mut self.left, &self.requests);
     }
 
     /// The node to buy: with what daemons request at least, and on the reservations that it holds (`FinalizeScheduling`).
-    pub(super) fn finish(self, template: &Template, memo: &Memo, label: &str, held: BTreeSet<String>) -> NewNode {
+    pub(super) fn finish(
+        self,
+        template: &Template,
+        (kinds, memo): (&Kinds, &Memo),
+        label: &str,
+        held: BTreeSet<String>,
+    ) -> NewNode {
         let mut requirements = memo.requirements(self.shape).clone();
         if !held.is_empty() {
             requirements.set(CAPACITY_TYPE_LABEL, Requirement::is(RESERVED));
@@ -266,7 +292,7 @@ impl Claim {
             pods: self.pods,
             requirements,
             types: self.types,
-            requests: self.requests.plus(&least),
+            requests: kinds.list(&self.requests).plus(&least),
             min_values_relaxed: self.min_values_relaxed,
         }
     }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use super::super::requirements::Requirements;
 use super::super::resources::ResourceList;
-use super::daemons;
+use super::amounts::{Kinds, Row};
 use super::memo::{Memo, Shape, TaintSet};
-use super::variants::Variant;
-use super::{NodeState, memo};
+use super::variants::{Needs, Variant};
+use super::{NodeState, amounts, daemons, memo};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass};
@@ -17,9 +17,23 @@ use crate::model::{Label, PodClass};
 /// What changes about a node when a pod is put there.
 #[derive(Clone, Debug)]
 pub(super) struct Room {
-    pub(super) left: ResourceList,
+    pub(super) left: Row,
     pub(super) shape: Shape,
     pub(super) ports: Vec<HostPort>,
+}
+
+/// What the order of nodes depends on.
+#[derive(Debug, PartialEq, Eq)]
+struct Rank {
+    is_deleting: bool,
+    is_initialized: bool,
+    name: String,
+}
+
+impl Rank {
+    fn of(node: &NodeState) -> Rank {
+        Rank { is_deleting: node.is_deleting, is_initialized: node.is_initialized, name: node.name.clone() }
+    }
 }
 
 /// The nodes that take pods.
@@ -29,6 +43,7 @@ pub(super) struct Existing {
     pub(super) order: Vec<usize>,
     /// The places of nodes in that order; none: a node that takes no pods.
     pub(super) place: Vec<Option<usize>>,
+    ranks: Vec<Rank>,
     rooms: Vec<Room>,
     taints: Vec<TaintSet>,
     /// What is left once the pods of the batch are placed so far, of nodes that got any.
@@ -36,17 +51,56 @@ pub(super) struct Existing {
 }
 
 impl Existing {
-    pub(super) fn new(daemons: &[PodClass], nodes: &[NodeState], memo: &mut Memo) -> Existing {
-        let mut order: Vec<usize> = (0..nodes.len()).filter(|node| !nodes[*node].is_deleting).collect();
-        order.sort_by_key(|node| (!nodes[*node].is_initialized, nodes[*node].name.as_str()));
-        let mut place = vec![None; nodes.len()];
-        for (at, node) in order.iter().enumerate() {
-            place[*node] = Some(at);
-        }
-        let (mut kinds, mut shapes) = (BTreeMap::new(), BTreeMap::new());
-        let rooms = nodes.iter().map(|node| room(daemons, node, memo, (&mut kinds, &mut shapes))).collect();
+    pub(super) fn new(daemons: &[PodClass], nodes: &[NodeState], kinds: &Kinds, memo: &mut Memo) -> Existing {
+        let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
+        let rooms = nodes.iter().map(|node| room(daemons, node, (kinds, memo), (&mut alike, &mut shapes))).collect();
         let taints = nodes.iter().map(|node| memo.taint_set(&node.taints)).collect();
-        Existing { order, place, rooms, taints, changed: BTreeMap::new() }
+        let ranks = nodes.iter().map(Rank::of).collect();
+        let mut existing =
+            Existing { order: Vec::new(), place: Vec::new(), ranks, rooms, taints, changed: BTreeMap::new() };
+        existing.sort();
+        existing
+    }
+
+    /// Looks again at nodes that have changed. Returns whether all are still at their places.
+    pub(super) fn catch_up(
+        &mut self,
+        daemons: &[PodClass],
+        (nodes, changed): (&[NodeState], &[usize]),
+        kinds: &Kinds,
+        memo: &mut Memo,
+    ) -> bool {
+        let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
+        let mut keeps_order = self.rooms.len() == nodes.len();
+        for at in changed.iter().copied() {
+            let node = &nodes[at];
+            let room = room(daemons, node, (kinds, memo), (&mut alike, &mut shapes));
+            let (taints, rank) = (memo.taint_set(&node.taints), Rank::of(node));
+            if at == self.rooms.len() {
+                self.rooms.push(room);
+                self.taints.push(taints);
+                self.ranks.push(rank);
+            } else {
+                keeps_order &= self.ranks[at] == rank;
+                (self.rooms[at], self.taints[at], self.ranks[at]) = (room, taints, rank);
+            }
+        }
+        assert_eq!(self.rooms.len(), nodes.len(), "new nodes are among those that have changed");
+        if !keeps_order {
+            self.sort();
+        }
+        keeps_order
+    }
+
+    fn sort(&mut self) {
+        let ranks = &self.ranks;
+        let mut order: Vec<usize> = (0..ranks.len()).filter(|node| !ranks[*node].is_deleting).collect();
+        order.sort_by_key(|node| (!ranks[*node].is_initialized, ranks[*node].name.as_str()));
+        self.place = vec![None; ranks.len()];
+        for (at, node) in order.iter().enumerate() {
+            self.place[*node] = Some(at);
+        }
+        self.order = order;
     }
 
     pub(super) fn room(&self, node: usize) -> &Room {
@@ -63,9 +117,9 @@ impl Existing {
     }
 
     /// Puts a pod there.
-    pub(super) fn put(&mut self, node: usize, variant: &Variant, shape: Shape) {
+    pub(super) fn put(&mut self, node: usize, (variant, needs): (&Variant, &Needs), shape: Shape) {
         let room = self.changed.entry(node).or_insert_with(|| self.rooms[node].clone());
-        room.left.subtract(&variant.requests);
+        amounts::subtract(&mut room.left, &needs.requests);
         room.shape = shape;
         room.ports.extend(variant.pod.spec.host_ports.iter().cloned());
     }
@@ -76,8 +130,8 @@ impl Existing {
     }
 
     /// Whether a node will never be large enough, or free of taints, for a pod.
-    pub(super) fn is_unfit(&self, node: usize, variant: &Variant, memo: &mut Memo) -> bool {
-        !memo.tolerates(self.taints[node], variant.tolerations) || !variant.requests.fits(&self.room(node).left)
+    pub(super) fn is_unfit(&self, node: usize, needs: &Needs, memo: &mut Memo) -> bool {
+        !amounts::fits(&needs.requests, &self.room(node).left) || !memo.tolerates(self.taints[node], needs.tolerations)
     }
 }
 
@@ -89,8 +143,8 @@ type DaemonRequests<'n> = BTreeMap<(Shape, TaintSet, &'n str), ResourceList>;
 fn room<'n>(
     daemons: &[PodClass],
     node: &'n NodeState,
-    memo: &mut Memo,
-    (kinds, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
+    (kinds, memo): (&Kinds, &mut Memo),
+    (alike, shapes): (&mut DaemonRequests<'n>, &mut BTreeMap<Vec<&'n Label>, Shape>),
 ) -> Room {
     let labels = || Requirements::of_labels(&node.labels);
     let but_name = node.labels.iter().filter(|label| label.key != HOSTNAME_LABEL).collect();
@@ -105,11 +159,12 @@ fn room<'n>(
             let labels = labels();
             daemons::requests(daemons.iter().filter(|daemon| daemons::runs_on_node(daemon, &node.taints, &labels)))
         };
-        kinds.entry(key).or_insert_with(requests).clone()
+        alike.entry(key).or_insert_with(requests).clone()
     };
     daemon_requests.subtract(&node.daemon_requests);
     let to_come = daemon_requests.iter().map(|(kind, amount)| (kind, amount.max(0))).collect();
-    Room { left: node.available.less(&to_come), shape, ports: node.host_ports.clone() }
+    let left = kinds.room(Some(&node.available.less(&to_come)));
+    Room { left, shape, ports: node.host_ports.clone() }
 }
 
 fn asks_for_a_name(daemon: &PodClass) -> bool {

@@ -123,6 +123,11 @@ impl Memo {
         Memo { well_known, ..Memo::default() }
     }
 
+    /// How many kinds of requirements there were so far.
+    pub(super) fn len(&self) -> usize {
+        self.shapes.items.len() + self.asks.items.len() + self.narrowed.len()
+    }
+
     pub(super) fn well_known(&self) -> &WellKnownLabels {
         &self.well_known
     }

@@ -12,11 +12,17 @@
 //! Cost: for a pod that fits, the machine types its node can still be; for one that does not, a word of bits for 64 nodes
 //! and a word for each new node.
 
+mod amounts;
+mod bits;
+mod bound;
 mod claims;
 mod daemons;
 mod existing;
+mod kept;
+mod limits;
 mod memo;
 mod preferences;
+mod prices;
 mod reservations;
 mod rules;
 mod run;
@@ -36,10 +42,8 @@ use super::resources::ResourceList;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass, Taint};
 
-use existing::Existing;
-use memo::Memo;
+pub use kept::Kept;
 pub use preferences::relax;
-use variants::Variants;
 
 /// `MaxInstanceTypes`: how many instance types a new node may be of at most.
 pub const INSTANCE_TYPES_MAX: usize = 600;
@@ -214,30 +218,14 @@ pub struct Scheduler<'e> {
     environment: &'e Environment,
     options: Options,
     nodes: &'e [NodeState],
-    templates: Vec<claims::Template>,
-    memo: Memo,
-    variants: Variants,
-    existing: Existing,
-    /// What pools may still add, by position of the pool; none: a pool without limits.
-    limits_left: Vec<Option<ResourceList>>,
-    domains: topology::Universe,
+    known: Kept,
     ties: u64,
 }
 
 impl<'e> Scheduler<'e> {
     /// Looks at pools and nodes (`NewScheduler`).
     pub fn new(environment: &'e Environment, nodes: &'e [NodeState], options: Options) -> Scheduler<'e> {
-        let mut memo = Memo::new(environment.well_known.clone());
-        let mut daemons = environment.daemons.clone();
-        let templates = claims::templates(environment, options, &mut daemons, &mut memo);
-        let tolerates_preferred = environment.pools.iter().any(|(pool, _)| {
-            pool.template.taints.iter().any(|taint| taint.effect == crate::model::TaintEffect::PreferNoSchedule)
-        });
-        let variants = Variants::new(environment, options.preferences, tolerates_preferred);
-        let existing = Existing::new(&daemons, nodes, &mut memo);
-        let limits_left = limits_left(environment, nodes);
-        let domains = topology::Universe::new(environment, nodes);
-        Scheduler { environment, options, nodes, templates, memo, variants, existing, limits_left, domains, ties: 0 }
+        Scheduler { environment, options, nodes, known: Kept::new(environment, nodes, options), ties: 0 }
     }
 
     /// Finds places for a batch (`Solve`).
@@ -247,13 +235,13 @@ impl<'e> Scheduler<'e> {
 
     /// Cuts the types of each new node to the cheapest `max` (`TruncateInstanceTypes`). A node that then has too few values
     /// is not bought, and its pods fail.
-    pub fn truncate(&self, results: &mut Results, max: usize) {
+    pub fn truncate(&mut self, results: &mut Results, max: usize) {
         let environment = self.environment;
         let is_strict = self.options.min_values == MinValuesPolicy::Strict;
-        let mut failed = Vec::new();
+        let (mut failed, prices) = (Vec::new(), &mut self.known.prices);
         results.new_nodes.retain_mut(|node| {
             let types = &environment.pools[node.pool].1;
-            super::instance_type::order_by_price(&mut node.types, types, &node.requirements, &environment.well_known);
+            prices.order(node, environment);
             let cut = &node.types[..node.types.len().min(max)];
             let chosen = cut.iter().map(|at| &types[*at]);
             let is_short = node.requirements.has_min_values()
@@ -266,6 +254,17 @@ impl<'e> Scheduler<'e> {
             !is_short
         });
         results.failed.extend(failed);
+    }
+
+    /// Sorts the types of a node to buy by price ([`order_by_price`](super::instance_type::order_by_price)).
+    pub fn order_by_price(&mut self, node: &mut NewNode) {
+        self.known.prices.order(node, self.environment);
+    }
+
+    /// Drops the types of a node to buy of which a launch could cost as much or more
+    /// ([`worst_launch_price`](InstanceType::worst_launch_price)).
+    pub fn keep_cheaper(&mut self, node: &mut NewNode, usd_per_hour: f64) {
+        self.known.prices.keep_cheaper(node, usd_per_hour, self.environment);
     }
 
     /// How often, so far, one of several equally good domains was tried for a pod, where upstream takes any. As long as it
@@ -285,25 +284,6 @@ impl<'e> Scheduler<'e> {
     }
 }
 
-/// What the limits of pools leave once the nodes that stay are counted.
-fn limits_left(environment: &Environment, nodes: &[NodeState]) -> Vec<Option<ResourceList>> {
-    let left = environment.pools.iter().map(|(pool, _)| {
-        let mut left = (!pool.limits.is_empty()).then(|| pool.limits.clone())?;
-        for node in nodes.iter().filter(|node| !node.is_deleting && is_of_pool(node, pool)) {
-            left = left.less(&counted_capacity(node));
-        }
-        Some(left)
-    });
-    left.collect()
-}
-
 fn is_of_pool(node: &NodeState, pool: &NodePool) -> bool {
     node.label(super::requirements::NODE_POOL_LABEL) == Some(&pool.name)
-}
-
-/// What a node counts against the limits of its pool: its capacity and itself.
-fn counted_capacity(node: &NodeState) -> ResourceList {
-    let mut capacity = node.capacity.clone();
-    capacity.set(super::resources::ResourceKind::Nodes, 1);
-    capacity
 }

@@ -9,7 +9,7 @@ use super::super::requirements::{RESERVED, Requirements, WellKnownLabels};
 use super::{Environment, ReservedMode};
 
 /// Places that are left by reservation, and who holds one.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reservations {
     left: BTreeMap<String, u32>,
     held: BTreeMap<usize, BTreeSet<String>>,

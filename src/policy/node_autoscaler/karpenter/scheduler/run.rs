@@ -6,13 +6,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
-use super::super::resources::{ResourceKind, ResourceList};
+use super::amounts::Row;
+use super::bits::{is_set, set};
 use super::claims::{Addition, Claim};
 use super::existing::{asked_shape, ports_conflict};
+use super::kept::Kept;
+use super::limits::Limits;
 use super::memo::{Shape, Undefined};
 use super::reservations::{Reservable, Reservations};
 use super::topology::{HostRule, Place, Sources, Topology};
-use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, counted_capacity, is_of_pool};
+use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
 
 /// One pass over a batch.
 pub(super) struct Run<'s, 'e, 'b> {
@@ -21,12 +24,14 @@ pub(super) struct Run<'s, 'e, 'b> {
     topology: Topology,
     claims: Vec<Claim>,
     order: ClaimOrder,
-    limits_left: Vec<Option<ResourceList>>,
+    limits_left: Vec<Option<Row>>,
     reservations: Reservations,
-    /// By variant: nodes, by place in their order, that are no longer fit since pods of this batch are there.
+    /// By needs: nodes, by place in their order, that are no longer fit since pods of this batch are there.
     filled: BTreeMap<usize, Vec<u64>>,
-    /// By variant and claim: whether it is too small for ever.
-    outgrown: BTreeMap<usize, Vec<bool>>,
+    /// By needs: new nodes that are too small or too tainted for ever.
+    outgrown: BTreeMap<usize, Vec<u64>>,
+    /// By variant: new nodes that its rules about host names close for ever.
+    closed: BTreeMap<usize, Vec<u64>>,
     hidden: Vec<u64>,
     existing: BTreeMap<usize, Vec<usize>>,
 }
@@ -84,13 +89,6 @@ impl ClaimOrder {
     }
 }
 
-fn set(bits: &mut Vec<u64>, at: usize) {
-    if bits.len() <= at / 64 {
-        bits.resize(at / 64 + 1, 0);
-    }
-    bits[at / 64] |= 1 << (at % 64);
-}
-
 /// The name that a new node has until it has one.
 fn placeholder(number: usize) -> String {
     format!("hostname-placeholder-{number:04}")
@@ -99,17 +97,22 @@ fn placeholder(number: usize) -> String {
 impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch) -> Run<'s, 'e, 'b> {
         let mut hidden = Vec::new();
-        let mut limits_left = scheduler.limits_left.clone();
+        let mut limits_left: Vec<Option<Row>> =
+            scheduler.known.limits.iter().map(|limits| limits.as_ref().map(Limits::left)).collect();
         for node in &batch.without {
-            let Some(place) = scheduler.existing.place[*node] else { continue };
+            let Some(place) = scheduler.known.existing.place[*node] else { continue };
             set(&mut hidden, place);
             let state = &scheduler.nodes[*node];
-            let pools = scheduler.environment.pools.iter().map(|(pool, _)| pool);
-            for (left, _) in limits_left.iter_mut().zip(pools).filter(|(_, pool)| is_of_pool(state, pool)) {
-                *left = left.as_ref().map(|left| give_back(left, &counted_capacity(state)));
+            let pools = scheduler.environment.pools.iter().zip(&scheduler.known.limits);
+            for (left, ((pool, _), limits)) in limits_left.iter_mut().zip(pools) {
+                if let (Some(left), Some(limits)) = (left, limits)
+                    && is_of_pool(state, pool)
+                {
+                    limits.give_back(left, state);
+                }
             }
         }
-        let reservations = Reservations::new(scheduler.environment);
+        let reservations = scheduler.known.reservations.clone();
         let mut run = Run {
             scheduler,
             batch,
@@ -120,6 +123,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             reservations,
             filled: BTreeMap::new(),
             outgrown: BTreeMap::new(),
+            closed: BTreeMap::new(),
             hidden,
             existing: BTreeMap::new(),
         };
@@ -128,8 +132,11 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn start_topology(&mut self) {
+        if !self.scheduler.known.domains.has_rules() {
+            return;
+        }
         let classes: Vec<usize> = self.batch.pods.iter().map(|pod| pod.class).collect();
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let firsts: Vec<usize> = classes.iter().map(|class| variants.of_class(environment, *class, memo)).collect();
         let mut topology = with_sources(self.scheduler, |sources| Topology::new(self.batch, sources));
         with_sources(self.scheduler, |sources| firsts.iter().for_each(|variant| topology.update(*variant, sources)));
@@ -161,13 +168,11 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The pods by CPU, then memory, the largest first; then by age and id.
     fn queue(&mut self) -> VecDeque<usize> {
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let key = |at: &usize| {
             let pod = &self.batch.pods[*at];
             let variant = variants.of_class(environment, pod.class, memo);
-            let requests = &variants.get(variant).requests;
-            let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
-            (Reverse(largest), pod.created_s, pod.uid)
+            (Reverse(variants.get(variant).largest), pod.created_s, pod.uid)
         };
         let mut order: Vec<usize> = (0..self.batch.pods.len()).collect();
         order.sort_by_cached_key(key);
@@ -176,7 +181,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// Tries a pod, with one preference less each time.
     fn try_pod(&mut self, pod: usize) -> Result<(), Failure> {
-        let Scheduler { environment, variants, memo, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
         let mut variant = variants.of_class(environment, self.batch.pods[pod].class, memo);
         loop {
             let failure = match self.add(pod, variant) {
@@ -184,10 +189,12 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 Err(Failure::Reserved) => return Err(Failure::Reserved),
                 Err(failure) => failure,
             };
-            let Scheduler { variants, memo, .. } = &mut *self.scheduler;
+            let Scheduler { known: Kept { variants, memo, .. }, .. } = &mut *self.scheduler;
             let Some(relaxed) = variants.relaxed(variant, memo) else { return Err(failure) };
-            let topology = &mut self.topology;
-            with_sources(self.scheduler, |sources| topology.update(relaxed, sources));
+            if self.scheduler.known.domains.has_rules() {
+                let topology = &mut self.topology;
+                with_sources(self.scheduler, |sources| topology.update(relaxed, sources));
+            }
             variant = relaxed;
         }
     }
@@ -205,19 +212,19 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The rules about host names that a pod has to meet.
     fn host_rules(&mut self, number: usize) -> Vec<HostRule> {
-        let variant = self.scheduler.variants.get(number);
+        let variant = self.scheduler.known.variants.get(number);
         self.topology.host_rules((number, variant), self.scheduler.environment)
     }
 
     fn add_to_existing(&mut self, pod: usize, variant: usize) -> bool {
         let rules = self.host_rules(variant);
-        let nodes = self.scheduler.existing.order.len();
+        let nodes = self.scheduler.known.existing.order.len();
         let stays_off = self.stays_off_recent_nodes(pod);
         let mut at = 0;
         while at < nodes {
             let word = at / 64;
-            let unfit = &self.scheduler.variants.get(variant).unfit;
-            let filled = self.filled.get(&variant);
+            let unfit = &self.scheduler.known.variants.needs(variant).unfit;
+            let filled = self.filled.get(&self.scheduler.known.variants.get(variant).needs);
             let word_of = |bits: Option<&Vec<u64>>| bits.and_then(|bits| bits.get(word)).copied().unwrap_or(0);
             let closed = word_of(Some(unfit)) | word_of(filled) | word_of(Some(&self.hidden));
             let open = !closed & (u64::MAX << (at % 64));
@@ -229,7 +236,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             if at >= nodes {
                 return false;
             }
-            let node = self.scheduler.existing.order[at];
+            let node = self.scheduler.known.existing.order[at];
             let is_off = stays_off && self.scheduler.nodes[node].is_under_consolidate_after;
             if !is_off && let Some(shape) = self.fits_node(at, node, variant, &rules) {
                 self.put_on_node(pod, node, variant, shape);
@@ -248,16 +255,17 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// What a pod makes of a node, if it fits.
     fn fits_node(&mut self, at: usize, node: usize, number: usize, rules: &[HostRule]) -> Option<Shape> {
-        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
-        let variant = variants.get(number);
-        if existing.is_unfit(node, variant, memo) {
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } =
+            &mut *self.scheduler;
+        if existing.is_unfit(node, variants.needs(number), memo) {
             if existing.is_changed(node) {
-                set(self.filled.entry(number).or_default(), at);
+                set(self.filled.entry(variants.get(number).needs).or_default(), at);
             } else {
-                set(&mut variants.get_mut(number).unfit, at);
+                set(&mut variants.needs_mut(number).unfit, at);
             }
             return None;
         }
+        let variant = variants.get(number);
         let room = existing.room(node);
         if ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
             return None;
@@ -276,9 +284,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn put_on_node(&mut self, pod: usize, node: usize, number: usize, shape: Shape) {
-        let Scheduler { environment, memo, variants, existing, nodes, domains, .. } = &mut *self.scheduler;
+        let Scheduler { environment, nodes, known: Kept { memo, variants, existing, domains, .. }, .. } =
+            &mut *self.scheduler;
         let variant = variants.get(number);
-        existing.put(node, variant, shape);
+        existing.put(node, (variant, variants.needs(number)), shape);
         let hostname = nodes[node].hostname();
         let place = Place { shape, taints: existing.taints(node), host: domains.host_of(node), hostname };
         self.topology.record((number, variant), place, environment, memo);
@@ -287,17 +296,22 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     fn add_to_claim(&mut self, pod: usize, variant: usize) -> bool {
         let mut trial = Trial { rules: self.host_rules(variant), shapes: Vec::new() };
+        let needs = self.scheduler.known.variants.get(variant).needs;
         // Out of their places while nodes are looked at.
         let order = std::mem::take(&mut self.order.order);
-        let mut outgrown = self.outgrown.remove(&variant).unwrap_or_default();
-        outgrown.resize(self.claims.len(), false);
+        let mut outgrown = self.outgrown.remove(&needs).unwrap_or_default();
+        let mut closed = self.closed.remove(&variant).unwrap_or_default();
         let mut found = None;
         for (place, at) in order.iter().copied().enumerate() {
-            if outgrown[at] {
+            if is_set(&outgrown, at) || is_set(&closed, at) {
                 continue;
             }
             if self.is_outgrown(at, variant) {
-                outgrown[at] = true;
+                set(&mut outgrown, at);
+                continue;
+            }
+            if self.topology.closes_host(&trial.rules, self.claims[at].host) {
+                set(&mut closed, at);
                 continue;
             }
             if let Ok(fit) = self.claim_with(at, variant, false, &mut trial) {
@@ -306,7 +320,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
         }
         self.order.order = order;
-        self.outgrown.insert(variant, outgrown);
+        self.outgrown.insert(needs, outgrown);
+        self.closed.insert(variant, closed);
         let Some((place, at, (addition, places))) = found else { return false };
         self.put_on_claim(pod, at, variant, addition, places);
         self.order.changed = Some(place);
@@ -315,10 +330,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// Whether a new node is too small or too tainted for a pod, now and for ever.
     fn is_outgrown(&mut self, at: usize, number: usize) -> bool {
-        let Scheduler { memo, variants, templates, .. } = &mut *self.scheduler;
-        let (claim, variant) = (&self.claims[at], variants.get(number));
+        let Scheduler { known: Kept { memo, variants, templates, .. }, .. } = &mut *self.scheduler;
+        let (claim, needs) = (&self.claims[at], variants.needs(number));
         let taints = templates[claim.template].taints;
-        claim.is_too_small(&variant.requests) || !memo.tolerates(taints, variant.tolerations)
+        claim.is_too_small(&needs.requests) || !memo.tolerates(taints, needs.tolerations)
     }
 
     /// What a pod makes of a new node, and of its reservations, if it fits.
@@ -330,7 +345,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         trial: &mut Trial,
     ) -> Result<(Addition, Reservable), Failure> {
         let no = Failure::NoCapacity;
-        let Scheduler { environment, memo, variants, templates, domains, options, .. } = &mut *self.scheduler;
+        let Scheduler { environment, options, known: Kept { memo, variants, templates, domains, .. }, .. } =
+            &mut *self.scheduler;
         let (claim, variant) = (&self.claims[at], variants.get(number));
         let template = &mut templates[claim.template];
         let names = names(domains.hosts());
@@ -353,7 +369,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             }
         };
         let shape = shape.ok_or(no)?;
-        let addition = claim.with(variant, shape, relaxes, template, (environment, memo)).ok_or(no)?;
+        let addition = claim.with((variant, variants.needs(number)), shape, relaxes, template, (environment, memo));
+        let addition = addition.ok_or(no)?;
         if self.reservations.is_empty() {
             return Ok((addition, Reservable::These(Default::default())));
         }
@@ -369,7 +386,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn put_on_claim(&mut self, pod: usize, at: usize, number: usize, addition: Addition, places: Reservable) {
-        let Scheduler { environment, memo, variants, templates, .. } = &mut *self.scheduler;
+        let Scheduler { environment, known: Kept { memo, variants, templates, .. }, .. } = &mut *self.scheduler;
         let (claim, variant) = (&mut self.claims[at], variants.get(number));
         claim.add(pod, variant, addition);
         let taints = templates[claim.template].taints;
@@ -383,16 +400,17 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     fn add_to_new(&mut self, pod: usize, variant: usize) -> Result<(), Failure> {
-        for template in 0..self.scheduler.templates.len() {
+        for template in 0..self.scheduler.known.templates.len() {
             let Some(types) = self.types_within_limits(template) else { continue };
-            let of = &self.scheduler.templates[template];
-            let tolerations = self.scheduler.variants.get(variant).tolerations;
-            if !self.scheduler.memo.tolerates(of.taints, tolerations) {
+            let Scheduler { known: Kept { memo, variants, domains, templates, .. }, .. } = &mut *self.scheduler;
+            let (of, needs) = (&templates[template], variants.needs(variant));
+            if !memo.tolerates(of.taints, needs.tolerations) {
                 continue;
             }
             let at = self.claims.len();
-            let claim = Claim::new(template, of, types, self.scheduler.domains.hosts().len() + at, placeholder(at + 1));
-            if claim.is_too_small(&self.scheduler.variants.get(variant).requests) {
+            let host = domains.hosts().len() + at;
+            let claim = Claim::new(template, (of, variants.kinds()), types, host, placeholder(at + 1));
+            if claim.is_too_small(&needs.requests) {
                 continue;
             }
             self.claims.push(claim);
@@ -420,48 +438,36 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     /// The types of a template that its pool's limits allow; none: it has no room for another node.
     fn types_within_limits(&self, template: usize) -> Option<Vec<usize>> {
-        let template = &self.scheduler.templates[template];
-        let Some(left) = &self.limits_left[template.pool] else { return Some(template.types.clone()) };
-        if left.get(ResourceKind::Nodes) == Some(0) {
-            return None;
+        let template = &self.scheduler.known.templates[template];
+        match (&self.scheduler.known.limits[template.pool], &self.limits_left[template.pool]) {
+            (Some(limits), Some(left)) => limits.within(left, &template.types),
+            _ => Some(template.types.clone()),
         }
-        let all = &self.scheduler.environment.pools[template.pool].1;
-        let is_within = |at: &usize| left.iter().all(|(kind, left)| all[*at].capacity.amount(kind) <= left);
-        let types: Vec<usize> = template.types.iter().copied().filter(is_within).collect();
-        (!types.is_empty()).then_some(types)
     }
 
     /// Takes the most that a new node can be from its pool's limits.
     fn charge(&mut self, at: usize) {
         let claim = &self.claims[at];
-        let pool = self.scheduler.templates[claim.template].pool;
-        let Some(left) = &mut self.limits_left[pool] else { return };
-        let mut most = ResourceList::default();
-        for of in &claim.types {
-            most.raise_to(&self.scheduler.environment.pools[pool].1[*of].capacity);
+        let pool = self.scheduler.known.templates[claim.template].pool;
+        if let (Some(limits), Some(left)) = (&self.scheduler.known.limits[pool], &mut self.limits_left[pool]) {
+            limits.charge(left, &claim.types);
         }
-        *left = left.less(&most);
     }
 
     fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {
         let Run { scheduler, claims, order, reservations, existing, topology, .. } = self;
-        scheduler.existing.restore();
+        scheduler.known.existing.restore();
         scheduler.ties += topology.ties();
         let label = &scheduler.environment.reservation_label;
         let mut claims: Vec<Option<Claim>> = claims.into_iter().map(Some).collect();
         let in_order = order.order.iter().filter_map(|at| claims[*at].take());
         let new_nodes = in_order.map(|claim| {
             let held = reservations.held(claim.host).map(str::to_owned).collect();
-            let template = &scheduler.templates[claim.template];
-            claim.finish(template, &scheduler.memo, label, held)
+            let template = &scheduler.known.templates[claim.template];
+            claim.finish(template, (scheduler.known.variants.kinds(), &scheduler.known.memo), label, held)
         });
         Results { new_nodes: new_nodes.collect(), existing, failed }
     }
-}
-
-/// What limits leave once a node is taken to be gone; kinds without a limit stay without.
-fn give_back(left: &ResourceList, capacity: &ResourceList) -> ResourceList {
-    left.iter().map(|(kind, amount)| (kind, amount + capacity.amount(kind))).collect()
 }
 
 /// Host names by number: those of nodes that are there, then those of new nodes.
@@ -470,6 +476,6 @@ fn names(hosts: &[String]) -> impl Fn(usize) -> String {
 }
 
 fn with_sources<T>(scheduler: &mut Scheduler<'_>, with: impl FnOnce(&mut Sources<'_, '_>) -> T) -> T {
-    let Scheduler { environment, nodes, domains, memo, variants, .. } = scheduler;
+    let Scheduler { environment, nodes, known: Kept { domains, memo, variants, .. }, .. } = scheduler;
     with(&mut Sources { environment, nodes, universe: domains, memo, variants })
 }

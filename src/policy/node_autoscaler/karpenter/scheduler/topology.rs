@@ -11,11 +11,15 @@ use super::rules::{affinity_rule, rules};
 use super::topology_group::{Group, Identity, Kind, Rule};
 use super::variants::{Variant, Variants};
 use super::{Batch, Environment, NodeState, PreferencePolicy};
+use crate::model::pod_spec::LabelSelector;
 use crate::model::{PodClass, Taint};
 use crate::world::constraints::tolerates;
 
+/// Namespaces and labels that a rule selects.
+type Selection = (BTreeSet<String>, Option<LabelSelector>);
+
 /// The domains that pools can provide and nodes have, and which pods are where.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Universe {
     /// Domains by label, each with the sets of taints of the pools that provide it.
     of_pools: BTreeMap<String, BTreeMap<String, Vec<Vec<Taint>>>>,
@@ -23,15 +27,28 @@ pub(super) struct Universe {
     nodes_of: Vec<Vec<(usize, u32)>>,
     /// Nodes by label and value; filled as labels are asked for.
     nodes_with: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    /// Classes that count by what a rule selects; filled as rules are met.
+    listed: BTreeMap<Selection, Vec<usize>>,
     /// Host names by number; the first are those of the nodes.
     hosts: Vec<String>,
     host_of: Vec<usize>,
     /// Classes of pods that are there and keep others away.
     repelling: Vec<usize>,
     shapes: Vec<Option<(Shape, TaintSet)>>,
+    /// Whether some pod has a rule; if not, there is nothing to know.
+    has_rules: bool,
 }
 
 impl Universe {
+    /// Where no pod has a rule.
+    pub(super) fn without_rules() -> Universe {
+        Universe::default()
+    }
+
+    pub(super) fn has_rules(&self) -> bool {
+        self.has_rules
+    }
+
     pub(super) fn new(environment: &Environment, nodes: &[NodeState]) -> Universe {
         let mut nodes_of = vec![Vec::new(); environment.classes.len()];
         for (node, state) in nodes.iter().enumerate() {
@@ -54,11 +71,22 @@ impl Universe {
         };
         let repelling = (0..environment.classes.len()).filter(repels).collect();
         let (of_pools, shapes) = (domains_of_pools(environment), vec![None; nodes.len()]);
-        Universe { of_pools, nodes_of, nodes_with: BTreeMap::new(), hosts, host_of, repelling, shapes }
+        let listed = BTreeMap::new();
+        Universe {
+            of_pools,
+            nodes_of,
+            nodes_with: BTreeMap::new(),
+            listed,
+            hosts,
+            host_of,
+            repelling,
+            shapes,
+            has_rules: true,
+        }
     }
 
     pub(super) fn host_of(&self, node: usize) -> usize {
-        self.host_of[node]
+        self.host_of.get(node).copied().unwrap_or(0)
     }
 
     /// The host names of nodes that are there.
@@ -77,6 +105,22 @@ impl Universe {
             }
             with
         })
+    }
+
+    /// The classes of pods that are there and count for a rule, to be put back after use. Pods are listed by the plain
+    /// selector: one that is missing lists all of the namespaces.
+    fn take_listed(&mut self, group: &mut Group, environment: &Environment) -> (Selection, Vec<usize>) {
+        let selection = (group.rule.namespaces.clone(), group.rule.selector.clone());
+        let nodes_of = &self.nodes_of;
+        let lists_all = group.rule.selector.is_none();
+        let mut is_listed = |class: &usize| {
+            let of_class = &environment.classes[*class];
+            !nodes_of[*class].is_empty()
+                && (group.selects(*class, of_class)
+                    || (lists_all && group.rule.namespaces.contains(&of_class.spec.namespace)))
+        };
+        let known = self.listed.remove(&selection);
+        (selection, known.unwrap_or_else(|| (0..nodes_of.len()).filter(&mut is_listed).collect()))
     }
 
     fn shape(&mut self, node: usize, state: &NodeState, memo: &mut Memo) -> (Shape, TaintSet) {
@@ -254,30 +298,21 @@ impl Topology {
         let domains = domains_for(&rule, pod, sources.universe);
         let mut group = Group::new(rule, domains);
         self.register_nodes(&mut group, sources);
-        // Pods are listed by the plain selector: one that is missing lists all of the namespaces.
-        let lists_all = group.rule.selector.is_none();
-        for class in 0..sources.environment.classes.len() {
-            if sources.universe.nodes_of[class].is_empty() {
-                continue;
-            }
-            let of_class = &sources.environment.classes[class];
-            let is_listed = group.selects(class, of_class)
-                || (lists_all && group.rule.namespaces.contains(&of_class.spec.namespace));
-            if !is_listed {
-                continue;
-            }
-            // Out of its place while it is read, as shapes are learnt on the way.
-            let of_nodes = std::mem::take(&mut sources.universe.nodes_of[class]);
+        // Out of their places while they are read, as shapes are learnt on the way.
+        let (selection, listed) = sources.universe.take_listed(&mut group, sources.environment);
+        for class in &listed {
+            let of_nodes = std::mem::take(&mut sources.universe.nodes_of[*class]);
             for (node, count) in &of_nodes {
-                let count = self.counted(*node, class, *count);
+                let count = self.counted(*node, *class, *count);
                 let state = &sources.nodes[*node];
                 let (shape, taints) = sources.universe.shape(*node, state, sources.memo);
                 if count > 0 && group.rule.counts(shape, state.hostname(), taints, sources.memo) {
                     record_node(&mut group, *node, count, sources);
                 }
             }
-            sources.universe.nodes_of[class] = of_nodes;
+            sources.universe.nodes_of[*class] = of_nodes;
         }
+        sources.universe.listed.insert(selection, listed);
         group
     }
 
@@ -369,6 +404,12 @@ impl Topology {
             let groups = if rule.is_inverse { &self.inverse } else { &self.groups };
             groups[rule.at].allows_host(host, rule.is_selected, of_pod, names)
         })
+    }
+
+    /// Whether such rules let a pod never again go to a host in this pass.
+    pub(super) fn closes_host(&self, rules: &[HostRule], host: usize) -> bool {
+        let group = |rule: &HostRule| if rule.is_inverse { &self.inverse[rule.at] } else { &self.groups[rule.at] };
+        rules.iter().any(|rule| group(rule).closes_host(host, rule.is_selected))
     }
 
     /// A pod was put at a place, whose shape is the one that it has made of it (`Record`).

@@ -188,6 +188,16 @@ impl Group {
         }
     }
 
+    /// Whether a pod may never again go to a host in a pass: pods come to hosts and do not leave them.
+    pub(super) fn closes_host(&self, host: usize, is_selected: bool) -> bool {
+        let count = self.on_host(host);
+        match self.rule.kind {
+            Kind::Spread => i64::from(count) + i64::from(is_selected) > i64::from(self.rule.max_skew),
+            Kind::AntiAffinity => count > 0,
+            Kind::Affinity => false,
+        }
+    }
+
     /// The domains that a pod may go to, of those that pod and node allow, under any other rule, and whether others would
     /// have done as well; none: nowhere.
     pub(super) fn next_domains(

@@ -1,12 +1,16 @@
 //! Kinds of pod as they are tried: with all preferences, then with one after the other given up.
 
+use std::collections::BTreeMap;
+
 use super::super::requirement::Requirement;
 use super::super::requirements::Requirements;
 use super::super::resources::{ResourceKind, ResourceList};
+use super::amounts::{Kinds, Row};
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
-use super::{Environment, PreferencePolicy};
-use crate::model::PodClass;
+use super::{Environment, NodePool, PreferencePolicy, bits};
+use crate::model::pod_spec::PodAffinity;
+use crate::model::{PodClass, TaintEffect};
 
 /// A kind of pod with some of its preferences.
 #[derive(Debug)]
@@ -14,16 +18,27 @@ pub(super) struct Variant {
     /// The class it comes from; labels and namespace are those of the class.
     pub(super) class: usize,
     pub(super) pod: PodClass,
-    pub(super) requests: ResourceList,
+    /// CPU and memory, by which pods are ordered.
+    pub(super) largest: (i64, i64),
+    /// What it needs of a node whatever its rules are, by number.
+    pub(super) needs: usize,
     /// With the preferred node affinity, unless preferences are ignored.
     pub(super) ask: Ask,
     pub(super) hostname: Option<Requirement>,
     /// Without it: what the domains of a topology depend on.
     pub(super) strict: Requirements,
+    next: Option<Option<usize>>,
+}
+
+/// What kinds of pod that differ in their rules only have in common: they are too large for the same nodes.
+#[derive(Debug)]
+pub(super) struct Needs {
+    pub(super) requests: Row,
     pub(super) tolerations: TolerationSet,
     /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
     pub(super) unfit: Vec<u64>,
-    next: Option<Option<usize>>,
+    /// All places before this one are among them.
+    pub(super) fits_from: usize,
 }
 
 /// All kinds of pod that were tried so far.
@@ -31,22 +46,78 @@ pub(super) struct Variant {
 pub(super) struct Variants {
     list: Vec<Variant>,
     of_class: Vec<Option<usize>>,
+    needs: Vec<Needs>,
+    needs_by_kind: BTreeMap<(Row, TolerationSet), usize>,
+    kinds: Kinds,
     policy: PreferencePolicy,
     tolerates_preferred: bool,
+    have_rules: bool,
 }
 
 impl Variants {
-    pub(super) fn new(environment: &Environment, policy: PreferencePolicy, tolerates_preferred: bool) -> Variants {
-        let of_class = vec![None; environment.classes.len()];
-        Variants { list: Vec::new(), of_class, policy, tolerates_preferred }
+    pub(super) fn new(environment: &Environment, policy: PreferencePolicy) -> Variants {
+        let requests: Vec<ResourceList> = environment.classes.iter().map(requests_of).collect();
+        Variants {
+            list: Vec::new(),
+            of_class: vec![None; environment.classes.len()],
+            needs: Vec::new(),
+            needs_by_kind: BTreeMap::new(),
+            kinds: Kinds::of(&requests),
+            policy,
+            tolerates_preferred: environment.pools.iter().any(|(pool, _)| has_preferred_taints(pool)),
+            have_rules: environment.classes.iter().any(has_rules),
+        }
+    }
+
+    /// Takes in classes that were added. Returns whether that could be done: none requests what no other did.
+    pub(super) fn catch_up(&mut self, environment: &Environment) -> bool {
+        let added = &environment.classes[self.of_class.len()..];
+        self.of_class.resize(environment.classes.len(), None);
+        self.have_rules |= added.iter().any(has_rules);
+        let is_known = |pod: &PodClass| requests_of(pod).iter().all(|(kind, _)| self.kinds.column(kind).is_some());
+        added.iter().all(is_known)
+    }
+
+    /// Forgets which nodes were unfit: those at some places, or all.
+    pub(super) fn forget_unfit(&mut self, places: Option<&[usize]>) {
+        for needs in &mut self.needs {
+            let Some(places) = places else {
+                needs.unfit.clear();
+                needs.fits_from = 0;
+                continue;
+            };
+            for place in places {
+                bits::clear(&mut needs.unfit, *place);
+                needs.fits_from = needs.fits_from.min(*place);
+            }
+        }
+    }
+
+    /// Whether some pod has a rule about where others are.
+    pub(super) fn have_rules(&self) -> bool {
+        self.have_rules
+    }
+
+    /// Whether pods may come to tolerate taints that are preferences.
+    pub(super) fn tolerates_preferred(&self) -> bool {
+        self.tolerates_preferred
+    }
+
+    /// The kinds of resources that pods request.
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    pub(super) fn needs(&self, variant: usize) -> &Needs {
+        &self.needs[self.list[variant].needs]
+    }
+
+    pub(super) fn needs_mut(&mut self, variant: usize) -> &mut Needs {
+        &mut self.needs[self.list[variant].needs]
     }
 
     pub(super) fn get(&self, variant: usize) -> &Variant {
         &self.list[variant]
-    }
-
-    pub(super) fn get_mut(&mut self, variant: usize) -> &mut Variant {
-        &mut self.list[variant]
     }
 
     pub(super) fn policy(&self) -> PreferencePolicy {
@@ -76,8 +147,8 @@ impl Variants {
     }
 
     fn add(&mut self, class: usize, pod: PodClass, memo: &mut Memo) -> usize {
-        let mut requests = ResourceList::from(&pod.requests);
-        requests.set(ResourceKind::Pods, 1);
+        let requests = requests_of(&pod);
+        let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
         let strict = Requirements::of_pod(&pod);
         let wanted = match self.policy {
             PreferencePolicy::Respect => Requirements::of_pod_with_preference(&pod),
@@ -85,8 +156,34 @@ impl Variants {
         };
         let (ask, hostname) = memo.ask(wanted);
         let tolerations = memo.toleration_set(&pod.tolerations);
-        let unfit = Vec::new();
-        self.list.push(Variant { class, pod, requests, ask, hostname, strict, tolerations, unfit, next: None });
+        let needs = self.number_of(self.kinds.row(&requests), tolerations);
+        self.list.push(Variant { class, pod, largest, needs, ask, hostname, strict, next: None });
         self.list.len() - 1
     }
+
+    fn number_of(&mut self, requests: Row, tolerations: TolerationSet) -> usize {
+        let next = self.needs.len();
+        let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
+        if number == next {
+            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), fits_from: 0 });
+        }
+        number
+    }
+}
+
+fn has_preferred_taints(pool: &NodePool) -> bool {
+    pool.template.taints.iter().any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
+}
+
+fn has_rules(pod: &PodClass) -> bool {
+    let has_terms = |affinity: &PodAffinity| !affinity.required.is_empty() || !affinity.preferred.is_empty();
+    let spec = &pod.spec;
+    !spec.topology_spread.is_empty() || has_terms(&spec.pod_affinity) || has_terms(&spec.pod_anti_affinity)
+}
+
+/// What a pod requests, itself among it.
+fn requests_of(pod: &PodClass) -> ResourceList {
+    let mut requests = ResourceList::from(&pod.requests);
+    requests.set(ResourceKind::Pods, 1);
+    requests
 }

@@ -1,0 +1,51 @@
+//! Sets of small numbers as words of 64 bits.
+
+pub(super) fn is_set(bits: &[u64], at: usize) -> bool {
+    bits.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+}
+
+pub(super) fn set(bits: &mut Vec<u64>, at: usize) {
+    if bits.len() <= at / 64 {
+        bits.resize(at / 64 + 1, 0);
+    }
+    bits[at / 64] |= 1 << (at % 64);
+}
+
+pub(super) fn clear(bits: &mut [u64], at: usize) {
+    if let Some(word) = bits.get_mut(at / 64) {
+        *word &= !(1 << (at % 64));
+    }
+}
+
+/// The first number from one on, below an end, that is not in the set.
+pub(super) fn next_clear(bits: &[u64], from: usize, end: usize) -> Option<usize> {
+    let mut at = from;
+    while at < end {
+        let open = !bits.get(at / 64).copied().unwrap_or(0) & (u64::MAX << (at % 64));
+        if open != 0 {
+            let found = at / 64 * 64 + open.trailing_zeros() as usize;
+            return (found < end).then_some(found);
+        }
+        at = (at / 64 + 1) * 64;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_that_is_clear_is_found_across_words() {
+        let mut bits = Vec::new();
+        (0..130).filter(|at| *at != 5 && *at != 129).for_each(|at| set(&mut bits, at));
+        // (from, end, found): 5 and 129 are clear, and all from 130 on.
+        let rows = [(0, 200, Some(5)), (5, 200, Some(5)), (6, 200, Some(129)), (6, 129, None), (130, 200, Some(130))];
+        for (from, end, found) in rows {
+            assert_eq!(next_clear(&bits, from, end), found, "from {from} to {end}");
+        }
+        clear(&mut bits, 64);
+        assert!(!is_set(&bits, 64) && is_set(&bits, 65));
+        assert_eq!(next_clear(&bits, 6, 200), Some(64));
+    }
+}
