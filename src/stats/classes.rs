@@ -2,7 +2,9 @@
 //!
 //! Classes are those of Tene's HdrHistogram with three significant digits: spans below 2048 ns have one each, and each doubling
 //! beyond has 1024 equal ones. Only doublings between the shortest and the longest span take memory, and whatever goes
-//! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
+//! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add. Spans that come as numbers of
+//! equal ones are few, though they stand for many: up to a thousand such numbers are kept as they came, so that a histogram
+//! of a window costs what was put into it rather than what its classes span.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,9 @@ use crate::units::SimDuration;
 /// Classes for each doubling of the span: half of the 2048 that three digits need, the other half being the doubling before.
 const PER_DOUBLING: usize = 1024;
 
+/// Numbers of equal spans that are kept without places for all classes.
+const FEW: usize = 1024;
+
 /// How spans were distributed over classes; count, sum and extremes are exact.
 #[derive(Clone)]
 pub(super) struct Classes {
@@ -21,6 +26,8 @@ pub(super) struct Classes {
     counts: Vec<u32>,
     /// What was beyond the range of a count, by class: empty but after thousands of millions of equal spans.
     spilt: BTreeMap<usize, u64>,
+    /// Classes with numbers of spans, in the order in which they came. While there are any, nothing is counted elsewhere.
+    few: Vec<(u32, u32)>,
     count: u64,
     sum_ns: u128,
     min_ns: u64,
@@ -38,8 +45,8 @@ pub(super) struct Extent {
 
 impl Default for Classes {
     fn default() -> Self {
-        let (counts, spilt) = (Vec::new(), BTreeMap::new());
-        Classes { first: 0, counts, spilt, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+        let (counts, spilt, few) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Classes { first: 0, counts, spilt, few, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 }
 
@@ -72,7 +79,7 @@ impl Classes {
             let mut left = count;
             while left > 0 {
                 let part = u32::try_from(left).unwrap_or(u32::MAX);
-                self.add(class_of(span_ns), part);
+                self.add_number(class_of(span_ns), part);
                 left -= u64::from(part);
             }
             let sum_ns = u128::from(span_ns) * u128::from(count);
@@ -83,6 +90,7 @@ impl Classes {
     /// Takes spans in, and gives the class of each; what they come to together.
     #[inline]
     pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>, mut also: impl FnMut(usize)) -> Extent {
+        self.place_few();
         let mut extent = Extent { count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 };
         for span_ns in spans_ns {
             let class = class_of(span_ns);
@@ -106,7 +114,30 @@ impl Classes {
         self.max_ns = self.max_ns.max(by.max_ns);
     }
 
-    /// Counts spans of a class.
+    /// Counts spans of a class, without a place for it where there are few.
+    fn add_number(&mut self, class: usize, count: u32) {
+        if self.few.is_empty() && self.count > 0 {
+            return self.add(class, count);
+        }
+        if self.few.len() == FEW {
+            self.place_few();
+            return self.add(class, count);
+        }
+        self.few.push((class as u32, count));
+    }
+
+    /// What was kept as it came is counted.
+    #[inline]
+    pub(super) fn place_few(&mut self) {
+        if !self.few.is_empty() {
+            for (class, count) in std::mem::take(&mut self.few) {
+                self.add(class as usize, count);
+            }
+        }
+    }
+
+    /// Counts spans of a class, which has a place from then on. Those that are kept as they came are [placed](Classes::place_few)
+    /// before.
     #[inline]
     pub(super) fn add(&mut self, class: usize, count: u32) {
         let known = self.counts.get_mut(class.wrapping_sub(self.first));
@@ -163,9 +194,9 @@ impl Classes {
         self.max_ns
     }
 
-    /// The classes that may not be empty.
+    /// The classes with places that may not be empty.
     fn touched(&self) -> Range<usize> {
-        if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
+        if self.count == 0 || !self.few.is_empty() { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
     }
 
     fn touched_counts(&self) -> &[u32] {
@@ -177,7 +208,21 @@ impl Classes {
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let spilt = |class| if self.spilt.is_empty() { 0 } else { self.spilt.get(&class).copied().unwrap_or(0) };
         let counts = self.touched().zip(self.touched_counts());
-        counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class))).filter(|(_, count)| *count > 0)
+        let counts = counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class)));
+        counts.chain(self.few_in_order()).filter(|(_, count)| *count > 0)
+    }
+
+    /// What is kept as it came, by class.
+    fn few_in_order(&self) -> Vec<(usize, u64)> {
+        let mut few: Vec<(usize, u64)> = Vec::with_capacity(self.few.len());
+        few.extend(self.few.iter().map(|&(class, count)| (class as usize, u64::from(count))));
+        few.sort_unstable_by_key(|(class, _)| *class);
+        few.dedup_by(|(class, count), (kept, sum)| {
+            let is_same = class == kept;
+            *sum += if is_same { *count } else { 0 };
+            is_same
+        });
+        few
     }
 
     /// How many classes there is memory for.
@@ -190,7 +235,8 @@ impl Classes {
     pub(super) fn up_to(&self, class: usize) -> u64 {
         let Range { start, end } = self.touched();
         let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
-        counts.iter().map(|&count| u64::from(count)).sum::<u64>()
+        let few = self.few.iter().filter(|(of, _)| *of as usize <= class).map(|(_, count)| u64::from(*count));
+        few.sum::<u64>() + counts.iter().map(|&count| u64::from(count)).sum::<u64>()
             + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
@@ -208,6 +254,12 @@ impl Classes {
 
     /// Takes in all that another has.
     pub(super) fn merge(&mut self, other: &Classes) {
+        if other.few.is_empty() {
+            self.place_few();
+        }
+        for &(class, count) in &other.few {
+            self.add_number(class as usize, count);
+        }
         for (class, &count) in other.touched().zip(other.touched_counts()) {
             if count > 0 {
                 self.add(class, count);
@@ -224,8 +276,9 @@ impl Classes {
         if start < end {
             self.counts[start - self.first..end - self.first].fill(0);
         }
-        let (first, counts) = (self.first, std::mem::take(&mut self.counts));
-        *self = Classes { first, counts, ..Classes::default() };
+        let (first, counts, mut few) = (self.first, std::mem::take(&mut self.counts), std::mem::take(&mut self.few));
+        few.clear();
+        *self = Classes { first, counts, few, ..Classes::default() };
     }
 }
 

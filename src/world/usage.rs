@@ -5,15 +5,14 @@
 //!
 //! Cost: about 60 bytes a container that runs, and 200 a node.
 
-use std::collections::BTreeMap;
-
 use crate::ids::{NodeId, PodId};
 use crate::units::{SimDuration, SimTime};
 
 /// Nodes with containers whose usage is known.
 #[derive(Clone, Debug, Default)]
 pub struct NodeUsages {
-    nodes: BTreeMap<NodeId, NodeUsage>,
+    /// By node.
+    nodes: Vec<Option<Box<NodeUsage>>>,
 }
 
 /// Usage on one node.
@@ -29,10 +28,27 @@ pub struct NodeUsage {
     pub totals: UsageTotals,
     /// The CPU of containers whose use of it is known.
     pub cpu: CpuInUse,
+    /// Milli-cores that servers of requests may use of it, as was last found; none: nobody has looked.
+    pub server_milli: Option<f64>,
+    /// What is needed to follow the load of its containers, if nothing else makes them use more or less; none: others do, or the
+    /// containers have changed since somebody looked.
+    pub follow: Option<Follow>,
+    /// Whether loads of its containers have changed, and nobody has followed them.
+    pub has_new_load: bool,
     /// Up to when [`NodeUsage::totals`] counts times.
     settled: SimTime,
     /// Whether containers want more CPU than there is.
     is_contended: bool,
+}
+
+/// How the CPU of a node is divided while its containers use what requests make them use, there is enough for all of them, and
+/// none wants more than its limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Follow {
+    /// Milli-cores of the node.
+    pub capacity_milli: u64,
+    /// Milli-cores that each run may use, by position; none: it is not known to use any.
+    pub limits_milli: Vec<Option<u64>>,
 }
 
 /// What containers whose use of CPU is known use of it together.
@@ -137,6 +153,9 @@ impl NodeUsage {
             monitor: PressureMonitor::new(joined),
             totals: UsageTotals::default(),
             cpu: CpuInUse::default(),
+            server_milli: None,
+            follow: None,
+            has_new_load: false,
             settled: now,
             is_contended: false,
         }
@@ -144,12 +163,46 @@ impl NodeUsage {
 
     /// Counts the time up to now.
     pub fn settle(&mut self, now: SimTime) {
+        if now == self.settled {
+            return;
+        }
         let span = now.since(self.settled).0;
         self.settled = now;
         let throttled = self.runs.iter().filter(|run| run.is_throttled).count() as u64;
         self.totals.throttled_ns += throttled * span;
         self.totals.contended_ns += if self.is_contended { span } else { 0 };
         self.totals.pressure_ns += if self.monitor.is_under_pressure { span } else { 0 };
+    }
+
+    /// A run uses so much CPU for requests, and needs so much memory for them, from now on. Whether that is something else than
+    /// before.
+    pub fn take_load(&mut self, pod: PodId, container: u32, cpu_milli: u64, memory_bytes: u64, now: SimTime) -> bool {
+        self.settle(now);
+        let Some(run) = self.runs.iter_mut().find(|run| run.pod == pod && run.container == container) else {
+            return false;
+        };
+        if run.load_memory != memory_bytes {
+            self.follow = None;
+        } else if run.load_cpu == cpu_milli {
+            return false;
+        }
+        (run.load_cpu, run.load_memory) = (cpu_milli, memory_bytes);
+        true
+    }
+
+    /// What containers use now that their loads have changed; none: somebody has to look closer. What went before must be
+    /// settled.
+    pub fn followed(&self) -> Option<CpuInUse> {
+        let follow = self.follow.as_ref().filter(|_| !self.is_contended && !self.monitor.is_alert())?;
+        let mut used_milli = 0;
+        for (run, limit) in self.runs.iter().zip(&follow.limits_milli) {
+            let Some(limit) = limit else { continue };
+            if run.load_cpu > *limit || run.speed != 1.0 {
+                return None;
+            }
+            used_milli += run.load_cpu;
+        }
+        (used_milli <= follow.capacity_milli).then_some(CpuInUse { used_milli, ..self.cpu })
     }
 
     /// Notes whether containers want more CPU than there is. What went before must be settled.
@@ -166,17 +219,18 @@ impl NodeUsages {
 
     /// Usage on a node, if anything was ever known of it.
     pub fn get(&self, node: NodeId) -> Option<&NodeUsage> {
-        self.nodes.get(&node)
+        self.nodes.get(node.index())?.as_deref()
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, node: NodeId) -> Option<&mut NodeUsage> {
-        self.nodes.get_mut(&node)
+        self.nodes.get_mut(node.index())?.as_deref_mut()
     }
 
     /// The nodes, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &NodeUsage)> {
-        self.nodes.iter().map(|(node, usage)| (*node, usage))
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(number, usage)| Some((NodeId::from_index(number), usage.as_deref()?)))
     }
 
     /// The totals of a node up to `until`, with the time since it was last settled.
@@ -195,8 +249,12 @@ impl NodeUsages {
 
     /// Takes note of the pod's runs on a node that joined then. Runs that are known keep what is known of them.
     pub fn replace(&mut self, (node, joined): (NodeId, SimTime), pod: PodId, runs: Vec<UsedRun>, now: SimTime) {
-        let usage = self.nodes.entry(node).or_insert_with(|| NodeUsage::new(joined, now));
+        if self.nodes.len() <= node.index() {
+            self.nodes.resize(node.index() + 1, None);
+        }
+        let usage = self.nodes[node.index()].get_or_insert_with(|| Box::new(NodeUsage::new(joined, now)));
         usage.settle(now);
+        usage.follow = None;
         let range = usage.range(pod);
         let keep = |run: UsedRun| *usage.runs[range.clone()].iter().find(|known| known.is_same(&run)).unwrap_or(&run);
         let runs: Vec<UsedRun> = runs.into_iter().map(keep).collect();

@@ -37,6 +37,9 @@ struct Server {
     run: u32,
     is_ready: bool,
     is_ending: bool,
+    /// Where it is, and which container serves.
+    node: NodeId,
+    container: u32,
     /// Core-time that its requests had used when it was last looked at, in ns.
     used_ns: u64,
 }
@@ -182,11 +185,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let opens_at = self.begin_to_serve(pod);
         let seat = self.seat(pod, node, opens_at);
         let cores = self.server_cores(node);
+        let container = self.serving_container(pod) as u32;
         let class = self.world.pods.class[pod.index()];
         let base = self.model.workload.base_class(class);
         let Some(state) = &mut self.traffic else { return };
         let number = state.plane.open(&seat, &state.services[base.index()]);
-        state.seats.insert(pod, Server { number, run, is_ready: true, is_ending: false, used_ns: 0 });
+        let server = Server { number, run, is_ready: true, is_ending: false, node, container, used_ns: 0 };
+        state.seats.insert(pod, server);
         state.plane.set_node_cores(seat.node, cores);
         state.plane.tell_ready(number, true);
     }
@@ -308,6 +313,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// What a node's servers may use of its cores: all of them, until it is known what else is used.
     fn server_cores(&self, node: NodeId) -> f64 {
+        if let Some(milli) = self.world.usage.get(node).and_then(|usage| usage.server_milli) {
+            return milli / 1000.0;
+        }
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
         (shape.allocatable.cpu.0 + shape.reserved.cpu.0) as f64 / 1000.0
     }
@@ -324,16 +332,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let window = self.model.traffic.usage_window;
         self.schedule(self.world.time.after(window), Event::Window);
         let Some(state) = &mut self.traffic else { return };
-        let mut used = Vec::with_capacity(state.seats.len());
+        let mut changed = Vec::with_capacity(state.seats.len());
         for (&pod, server) in &mut state.seats {
             let load = state.plane.load_of(server.number);
             let spent_ns = load.compute_ns - std::mem::replace(&mut server.used_ns, load.compute_ns);
-            used.push((pod, spent_ns * 1000 / window.0.max(1), load.memory_bytes));
+            let cpu_milli = spent_ns * 1000 / window.0.max(1);
+            let Some(usage) = self.world.usage.get_mut(server.node) else { continue };
+            if usage.take_load(pod, server.container, cpu_milli, load.memory_bytes, self.world.time)
+                && !std::mem::replace(&mut usage.has_new_load, true)
+            {
+                changed.push(server.node);
+            }
         }
-        for (pod, cpu_milli, memory_bytes) in used {
-            let container = self.serving_container(pod);
-            self.note_load(pod, container, cpu_milli, memory_bytes);
-        }
+        changed.into_iter().for_each(|node| self.follow_load(node));
         if let Some(state) = &mut self.traffic {
             let view = View { model: self.model, world: &self.world };
             state.plane.settle();

@@ -28,7 +28,7 @@ use crate::units::SimTime;
 use crate::world::View;
 use crate::world::lives::Status;
 use crate::world::pods::Reason;
-use crate::world::usage::{CpuInUse, UsedRun};
+use crate::world::usage::{CpuInUse, Follow, UsedRun};
 
 /// A run of a container, with what is known of its usage.
 #[derive(Clone, Copy, Debug)]
@@ -158,18 +158,19 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
     }
 
-    /// Requests used so much of the CPU of a pod's container since its load was last told, and its memory is that now.
-    pub(super) fn note_load(&mut self, pod: PodId, container: usize, cpu_milli: u64, memory_bytes: u64) {
-        let now = self.world.time;
-        let Some(node) = self.world.pods.node(pod) else { return };
+    /// The load of containers of a node has changed. Where nothing comes of it but that they use that much it is followed, else
+    /// the node is looked at.
+    pub(super) fn follow_load(&mut self, node: NodeId) {
         let Some(usage) = self.world.usage.get_mut(node) else { return };
-        usage.settle(now);
-        let Some(run) = usage.runs.iter_mut().find(|run| run.pod == pod && run.container as usize == container) else {
-            return;
-        };
-        if (run.load_cpu, run.load_memory) != (cpu_milli, memory_bytes) {
-            (run.load_cpu, run.load_memory) = (cpu_milli, memory_bytes);
-            self.look_at_usage(node, now);
+        usage.has_new_load = false;
+        let (followed, server_milli) = (usage.followed(), usage.server_milli);
+        let Some(cpu) = followed else { return self.look_at_usage(node, self.world.time) };
+        self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
+        if let Some(usage) = self.world.usage.get_mut(node) {
+            usage.cpu = cpu;
+        }
+        if let Some(milli) = server_milli {
+            self.set_server_cores(node, milli / 1000.0);
         }
     }
 
@@ -214,6 +215,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let now = self.world.time;
         if let Some(usage) = self.world.usage.get_mut(node) {
             usage.settle(now);
+            usage.follow = None;
             self.look_at_usage(node, now);
         }
     }
@@ -352,6 +354,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn grant_to_requests(&mut self, node: NodeId, meters: &[Meter<'m>], wants: &[Want], capacity: u64) {
         let is_load = |meter: &Meter<'_>| meter.usage.cpu == Some(Demand::Load);
         if !meters.iter().any(is_load) {
+            if let Some(usage) = self.world.usage.get_mut(node) {
+                usage.server_milli = None;
+            }
             return;
         }
         let at_most = |(meter, want): (&Meter<'_>, &Want)| match is_load(meter) {
@@ -361,8 +366,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wants: Vec<Want> = meters.iter().zip(wants).map(at_most).collect();
         let granted = cpu::divide(capacity, &wants);
         let of_requests = meters.iter().zip(granted).filter(|(meter, _)| is_load(meter));
-        let cores = of_requests.map(|(_, milli)| milli).sum::<f64>() / 1000.0;
-        self.set_server_cores(node, cores);
+        let milli = of_requests.map(|(_, milli)| milli).sum::<f64>();
+        if let Some(usage) = self.world.usage.get_mut(node) {
+            usage.server_milli = Some(milli);
+        }
+        self.set_server_cores(node, milli / 1000.0);
     }
 
     /// Divides the CPU of the node among its containers, and lets those that work for a time do so at their new speed.
@@ -382,6 +390,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         usage.cpu = in_use(meters, &granted);
+        usage.follow = follow(meters, capacity);
         usage.set_contended(wants.iter().map(|want| want.milli).sum::<u64>() > capacity);
         let mut paced = Vec::new();
         for (((meter, want), granted), run) in meters.iter().zip(&wants).zip(granted).zip(&mut usage.runs) {
@@ -396,6 +405,14 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.drive(pod, |driver| driver.pace(container as usize, speed));
         }
     }
+}
+
+/// What is needed to follow the load of containers, if nothing else makes them use more or less.
+fn follow(meters: &[Meter<'_>], capacity_milli: u64) -> Option<Follow> {
+    let of_load = |demand: &Option<Demand>| demand.as_ref().is_none_or(|demand| *demand == Demand::Load);
+    let limit = |meter: &Meter<'_>| meter.usage.cpu.as_ref().map(|_| meter.usage.cpu_limit.unwrap_or(u64::MAX));
+    let all = meters.iter().all(|meter| of_load(&meter.usage.cpu) && of_load(&meter.usage.memory));
+    all.then(|| Follow { capacity_milli, limits_milli: meters.iter().map(limit).collect() })
 }
 
 /// The CPU of containers whose use of it is known, when they get that much.
