@@ -357,6 +357,43 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_equal_spans_are_the_spans_themselves() {
+        // Fewer numbers than are kept as they come, and more.
+        for numbers in [1, 2, 50, FEW, FEW + 1, 3 * FEW] {
+            let spans = spans(numbers as u64, numbers);
+            let (mut told, mut singly) = (Classes::default(), Classes::default());
+            for (at, &span) in spans.iter().enumerate() {
+                told.record_many(span, at as u64 % 3);
+                (0..at % 3).for_each(|_| singly.record(span));
+            }
+            // Of three numbers one is 0, and is not kept.
+            assert_eq!(told.reserved() == 0, numbers - numbers.div_ceil(3) <= FEW, "{numbers}");
+            assert_eq!(told, singly, "{numbers}");
+            for probability in [0.0, 0.3, 0.5, 0.99, 1.0] {
+                let class = told.class_at(probability);
+                assert_eq!(class, singly.class_at(probability), "{numbers} {probability}");
+                let counts = class.map(|class| [told.up_to(class), singly.up_to(class)]);
+                assert!(counts.is_none_or(|[one, other]| one == other), "{numbers} {probability}");
+            }
+            // Either kind takes in either.
+            for (mut into, from) in [(told.clone(), &singly), (singly.clone(), &told), (told.clone(), &told)] {
+                into.merge(from);
+                let mut twice = singly.clone();
+                twice.merge(&singly);
+                assert_eq!(into, twice, "{numbers}");
+                into.clear();
+                assert_eq!(into, Classes::default());
+                into.record_many(7, 3);
+                assert_eq!(into.iter().collect::<Vec<_>>(), [(7, 3)]);
+            }
+            // What comes singly afterwards is added.
+            told.record(5);
+            singly.record_many(5, 1);
+            assert_eq!(told, singly, "{numbers}");
+        }
+    }
+
+    #[test]
     fn counts_beyond_their_range_go_on() {
         let (mut one, mut other) = (Classes::default(), Classes::default());
         for classes in [&mut one, &mut other] {

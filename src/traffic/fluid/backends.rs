@@ -25,6 +25,29 @@ fn level(value: f64) -> i64 {
     if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
 }
 
+/// What backends of a group have in common: their release, what must be the same, and levels of what need not.
+type Likeness = (u32, [u64; 3], [i64; 2]);
+
+/// The level of the last value, which the next one often has, too.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    value: f64,
+    level: i64,
+}
+
+impl Level {
+    fn new() -> Level {
+        Level { value: 1.0, level: level(1.0) }
+    }
+
+    fn of(&mut self, value: f64) -> i64 {
+        if value != self.value {
+            *self = Level { value, level: level(value) };
+        }
+        self.level
+    }
+}
+
 /// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
 const DRIFT: f64 = 0.1;
 
@@ -408,19 +431,27 @@ impl FluidPlane<'_> {
         let state = &self.stations[number];
         let has_quota = state.model.server.quota_period > SimDuration::ZERO;
         let mut groups: Vec<Group> = Vec::new();
-        let mut known: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
+        let mut known: BTreeMap<Likeness, usize> = BTreeMap::new();
         let mut places = Vec::with_capacity(members.len());
+        let mut levels = [Level::new(), Level::new()];
+        // Most are like the one before.
+        let mut last = None;
         for &member in members {
             let server = &self.servers[member];
             let share = self.node_share(member);
             let cores = server.limit.min(share);
-            let waiting = if state.pools() { 0 } else { level(1.0 + server.queue) };
+            let waiting = if state.pools() { 0 } else { levels[1].of(1.0 + server.queue) };
             let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
-            let place = *known.entry((server.release, exact, [level(cores), waiting])).or_insert_with(|| {
-                let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
-                groups.push(Group { speed, weight, failure, release, ..Group::default() });
-                groups.len() - 1
-            });
+            let likeness = (server.release, exact, [levels[0].of(cores), waiting]);
+            let place = match last {
+                Some((known, place)) if known == likeness => place,
+                _ => *known.entry(likeness).or_insert_with(|| {
+                    let (speed, weight, failure) = (server.speed, server.weight, server.failure);
+                    groups.push(Group { speed, weight, failure, release: server.release, ..Group::default() });
+                    groups.len() - 1
+                }),
+            };
+            last = Some((likeness, place));
             let group = &mut groups[place];
             group.count += 1.0;
             group.cores += cores;
@@ -432,11 +463,17 @@ impl FluidPlane<'_> {
     }
 
     fn zones_of(&self, members: &[u32]) -> Vec<(Option<crate::ids::ZoneId>, f64)> {
-        let mut counts = BTreeMap::new();
+        let mut counts: Vec<(Option<crate::ids::ZoneId>, f64)> = Vec::new();
         for &member in members {
-            *counts.entry(self.servers[member].zone).or_insert(0.0) += 1.0;
+            let zone = self.servers[member].zone;
+            match counts.iter_mut().find(|(known, _)| *known == zone) {
+                Some((_, count)) => *count += 1.0,
+                None => counts.push((zone, 1.0)),
+            }
         }
-        counts.into_iter().map(|(zone, count)| (zone, count / members.len() as f64)).collect()
+        counts.sort_unstable_by_key(|(zone, _)| *zone);
+        counts.iter_mut().for_each(|(_, count)| *count /= members.len() as f64);
+        counts
     }
 
     /// Cores that a server can have of its node: its share by weight, or what the others leave.

@@ -146,7 +146,8 @@ impl<'a> ReplicaCalculator<'a> {
         if usage.is_empty() {
             return Err(failed("no metrics returned from resource metrics API"));
         }
-        let samples: Vec<Sample> = usage.iter().filter_map(|pod| sample_of(pod, resource, container)).collect();
+        let mut samples: Vec<Sample> = Vec::with_capacity(usage.len());
+        samples.extend(usage.iter().filter_map(|pod| sample_of(pod, resource, container)));
         let needs_requests = matches!(goal, Goal::Utilization(_));
         self.of_pods(current, goal, &samples, Some(resource), needs_requests.then_some(container))
     }

@@ -67,7 +67,8 @@ pub(super) struct Measured {
 impl Measured {
     /// Goes along pods and values at once, both in the order of pods' ids.
     pub(super) fn new(calculator: &ReplicaCalculator<'_>, samples: &[Sample], is_cpu: bool) -> Measured {
-        let mut measured = Measured { counted: Vec::new(), left_out: Vec::new(), ready_count: 0 };
+        let counted = Vec::with_capacity(samples.len());
+        let mut measured = Measured { counted, left_out: Vec::new(), ready_count: 0 };
         let mut samples = samples.iter().peekable();
         for pod in calculator.seen.pods {
             while let Some(gone) = samples.next_if(|sample| sample.pod < pod.id) {
