@@ -4,7 +4,8 @@
 //! beyond has 1024 equal ones. Only doublings between the shortest and the longest span take memory, and whatever goes
 //! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add. Spans that come as numbers of
 //! equal ones are few, though they stand for many: up to a thousand such numbers are kept as they came, so that a histogram
-//! of a window costs what was put into it rather than what its classes span.
+//! of a window costs what was put into it rather than what its classes span, and one that is filled now and then is fetched
+//! into the cache once in a thousand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +27,7 @@ pub(super) struct Classes {
     counts: Vec<u32>,
     /// What was beyond the range of a count, by class: empty but after thousands of millions of equal spans.
     spilt: BTreeMap<usize, u64>,
-    /// Classes with numbers of spans, in the order in which they came. While there are any, nothing is counted elsewhere.
+    /// Classes with numbers of spans that are not in the counts yet, in the order in which they came.
     few: Vec<(u32, u32)>,
     count: u64,
     sum_ns: u128,
@@ -90,7 +91,6 @@ impl Classes {
     /// Takes spans in, and gives the class of each; what they come to together.
     #[inline]
     pub(super) fn record_all(&mut self, spans_ns: impl Iterator<Item = u64>, mut also: impl FnMut(usize)) -> Extent {
-        self.place_few();
         let mut extent = Extent { count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 };
         for span_ns in spans_ns {
             let class = class_of(span_ns);
@@ -114,30 +114,24 @@ impl Classes {
         self.max_ns = self.max_ns.max(by.max_ns);
     }
 
-    /// Counts spans of a class, without a place for it where there are few.
+    /// Counts spans of a class, later.
+    #[inline]
     fn add_number(&mut self, class: usize, count: u32) {
-        if self.few.is_empty() && self.count > 0 {
-            return self.add(class, count);
-        }
         if self.few.len() == FEW {
             self.place_few();
-            return self.add(class, count);
         }
         self.few.push((class as u32, count));
     }
 
     /// What was kept as it came is counted.
-    #[inline]
-    pub(super) fn place_few(&mut self) {
-        if !self.few.is_empty() {
-            for (class, count) in std::mem::take(&mut self.few) {
-                self.add(class as usize, count);
-            }
-        }
+    #[inline(never)]
+    fn place_few(&mut self) {
+        let mut few = std::mem::take(&mut self.few);
+        few.drain(..).for_each(|(class, count)| self.add(class as usize, count));
+        self.few = few;
     }
 
-    /// Counts spans of a class, which has a place from then on. Those that are kept as they came are [placed](Classes::place_few)
-    /// before.
+    /// Counts spans of a class.
     #[inline]
     pub(super) fn add(&mut self, class: usize, count: u32) {
         let known = self.counts.get_mut(class.wrapping_sub(self.first));
@@ -196,7 +190,11 @@ impl Classes {
 
     /// The classes with places that may not be empty.
     fn touched(&self) -> Range<usize> {
-        if self.count == 0 || !self.few.is_empty() { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
+        if self.count == 0 || self.counts.is_empty() {
+            return 0..0;
+        }
+        let start = class_of(self.min_ns).max(self.first);
+        start..(class_of(self.max_ns) + 1).clamp(start, (self.first + self.counts.len()).max(start))
     }
 
     fn touched_counts(&self) -> &[u32] {
@@ -209,7 +207,17 @@ impl Classes {
         let spilt = |class| if self.spilt.is_empty() { 0 } else { self.spilt.get(&class).copied().unwrap_or(0) };
         let counts = self.touched().zip(self.touched_counts());
         let counts = counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class)));
-        counts.chain(self.few_in_order()).filter(|(_, count)| *count > 0)
+        let mut counts = counts.filter(|(_, count)| *count > 0).peekable();
+        let mut few = self.few_in_order().into_iter().peekable();
+        std::iter::from_fn(move || match (counts.peek(), few.peek()) {
+            (Some((class, _)), Some((other, _))) if class > other => few.next(),
+            (Some((class, _)), Some((other, _))) if class == other => {
+                let more = few.next().map_or(0, |(_, count)| count);
+                counts.next().map(|(class, count)| (class, count + more))
+            }
+            (Some(_), _) => counts.next(),
+            (None, _) => few.next(),
+        })
     }
 
     /// What is kept as it came, by class.
@@ -236,7 +244,8 @@ impl Classes {
         let Range { start, end } = self.touched();
         let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
         let few = self.few.iter().filter(|(of, _)| *of as usize <= class).map(|(_, count)| u64::from(*count));
-        few.sum::<u64>() + counts.iter().map(|&count| u64::from(count)).sum::<u64>()
+        few.sum::<u64>()
+            + counts.iter().map(|&count| u64::from(count)).sum::<u64>()
             + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
@@ -254,9 +263,6 @@ impl Classes {
 
     /// Takes in all that another has.
     pub(super) fn merge(&mut self, other: &Classes) {
-        if other.few.is_empty() {
-            self.place_few();
-        }
         for &(class, count) in &other.few {
             self.add_number(class as usize, count);
         }
@@ -368,6 +374,9 @@ mod tests {
             }
             // Of three numbers one is 0, and is not kept.
             assert_eq!(told.reserved() == 0, numbers - numbers.div_ceil(3) <= FEW, "{numbers}");
+            // Some are placed, and some are not.
+            told.record_many(1 << 40, 2);
+            (0..2).for_each(|_| singly.record(1 << 40));
             assert_eq!(told, singly, "{numbers}");
             for probability in [0.0, 0.3, 0.5, 0.99, 1.0] {
                 let class = told.class_at(probability);

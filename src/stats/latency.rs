@@ -190,9 +190,6 @@ impl SteadyLatency {
     }
 
     fn record_in(&mut self, mut latencies: &[SimDuration], mut other: Option<&mut Classes>) {
-        if let Some(other) = &mut other {
-            other.place_few();
-        }
         while !latencies.is_empty() {
             let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
             let (fitting, rest) = latencies.split_at(latencies.len().min(room));

@@ -30,25 +30,10 @@ pub struct NodeUsage {
     pub cpu: CpuInUse,
     /// Milli-cores that servers of requests may use of it, as was last found; none: nobody has looked.
     pub server_milli: Option<f64>,
-    /// What is needed to follow the load of its containers, if nothing else makes them use more or less; none: others do, or the
-    /// containers have changed since somebody looked.
-    pub follow: Option<Follow>,
-    /// Whether loads of its containers have changed, and nobody has followed them.
-    pub has_new_load: bool,
     /// Up to when [`NodeUsage::totals`] counts times.
     settled: SimTime,
     /// Whether containers want more CPU than there is.
     is_contended: bool,
-}
-
-/// How the CPU of a node is divided while its containers use what requests make them use, there is enough for all of them, and
-/// none wants more than its limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Follow {
-    /// Milli-cores of the node.
-    pub capacity_milli: u64,
-    /// Milli-cores that each run may use, by position; none: it is not known to use any.
-    pub limits_milli: Vec<Option<u64>>,
 }
 
 /// What containers whose use of CPU is known use of it together.
@@ -94,10 +79,6 @@ pub struct UsedRun {
     pub speed: f64,
     /// Whether it wants more CPU than its limit.
     pub is_throttled: bool,
-    /// Milli-cores that requests used of late.
-    pub load_cpu: u64,
-    /// Bytes that requests need.
-    pub load_memory: u64,
 }
 
 /// What the kubelet of a node knows of its memory (`managerImpl` of the eviction manager).
@@ -154,8 +135,6 @@ impl NodeUsage {
             totals: UsageTotals::default(),
             cpu: CpuInUse::default(),
             server_milli: None,
-            follow: None,
-            has_new_load: false,
             settled: now,
             is_contended: false,
         }
@@ -172,37 +151,6 @@ impl NodeUsage {
         self.totals.throttled_ns += throttled * span;
         self.totals.contended_ns += if self.is_contended { span } else { 0 };
         self.totals.pressure_ns += if self.monitor.is_under_pressure { span } else { 0 };
-    }
-
-    /// A run uses so much CPU for requests, and needs so much memory for them, from now on. Whether that is something else than
-    /// before.
-    pub fn take_load(&mut self, pod: PodId, container: u32, cpu_milli: u64, memory_bytes: u64, now: SimTime) -> bool {
-        self.settle(now);
-        let Some(run) = self.runs.iter_mut().find(|run| run.pod == pod && run.container == container) else {
-            return false;
-        };
-        if run.load_memory != memory_bytes {
-            self.follow = None;
-        } else if run.load_cpu == cpu_milli {
-            return false;
-        }
-        (run.load_cpu, run.load_memory) = (cpu_milli, memory_bytes);
-        true
-    }
-
-    /// What containers use now that their loads have changed; none: somebody has to look closer. What went before must be
-    /// settled.
-    pub fn followed(&self) -> Option<CpuInUse> {
-        let follow = self.follow.as_ref().filter(|_| !self.is_contended && !self.monitor.is_alert())?;
-        let mut used_milli = 0;
-        for (run, limit) in self.runs.iter().zip(&follow.limits_milli) {
-            let Some(limit) = limit else { continue };
-            if run.load_cpu > *limit || run.speed != 1.0 {
-                return None;
-            }
-            used_milli += run.load_cpu;
-        }
-        (used_milli <= follow.capacity_milli).then_some(CpuInUse { used_milli, ..self.cpu })
     }
 
     /// Notes whether containers want more CPU than there is. What went before must be settled.
@@ -254,7 +202,6 @@ impl NodeUsages {
         }
         let usage = self.nodes[node.index()].get_or_insert_with(|| Box::new(NodeUsage::new(joined, now)));
         usage.settle(now);
-        usage.follow = None;
         let range = usage.range(pod);
         let keep = |run: UsedRun| *usage.runs[range.clone()].iter().find(|known| known.is_same(&run)).unwrap_or(&run);
         let runs: Vec<UsedRun> = runs.into_iter().map(keep).collect();
@@ -299,8 +246,6 @@ mod tests {
             drawn_memory: 0,
             speed: 1.0,
             is_throttled: false,
-            load_cpu: 0,
-            load_memory: 0,
         }
     }
 

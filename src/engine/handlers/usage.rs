@@ -28,19 +28,21 @@ use crate::units::SimTime;
 use crate::world::View;
 use crate::world::lives::Status;
 use crate::world::pods::Reason;
-use crate::world::usage::{CpuInUse, Follow, UsedRun};
+use crate::world::usage::{CpuInUse, UsedRun};
 
 /// A run of a container, with what is known of its usage.
 #[derive(Clone, Copy, Debug)]
 struct Meter<'m> {
     run: UsedRun,
     usage: &'m Usage,
+    /// Milli-cores that requests used of late, and bytes that they need.
+    load: (u64, u64),
 }
 
 impl Meter<'_> {
     /// Bytes that were drawn, or that requests need.
     fn memory_given(&self) -> u64 {
-        if self.usage.memory == Some(Demand::Load) { self.run.load_memory } else { self.run.drawn_memory }
+        if self.usage.memory == Some(Demand::Load) { self.load.1 } else { self.run.drawn_memory }
     }
 
     /// Bytes that it uses then.
@@ -50,7 +52,7 @@ impl Meter<'_> {
 
     /// Milli-cores that it wants then.
     fn cpu(&self, instant: SimTime) -> u64 {
-        let given = if self.usage.cpu == Some(Demand::Load) { self.run.load_cpu } else { self.run.drawn_cpu };
+        let given = if self.usage.cpu == Some(Demand::Load) { self.load.0 } else { self.run.drawn_cpu };
         self.usage.cpu.as_ref().map_or(0, |demand| demand.at(given, self.run.age(instant)))
     }
 
@@ -142,8 +144,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 drawn_memory: usage.memory.as_ref().map_or(0, |memory| memory.draw_memory(stream("usage/memory"))),
                 speed: 1.0,
                 is_throttled: false,
-                load_cpu: 0,
-                load_memory: 0,
             })
         };
         life.containers.iter().enumerate().filter_map(run_of).collect()
@@ -154,28 +154,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.note_pods_change(pod);
             let (joined, now) = (self.world.nodes.added[node.index()], self.world.time);
             self.world.usage.replace((node, joined), pod, runs, now);
+            self.set_calm(node, None);
             self.look_at_usage(node, now);
         }
     }
 
-    /// The load of containers of a node has changed. Where nothing comes of it but that they use that much it is followed, else
-    /// the node is looked at.
-    pub(super) fn follow_load(&mut self, node: NodeId) {
-        let Some(usage) = self.world.usage.get_mut(node) else { return };
-        usage.has_new_load = false;
-        let (followed, server_milli) = (usage.followed(), usage.server_milli);
-        let Some(cpu) = followed else { return self.look_at_usage(node, self.world.time) };
-        self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
-        if let Some(usage) = self.world.usage.get_mut(node) {
-            usage.cpu = cpu;
-        }
-        if let Some(milli) = server_milli {
-            self.set_server_cores(node, milli / 1000.0);
-        }
-    }
-
     /// Makes sure that the node is looked at then.
-    fn look_at_usage(&mut self, node: NodeId, at: SimTime) {
+    pub(super) fn look_at_usage(&mut self, node: NodeId, at: SimTime) {
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         if at < usage.wake_at {
             usage.wake_at = at;
@@ -215,7 +200,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let now = self.world.time;
         if let Some(usage) = self.world.usage.get_mut(node) {
             usage.settle(now);
-            usage.follow = None;
+            self.set_calm(node, None);
             self.look_at_usage(node, now);
         }
     }
@@ -225,7 +210,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let meter = |run: &UsedRun| {
             let rules = self.life_rules(run.pod).expect("a container that runs has rules");
             let usage = rules.container(run.container as usize).usage.as_deref();
-            Meter { run: *run, usage: usage.expect("only containers with known usage are listed") }
+            let load = self.load_of(run.pod, run.container, run.run);
+            Meter { run: *run, usage: usage.expect("only containers with known usage are listed"), load }
         };
         runs.iter().map(meter).collect()
     }
@@ -387,10 +373,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
             .collect();
         self.grant_to_requests(node, meters, &wants, capacity);
         let granted = cpu::divide(capacity, &wants);
+        let is_alert = self.world.usage.get(node).is_some_and(|usage| usage.monitor.is_alert());
+        self.set_calm(node, calm_up_to(meters, &wants, capacity, now).filter(|_| !is_alert));
         self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         usage.cpu = in_use(meters, &granted);
-        usage.follow = follow(meters, capacity);
         usage.set_contended(wants.iter().map(|want| want.milli).sum::<u64>() > capacity);
         let mut paced = Vec::new();
         for (((meter, want), granted), run) in meters.iter().zip(&wants).zip(granted).zip(&mut usage.runs) {
@@ -407,12 +394,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
     }
 }
 
-/// What is needed to follow the load of containers, if nothing else makes them use more or less.
-fn follow(meters: &[Meter<'_>], capacity_milli: u64) -> Option<Follow> {
+/// Up to how many milli-cores for requests nothing but them decides about what containers use: as many as there are, if nothing
+/// else makes containers use more or less, and all get what they want.
+fn calm_up_to(meters: &[Meter<'_>], wants: &[Want], capacity: u64, now: SimTime) -> Option<u64> {
     let of_load = |demand: &Option<Demand>| demand.as_ref().is_none_or(|demand| *demand == Demand::Load);
-    let limit = |meter: &Meter<'_>| meter.usage.cpu.as_ref().map(|_| meter.usage.cpu_limit.unwrap_or(u64::MAX));
-    let all = meters.iter().all(|meter| of_load(&meter.usage.cpu) && of_load(&meter.usage.memory));
-    all.then(|| Follow { capacity_milli, limits_milli: meters.iter().map(limit).collect() })
+    let is_calm = |(meter, want): (&Meter<'_>, &Want)| {
+        of_load(&meter.usage.cpu) && of_load(&meter.usage.memory) && want.milli == meter.cpu(now)
+    };
+    let is_enough = wants.iter().map(|want| want.milli).sum::<u64>() <= capacity;
+    (is_enough && meters.iter().zip(wants).all(is_calm)).then_some(capacity)
 }
 
 /// The CPU of containers whose use of it is known, when they get that much.

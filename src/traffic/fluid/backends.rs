@@ -348,8 +348,11 @@ impl FluidPlane<'_> {
     fn forget_gone(&mut self, part: usize) {
         let stations = &self.stations;
         let servers = &self.servers;
-        let (kept, free): (Vec<u32>, Vec<u32>) =
-            self.parts[part].gone.iter().copied().partition(|&number| stations[servers[number].station].known.contains(&number));
+        let (kept, free): (Vec<u32>, Vec<u32>) = self.parts[part]
+            .gone
+            .iter()
+            .copied()
+            .partition(|&number| stations[servers[number].station].known.contains(&number));
         self.parts[part].gone = kept;
         free.into_iter().for_each(|number| self.servers.free(number));
     }
