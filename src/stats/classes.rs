@@ -2,7 +2,10 @@
 //!
 //! Classes are those of Tene's HdrHistogram with three significant digits: spans below 2048 ns have one each, and each doubling
 //! beyond has 1024 equal ones. Only doublings between the shortest and the longest span take memory, and whatever goes
-//! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add.
+//! over all classes goes over these: an empty histogram costs nothing to keep, to clear or to add. Spans that come as numbers of
+//! equal ones are few, though they stand for many: up to a thousand such numbers are kept as they came, so that a histogram
+//! of a window costs what was put into it rather than what its classes span, and one that is filled now and then is fetched
+//! into the cache once in a thousand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +16,9 @@ use crate::units::SimDuration;
 /// Classes for each doubling of the span: half of the 2048 that three digits need, the other half being the doubling before.
 const PER_DOUBLING: usize = 1024;
 
+/// Numbers of equal spans that are kept without places for all classes.
+const FEW: usize = 1024;
+
 /// How spans were distributed over classes; count, sum and extremes are exact.
 #[derive(Clone)]
 pub(super) struct Classes {
@@ -21,6 +27,8 @@ pub(super) struct Classes {
     counts: Vec<u32>,
     /// What was beyond the range of a count, by class: empty but after thousands of millions of equal spans.
     spilt: BTreeMap<usize, u64>,
+    /// Classes with numbers of spans that are not in the counts yet, in the order in which they came.
+    few: Vec<(u32, u32)>,
     count: u64,
     sum_ns: u128,
     min_ns: u64,
@@ -38,8 +46,8 @@ pub(super) struct Extent {
 
 impl Default for Classes {
     fn default() -> Self {
-        let (counts, spilt) = (Vec::new(), BTreeMap::new());
-        Classes { first: 0, counts, spilt, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
+        let (counts, spilt, few) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Classes { first: 0, counts, spilt, few, count: 0, sum_ns: 0, min_ns: u64::MAX, max_ns: 0 }
     }
 }
 
@@ -72,7 +80,7 @@ impl Classes {
             let mut left = count;
             while left > 0 {
                 let part = u32::try_from(left).unwrap_or(u32::MAX);
-                self.add(class_of(span_ns), part);
+                self.add_number(class_of(span_ns), part);
                 left -= u64::from(part);
             }
             let sum_ns = u128::from(span_ns) * u128::from(count);
@@ -104,6 +112,23 @@ impl Classes {
         self.sum_ns += by.sum_ns;
         self.min_ns = self.min_ns.min(by.min_ns);
         self.max_ns = self.max_ns.max(by.max_ns);
+    }
+
+    /// Counts spans of a class, later.
+    #[inline]
+    fn add_number(&mut self, class: usize, count: u32) {
+        if self.few.len() == FEW {
+            self.place_few();
+        }
+        self.few.push((class as u32, count));
+    }
+
+    /// What was kept as it came is counted.
+    #[inline(never)]
+    fn place_few(&mut self) {
+        let mut few = std::mem::take(&mut self.few);
+        few.drain(..).for_each(|(class, count)| self.add(class as usize, count));
+        self.few = few;
     }
 
     /// Counts spans of a class.
@@ -163,9 +188,13 @@ impl Classes {
         self.max_ns
     }
 
-    /// The classes that may not be empty.
+    /// The classes with places that may not be empty.
     fn touched(&self) -> Range<usize> {
-        if self.count == 0 { 0..0 } else { class_of(self.min_ns)..class_of(self.max_ns) + 1 }
+        if self.count == 0 || self.counts.is_empty() {
+            return 0..0;
+        }
+        let start = class_of(self.min_ns).max(self.first);
+        start..(class_of(self.max_ns) + 1).clamp(start, (self.first + self.counts.len()).max(start))
     }
 
     fn touched_counts(&self) -> &[u32] {
@@ -177,7 +206,31 @@ impl Classes {
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         let spilt = |class| if self.spilt.is_empty() { 0 } else { self.spilt.get(&class).copied().unwrap_or(0) };
         let counts = self.touched().zip(self.touched_counts());
-        counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class))).filter(|(_, count)| *count > 0)
+        let counts = counts.map(move |(class, &count)| (class, u64::from(count) + spilt(class)));
+        let mut counts = counts.filter(|(_, count)| *count > 0).peekable();
+        let mut few = self.few_in_order().into_iter().peekable();
+        std::iter::from_fn(move || match (counts.peek(), few.peek()) {
+            (Some((class, _)), Some((other, _))) if class > other => few.next(),
+            (Some((class, _)), Some((other, _))) if class == other => {
+                let more = few.next().map_or(0, |(_, count)| count);
+                counts.next().map(|(class, count)| (class, count + more))
+            }
+            (Some(_), _) => counts.next(),
+            (None, _) => few.next(),
+        })
+    }
+
+    /// What is kept as it came, by class.
+    fn few_in_order(&self) -> Vec<(usize, u64)> {
+        let mut few: Vec<(usize, u64)> = Vec::with_capacity(self.few.len());
+        few.extend(self.few.iter().map(|&(class, count)| (class as usize, u64::from(count))));
+        few.sort_unstable_by_key(|(class, _)| *class);
+        few.dedup_by(|(class, count), (kept, sum)| {
+            let is_same = class == kept;
+            *sum += if is_same { *count } else { 0 };
+            is_same
+        });
+        few
     }
 
     /// How many classes there is memory for.
@@ -190,7 +243,9 @@ impl Classes {
     pub(super) fn up_to(&self, class: usize) -> u64 {
         let Range { start, end } = self.touched();
         let counts = &self.touched_counts()[..(class + 1).clamp(start, end) - start];
-        counts.iter().map(|&count| u64::from(count)).sum::<u64>()
+        let few = self.few.iter().filter(|(of, _)| *of as usize <= class).map(|(_, count)| u64::from(*count));
+        few.sum::<u64>()
+            + counts.iter().map(|&count| u64::from(count)).sum::<u64>()
             + self.spilt.range(..=class).map(|(_, count)| count).sum::<u64>()
     }
 
@@ -208,6 +263,9 @@ impl Classes {
 
     /// Takes in all that another has.
     pub(super) fn merge(&mut self, other: &Classes) {
+        for &(class, count) in &other.few {
+            self.add_number(class as usize, count);
+        }
         for (class, &count) in other.touched().zip(other.touched_counts()) {
             if count > 0 {
                 self.add(class, count);
@@ -224,8 +282,9 @@ impl Classes {
         if start < end {
             self.counts[start - self.first..end - self.first].fill(0);
         }
-        let (first, counts) = (self.first, std::mem::take(&mut self.counts));
-        *self = Classes { first, counts, ..Classes::default() };
+        let (first, counts, mut few) = (self.first, std::mem::take(&mut self.counts), std::mem::take(&mut self.few));
+        few.clear();
+        *self = Classes { first, counts, few, ..Classes::default() };
     }
 }
 
@@ -301,6 +360,46 @@ mod tests {
         merged.record_all(some.iter().copied(), |_| ());
         assert_eq!(merged, recorded(&some));
         assert_ne!(merged, recorded(&others));
+    }
+
+    #[test]
+    fn numbers_of_equal_spans_are_the_spans_themselves() {
+        // Fewer numbers than are kept as they come, and more.
+        for numbers in [1, 2, 50, FEW, FEW + 1, 3 * FEW] {
+            let spans = spans(numbers as u64, numbers);
+            let (mut told, mut singly) = (Classes::default(), Classes::default());
+            for (at, &span) in spans.iter().enumerate() {
+                told.record_many(span, at as u64 % 3);
+                (0..at % 3).for_each(|_| singly.record(span));
+            }
+            // Of three numbers one is 0, and is not kept.
+            assert_eq!(told.reserved() == 0, numbers - numbers.div_ceil(3) <= FEW, "{numbers}");
+            // Some are placed, and some are not.
+            told.record_many(1 << 40, 2);
+            (0..2).for_each(|_| singly.record(1 << 40));
+            assert_eq!(told, singly, "{numbers}");
+            for probability in [0.0, 0.3, 0.5, 0.99, 1.0] {
+                let class = told.class_at(probability);
+                assert_eq!(class, singly.class_at(probability), "{numbers} {probability}");
+                let counts = class.map(|class| [told.up_to(class), singly.up_to(class)]);
+                assert!(counts.is_none_or(|[one, other]| one == other), "{numbers} {probability}");
+            }
+            // Either kind takes in either.
+            for (mut into, from) in [(told.clone(), &singly), (singly.clone(), &told), (told.clone(), &told)] {
+                into.merge(from);
+                let mut twice = singly.clone();
+                twice.merge(&singly);
+                assert_eq!(into, twice, "{numbers}");
+                into.clear();
+                assert_eq!(into, Classes::default());
+                into.record_many(7, 3);
+                assert_eq!(into.iter().collect::<Vec<_>>(), [(7, 3)]);
+            }
+            // What comes singly afterwards is added.
+            told.record(5);
+            singly.record_many(5, 1);
+            assert_eq!(told, singly, "{numbers}");
+        }
     }
 
     #[test]

@@ -5,15 +5,14 @@
 //!
 //! Cost: about 60 bytes a container that runs, and 200 a node.
 
-use std::collections::BTreeMap;
-
 use crate::ids::{NodeId, PodId};
 use crate::units::{SimDuration, SimTime};
 
 /// Nodes with containers whose usage is known.
 #[derive(Clone, Debug, Default)]
 pub struct NodeUsages {
-    nodes: BTreeMap<NodeId, NodeUsage>,
+    /// By node.
+    nodes: Vec<Option<Box<NodeUsage>>>,
 }
 
 /// Usage on one node.
@@ -29,6 +28,8 @@ pub struct NodeUsage {
     pub totals: UsageTotals,
     /// The CPU of containers whose use of it is known.
     pub cpu: CpuInUse,
+    /// Milli-cores that servers of requests may use of it, as was last found; none: nobody has looked.
+    pub server_milli: Option<f64>,
     /// Up to when [`NodeUsage::totals`] counts times.
     settled: SimTime,
     /// Whether containers want more CPU than there is.
@@ -78,10 +79,6 @@ pub struct UsedRun {
     pub speed: f64,
     /// Whether it wants more CPU than its limit.
     pub is_throttled: bool,
-    /// Milli-cores that requests used of late.
-    pub load_cpu: u64,
-    /// Bytes that requests need.
-    pub load_memory: u64,
 }
 
 /// What the kubelet of a node knows of its memory (`managerImpl` of the eviction manager).
@@ -137,6 +134,7 @@ impl NodeUsage {
             monitor: PressureMonitor::new(joined),
             totals: UsageTotals::default(),
             cpu: CpuInUse::default(),
+            server_milli: None,
             settled: now,
             is_contended: false,
         }
@@ -144,6 +142,9 @@ impl NodeUsage {
 
     /// Counts the time up to now.
     pub fn settle(&mut self, now: SimTime) {
+        if now == self.settled {
+            return;
+        }
         let span = now.since(self.settled).0;
         self.settled = now;
         let throttled = self.runs.iter().filter(|run| run.is_throttled).count() as u64;
@@ -166,17 +167,18 @@ impl NodeUsages {
 
     /// Usage on a node, if anything was ever known of it.
     pub fn get(&self, node: NodeId) -> Option<&NodeUsage> {
-        self.nodes.get(&node)
+        self.nodes.get(node.index())?.as_deref()
     }
 
     /// The same, to be changed.
     pub fn get_mut(&mut self, node: NodeId) -> Option<&mut NodeUsage> {
-        self.nodes.get_mut(&node)
+        self.nodes.get_mut(node.index())?.as_deref_mut()
     }
 
     /// The nodes, in order of id.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &NodeUsage)> {
-        self.nodes.iter().map(|(node, usage)| (*node, usage))
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(number, usage)| Some((NodeId::from_index(number), usage.as_deref()?)))
     }
 
     /// The totals of a node up to `until`, with the time since it was last settled.
@@ -195,7 +197,10 @@ impl NodeUsages {
 
     /// Takes note of the pod's runs on a node that joined then. Runs that are known keep what is known of them.
     pub fn replace(&mut self, (node, joined): (NodeId, SimTime), pod: PodId, runs: Vec<UsedRun>, now: SimTime) {
-        let usage = self.nodes.entry(node).or_insert_with(|| NodeUsage::new(joined, now));
+        if self.nodes.len() <= node.index() {
+            self.nodes.resize(node.index() + 1, None);
+        }
+        let usage = self.nodes[node.index()].get_or_insert_with(|| Box::new(NodeUsage::new(joined, now)));
         usage.settle(now);
         let range = usage.range(pod);
         let keep = |run: UsedRun| *usage.runs[range.clone()].iter().find(|known| known.is_same(&run)).unwrap_or(&run);
@@ -241,8 +246,6 @@ mod tests {
             drawn_memory: 0,
             speed: 1.0,
             is_throttled: false,
-            load_cpu: 0,
-            load_memory: 0,
         }
     }
 

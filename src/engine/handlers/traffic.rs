@@ -4,20 +4,20 @@
 //! stops, or its node. While a pod that was told to end still answers requests its container lives on, up to the grace
 //! period. Every window what requests used of CPU and memory becomes the usage of its first container.
 //!
-//! Cost: O(1) for each change of a pod, and O(servers) for each window.
+//! Cost: O(1) for each change of a pod, and O(servers) for each window (`loads`).
 
 use std::collections::BTreeMap;
 
-use crate::engine::Event;
+use crate::engine::handlers::loads::{Load, NodeLoad};
 use crate::engine::run::Simulation;
 use crate::ids::{ClassId, ControllerId, NodeId, OwnerId, PodId, RevisionId, ServiceId};
-use crate::model::Model;
 use crate::model::traffic::{Backends, Release};
+use crate::model::{Model, Usage};
 use crate::observe::Observer;
 use crate::traffic::{Notice, Plane, Seat, Window};
 use crate::units::SimTime;
+use crate::world::Phase;
 use crate::world::lives::Status;
-use crate::world::{Phase, View};
 
 /// Traffic and its servers.
 #[derive(Debug)]
@@ -26,19 +26,24 @@ pub(in crate::engine) struct TrafficState<'m> {
     /// Services by class of pods.
     services: Vec<Vec<ServiceId>>,
     /// Pods that are servers.
-    seats: BTreeMap<PodId, Server>,
+    pub(super) seats: BTreeMap<PodId, Server>,
+    /// What they use of their nodes.
+    pub(super) nodes: Vec<NodeLoad>,
 }
 
 /// A pod as a server.
 #[derive(Clone, Copy, Debug)]
-struct Server {
-    number: u32,
+pub(super) struct Server {
+    pub(super) number: u32,
     /// The how-many-th run of its container it is.
-    run: u32,
+    pub(super) run: u32,
     is_ready: bool,
     is_ending: bool,
-    /// Core-time that its requests had used when it was last looked at, in ns.
-    used_ns: u64,
+    /// Where it is, and which container serves.
+    pub(super) node: NodeId,
+    pub(super) container: u32,
+    /// What its requests use.
+    pub(super) load: Load,
 }
 
 impl<'m> TrafficState<'m> {
@@ -60,7 +65,7 @@ impl<'m> TrafficState<'m> {
         }
         let plane = Plane::new(&model.traffic, model.cluster.zones.len(), model.seed);
         let plane = plane.expect("balancers were checked with their parameters");
-        Some(TrafficState { plane, services, seats: BTreeMap::new() })
+        Some(TrafficState { plane, services, seats: BTreeMap::new(), nodes: Vec::new() })
     }
 }
 
@@ -130,10 +135,18 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn resize_server(&mut self, pod: PodId) {
         let Some(node) = self.world.pods.node(pod) else { return };
         let Some((number, _)) = self.traffic.as_ref().and_then(|state| state.server_of(pod)) else { return };
-        let seat = self.seat(pod, node, SimTime::ZERO);
+        let (seat, usage) = (self.seat(pod, node, SimTime::ZERO), self.serving_usage(pod));
         if let Some(state) = &mut self.traffic {
             state.plane.resize(number, &seat);
+            if let Some(server) = state.seats.get_mut(&pod) {
+                server.load.resize(usage);
+            }
         }
+    }
+
+    /// What the container of a pod that serves uses.
+    fn serving_usage(&self, pod: PodId) -> Option<&'m Usage> {
+        self.life_rules(pod)?.template.containers.first()?.usage.as_deref()
     }
 
     /// The container of a pod that serves: the first that is no init container.
@@ -186,11 +199,15 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let opens_at = self.begin_to_serve(pod);
         let seat = self.seat(pod, node, opens_at);
         let cores = self.server_cores(node);
+        let (container, load) = (self.serving_container(pod) as u32, Load::new(self.serving_usage(pod)));
         let class = self.world.pods.class[pod.index()];
         let base = self.model.workload.base_class(class);
         let Some(state) = &mut self.traffic else { return };
         let number = state.plane.open(&seat, &state.services[base.index()]);
-        state.seats.insert(pod, Server { number, run, is_ready: true, is_ending: false, used_ns: 0 });
+        if state.nodes.len() <= node.index() {
+            state.nodes.resize(node.index() + 1, NodeLoad::default());
+        }
+        state.seats.insert(pod, Server { number, run, is_ready: true, is_ending: false, node, container, load });
         state.plane.set_node_cores(seat.node, cores);
         state.plane.tell_ready(number, true);
     }
@@ -266,7 +283,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn seat(&self, pod: PodId, node: NodeId, opens_at: SimTime) -> Seat {
         let class = self.model.workload.class(self.world.pods.class[pod.index()]);
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
-        let usage = self.life_rules(pod).and_then(|rules| rules.template.containers.first()?.usage.as_deref());
+        let usage = self.serving_usage(pod);
         let release = self.release_of(pod);
         Seat {
             pod,
@@ -312,6 +329,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     /// What a node's servers may use of its cores: all of them, until it is known what else is used.
     fn server_cores(&self, node: NodeId) -> f64 {
+        if let Some(milli) = self.world.usage.get(node).and_then(|usage| usage.server_milli) {
+            return milli / 1000.0;
+        }
         let shape = self.model.cluster.shape(self.world.nodes.shape[node.index()]);
         (shape.allocatable.cpu.0 + shape.reserved.cpu.0) as f64 / 1000.0
     }
@@ -320,32 +340,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
     pub(in crate::engine) fn set_server_cores(&mut self, node: NodeId, cores: f64) {
         if let Some(state) = &mut self.traffic {
             state.plane.set_node_cores(node.0, cores);
-        }
-    }
-
-    /// A window is over: what requests used becomes what containers use, and observers look.
-    pub(in crate::engine) fn on_window(&mut self) {
-        let window = self.model.traffic.usage_window;
-        self.schedule(self.world.time.after(window), Event::Window);
-        let Some(state) = &mut self.traffic else { return };
-        let mut used = Vec::with_capacity(state.seats.len());
-        for (&pod, server) in &mut state.seats {
-            let load = state.plane.load_of(server.number);
-            let spent_ns = load.compute_ns - std::mem::replace(&mut server.used_ns, load.compute_ns);
-            used.push((pod, spent_ns * 1000 / window.0.max(1), load.memory_bytes));
-        }
-        for (pod, cpu_milli, memory_bytes) in used {
-            let container = self.serving_container(pod);
-            self.note_load(pod, container, cpu_milli, memory_bytes);
-        }
-        if let Some(state) = &mut self.traffic {
-            let view = View { model: self.model, world: &self.world };
-            state.plane.settle();
-            self.observer.traffic_seen(&view, &mut state.plane);
-        }
-        self.note_latencies();
-        if let Some(state) = &mut self.traffic {
-            state.plane.begin_windows();
         }
     }
 }

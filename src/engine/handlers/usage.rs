@@ -35,12 +35,14 @@ use crate::world::usage::{CpuInUse, UsedRun};
 struct Meter<'m> {
     run: UsedRun,
     usage: &'m Usage,
+    /// Milli-cores that requests used of late, and bytes that they need.
+    load: (u64, u64),
 }
 
 impl Meter<'_> {
     /// Bytes that were drawn, or that requests need.
     fn memory_given(&self) -> u64 {
-        if self.usage.memory == Some(Demand::Load) { self.run.load_memory } else { self.run.drawn_memory }
+        if self.usage.memory == Some(Demand::Load) { self.load.1 } else { self.run.drawn_memory }
     }
 
     /// Bytes that it uses then.
@@ -50,7 +52,7 @@ impl Meter<'_> {
 
     /// Milli-cores that it wants then.
     fn cpu(&self, instant: SimTime) -> u64 {
-        let given = if self.usage.cpu == Some(Demand::Load) { self.run.load_cpu } else { self.run.drawn_cpu };
+        let given = if self.usage.cpu == Some(Demand::Load) { self.load.0 } else { self.run.drawn_cpu };
         self.usage.cpu.as_ref().map_or(0, |demand| demand.at(given, self.run.age(instant)))
     }
 
@@ -142,8 +144,6 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 drawn_memory: usage.memory.as_ref().map_or(0, |memory| memory.draw_memory(stream("usage/memory"))),
                 speed: 1.0,
                 is_throttled: false,
-                load_cpu: 0,
-                load_memory: 0,
             })
         };
         life.containers.iter().enumerate().filter_map(run_of).collect()
@@ -154,27 +154,13 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.note_pods_change(pod);
             let (joined, now) = (self.world.nodes.added[node.index()], self.world.time);
             self.world.usage.replace((node, joined), pod, runs, now);
-            self.look_at_usage(node, now);
-        }
-    }
-
-    /// Requests used so much of the CPU of a pod's container since its load was last told, and its memory is that now.
-    pub(super) fn note_load(&mut self, pod: PodId, container: usize, cpu_milli: u64, memory_bytes: u64) {
-        let now = self.world.time;
-        let Some(node) = self.world.pods.node(pod) else { return };
-        let Some(usage) = self.world.usage.get_mut(node) else { return };
-        usage.settle(now);
-        let Some(run) = usage.runs.iter_mut().find(|run| run.pod == pod && run.container as usize == container) else {
-            return;
-        };
-        if (run.load_cpu, run.load_memory) != (cpu_milli, memory_bytes) {
-            (run.load_cpu, run.load_memory) = (cpu_milli, memory_bytes);
+            self.set_calm(node, None);
             self.look_at_usage(node, now);
         }
     }
 
     /// Makes sure that the node is looked at then.
-    fn look_at_usage(&mut self, node: NodeId, at: SimTime) {
+    pub(super) fn look_at_usage(&mut self, node: NodeId, at: SimTime) {
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         if at < usage.wake_at {
             usage.wake_at = at;
@@ -214,6 +200,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let now = self.world.time;
         if let Some(usage) = self.world.usage.get_mut(node) {
             usage.settle(now);
+            self.set_calm(node, None);
             self.look_at_usage(node, now);
         }
     }
@@ -223,7 +210,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let meter = |run: &UsedRun| {
             let rules = self.life_rules(run.pod).expect("a container that runs has rules");
             let usage = rules.container(run.container as usize).usage.as_deref();
-            Meter { run: *run, usage: usage.expect("only containers with known usage are listed") }
+            let load = self.load_of(run.pod, run.container, run.run);
+            Meter { run: *run, usage: usage.expect("only containers with known usage are listed"), load }
         };
         runs.iter().map(meter).collect()
     }
@@ -352,6 +340,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
     fn grant_to_requests(&mut self, node: NodeId, meters: &[Meter<'m>], wants: &[Want], capacity: u64) {
         let is_load = |meter: &Meter<'_>| meter.usage.cpu == Some(Demand::Load);
         if !meters.iter().any(is_load) {
+            if let Some(usage) = self.world.usage.get_mut(node) {
+                usage.server_milli = None;
+            }
             return;
         }
         let at_most = |(meter, want): (&Meter<'_>, &Want)| match is_load(meter) {
@@ -361,8 +352,11 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let wants: Vec<Want> = meters.iter().zip(wants).map(at_most).collect();
         let granted = cpu::divide(capacity, &wants);
         let of_requests = meters.iter().zip(granted).filter(|(meter, _)| is_load(meter));
-        let cores = of_requests.map(|(_, milli)| milli).sum::<f64>() / 1000.0;
-        self.set_server_cores(node, cores);
+        let milli = of_requests.map(|(_, milli)| milli).sum::<f64>();
+        if let Some(usage) = self.world.usage.get_mut(node) {
+            usage.server_milli = Some(milli);
+        }
+        self.set_server_cores(node, milli / 1000.0);
     }
 
     /// Divides the CPU of the node among its containers, and lets those that work for a time do so at their new speed.
@@ -379,6 +373,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             .collect();
         self.grant_to_requests(node, meters, &wants, capacity);
         let granted = cpu::divide(capacity, &wants);
+        let is_alert = self.world.usage.get(node).is_some_and(|usage| usage.monitor.is_alert());
+        self.set_calm(node, calm_up_to(meters, &wants, capacity, now).filter(|_| !is_alert));
         self.observer.usage_changes(&View { model: self.model, world: &self.world }, node);
         let Some(usage) = self.world.usage.get_mut(node) else { return };
         usage.cpu = in_use(meters, &granted);
@@ -396,6 +392,17 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.drive(pod, |driver| driver.pace(container as usize, speed));
         }
     }
+}
+
+/// Up to how many milli-cores for requests nothing but them decides about what containers use: as many as there are, if nothing
+/// else makes containers use more or less, and all get what they want.
+fn calm_up_to(meters: &[Meter<'_>], wants: &[Want], capacity: u64, now: SimTime) -> Option<u64> {
+    let of_load = |demand: &Option<Demand>| demand.as_ref().is_none_or(|demand| *demand == Demand::Load);
+    let is_calm = |(meter, want): (&Meter<'_>, &Want)| {
+        of_load(&meter.usage.cpu) && of_load(&meter.usage.memory) && want.milli == meter.cpu(now)
+    };
+    let is_enough = wants.iter().map(|want| want.milli).sum::<u64>() <= capacity;
+    (is_enough && meters.iter().zip(wants).all(is_calm)).then_some(capacity)
 }
 
 /// The CPU of containers whose use of it is known, when they get that much.

@@ -274,15 +274,12 @@ impl HorizontalAutoscaler for Hpa {
                 requests: PodRequests { containers: &usage.requests[range(pod)], pod_level: None },
             })
             .collect();
-        let used: Vec<PodUsage<'_>> = seen
-            .pods
-            .iter()
-            .filter_map(|pod| {
-                let sample = pod.sample?;
-                let containers = &usage.used[range(pod)];
-                Some(PodUsage { pod: pod.id, at: sample.at, window: sample.window, containers })
-            })
-            .collect();
+        let mut used: Vec<PodUsage<'_>> = Vec::with_capacity(seen.pods.len());
+        used.extend(seen.pods.iter().filter_map(|pod| {
+            let sample = pod.sample?;
+            let containers = &usage.used[range(pod)];
+            Some(PodUsage { pod: pod.id, at: sample.at, window: sample.window, containers })
+        }));
         let of_pods: Vec<Vec<PodSample>> = self.spec.metrics.iter().map(|metric| pod_samples(metric, seen)).collect();
         let samples: Vec<MetricSamples<'_>> =
             self.spec.metrics.iter().zip(&of_pods).map(|(metric, pods)| samples(metric, pods, seen)).collect();

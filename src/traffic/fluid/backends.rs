@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::FluidPlane;
+use super::part::Part;
 use super::queue::Spread;
-use super::station::{Group, Server, Used};
+use super::station::{Group, Meter, NO_GROUP, Server, Used};
 use crate::ids::ServiceId;
 use crate::model::traffic::{Backends, Server as ServerRules};
 use crate::traffic::endpoints::{Seat, ServerLoad, cpu_weight};
@@ -22,6 +23,29 @@ pub(super) struct Node {
 /// Numbers that differ by less than a tenth are alike.
 fn level(value: f64) -> i64 {
     if value.is_finite() { libm::round(8.0 * libm::log2(value.max(1e-3))) as i64 } else { i64::MAX }
+}
+
+/// What backends of a group have in common: their release, what must be the same, and levels of what need not.
+type Likeness = (u32, [u64; 3], [i64; 2]);
+
+/// The level of the last value, which the next one often has, too.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    value: f64,
+    level: i64,
+}
+
+impl Level {
+    fn new() -> Level {
+        Level { value: 1.0, level: level(1.0) }
+    }
+
+    fn of(&mut self, value: f64) -> i64 {
+        if value != self.value {
+            *self = Level { value, level: level(value) };
+        }
+        self.level
+    }
 }
 
 /// Groups are made anew when what backends use has changed by that part, where it matters to others on their nodes.
@@ -52,7 +76,7 @@ impl FluidPlane<'_> {
                 ..self.new_server(vec![service])
             };
             let station = server.station;
-            let number = self.servers.put(server);
+            let number = self.put_server(server, 0.0);
             self.count_server(number, true);
             self.stations[station].ready.push(number);
         }
@@ -71,20 +95,35 @@ impl FluidPlane<'_> {
             weight: 1.0,
             limit: f64::INFINITY,
             node: None,
-            cpu_weight: 0.0,
             memory_requests: f64::INFINITY,
             is_ready: false,
             opens_at: SimTime::ZERO,
             failure: 0.0,
             release: 0,
-            group: None,
-            marked: Used::default(),
-            used: Used::default(),
-            cores_used: 0.0,
             queue: 0.0,
             is_told: false,
             is_drained: false,
         }
+    }
+
+    fn put_server(&mut self, server: Server, cpu_weight: f64) -> u32 {
+        let rules = &self.traffic.services[server.services[0].index()].server;
+        let meter = Meter {
+            station: server.station as u32,
+            group: NO_GROUP,
+            marked: Used::default(),
+            used: Used::default(),
+            cores_used: 0.0,
+            cpu_weight,
+            memory_base: rules.memory_base,
+            memory_per_request: rules.memory_per_request,
+        };
+        let number = self.servers.put(server);
+        if self.meters.len() <= number as usize {
+            self.meters.resize(number as usize + 1, meter);
+        }
+        self.meters[number as usize] = meter;
+        number
     }
 
     /// A pod that serves these services has its containers running. Clients know of it once it is ready.
@@ -103,15 +142,14 @@ impl FluidPlane<'_> {
             limit,
             memory_requests,
             node: Some(seat.node),
-            cpu_weight: cpu_weight(seat),
             ..self.new_server(services.to_vec())
         };
         let (station, opens_at) = (server.station, server.opens_at);
-        let number = self.servers.put(server);
+        let number = self.put_server(server, cpu_weight(seat));
         self.count_server(number, true);
         if opens_at > self.now {
-            self.openings.push((opens_at, station));
-            self.wake_at(opens_at);
+            self.part_mut(station).openings.push((opens_at, station));
+            self.wake_at(station, opens_at);
         }
         while self.nodes.len() <= seat.node as usize {
             self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
@@ -126,12 +164,12 @@ impl FluidPlane<'_> {
         let (limit, memory_requests) = room_of(&self.traffic.services[first.index()].server, seat);
         self.count_server(number, false);
         let server = &mut self.servers[number];
-        (server.limit, server.memory_requests, server.cpu_weight) = (limit, memory_requests, cpu_weight(seat));
+        (server.limit, server.memory_requests) = (limit, memory_requests);
+        self.meters[number as usize].cpu_weight = cpu_weight(seat);
         self.count_server(number, true);
         for neighbour in self.nodes[seat.node as usize].servers.clone() {
-            self.stations[self.servers[neighbour].station].is_changed = true;
+            self.change(self.servers[neighbour].station);
         }
-        self.is_stale = true;
     }
 
     /// There is one server more, or less.
@@ -153,33 +191,33 @@ impl FluidPlane<'_> {
     /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
     /// deviations of a Poisson number are added.
     pub fn load_of(&mut self, number: u32) -> ServerLoad {
-        let server = &self.servers[number];
-        let rules = &self.traffic.services[server.services[0].index()].server;
-        let (mut used, mut present) = (server.used, 0.0);
-        if let Some(group) = server.group {
-            let group = &self.stations[server.station].groups[group];
-            used.compute_s += group.used.compute_s - server.marked.compute_s;
-            used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
-            used.add(group.rate, self.pending_s());
+        let meter = &self.meters[number as usize];
+        let (mut used, mut present) = (meter.used, 0.0);
+        if let Some(group) = meter.group() {
+            let station = meter.station as usize;
+            let group = &self.stations[station].groups[group];
+            used.compute_s += group.used.compute_s - meter.marked.compute_s;
+            used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
+            used.add(group.rate, self.pending_s(self.part_of[station]));
             present = group.present;
         }
         let peak = libm::ceil(present + 3.0 * present.sqrt()) as u64;
         ServerLoad {
             compute_ns: (used.compute_s * 1e9) as u64,
             throttled_ns: (used.throttled_s * 1e9) as u64,
-            memory_bytes: rules.memory_base + peak * rules.memory_per_request,
+            memory_bytes: meter.memory_base + peak * meter.memory_per_request,
         }
     }
 
     /// Core-time that requests have used of a pod, in ns.
     pub fn core_ns_of(&mut self, number: u32) -> u64 {
-        let server = &self.servers[number];
-        let mut compute_s = server.used.compute_s;
-        if let Some(group) = server.group {
-            let group = &self.stations[server.station].groups[group];
-            let mut pending = Used::default();
-            pending.add(group.rate, self.pending_s());
-            compute_s += group.used.compute_s - server.marked.compute_s + pending.compute_s;
+        let meter = &self.meters[number as usize];
+        let mut compute_s = meter.used.compute_s;
+        if let Some(group) = meter.group() {
+            let station = meter.station as usize;
+            let group = &self.stations[station].groups[group];
+            let pending_s = self.pending_s(self.part_of[station]);
+            compute_s += group.used.compute_s - meter.marked.compute_s + group.rate.compute_s * pending_s;
         }
         (compute_s * 1e9) as u64
     }
@@ -192,9 +230,8 @@ impl FluidPlane<'_> {
             return;
         }
         for server in state.servers.clone() {
-            self.stations[self.servers[server].station].is_changed = true;
+            self.change(self.servers[server].station);
         }
-        self.is_stale = true;
     }
 
     /// Clients are told, now or when the news has spread, that a backend is ready, or not any more.
@@ -215,23 +252,36 @@ impl FluidPlane<'_> {
         match self.traffic.endpoint_delay.sample(&mut stream) {
             SimDuration::ZERO => self.learn(station),
             delay => {
-                self.news.push((self.now.after(delay), station));
-                self.wake_at(self.now.after(delay));
+                let at = self.now.after(delay);
+                self.part_mut(station).news.push((at, station));
+                self.wake_at(station, at);
             }
         }
     }
 
-    /// What is known now holds until then at most.
-    fn wake_at(&mut self, at: SimTime) {
-        self.holds_until = self.holds_until.min(at);
+    fn part_mut(&mut self, station: usize) -> &mut Part {
+        &mut self.parts[self.part_of[station]]
+    }
+
+    /// What is known of a station now holds until then at most.
+    fn wake_at(&mut self, station: usize, at: SimTime) {
+        let part = self.part_mut(station);
+        part.holds_until = part.holds_until.min(at);
+        self.next_due = self.next_due.min(at);
+    }
+
+    /// Groups of a station must be made anew, and the step of its part ends now.
+    pub(super) fn change(&mut self, station: usize) {
+        self.stations[station].is_changed = true;
+        self.part_mut(station).is_stale = true;
+        self.next_due = SimTime::ZERO;
     }
 
     /// Clients know the backends as they are.
     pub(super) fn learn(&mut self, station: usize) {
-        let station = &mut self.stations[station];
-        station.known.clone_from(&station.ready);
-        station.is_changed = true;
-        self.is_stale = true;
+        let state = &mut self.stations[station];
+        state.known.clone_from(&state.ready);
+        self.change(station);
     }
 
     /// A pod ends: it is not ready any more, serves as before until it is told at that instant, and goes when it has answered
@@ -241,14 +291,14 @@ impl FluidPlane<'_> {
         let server = &mut self.servers[number];
         let refuses = self.traffic.services[server.services[0].index()].server.refuses_when_ending;
         server.state = State::Ending { told_at, refuses };
+        let number_of_station = server.station;
         if told_at > self.now {
-            self.openings.push((told_at, server.station));
-            self.holds_until = self.holds_until.min(told_at);
+            self.part_mut(number_of_station).openings.push((told_at, number_of_station));
+            self.wake_at(number_of_station, told_at);
         }
-        let station = &mut self.stations[server.station];
-        station.is_changed = true;
-        self.is_stale = true;
-        let stay_s = match server.group {
+        self.change(number_of_station);
+        let station = &self.stations[number_of_station];
+        let stay_s = match self.meters[number as usize].group() {
             Some(group) if station.groups[group].present > 1e-3 => {
                 // Until the last of them has gone: about the mean stay, and longer the more there are.
                 let group = &station.groups[group];
@@ -262,8 +312,9 @@ impl FluidPlane<'_> {
         if stay == SimDuration::ZERO {
             return self.drain(number);
         }
-        self.draining.push((self.now.after(stay), number));
-        self.wake_at(self.now.after(stay));
+        let at = self.now.after(stay);
+        self.part_mut(number_of_station).draining.push((at, number));
+        self.wake_at(number_of_station, at);
     }
 
     /// All requests of a server that ends are answered.
@@ -279,53 +330,58 @@ impl FluidPlane<'_> {
     pub fn close(&mut self, number: u32) {
         let server = &self.servers[number];
         let station = server.station;
-        if let Some(group) = server.group.filter(|_| !server.is_drained) {
+        if let Some(group) = self.meters[number as usize].group().filter(|_| !server.is_drained) {
             self.stations[station].lost += self.stations[station].groups[group].present;
         }
         self.tell_ready(number, false);
         self.count_server(number, false);
         self.servers[number].state = State::Gone;
-        self.draining.retain(|(_, one)| *one != number);
-        self.stations[station].is_changed = true;
-        self.is_stale = true;
+        self.part_mut(station).draining.retain(|(_, one)| *one != number);
+        self.change(station);
         if let Some(node) = self.servers[number].node {
             self.nodes[node as usize].servers.retain(|one| *one != number);
         }
-        self.gone.push(number);
+        self.part_mut(station).gone.push(number);
     }
 
-    /// Numbers of servers that nobody knows any more are given out again.
-    fn forget_gone(&mut self) {
+    /// Numbers of servers of a part that nobody knows any more are given out again.
+    fn forget_gone(&mut self, part: usize) {
         let stations = &self.stations;
         let servers = &self.servers;
-        let (kept, free): (Vec<u32>, Vec<u32>) =
-            self.gone.iter().copied().partition(|&number| stations[servers[number].station].known.contains(&number));
-        self.gone = kept;
+        let (kept, free): (Vec<u32>, Vec<u32>) = self.parts[part]
+            .gone
+            .iter()
+            .copied()
+            .partition(|&number| stations[servers[number].station].known.contains(&number));
+        self.parts[part].gone = kept;
         free.into_iter().for_each(|number| self.servers.free(number));
     }
 
     /// Makes groups anew where something has changed.
-    pub(super) fn regroup(&mut self) {
-        for station in 0..self.stations.len() {
+    pub(super) fn regroup(&mut self, part: usize) {
+        for position in 0..self.parts[part].stations.len() {
+            let station = self.parts[part].stations[position];
             if self.stations[station].is_changed {
                 self.settle_servers(station);
                 self.make_groups(station);
             }
         }
-        if !self.gone.is_empty() {
-            self.forget_gone();
+        if !self.parts[part].gone.is_empty() {
+            self.forget_gone(part);
         }
     }
 
     /// Servers take with them what they have used and what waits at them.
     fn settle_servers(&mut self, station: usize) {
         for &number in &self.members[station] {
-            let server = &mut self.servers[number];
-            let Some(group) = server.group.take() else { continue };
+            let meter = &mut self.meters[number as usize];
+            let Some(group) = meter.group() else { continue };
             let group = &self.stations[station].groups[group];
-            server.used.compute_s += group.used.compute_s - server.marked.compute_s;
-            server.used.throttled_s += group.used.throttled_s - server.marked.throttled_s;
-            (server.queue, server.cores_used) = (group.queue, group.rate.compute_s);
+            meter.group = NO_GROUP;
+            meter.used.compute_s += group.used.compute_s - meter.marked.compute_s;
+            meter.used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
+            meter.cores_used = group.rate.compute_s;
+            self.servers[number].queue = group.queue;
         }
     }
 
@@ -342,12 +398,12 @@ impl FluidPlane<'_> {
         }
         let before = std::mem::take(&mut self.members[number]);
         for &server in before.iter().chain(&members) {
-            let server = &mut self.servers[server];
-            (server.cores_used, server.queue) = (0.0, 0.0);
+            self.meters[server as usize].cores_used = 0.0;
+            self.servers[server].queue = 0.0;
         }
         for (&member, place) in members.iter().zip(places) {
-            let server = &mut self.servers[member];
-            (server.group, server.marked) = (Some(place), Used::default());
+            let meter = &mut self.meters[member as usize];
+            (meter.group, meter.marked) = (place as u32, Used::default());
         }
         let zones = self.zones_of(&members);
         let state = &mut self.stations[number];
@@ -355,7 +411,7 @@ impl FluidPlane<'_> {
         (state.groups, state.dead, state.zones, state.is_changed) = (groups, dead, zones, false);
         state.grouped_at = f64::NAN;
         self.members[number] = members;
-        self.has_moved = true;
+        self.part_mut(number).has_moved = true;
     }
 
     /// Backends of a station that clients know and that take requests, and which part of the known ones does not.
@@ -378,19 +434,27 @@ impl FluidPlane<'_> {
         let state = &self.stations[number];
         let has_quota = state.model.server.quota_period > SimDuration::ZERO;
         let mut groups: Vec<Group> = Vec::new();
-        let mut known: BTreeMap<(u32, [u64; 3], [i64; 2]), usize> = BTreeMap::new();
+        let mut known: BTreeMap<Likeness, usize> = BTreeMap::new();
         let mut places = Vec::with_capacity(members.len());
+        let mut levels = [Level::new(), Level::new()];
+        // Most are like the one before.
+        let mut last = None;
         for &member in members {
             let server = &self.servers[member];
             let share = self.node_share(member);
             let cores = server.limit.min(share);
-            let waiting = if state.pools() { 0 } else { level(1.0 + server.queue) };
+            let waiting = if state.pools() { 0 } else { levels[1].of(1.0 + server.queue) };
             let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
-            let place = *known.entry((server.release, exact, [level(cores), waiting])).or_insert_with(|| {
-                let (speed, weight, failure, release) = (server.speed, server.weight, server.failure, server.release);
-                groups.push(Group { speed, weight, failure, release, ..Group::default() });
-                groups.len() - 1
-            });
+            let likeness = (server.release, exact, [levels[0].of(cores), waiting]);
+            let place = match last {
+                Some((known, place)) if known == likeness => place,
+                _ => *known.entry(likeness).or_insert_with(|| {
+                    let (speed, weight, failure) = (server.speed, server.weight, server.failure);
+                    groups.push(Group { speed, weight, failure, release: server.release, ..Group::default() });
+                    groups.len() - 1
+                }),
+            };
+            last = Some((likeness, place));
             let group = &mut groups[place];
             group.count += 1.0;
             group.cores += cores;
@@ -402,11 +466,17 @@ impl FluidPlane<'_> {
     }
 
     fn zones_of(&self, members: &[u32]) -> Vec<(Option<crate::ids::ZoneId>, f64)> {
-        let mut counts = BTreeMap::new();
+        let mut counts: Vec<(Option<crate::ids::ZoneId>, f64)> = Vec::new();
         for &member in members {
-            *counts.entry(self.servers[member].zone).or_insert(0.0) += 1.0;
+            let zone = self.servers[member].zone;
+            match counts.iter_mut().find(|(known, _)| *known == zone) {
+                Some((_, count)) => *count += 1.0,
+                None => counts.push((zone, 1.0)),
+            }
         }
-        counts.into_iter().map(|(zone, count)| (zone, count / members.len() as f64)).collect()
+        counts.sort_unstable_by_key(|(zone, _)| *zone);
+        counts.iter_mut().for_each(|(_, count)| *count /= members.len() as f64);
+        counts
     }
 
     /// Cores that a server can have of its node: its share by weight, or what the others leave.
@@ -418,23 +488,24 @@ impl FluidPlane<'_> {
         }
         let (mut weight, mut others) = (0.0, 0.0);
         for &one in &node.servers {
-            let other = &self.servers[one];
+            let other = &self.meters[one as usize];
             weight += other.cpu_weight;
             if one != number {
                 // Those of a station whose groups are being made are in none.
-                others += match other.group {
-                    Some(group) => self.stations[other.station].groups[group].rate.compute_s,
+                others += match other.group() {
+                    Some(group) => self.stations[other.station as usize].groups[group].rate.compute_s,
                     None => other.cores_used,
                 };
             }
         }
-        (node.cores * server.cpu_weight / weight.max(1e-12)).max(node.cores - others)
+        (node.cores * self.meters[number as usize].cpu_weight / weight.max(1e-12)).max(node.cores - others)
     }
 
     /// Whether groups fit no more: nodes are used otherwise than when they were made, or what kept groups apart is gone.
-    pub(super) fn look_at_groups(&mut self) {
-        let mut has_drifted = false;
-        for state in &mut self.stations {
+    pub(super) fn look_at_groups(&mut self, part: usize) {
+        let (mut has_drifted, mut has_drained) = (false, false);
+        for &station in &self.parts[part].stations {
+            let state = &mut self.stations[station];
             let used = state.groups.iter().map(|group| group.rate.compute_s).fold(0.0, f64::max);
             if state.grouped_at.is_nan() {
                 state.grouped_at = used;
@@ -443,23 +514,21 @@ impl FluidPlane<'_> {
             let waits = |group: &Group| group.queue > 1.0;
             if state.groups.len() > 1 && state.was_waiting && !state.groups.iter().any(waits) {
                 state.is_changed = true;
-                self.is_stale = true;
+                has_drained = true;
             }
             state.was_waiting = state.groups.iter().any(waits);
         }
+        self.parts[part].has_news_of_groups |= has_drained;
         if has_drifted && !self.nodes.is_empty() {
-            for state in self.stations.iter_mut().filter(|state| !state.ready.is_empty()) {
+            // Others on their nodes notice it when their steps end.
+            let end = self.end_of_step();
+            for (station, state) in self.stations.iter_mut().enumerate().filter(|(_, state)| !state.ready.is_empty()) {
                 state.is_changed = true;
+                let part = &mut self.parts[self.part_of[station]];
+                part.has_news_of_groups = true;
+                part.holds_until = part.holds_until.min(end);
             }
-            self.is_stale = true;
         }
-    }
-
-    /// The least instant at which news or notices come by themselves.
-    pub(super) fn next_news(&self) -> SimTime {
-        let news = self.news.iter().chain(&self.openings).map(|(at, _)| *at);
-        let news = news.chain(self.draining.iter().map(|(at, _)| *at));
-        news.min().unwrap_or(SimTime::NEVER)
     }
 
     /// How much longer requests take at backends that are new, on average over a station's.

@@ -85,39 +85,43 @@ const SAME: f64 = 1e-6;
 
 impl FluidPlane<'_> {
     /// Finds rates and times of the step.
-    pub(super) fn solve(&mut self, span_s: f64) {
-        if std::mem::take(&mut self.has_moved) {
-            self.map_ways();
+    pub(super) fn solve(&mut self, part: usize, span_s: f64) {
+        if std::mem::take(&mut self.parts[part].has_moved) {
+            self.map_ways(part);
         }
-        for inflow in 0..self.inflows.len() {
+        for &inflow in &self.parts[part].sources {
             self.brackets[inflow] = self.inflows[inflow].closed.map(|_| Bracket::default());
         }
 
         for pass in 1..=PASSES_MAX {
-            self.flow_forth();
-            let changed = self.flow_back(span_s, pass);
-            let moved = self.move_users(pass);
+            self.flow_forth(part);
+            let changed = self.flow_back(part, span_s, pass);
+            let moved = self.move_users(part, pass);
             if changed < SAME && moved < SAME {
                 break;
             }
         }
     }
 
-    fn flow_forth(&mut self) {
-        self.flows.iter_mut().for_each(|flow| (flow.rate, flow.seen, flow.first) = (0.0, 0.0, 0.0));
-        for station in &mut self.stations {
-            let flow = &mut station.flow;
+    fn flow_forth(&mut self, part: usize) {
+        for &node in &self.parts[part].order {
+            let flow = &mut self.flows[node];
+            (flow.rate, flow.seen, flow.first) = (0.0, 0.0, 0.0);
+        }
+        for &station in &self.parts[part].stations {
+            let flow = &mut self.stations[station].flow;
             (flow.rate, flow.seen, flow.scv_sum, flow.squares) = (0.0, 0.0, 0.0, 0.0);
         }
-        for link in 0..self.source_links {
+        for position in 0..self.parts[part].source_links.len() {
+            let link = self.parts[part].source_links[position];
             let Origin::Source(source, entry) = self.graph.links[link].origin else { continue };
             let inflow = &self.inflows[source];
             let rate = inflow.rate * inflow.shares[entry];
             let seen = inflow.closed.map_or(1.0, |(users, _)| (users - 1.0).max(0.0) / users.max(1.0));
             self.push(link, rate, rate * seen, inflow.gap_scv);
         }
-        for position in 0..self.graph.order.len() {
-            self.pass_on(self.graph.order[position]);
+        for position in 0..self.parts[part].order.len() {
+            self.pass_on(self.parts[part].order[position]);
         }
     }
 
@@ -185,10 +189,10 @@ impl FluidPlane<'_> {
     }
 
     /// Times and failures, from those called to their callers. How much what flows forth will change.
-    fn flow_back(&mut self, span_s: f64, pass: u32) -> f64 {
+    fn flow_back(&mut self, part: usize, span_s: f64, pass: u32) -> f64 {
         let mut changed = 0.0_f64;
-        for position in (0..self.graph.station_order.len()).rev() {
-            let station = self.graph.station_order[position];
+        for position in (0..self.parts[part].station_order.len()).rev() {
+            let station = self.parts[part].station_order[position];
             for at in (0..self.graph.nodes_of[station].len()).rev() {
                 let node = self.graph.nodes_of[station][at];
                 changed = changed.max(self.plan(node, pass));
@@ -204,11 +208,11 @@ impl FluidPlane<'_> {
                 self.flows[node].stay = stay;
             }
         }
-        for link in 0..self.source_links {
-            changed = changed.max(self.judge(link, pass));
+        for position in 0..self.parts[part].source_links.len() {
+            changed = changed.max(self.judge(self.parts[part].source_links[position], pass));
         }
-        for link in self.mirror_links.clone() {
-            changed = changed.max(self.judge(link, pass));
+        for position in 0..self.parts[part].mirror_links.len() {
+            changed = changed.max(self.judge(self.parts[part].mirror_links[position], pass));
         }
         changed
     }
@@ -347,12 +351,14 @@ impl FluidPlane<'_> {
 
     /// Users send as often as answers let them: a round takes thinking and waiting, and a request finds what one user less
     /// makes of queues (Bard 1979, Schweitzer 1979), which the rates as seen hold.
-    fn move_users(&mut self, pass: u32) -> f64 {
+    fn move_users(&mut self, part: usize, pass: u32) -> f64 {
         let mut moved = 0.0_f64;
-        for source in 0..self.inflows.len() {
+        let of_users = |source: &&usize| self.brackets[**source].is_some();
+        let is_alone = self.parts[part].sources.iter().filter(of_users).count() == 1;
+        for &source in &self.parts[part].sources {
             let Some((users, think_s)) = self.inflows[source].closed else { continue };
             let (mut time_s, mut whole) = (0.0, 0.0);
-            for link in 0..self.source_links {
+            for &link in &self.parts[part].source_links {
                 if let Origin::Source(of, entry) = self.graph.links[link].origin
                     && of == source
                 {
@@ -367,7 +373,6 @@ impl FluidPlane<'_> {
             let rate = self.inflows[source].rate;
             let wanted = users / round_s.max(1e-9);
             moved = moved.max((wanted - rate).abs() / wanted.max(1e-12));
-            let is_alone = self.brackets.iter().filter(|bracket| bracket.is_some()).count() == 1;
             let Some(bracket) = &mut self.brackets[source] else { continue };
             if !is_alone && pass.is_multiple_of(15) {
                 *bracket = Bracket::default();
@@ -379,9 +384,10 @@ impl FluidPlane<'_> {
     }
 
     /// Which ways messages take, now that backends are elsewhere.
-    fn map_ways(&mut self) {
+    fn map_ways(&mut self, part: usize) {
         let network = &self.traffic.network;
-        for link in 0..self.links.len() {
+        for position in 0..self.parts[part].links.len() {
+            let link = self.parts[part].links[position];
             for at in 0..self.links[link].targets.len() {
                 let service = self.graph.nodes[self.graph.links[link].targets[at].node].target.service.index();
                 let to = &self.stations[self.graph.station_of[service]].zones;

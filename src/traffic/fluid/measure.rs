@@ -46,13 +46,14 @@ pub(super) fn take_whole(left: &mut f64, more: f64) -> u64 {
 
 impl FluidPlane<'_> {
     /// Puts what has flowed since the last time into the statistics.
-    pub(super) fn pour(&mut self) {
-        let span_s = self.pending_s();
-        let since = std::mem::replace(&mut self.poured, self.now);
+    pub(super) fn pour(&mut self, part: usize) {
+        let span_s = self.pending_s(part);
+        let since = std::mem::replace(&mut self.parts[part].poured, self.now);
         if span_s <= 0.0 {
             return;
         }
-        for station in &mut self.stations {
+        for &station in &self.parts[part].stations {
+            let station = &mut self.stations[station];
             station.compute_s += station.flow.compute * span_s;
             for group in &mut station.groups {
                 let rate = group.rate;
@@ -62,19 +63,19 @@ impl FluidPlane<'_> {
         // A solution that holds for long is measured at more points.
         let steps = self.now.since(since).0 / self.step.0.max(1);
         let rounds = (steps as usize).clamp(1, ROUNDS);
-        for round in 0..rounds {
-            self.round = (self.round + 1) % ROUNDS;
-            self.draw(self.round);
-            self.pour_round(span_s / rounds as f64);
-            let _ = round;
+        for _ in 0..rounds {
+            let round = (self.parts[part].round + 1) % ROUNDS;
+            self.parts[part].round = round;
+            self.draw(part, round);
+            self.pour_round(part, round, span_s / rounds as f64);
         }
-        self.pour_levels(span_s);
+        self.pour_levels(part, span_s);
     }
 
     /// Of how many points one goes into what is kept of the whole run; the other ones have their turn in other steps. Where
     /// there are few steps all do.
-    fn stride(&self) -> usize {
-        match self.steps {
+    fn stride(&self, part: usize) -> usize {
+        match self.parts[part].steps {
             0..512 => 1,
             512..4096 => 4,
             _ => 8,
@@ -82,9 +83,9 @@ impl FluidPlane<'_> {
     }
 
     /// Latencies at all nodes, callees first.
-    fn draw(&mut self, round: usize) {
-        for position in (0..self.graph.order.len()).rev() {
-            let node = self.graph.order[position];
+    fn draw(&mut self, part: usize, round: usize) {
+        for position in (0..self.parts[part].order.len()).rev() {
+            let node = self.parts[part].order[position];
             if self.flows[node].rate > 0.0 {
                 self.points[node] = self.node_points(node, round);
             }
@@ -250,19 +251,20 @@ impl FluidPlane<'_> {
     }
 
     /// Counts what flowed in a time, with the latencies of a round.
-    fn pour_round(&mut self, span_s: f64) {
-        for link in 0..self.links.len() {
+    fn pour_round(&mut self, part: usize, round: usize, span_s: f64) {
+        for position in 0..self.parts[part].links.len() {
+            let link = self.parts[part].links[position];
             if self.links[link].rate <= 0.0 {
                 continue;
             }
-            self.pour_attempts(link, span_s);
+            self.pour_attempts((part, round), link, span_s);
             if let Origin::Source(source, _) = self.graph.links[link].origin {
-                self.pour_calls(link, source, span_s);
+                self.pour_calls((part, round), link, source, span_s);
             }
         }
     }
 
-    fn pour_attempts(&mut self, link: usize, span_s: f64) {
+    fn pour_attempts(&mut self, (part, round): (usize, usize), link: usize, span_s: f64) {
         let patience_s = patience_s(self.graph.links[link].policy);
         for at in 0..self.links[link].targets.len() {
             let found = &self.links[link].targets[at];
@@ -274,10 +276,10 @@ impl FluidPlane<'_> {
             let node = self.graph.links[link].targets[at].node;
             let OperationRef { service, operation } = self.graph.nodes[node].target;
             let mut points = self.points[node];
-            self.add_travel(&mut points, &found.travel, 131 + link * COLUMNS + 2, self.round);
+            self.add_travel(&mut points, &found.travel, 131 + link * COLUMNS + 2, round);
             drop_late(&mut points, patience_s);
             let answered_points = points;
-            let stride = self.stride();
+            let stride = self.stride(part);
             let station = self.graph.station_of[service.index()];
             let passing = self.stations[station].flow.passing * self.flows[node].passing;
             let objective = self.traffic.services[service.index()].objective;
@@ -298,7 +300,7 @@ impl FluidPlane<'_> {
                 } else if outcome == Outcome::Error {
                     points = answered_points;
                 }
-                note.add(statistics, zones, count, &points, stride, &mut self.cursor);
+                note.add(statistics, zones, count, &points, stride, &mut self.parts[part].cursor);
             }
             let outcomes = found.attempts.outcomes;
             let again = made - made / attempts.max(1.0);
@@ -312,10 +314,10 @@ impl FluidPlane<'_> {
     }
 
     /// How calls of a source ended.
-    fn pour_calls(&mut self, link: usize, source: usize, span_s: f64) {
-        let stride = self.stride();
+    fn pour_calls(&mut self, (part, round): (usize, usize), link: usize, source: usize, span_s: f64) {
+        let stride = self.stride(part);
         let state = &self.links[link];
-        let points = self.call_points(link, self.round);
+        let points = self.call_points(link, round);
         let objective = self.objectives[source];
         let patience_s = patience_s(self.graph.links[link].policy);
         for outcome in Outcome::ALL {
@@ -323,11 +325,12 @@ impl FluidPlane<'_> {
             let more = state.rate * span_s * state.calls.outcomes[outcome as usize].max(0.0) * answered;
             let count = take_whole(&mut self.carries[link].calls[outcome as usize], more);
             let fate = &mut self.source_fates[source];
+            let cursor = &mut self.parts[part].cursor;
             if outcome.is_well() {
-                each(count, &points, window_stride(stride), &mut self.cursor, |latency, count| {
+                each(count, &points, window_stride(stride), cursor, |latency, count| {
                     fate.note_many(outcome, latency, objective, count);
                 });
-                each(count, &points, stride, &mut self.cursor, |latency, count| fate.note_latencies(latency, count));
+                each(count, &points, stride, cursor, |latency, count| fate.note_latencies(latency, count));
             } else {
                 let latency = if patience_s.is_finite() { patience_s } else { state.calls.time.mean };
                 fate.note_many(outcome, SimDuration::from_seconds(latency), objective, count);
@@ -336,8 +339,9 @@ impl FluidPlane<'_> {
     }
 
     /// Requests that are there, and that wait.
-    fn pour_levels(&mut self, span_s: f64) {
-        for service in 0..self.statistics.len() {
+    fn pour_levels(&mut self, part: usize, span_s: f64) {
+        for position in 0..self.parts[part].services.len() {
+            let service = self.parts[part].services[position];
             let station = self.graph.station_of[service];
             let flow = &self.stations[station].flow;
             let own: f64 = self.graph.nodes_of[station]
@@ -346,9 +350,9 @@ impl FluidPlane<'_> {
                 .map(|&node| self.flows[node].rate)
                 .sum();
             let all: f64 = self.graph.nodes_of[station].iter().map(|&node| self.flows[node].rate).sum();
-            let part = if all > 0.0 { own / all } else { 1.0 };
+            let share = if all > 0.0 { own / all } else { 1.0 };
             let statistics = &mut self.statistics[service];
-            statistics.flow(self.now, SimDuration::from_seconds(span_s), flow.present * part, flow.waiting * part);
+            statistics.flow(self.now, SimDuration::from_seconds(span_s), flow.present * share, flow.waiting * share);
         }
     }
 }

@@ -27,6 +27,7 @@ mod finite;
 mod flow;
 mod graph;
 mod measure;
+mod part;
 mod profile;
 mod queue;
 mod serve;
@@ -40,10 +41,11 @@ use backends::Node;
 use flow::{Bracket, LinkFlow, NodeFlow};
 use graph::Graph;
 use measure::Carry;
+use part::Part;
 use profile::Inflow;
 use shape::{Columns, POINTS, Points, Shape};
 use split::ReleaseWindow;
-use station::{Server, Station};
+use station::{Meter, Server, Station};
 
 use super::plane::{Notice, objective_of};
 use super::slab::Slab;
@@ -65,28 +67,16 @@ pub struct FluidPlane<'m> {
     zones: usize,
     step: SimDuration,
     now: SimTime,
-    /// When the step began, how long it was meant to be, and how long its solution holds.
-    began: SimTime,
-    span: SimDuration,
-    holds_until: SimTime,
-    /// Up to when statistics are.
-    poured: SimTime,
-    /// Something has changed, so that the step ends now.
-    is_stale: bool,
-    /// Whether anything goes on after the step though nothing comes from outside.
-    is_moving: bool,
-    /// Groups are to be made anew when the step ends.
-    has_news_of_groups: bool,
-    /// Backends are elsewhere than before.
-    has_moved: bool,
+    /// Services that hang together, and the part of each station.
+    parts: Vec<Part>,
+    part_of: Vec<usize>,
+    /// When the step of the first of them is over.
+    next_due: SimTime,
     graph: Graph<'m>,
     inflows: Vec<Inflow<'m>>,
     brackets: Vec<Option<Bracket>>,
     /// How long a round of users takes, by source.
     rounds_s: Vec<f64>,
-    /// Links of sources are the first of all.
-    source_links: usize,
-    mirror_links: Vec<usize>,
     flows: Vec<NodeFlow>,
     links: Vec<LinkFlow>,
     stations: Vec<Station<'m>>,
@@ -101,14 +91,10 @@ pub struct FluidPlane<'m> {
     /// Clients that balance by themselves.
     clients: u32,
     servers: Slab<Server>,
-    /// Servers that are gone and known still.
-    gone: Vec<u32>,
+    /// What they use, by server.
+    meters: Vec<Meter>,
     nodes: Vec<Node>,
-    news: Vec<(SimTime, usize)>,
-    /// When backends of stations will listen.
-    openings: Vec<(SimTime, usize)>,
     news_so_far: u64,
-    draining: Vec<(SimTime, u32)>,
     notices: Vec<Notice>,
     network_shapes: Vec<(&'m Dist, usize)>,
     no_time: usize,
@@ -116,8 +102,6 @@ pub struct FluidPlane<'m> {
     columns: Columns,
     /// Latencies of the round that is being measured, by node.
     points: Vec<Points>,
-    round: usize,
-    cursor: usize,
     carries: Vec<Carry>,
     /// Room for rates of workers.
     rates: Vec<f64>,
@@ -126,8 +110,6 @@ pub struct FluidPlane<'m> {
     /// How requests of releases fared, by service, with what is left of counts.
     releases: Vec<Vec<ReleaseWindow>>,
     objectives: Vec<Option<Objective>>,
-    is_warm: bool,
-    steps: u64,
 }
 
 impl<'m> FluidPlane<'m> {
@@ -145,25 +127,19 @@ impl<'m> FluidPlane<'m> {
             let first = graph.station_of.iter().position(|one| *one == station).expect("a station has a service");
             Station::new(traffic, ServiceId::from_index(first))
         });
+        let (parts, part_of) = part::parts(&graph, traffic.sources.len(), traffic.warm_up == SimTime::ZERO);
         let mut plane = FluidPlane {
             traffic,
             seed,
             zones,
             step,
             now: SimTime::ZERO,
-            began: SimTime::ZERO,
-            span: SimDuration::ZERO,
-            holds_until: SimTime::ZERO,
-            poured: SimTime::ZERO,
-            is_stale: true,
-            is_moving: true,
-            has_news_of_groups: false,
-            has_moved: true,
+            parts,
+            part_of,
+            next_due: SimTime::ZERO,
             inflows: traffic.sources.iter().map(|source| Inflow::new(source, seed)).collect(),
             brackets: vec![None; traffic.sources.len()],
             rounds_s: vec![0.0; traffic.sources.len()],
-            source_links: traffic.sources.iter().map(|source| source.mix.len()).sum(),
-            mirror_links: graph.nodes.iter().filter_map(|node| node.mirror.map(|(link, _)| link)).collect(),
             flows: vec![NodeFlow { passing: 1.0, ..NodeFlow::default() }; graph.nodes.len()],
             links: graph.links.iter().map(|link| LinkFlow::new(link.targets.len())).collect(),
             carries: graph.links.iter().map(|link| Carry::new(link.targets.len())).collect(),
@@ -174,27 +150,20 @@ impl<'m> FluidPlane<'m> {
             over_rate: vec![0.0; traffic.services.len()],
             clients: traffic.sources.iter().map(|source| source.clients.max(1)).sum::<u32>().max(1),
             servers: Slab::default(),
-            gone: Vec::new(),
+            meters: Vec::new(),
             nodes: Vec::new(),
-            news: Vec::new(),
-            openings: Vec::new(),
             news_so_far: 0,
-            draining: Vec::new(),
             notices: Vec::new(),
             network_shapes,
             no_time,
             proxies,
             columns: Columns::new(seed),
             points: vec![[0.0; POINTS]; graph.nodes.len()],
-            round: 0,
-            cursor: 0,
             rates: Vec::new(),
             source_fates: vec![Fate::default(); traffic.sources.len()],
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
             releases: vec![Vec::new(); traffic.services.len()],
             objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
-            is_warm: traffic.warm_up == SimTime::ZERO,
-            steps: 0,
             graph,
         };
         for service in 0..traffic.services.len() {
@@ -208,9 +177,9 @@ impl<'m> FluidPlane<'m> {
         self.now
     }
 
-    /// How many steps there were; those in which nothing changed are one.
+    /// How many steps there were of all parts; those in which nothing changed are one.
     pub fn events_handled(&self) -> u64 {
-        self.steps
+        self.parts.iter().map(|part| part.steps).sum()
     }
 
     /// Moves time on to `until`, or to the instant of the first notice. Whether there are notices.
@@ -219,68 +188,86 @@ impl<'m> FluidPlane<'m> {
             if self.now >= until {
                 return false;
             }
-            if self.is_stale || self.now >= self.holds_until {
-                self.begin_step();
+            if self.next_due <= self.now {
+                self.begin_steps();
                 continue;
             }
-            self.now = until.min(self.holds_until);
+            self.now = until.min(self.next_due);
         }
         true
     }
 
-    /// Ends the step, and finds what is true in the next.
-    fn begin_step(&mut self) {
-        self.end_step();
-        self.hear_news();
+    /// Parts whose step is over begin the next, up to the first that has notices.
+    fn begin_steps(&mut self) {
+        for part in 0..self.parts.len() {
+            if self.parts[part].due() <= self.now && self.notices.is_empty() {
+                self.begin_step(part);
+            }
+        }
+        self.next_due = self.parts.iter().map(Part::due).min().unwrap_or(SimTime::NEVER);
+    }
+
+    /// When steps that begin now, and are not cut short, are over.
+    fn end_of_step(&self) -> SimTime {
+        SimTime((self.now.0 / self.step.0 + 1).saturating_mul(self.step.0))
+    }
+
+    /// Ends the step of a part, and finds what is true in the next.
+    fn begin_step(&mut self, number: usize) {
+        self.end_step(number);
+        self.hear_news(number);
         if !self.notices.is_empty() {
             // The cluster may change something before it goes on.
-            self.is_stale = true;
+            self.parts[number].is_stale = true;
             return;
         }
-        let has_changed = std::mem::take(&mut self.is_stale);
+        let has_changed = std::mem::take(&mut self.parts[number].is_stale);
         if has_changed {
-            self.regroup();
+            self.regroup(number);
         }
-        let end = SimTime((self.now.0 / self.step.0 + 1).saturating_mul(self.step.0));
-        let limit = self.next_news().min(if self.is_warm { SimTime::NEVER } else { self.traffic.warm_up });
+        let end = self.end_of_step();
+        let part = &mut self.parts[number];
+        let limit = part.next_news().min(if part.is_warm { SimTime::NEVER } else { self.traffic.warm_up });
         let end = end.min(limit);
-        (self.began, self.span) = (self.now, end.since(self.now));
+        (part.began, part.span) = (self.now, end.since(self.now));
         let mut steady = SimTime::NEVER;
-        let mut is_same = !has_changed && self.steps > 0 && !self.is_moving;
-        for inflow in &mut self.inflows {
+        let mut is_same = !has_changed && part.steps > 0 && !part.is_moving;
+        for &source in &part.sources {
+            let inflow = &mut self.inflows[source];
             let before = inflow.rate;
             steady = steady.min(inflow.set(self.now, end));
             is_same &= before == inflow.rate;
         }
-        self.steps += 1;
+        part.steps += 1;
         if !is_same {
-            self.solve(self.span.as_seconds());
-            self.look_at_groups();
-            self.look_at_memory();
-            self.is_moving = self.moves();
+            let span_s = part.span.as_seconds();
+            self.solve(number, span_s);
+            self.look_at_groups(number);
+            self.look_at_memory(number);
+            self.parts[number].is_moving = self.moves(number);
         }
         let whole_steps = SimTime(steady.0 / self.step.0 * self.step.0);
-        self.holds_until = if self.is_moving || self.is_stale { end } else { end.max(whole_steps.min(limit)) };
-        if self.is_stale {
-            // What was noticed of groups is for the next step.
-            self.is_stale = false;
-            self.has_news_of_groups = true;
-        }
+        let part = &mut self.parts[number];
+        // What was noticed of groups is for the next step.
+        let holds = !part.is_moving && !part.has_news_of_groups;
+        part.holds_until = if holds { end.max(whole_steps.min(limit)) } else { end };
     }
 
-    /// Queues are what they have become.
-    fn end_step(&mut self) {
-        self.pour();
-        let elapsed = self.now.since(self.began);
-        if elapsed == SimDuration::ZERO || self.span == SimDuration::ZERO {
+    /// Queues of a part are what they have become.
+    fn end_step(&mut self, number: usize) {
+        self.pour(number);
+        let part = &mut self.parts[number];
+        let elapsed = self.now.since(part.began);
+        if elapsed == SimDuration::ZERO || part.span == SimDuration::ZERO {
             return;
         }
-        let part = (elapsed.as_seconds() / self.span.as_seconds()).min(1.0);
-        for station in &mut self.stations {
+        let passed = (elapsed.as_seconds() / part.span.as_seconds()).min(1.0);
+        for &station in &part.stations {
+            let station = &mut self.stations[station];
             let is_served = station.is_served();
             for group in &mut station.groups {
                 let end = if group.wait.utilisation > 0.0 { group.wait.queue } else { group.delay.queue };
-                group.queue += part * (end - group.queue);
+                group.queue += passed * (end - group.queue);
             }
             if !is_served && station.spread == queue::Spread::Shared {
                 station.held += station.flow.rate * elapsed.as_seconds();
@@ -291,14 +278,14 @@ impl<'m> FluidPlane<'m> {
                 station.lost = if counted < 1e-6 { 0.0 } else { (station.lost - counted).max(0.0) };
             }
         }
-        self.began = self.now;
-        if std::mem::take(&mut self.has_news_of_groups) {
-            self.is_stale = true;
+        part.began = self.now;
+        if std::mem::take(&mut part.has_news_of_groups) {
+            part.is_stale = true;
         }
     }
 
-    /// Whether anything goes on though nothing comes from outside.
-    fn moves(&self) -> bool {
+    /// Whether anything goes on in a part though nothing comes from outside.
+    fn moves(&self, part: usize) -> bool {
         let is_restless = |station: &Station<'_>| {
             let unrest = |group: &station::Group| {
                 let end = if group.wait.utilisation > 0.0 { group.wait.queue } else { group.delay.queue };
@@ -308,43 +295,50 @@ impl<'m> FluidPlane<'m> {
                 || station.groups.iter().any(unrest)
                 || !station.is_served() && station.spread == queue::Spread::Shared && station.flow.rate > 0.0
         };
-        self.stations.iter().any(is_restless) || (0..self.stations.len()).any(|station| self.is_warming_up(station))
+        let mut stations = self.parts[part].stations.iter();
+        stations.any(|&station| is_restless(&self.stations[station]) || self.is_warming_up(station))
     }
 
     /// Clients learn of backends, backends have answered their last request, and the warm-up is over.
-    fn hear_news(&mut self) {
+    fn hear_news(&mut self, number: usize) {
         let now = self.now;
-        let due: Vec<usize> = self.news.iter().filter(|(at, _)| *at <= now).map(|(_, station)| *station).collect();
-        self.news.retain(|(at, _)| *at > now);
-        due.into_iter().for_each(|station| self.learn(station));
-        for &(_, station) in self.openings.iter().filter(|(at, _)| *at <= now) {
-            self.stations[station].is_changed = true;
-            self.is_stale = true;
+        for station in Part::take_due(&mut self.parts[number].news, now) {
+            self.learn(station);
         }
-        self.openings.retain(|(at, _)| *at > now);
-        let done: Vec<u32> = self.draining.iter().filter(|(at, _)| *at <= now).map(|(_, number)| *number).collect();
-        self.draining.retain(|(at, _)| *at > now);
-        done.into_iter().for_each(|number| self.drain(number));
-        if !self.is_warm && now >= self.traffic.warm_up {
-            self.is_warm = true;
-            self.source_fates.iter_mut().for_each(Fate::forget);
-            self.statistics.iter_mut().for_each(|statistics| statistics.forget(now));
-            for station in &mut self.stations {
-                station.marked_compute_s = station.compute_s;
-            }
+        for station in Part::take_due(&mut self.parts[number].openings, now) {
+            self.change(station);
+        }
+        for server in Part::take_due(&mut self.parts[number].draining, now) {
+            self.drain(server);
+        }
+        if !self.parts[number].is_warm && now >= self.traffic.warm_up {
+            self.begin_to_measure(number);
+        }
+    }
+
+    /// The warm-up of a part is over.
+    fn begin_to_measure(&mut self, number: usize) {
+        let part = &mut self.parts[number];
+        part.is_warm = true;
+        part.sources.iter().for_each(|source| self.source_fates[*source].forget());
+        part.services.iter().for_each(|service| self.statistics[*service].forget(self.now));
+        for &station in &part.stations {
+            let station = &mut self.stations[station];
+            station.marked_compute_s = station.compute_s;
         }
     }
 
     /// Tells of pods that hold more requests than their memory allows.
-    fn look_at_memory(&mut self) {
-        for station in 0..self.stations.len() {
+    fn look_at_memory(&mut self, part: usize) {
+        for &station in &self.parts[part].stations {
             let state = &self.stations[station];
             if state.model.server.memory_per_request == 0 {
                 continue;
             }
             for &number in &self.members[station] {
                 let server = &mut self.servers[number];
-                let present = server.group.map_or(0.0, |group| state.groups[group].present);
+                let group = self.meters[number as usize].group();
+                let present = group.map_or(0.0, |group| state.groups[group].present);
                 let is_over = present > server.memory_requests;
                 if is_over
                     && !server.is_told
@@ -357,14 +351,14 @@ impl<'m> FluidPlane<'m> {
         }
     }
 
-    /// Seconds that have flowed since statistics were brought up to date.
-    fn pending_s(&self) -> f64 {
-        self.now.since(self.poured).as_seconds()
+    /// Seconds that have flowed since statistics of a part were brought up to date.
+    fn pending_s(&self, part: usize) -> f64 {
+        self.now.since(self.parts[part].poured).as_seconds()
     }
 
     /// Brings statistics up to the present instant.
     pub fn settle(&mut self) {
-        self.pour();
+        (0..self.parts.len()).for_each(|part| self.pour(part));
     }
 
     /// How requests of sources fared, by source, as of the last time that it was [settled](FluidPlane::settle).
@@ -385,8 +379,9 @@ impl<'m> FluidPlane<'m> {
     /// Core-time that requests have used of the backends of a service over the whole run, in ns. What a backend of several
     /// services has done counts for each of them.
     pub fn compute_ns(&mut self, service: ServiceId) -> u64 {
-        let station = &self.stations[self.graph.station_of[service.index()]];
-        ((station.compute_s + station.flow.compute * self.pending_s()) * 1e9) as u64
+        let number = self.graph.station_of[service.index()];
+        let (station, pending_s) = (&self.stations[number], self.pending_s(self.part_of[number]));
+        ((station.compute_s + station.flow.compute * pending_s) * 1e9) as u64
     }
 
     /// The same since the warm-up was over.
@@ -402,7 +397,7 @@ impl<'m> FluidPlane<'m> {
 
     /// What the windows have seen begins anew.
     pub fn begin_windows(&mut self) {
-        self.pour();
+        self.settle();
         self.source_fates.iter_mut().for_each(Fate::begin_window);
         self.statistics.iter_mut().for_each(|statistics| statistics.attempts.begin_window());
     }

@@ -102,10 +102,11 @@ impl FluidPlane<'_> {
 
     /// Users, if all requests are theirs, and how long they are away from the station between two visits.
     fn users_of(&self, station: usize) -> Option<(f64, f64)> {
-        let [inflow] = &self.inflows[..] else { return None };
+        let [source] = self.parts[self.part_of[station]].sources[..] else { return None };
+        let inflow = &self.inflows[source];
         let (users, _) = inflow.closed?;
         let flow = &self.stations[station].flow;
-        if users > USERS_MAX || flow.rate <= 0.0 || self.rounds_s[0] <= 0.0 {
+        if users > USERS_MAX || flow.rate <= 0.0 || self.rounds_s[source] <= 0.0 {
             return None;
         }
         let stays = self.graph.nodes_of[station].iter().map(|&node| &self.flows[node]);
@@ -115,7 +116,7 @@ impl FluidPlane<'_> {
             present += flow.rate * flow.stay.mean;
         }
         let visits = flow.rate / inflow.rate;
-        Some((users, (self.rounds_s[0] / visits - present / rate).max(1e-9)))
+        Some((users, (self.rounds_s[source] / visits - present / rate).max(1e-9)))
     }
 
     /// What limits before the backends keep away: rates, and requests in flight of each client.

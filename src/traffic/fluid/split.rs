@@ -18,10 +18,9 @@ pub(super) struct ReleaseWindow {
 impl FluidPlane<'_> {
     /// From now on the requests of a service are divided among groups of its backends by weight; without groups they are not.
     pub fn set_split(&mut self, service: ServiceId, split: &[(u32, f64)]) {
-        let station = &mut self.stations[self.graph.station_of[service.index()]];
-        station.split = split.iter().copied().filter(|(_, weight)| *weight > 0.0).collect();
-        station.is_changed = true;
-        self.is_stale = true;
+        let station = self.graph.station_of[service.index()];
+        self.stations[station].split = split.iter().copied().filter(|(_, weight)| *weight > 0.0).collect();
+        self.change(station);
         self.releases[service.index()].retain(|known| split.iter().any(|(one, _)| *one == known.release));
     }
 
@@ -33,7 +32,7 @@ impl FluidPlane<'_> {
 
     /// That begins anew.
     pub fn begin_groups(&mut self, service: ServiceId) {
-        self.pour();
+        self.pour(self.part_of[self.graph.station_of[service.index()]]);
         self.releases[service.index()].clear();
     }
 
@@ -46,7 +45,8 @@ impl FluidPlane<'_> {
         outcomes: &[f64; Outcome::COUNT],
         points: &Points,
     ) {
-        let station = &self.stations[self.graph.station_of[service.index()]];
+        let station = self.graph.station_of[service.index()];
+        let (station, number) = (&self.stations[station], self.part_of[station]);
         let answered = outcomes[Outcome::Well as usize] + outcomes[Outcome::Error as usize];
         // Of the answers of all releases as many are errors as there are without it, and its own.
         let errors = outcomes[Outcome::Error as usize] / answered.max(1e-300) - station.flow.failure;
@@ -71,7 +71,8 @@ impl FluidPlane<'_> {
                 };
                 let count = take_whole(&mut known.left[outcome as usize], made * group.share * part);
                 let window = &mut known.window;
-                each(count, &points, 1, &mut self.cursor, |latency, count| window.note_many(outcome, latency, count));
+                let cursor = &mut self.parts[number].cursor;
+                each(count, &points, 1, cursor, |latency, count| window.note_many(outcome, latency, count));
             }
         }
     }

@@ -21,8 +21,6 @@ pub(super) struct Server {
     /// Cores at most; infinite: no limit, or each request has one of its own.
     pub limit: f64,
     pub node: Option<u32>,
-    /// Its weight when the cores of the node are divided.
-    pub cpu_weight: f64,
     /// Requests that its memory has room for.
     pub memory_requests: f64,
     pub is_ready: bool,
@@ -31,18 +29,41 @@ pub(super) struct Server {
     /// How likely its answers are errors, beside those of the operations, and the release that it belongs to.
     pub failure: f64,
     pub release: u32,
-    /// The group of its station that it is in, if it gets requests, and what the group had used when it came.
-    pub group: Option<usize>,
-    pub marked: Used,
-    /// What it used before that, and cores that it used when it was last in a group.
-    pub used: Used,
-    pub cores_used: f64,
     /// Requests in excess of those in service that it came with.
     pub queue: f64,
     /// Whether the cluster was told that its memory is not enough.
     pub is_told: bool,
     /// Whether all its requests have been answered since it was told to end.
     pub is_drained: bool,
+}
+
+/// What a backend uses. Many ask for that often, so it is kept apart from what else is known of backends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meter {
+    pub station: u32,
+    /// The group of its station that it is in; [`NO_GROUP`]: it gets no requests.
+    pub group: u32,
+    /// What the group had used when it came, and what it used before that.
+    pub marked: Used,
+    pub used: Used,
+    /// Cores that it used when it was last in a group.
+    pub cores_used: f64,
+    /// Its weight when the cores of the node are divided.
+    pub cpu_weight: f64,
+    /// Bytes that it needs without requests, and for each of them.
+    pub memory_base: u64,
+    pub memory_per_request: u64,
+}
+
+/// See [`Meter::group`].
+pub(super) const NO_GROUP: u32 = u32::MAX;
+
+impl Meter {
+    /// The position of its group.
+    #[inline]
+    pub(super) fn group(&self) -> Option<usize> {
+        (self.group != NO_GROUP).then_some(self.group as usize)
+    }
 }
 
 /// CPU that was used, in s.

@@ -79,7 +79,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             };
             let memory_bytes = match usage.and_then(|usage| usage.memory.as_ref()) {
                 None => 0,
-                Some(Demand::Load) => used.map_or(0, |run| run.load_memory),
+                Some(Demand::Load) => used.map_or(0, |run| self.load_of(run.pod, run.container, run.run).1),
                 Some(demand) => used.map_or(0, |run| demand.at(run.drawn_memory, run.age(now))),
             };
             (cpu_milli, memory_bytes, window)

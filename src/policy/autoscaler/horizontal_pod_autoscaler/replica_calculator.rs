@@ -18,7 +18,7 @@ mod pods;
 #[cfg(test)]
 mod tests;
 
-use pods::{Group, Measured, Sample};
+use pods::{Group, Measured, Requests, Sample};
 
 /// How far the ratio of usage to target may be from 1 without a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -146,9 +146,9 @@ impl<'a> ReplicaCalculator<'a> {
         if usage.is_empty() {
             return Err(failed("no metrics returned from resource metrics API"));
         }
-        let samples: Vec<Sample> = usage.iter().filter_map(|pod| sample_of(pod, resource, container)).collect();
-        let needs_requests = matches!(goal, Goal::Utilization(_));
-        self.of_pods(current, goal, &samples, Some(resource), needs_requests.then_some(container))
+        let samples = usage.iter().filter_map(|pod| sample_of(pod, resource, container));
+        let requests = matches!(goal, Goal::Utilization(_)).then_some((resource, container));
+        self.of_pods(current, goal, samples, *resource == ResourceName::Cpu, requests)
     }
 
     /// Of a metric of the pods (`GetMetricReplicas`).
@@ -171,36 +171,27 @@ impl<'a> ReplicaCalculator<'a> {
             _ => return Err(failed("no metrics returned from custom metrics API")),
         };
         let at = |sample: &super::seen::PodSample| Sample::plain(sample.pod, sample.value_milli);
-        let samples: Vec<Sample> = values.iter().map(at).collect();
-        self.of_pods(current, Goal::Usage(target_milli), &samples, None, None)
+        self.of_pods(current, Goal::Usage(target_milli), values.iter().map(at), false, None)
     }
 
-    /// Of values of pods. `requests_of` says whose requests are needed, if any are: of which container, or of all.
+    /// Of values of pods. `requests` says whose requests are needed, if any are.
     fn of_pods(
         &self,
         current: i32,
         goal: Goal,
-        samples: &[Sample],
-        resource: Option<&ResourceName>,
-        requests_of: Option<Option<&str>>,
+        samples: impl Iterator<Item = Sample>,
+        is_cpu: bool,
+        requests: Option<Requests<'_>>,
     ) -> Result<Proposal, String> {
         if self.seen.pods.is_empty() {
             return Err("no pods returned by selector while calculating replica count".to_owned());
         }
-        let mut measured = Measured::new(self, samples, resource == Some(&ResourceName::Cpu));
-        if measured.counted.is_empty() {
-            return Err("did not receive metrics for targeted pods (pods might be unready)".to_owned());
-        }
-        if let (Some(resource), Some(container)) = (resource, requests_of) {
-            measured.ask_requests(self.seen, resource, container)?;
-        }
-        self.settle(current, goal, &measured)
+        self.settle(current, goal, &Measured::new(self, samples, is_cpu, requests)?)
     }
 
     /// The proposal, once pods are grouped.
     fn settle(&self, current: i32, goal: Goal, measured: &Measured) -> Result<Proposal, String> {
-        let mut tally = Tally::default();
-        measured.counted.iter().for_each(|one| tally.add(one.value, one.request));
+        let mut tally = measured.counted;
         let (ratio, usage_milli, utilization) = goal.ratio(&tally)?;
         let proposal = |replicas| Proposal { replicas, usage_milli, utilization };
         let unready = || measured.left_out.iter().filter(|one| one.group == Group::Unready);

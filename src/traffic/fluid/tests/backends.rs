@@ -151,3 +151,48 @@ fn pods_run_out_of_memory_when_too_much_waits() {
     assert_eq!(plane.take_notices(), [Notice::OutOfMemory(PodId(0))]);
     assert!(plane.now() <= seconds(15), "{:?}", plane.now());
 }
+
+/// Two services that have nothing to do with each other but a node, each with a source.
+fn apart() -> Traffic {
+    let mut traffic = pods();
+    let mut other = pods().services.remove(0);
+    other.backends = Backends::Pods(vec![ClassId(1)]);
+    traffic.services.push(other);
+    traffic.sources.push(Source { mix: vec![(operation(1), 1.0)], ..source(poisson(20.0)) });
+    traffic
+}
+
+#[test]
+fn what_does_not_hang_together_has_steps_of_its_own() {
+    // The second service's pod comes and goes 30 times, while the first keeps its one.
+    let steps = |traffic: &Traffic| {
+        let mut plane = FluidPlane::new(traffic, 0, SEED);
+        let only = plane.open(&seat(0), &[ServiceId(0)]);
+        plane.tell_ready(only, true);
+        for turn in 0..30 {
+            plane.advance(seconds(2 * turn + 1));
+            let one = plane.open(&Seat { node: 1, ..seat(1) }, &[ServiceId(1)]);
+            plane.tell_ready(one, true);
+            plane.advance(seconds(2 * turn + 2));
+            plane.close(one);
+        }
+        plane.advance(seconds(100));
+        plane.settle();
+        let used = plane.load_of(only).compute_ns;
+        (plane.events_handled(), used, plane.sources()[0].outcomes, plane.sources()[1].outcomes)
+    };
+    let (both, used, first, second) = steps(&apart());
+    // 20 a second for 100 s, and for the 30 s in which there is a pod; what of those goes with their pod is lost.
+    assert_eq!(first.iter().sum::<u64>(), 2000);
+    assert!(first[Outcome::Well as usize] >= 1998, "{first:?}");
+    let answered = second[Outcome::Well as usize] + second[Outcome::Lost as usize];
+    assert!(second.iter().sum::<u64>().abs_diff(2000) <= 1 && answered.abs_diff(600) <= 2, "{second:?}");
+    // One source for both makes them one part, in which each change is a step for all.
+    let mut together = apart();
+    together.sources[0].mix.push((operation(1), 1e-9));
+    let (one, used_together, ..) = steps(&together);
+    // The second part has two steps a turn, and the first those of its beginning and of the end of the pod's.
+    assert!((60..=70).contains(&both) && (60..=70).contains(&one), "{both} {one}");
+    assert!(both > one, "{both} {one}");
+    assert!((used as f64 / used_together as f64 - 1.0).abs() < 1e-6, "{used} {used_together}");
+}

@@ -2,7 +2,7 @@
 
 use super::super::seen::{ConditionStatus, ContainerAmounts, ObservedPod, Seen};
 use super::super::spec::ResourceName;
-use super::{ReplicaCalculator, name_of};
+use super::{ReplicaCalculator, Tally, name_of};
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::PodPhase;
@@ -36,84 +36,70 @@ pub(super) enum Group {
     Ignored,
 }
 
-/// A pod whose value counts, or a value whose pod is gone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counted {
-    pod: PodId,
-    pub(super) value: i64,
-    /// What it requests; none: its pod is gone, or nobody has asked.
-    pub(super) request: Option<i64>,
-}
-
 /// A pod whose value does not count.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeftOut {
-    pod: PodId,
     pub(super) group: Group,
+    /// What it requests; none: nobody has asked.
     pub(super) request: Option<i64>,
 }
+
+/// Whose requests of a resource are needed: of a container, or of all.
+pub(super) type Requests<'a> = (&'a ResourceName, Option<&'a str>);
 
 /// Pods and values, brought together.
 #[derive(Debug)]
 pub(super) struct Measured {
-    /// In the order of pods' ids.
-    pub(super) counted: Vec<Counted>,
-    /// Those that are unready or missing, in the order of pods' ids.
+    /// Values that count, those whose pods are gone among them, in the order of pods' ids.
+    pub(super) counted: Tally,
+    /// Pods that are unready or missing, in the order of their ids.
     pub(super) left_out: Vec<LeftOut>,
-    /// How many of those that count are there.
+    /// How many of the pods whose values count are there.
     pub(super) ready_count: usize,
 }
 
 impl Measured {
-    /// Goes along pods and values at once, both in the order of pods' ids.
-    pub(super) fn new(calculator: &ReplicaCalculator<'_>, samples: &[Sample], is_cpu: bool) -> Measured {
-        let mut measured = Measured { counted: Vec::new(), left_out: Vec::new(), ready_count: 0 };
-        let mut samples = samples.iter().peekable();
+    /// Goes along pods and values at once, both in the order of pods' ids, and asks what the pods request, if it is needed.
+    ///
+    /// # Errors
+    /// When a pod that is there, whether it counts or not, says nothing of what it requests. The first one is named; upstream's
+    /// order of pods is that of a hash table. When no value counts at all, which upstream finds out before.
+    pub(super) fn new(
+        calculator: &ReplicaCalculator<'_>,
+        samples: impl Iterator<Item = Sample>,
+        is_cpu: bool,
+        requests: Option<Requests<'_>>,
+    ) -> Result<Measured, String> {
+        let mut measured = Measured { counted: Tally::default(), left_out: Vec::new(), ready_count: 0 };
+        let mut samples = samples.peekable();
+        let mut problem = None;
         for pod in calculator.seen.pods {
             while let Some(gone) = samples.next_if(|sample| sample.pod < pod.id) {
-                measured.counted.push(Counted { pod: gone.pod, value: gone.value, request: None });
+                measured.counted.add(gone.value, None);
             }
             let sample = samples.next_if(|sample| sample.pod == pod.id);
-            let group = calculator.group(pod, sample, is_cpu);
+            let request = match requests {
+                Some((resource, container)) if problem.is_none() => {
+                    let found = request_of(calculator.seen, pod, resource, container);
+                    found.map_err(|why| problem = Some(why)).ok()
+                }
+                _ => None,
+            };
+            let group = calculator.group(pod, sample.as_ref(), is_cpu);
             match (group, sample) {
                 (Group::Ready, Some(sample)) => {
                     measured.ready_count += 1;
-                    measured.counted.push(Counted { pod: pod.id, value: sample.value, request: None });
+                    measured.counted.add(sample.value, request);
                 }
-                (Group::Unready | Group::Missing, _) => {
-                    measured.left_out.push(LeftOut { pod: pod.id, group, request: None });
-                }
+                (Group::Unready | Group::Missing, _) => measured.left_out.push(LeftOut { group, request }),
                 _ => {}
             }
         }
-        measured.counted.extend(samples.map(|gone| Counted { pod: gone.pod, value: gone.value, request: None }));
-        measured
-    }
-
-    /// Finds out what every pod requests of a resource, or what a container of it does.
-    ///
-    /// # Errors
-    /// When a pod that is there, whether it counts or not, says nothing of it. The first one is named; upstream's order of
-    /// pods is that of a hash table.
-    pub(super) fn ask_requests(
-        &mut self,
-        seen: &Seen<'_>,
-        resource: &ResourceName,
-        container: Option<&str>,
-    ) -> Result<(), String> {
-        let mut counted = self.counted.iter_mut().peekable();
-        let mut left_out = self.left_out.iter_mut().peekable();
-        for pod in seen.pods {
-            let request = request_of(seen, pod, resource, container)?;
-            while counted.next_if(|one| one.pod < pod.id).is_some() {}
-            if let Some(one) = counted.next_if(|one| one.pod == pod.id) {
-                one.request = Some(request);
-            }
-            if let Some(one) = left_out.next_if(|one| one.pod == pod.id) {
-                one.request = Some(request);
-            }
+        samples.for_each(|gone| measured.counted.add(gone.value, None));
+        if measured.counted.count == 0 {
+            return Err("did not receive metrics for targeted pods (pods might be unready)".to_owned());
         }
-        Ok(())
+        problem.map_or(Ok(measured), Err)
     }
 }
 
