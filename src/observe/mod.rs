@@ -136,6 +136,10 @@ pub trait Observer {
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// What containers use of a node's CPU is about to change.
     fn usage_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// What containers use of a node's CPU, or memory, takes another course from now on.
+    fn usage_changed(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// A pod that holds a node requests something else from now on.
+    fn pod_resized(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// A node has joined.
     fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node autoscaler wants something done; it is about to be carried out.
@@ -209,6 +213,8 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         controller_changed(controller: ControllerId);
         node_changes(node: NodeId);
         usage_changes(node: NodeId);
+        usage_changed(node: NodeId);
+        pod_resized(pod: PodId);
         node_added(node: NodeId);
         provisioned(autoscaler: usize, order: &Order);
         machine_changed(machine: MachineId);

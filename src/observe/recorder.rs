@@ -249,6 +249,18 @@ impl Observer for Recorder {
         }
     }
 
+    fn usage_changed(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(bill) = &mut self.bill {
+            bill.usage_changed(view, node);
+        }
+    }
+
+    fn pod_resized(&mut self, view: &View<'_>, pod: PodId) {
+        if let Some(bill) = &mut self.bill {
+            bill.pod_resized(view, pod);
+        }
+    }
+
     fn node_added(&mut self, view: &View<'_>, node: NodeId) {
         if let Some(bill) = &mut self.bill {
             bill.node_added(view, node);

@@ -392,6 +392,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 paced.push((run.pod, run.container, speed));
             }
         }
+        self.observer.usage_changed(&View { model: self.model, world: &self.world }, node);
         for (pod, container, speed) in paced {
             self.drive(pod, |driver| driver.pace(container as usize, speed));
         }
