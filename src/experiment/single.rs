@@ -110,6 +110,9 @@ fn add_tables(record: &mut RunRecord, view: &View<'_>, recorder: &Recorder) {
     if let Some(log) = &recorder.bill {
         add("bill", log.table(model));
     }
+    if let Some(log) = &recorder.losses {
+        add("losses", log.table(model));
+    }
     if let Some(log) = &recorder.energy {
         add("energy", log.table(view));
     }

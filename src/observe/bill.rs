@@ -148,10 +148,8 @@ impl BillLog {
     }
 
     fn owner(&mut self, view: &View<'_>, pod: PodId) -> Owner {
-        let class = view.class_of(pod);
-        let controller = view.world.controller_of(pod).map(|id| &view.model.controllers.list[id.index()]);
-        let workload = controller.map_or(&class.template, |one| &one.name);
-        let key = (class.spec.namespace.clone(), workload.clone());
+        let (namespace, workload) = workload_of(view, pod);
+        let key = (namespace.to_owned(), workload.to_owned());
         if let Some(owner) = self.owners.get(&key) {
             return *owner;
         }
@@ -207,6 +205,13 @@ impl BillLog {
             workloads: &self.names,
         })
     }
+}
+
+/// Who pays for a pod: its namespace, and the object that made it or its template.
+pub(super) fn workload_of<'v>(view: &View<'v>, pod: PodId) -> (&'v str, &'v str) {
+    let class = view.class_of(pod);
+    let controller = view.world.controller_of(pod).map(|id| &view.model.controllers.list[id.index()]);
+    (&class.spec.namespace, controller.map_or(&class.template, |one| &one.name))
 }
 
 /// The number of a node's instance in the ledger.
