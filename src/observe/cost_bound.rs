@@ -146,11 +146,8 @@ fn demand_usd(kinds: &Kinds, demand: &[(usize, SimTime, SimTime)], end: SimTime)
     if demand.is_empty() || end == SimTime::ZERO {
         return Ok((0.0, 0.0));
     }
-    let at_once = |machine: &Machine| Machine {
-        boot: SimDuration::ZERO,
-        minimum_billing: SimDuration::ZERO,
-        ..machine.clone()
-    };
+    let at_once =
+        |machine: &Machine| Machine { boot: SimDuration::ZERO, minimum_billing: SimDuration::ZERO, ..machine.clone() };
     let free_starts: Vec<Machine> = kinds.machines.iter().map(at_once).collect();
     let instants = FleetBound::new(&kinds.pods, &free_starts);
     let instants_usd = match steps(demand, kinds.pods.len()) {

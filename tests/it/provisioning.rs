@@ -30,7 +30,7 @@ impl Observer for Steps {
     }
 }
 
-fn model(scenario: &str, manifest: &str) -> Model {
+pub(crate) fn model(scenario: &str, manifest: &str) -> Model {
     let directory = tempfile::tempdir().expect("a directory");
     let text = format!("apiVersion: wavetank.dev/v1\nkind: Scenario\nmetadata: {{name: s}}\n{scenario}");
     std::fs::write(directory.path().join("objects.yaml"), manifest).expect("written");

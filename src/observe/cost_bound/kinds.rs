@@ -20,7 +20,7 @@ const KINDS_MAX: usize = 32;
 pub(super) struct Kinds {
     pub(super) pods: Vec<PodClass>,
     pub(super) machines: Vec<Machine>,
-    of_class: BTreeMap<ClassId, usize>,
+    pub(super) of_class: BTreeMap<ClassId, usize>,
 }
 
 /// A type of machine: one that can be bought, or nodes that are there anyway.

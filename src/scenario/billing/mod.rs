@@ -6,7 +6,9 @@ use super::context::Context;
 use super::schema::suggestion;
 use super::spec::ScenarioSpec;
 use crate::document::Code;
-use crate::model::billing::{Allocation, Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff};
+use crate::model::billing::{
+    Allocation, Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff,
+};
 use crate::model::catalogue::Provider;
 use crate::model::money::Money;
 use crate::model::{Cluster, NodeShape};
