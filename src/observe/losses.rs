@@ -10,9 +10,11 @@
 use std::collections::BTreeMap;
 
 use super::bill;
+use super::promises::Promise;
 use crate::ids::{NodeId, PodId};
 use crate::model::Model;
 use crate::model::billing::{Amounts, resource_weights};
+use crate::policy::disruption;
 use crate::results::{Column, Table, TextColumn};
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::{ContainerState, Running};
@@ -25,6 +27,7 @@ pub struct LossLog {
     rows: BTreeMap<(u32, String, String), Losses>,
     /// Since when the run had worked that each pod has lost, so that none is counted twice.
     counted: BTreeMap<PodId, SimTime>,
+    has_budgets: bool,
 }
 
 /// What was lost.
@@ -32,6 +35,8 @@ pub struct LossLog {
 pub struct Losses {
     /// Pods that lost their node.
     pub evictions: u64,
+    /// Those of them that a disruption budget would not have let happen: by faults, by force, or for pods of higher priority.
+    pub beyond_budget: u64,
     /// Containers that were killed for memory.
     pub kills: u64,
     /// Work that was lost, in milli-cores times ns.
@@ -55,13 +60,16 @@ impl LossLog {
     /// The log of a run; none where nothing is bought or billed.
     pub fn new(model: &Model) -> Option<LossLog> {
         let counts = model.provisioning.tariff.is_some() || !model.provisioning.groups.is_empty();
-        counts.then(LossLog::default)
+        let has_budgets = !model.objects.disruption_budgets.is_empty();
+        counts.then(|| LossLog { has_budgets, ..LossLog::default() })
     }
 
     /// A pod is about to lose its node.
     pub fn pod_evicted(&mut self, view: &View<'_>, pod: PodId) {
         let Some(node) = view.world.pods.node(pod) else { return };
-        self.row(view, pod, node).evictions += 1;
+        let is_beyond = self.has_budgets && !disruption::may_evict(view, pod);
+        let row = self.row(view, pod, node);
+        (row.evictions, row.beyond_budget) = (row.evictions + 1, row.beyond_budget + u64::from(is_beyond));
         if let Some((since, lost)) = work_of(view, pod)
             && self.counted.insert(pod, since) != Some(since)
         {
@@ -93,6 +101,7 @@ impl LossLog {
     pub fn total(&self) -> Losses {
         self.rows.values().fold(Losses::default(), |sum, one| Losses {
             evictions: sum.evictions + one.evictions,
+            beyond_budget: sum.beyond_budget + one.beyond_budget,
             kills: sum.kills + one.kills,
             work_milli_ns: sum.work_milli_ns + one.work_milli_ns,
             work_usd: sum.work_usd + one.work_usd,
@@ -115,11 +124,29 @@ impl LossLog {
             .with("namespace", text(|key| &key.1))
             .with("workload", text(|key| &key.2))
             .with("evictions", count(|row| row.evictions))
+            .with("evictions_beyond_budget", count(|row| row.beyond_budget))
             .with("memory_kills", count(|row| row.kills))
             .with("lost_work_core_h", fixed(Losses::work_core_h))
             .with("lost_work_usd", fixed(|row| row.work_usd))
             .with("cold_starts", count(|row| row.cold_starts))
             .with("image_pull_bytes", count(|row| row.image_bytes))
+    }
+
+    /// Disruption budgets as promises, by workload: evictions beyond them; none where the model has no budgets.
+    pub(super) fn budgets(&self) -> Vec<Promise> {
+        let mut workloads: BTreeMap<(&str, &str), [u64; 2]> = BTreeMap::new();
+        for ((_, namespace, workload), row) in self.rows.iter().filter(|_| self.has_budgets) {
+            let [beyond, all] = workloads.entry((namespace, workload)).or_default();
+            (*beyond, *all) = (*beyond + row.beyond_budget, *all + row.evictions);
+        }
+        let promise = |((namespace, workload), [beyond, all]): ((&str, &str), [u64; 2])| Promise {
+            promise: "disruption budget",
+            subject: format!("{namespace}/{workload}"),
+            broken: beyond as f64,
+            of: all as f64,
+            unit: "evictions",
+        };
+        workloads.into_iter().filter(|(_, [_, all])| *all > 0).map(promise).collect()
     }
 
     fn row(&mut self, view: &View<'_>, pod: PodId, node: NodeId) -> &mut Losses {

@@ -18,6 +18,7 @@ pub mod losses;
 pub mod machines;
 pub mod node_usage;
 pub mod packing;
+pub mod promises;
 pub mod recorder;
 pub mod rollouts;
 pub mod series;

@@ -5,6 +5,7 @@ use super::bill::BillLog;
 use super::losses::LossLog;
 use super::machines::nodeless_cost_usd;
 use super::node_usage::cost_usd;
+use super::promises::late_pods;
 use super::sizing;
 use crate::ids::NodeId;
 use crate::results::{Column, Metric, Table};
@@ -13,7 +14,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 105] = [
+const METRICS: [(&str, &str, Direction); 107] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -56,6 +57,8 @@ const METRICS: [(&str, &str, Direction); 105] = [
     ("lost_work_usd_total", "USD", Direction::Lower),
     ("cold_starts_total", "count", Direction::Lower),
     ("image_pull_bytes_total", "bytes", Direction::Lower),
+    ("pods_late_total", "count", Direction::Lower),
+    ("evictions_beyond_budget_total", "count", Direction::Lower),
     ("machines_ordered_total", "count", Direction::Neutral),
     ("machines_refused_total", "count", Direction::Lower),
     ("machines_ended_total", "count", Direction::Neutral),
@@ -188,13 +191,16 @@ fn bounds(recorder: &Recorder, cost_usd: f64) -> [f64; 3] {
     [bounds.planned_usd, bounds.instants_usd, over]
 }
 
-/// Work that was lost, what that cost, pods that waited for an image, and bytes of images; figures of runs in which machines are
-/// bought or billed only, and the latter where images take time.
-fn losses(view: &View<'_>, recorder: &Recorder) -> [f64; 4] {
-    let Some(losses) = recorder.losses.as_ref().map(LossLog::total) else { return [f64::NAN; 4] };
+/// Work that was lost, what that cost, pods that waited for an image, bytes of images, pods that waited long for a node, and
+/// evictions beyond disruption budgets; figures of runs in which machines are bought or billed only, and where images take time
+/// and there are budgets.
+fn losses(view: &View<'_>, recorder: &Recorder) -> [f64; 6] {
+    let Some(losses) = recorder.losses.as_ref().map(LossLog::total) else { return [f64::NAN; 6] };
     let pulls = [losses.cold_starts as f64, losses.image_bytes as f64];
     let [starts, bytes] = if view.model.workload.images.are_ideal() { [f64::NAN; 2] } else { pulls };
-    [losses.work_core_h(), losses.work_usd, starts, bytes]
+    let has_budgets = !view.model.objects.disruption_budgets.is_empty();
+    let beyond = if has_budgets { losses.beyond_budget as f64 } else { f64::NAN };
+    [losses.work_core_h(), losses.work_usd, starts, bytes, late_pods(view) as f64, beyond]
 }
 
 /// Energy, carbon of it, and carbon of making the nodes; no figures where nobody says what nodes draw.
