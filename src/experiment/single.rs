@@ -109,6 +109,7 @@ fn add_tables(record: &mut RunRecord, view: &View<'_>, recorder: &Recorder) {
     }
     if let Some(log) = &recorder.bill {
         add("bill", log.table(model));
+        add("costs", log.over_time(view.world.time));
     }
     if let Some(log) = &recorder.losses {
         add("losses", log.table(model));

@@ -5,10 +5,12 @@
 //!
 //! Cost: O(1) an event, and O(containers) a look at what the containers of a node use; see [`Ledger`] for the end.
 
+mod course;
 mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::course::Course;
 use self::measured::Measured;
 use super::ledger::{Bill, EndReason, For, Ledger, Names, Owner, Rules};
 use crate::ids::{ClassId, MachineId, NodeId, PodId};
@@ -33,6 +35,7 @@ pub struct BillLog {
     held: BTreeMap<PodId, Held>,
     /// What containers use, where that is paid for.
     measured: Option<Measured>,
+    course: Course,
     /// The instances that have begun, and not ended.
     running: BTreeSet<u32>,
     owners: BTreeMap<(String, String), Owner>,
@@ -66,6 +69,7 @@ impl BillLog {
             ledger: Ledger::new(rules),
             held: BTreeMap::new(),
             measured: Measured::new(tariff.allocation),
+            course: Course::default(),
             running: BTreeSet::new(),
             owners: BTreeMap::new(),
             names: Vec::new(),
@@ -99,11 +103,13 @@ impl BillLog {
         }
         if is_running && one.ended != SimTime::NEVER {
             self.running.remove(&machine.0);
+            self.course.end(machine.0, one.ended);
             self.ledger.end(machine.0, one.ended, end_reason(one));
         }
     }
 
     fn start(&mut self, instance: u32, terms: Terms, at: SimTime) {
+        self.course.begin(instance, &terms, at);
         self.ledger.begin(instance, terms, at);
         self.running.insert(instance);
     }
@@ -137,12 +143,18 @@ impl BillLog {
         let to = paid_until(view, instance);
         let beyond = self.measured.as_mut().map_or([0; 2], |measured| measured.leave(pod, node, to));
         let class = view.class(class);
-        let had = Amounts {
-            cpu: MilliCpu(class.requests.cpu.0.saturating_sub(waived[0])),
-            memory: Bytes(class.requests.memory.0.saturating_sub(waived[1])),
+        let requests = Amounts {
+            cpu: class.requests.cpu,
+            memory: class.requests.memory,
             gpu_milli: class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli()),
         };
+        let had = Amounts {
+            cpu: MilliCpu(requests.cpu.0.saturating_sub(waived[0])),
+            memory: Bytes(requests.memory.0.saturating_sub(waived[1])),
+            ..requests
+        };
         let owner = self.owner(view, pod);
+        self.course.hold(instance, owner, requests, since.min(to), to);
         self.ledger.allocate(instance, owner, had, since.min(to), to);
         self.ledger.allocate_beyond(instance, owner, [beyond[0], beyond[1], 0]);
     }
@@ -173,6 +185,7 @@ impl BillLog {
         for node in (0..view.world.nodes.len()).map(NodeId::from_index) {
             let removed = view.world.nodes.removed[node.index()];
             if removed != SimTime::NEVER && self.running.remove(&(FIRST_NODE | node.0)) {
+                self.course.end(FIRST_NODE | node.0, removed);
                 self.ledger.end(FIRST_NODE | node.0, removed, EndReason::Returned);
             }
         }
@@ -204,6 +217,11 @@ impl BillLog {
             namespaces: &self.names,
             workloads: &self.names,
         })
+    }
+
+    /// `costs.csv`: what machines cost over time, and for whom, up to the end of the run.
+    pub fn over_time(&self, end: SimTime) -> Table {
+        self.course.table(end, &self.names)
     }
 }
 
