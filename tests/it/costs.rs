@@ -127,3 +127,66 @@ fn whoever_buys_machines_the_bill_is_right_and_above_its_bound() {
     }
     assert!(evictions > 10.0, "nothing was lost: {evictions}");
 }
+
+/// One pod on a node of 4 cores and 16 GiB for a dollar an hour, of which CPU is 0.126444 / 0.194236 = 0.650981. It requests a
+/// core and 4 GiB, uses two cores, and memory evenly from nothing to 8 GiB within the hour: 4 GiB after half of it. The larger of
+/// both is 4 GiB for half an hour and 6 GiB in the mean for the other half, 5 GiB; what it uses is 4 GiB in the mean.
+#[test]
+fn pods_pay_for_what_the_allocation_says() {
+    let (cpu, memory) = (0.650_981_28, 0.349_018_72);
+    for (allocation, cores, gib) in
+        [("", 2.0, 5.0), ("greatest", 2.0, 5.0), ("requests", 1.0, 4.0), ("usage", 2.0, 4.0)]
+    {
+        let chosen = if allocation.is_empty() { String::new() } else { format!(", allocation: {allocation}") };
+        let model = model(
+            &format!(
+                "horizon: 1h
+cluster: {{pools: [{{name: n, count: 1, allocatable: {{cpu: 4, memory: 16Gi}}, usdPerHour: 1}}]}}
+workload:
+  manifests: [objects.yaml]
+  behaviours: [{{name: web, cpu: 2, memory: {{ramp: {{from: 0, to: 8Gi, over: 60m}}}}}}]
+billing: {{provider: private{chosen}}}
+scheduler: {{policy: kube-scheduler}}
+"
+            ),
+            "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {replicas: 1, selector: {matchLabels: {a: b}}, \
+             template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: web, resources: {requests: {cpu: 1, \
+             memory: 4Gi}}}]}}}}",
+        );
+        let record = run_model(&model, Detail::Tables).expect("it runs");
+        let paid = figure(&record, "cost_usd_total") - figure(&record, "cost_idle_usd_total");
+        let expected = cpu * cores / 4.0 + memory * gib / 16.0;
+        assert!((paid - expected).abs() < 1e-4, "{allocation}: {paid}, not {expected}");
+    }
+}
+
+/// A pod of two cores has run for 40 of 100 s when its node crashes, on 4 cores and 16 GiB at a tenth of a cent a second: 80 core-
+/// seconds, of which it held 2 x 0.031611 / 0.194236 = 0.325490 of the node, 1.302 cents. It begins anew on the other node, where
+/// it is drained after 20 s: 40 core-seconds and 0.651 cents more. Pods that serve lose nothing.
+#[test]
+fn work_that_is_done_again_is_lost() {
+    let model = model(
+        "horizon: 5m
+cluster: {pools: [{name: n, count: 3, allocatable: {cpu: 4, memory: 16Gi}, usdPerHour: 3.6}]}
+workload:
+  templates:
+    - {name: work, count: 1, requests: {cpu: 2}, arrivals: {at: [0s]}, duration: 100s}
+    - {name: serve, count: 1, requests: {cpu: 1}, arrivals: {at: [0s]}}
+scheduler: {policy: first-fit}
+script: [{at: 40s, crash: n-0}, {at: 60s, drain: n-1}]
+billing: {provider: private}
+",
+        "",
+    );
+    let record = run_model(&model, Detail::Tables).expect("it runs");
+    for (name, expected) in [
+        ("evictions_total", 4.0),
+        ("lost_work_core_h_total", 120.0 / 3600.0),
+        ("lost_work_usd_total", 0.019_529_4),
+        ("pods_late_total", 0.0),
+    ] {
+        let found = figure(&record, name);
+        assert!((found - expected).abs() < 1e-6, "{name}: {found}, not {expected}");
+    }
+    assert!(figure(&record, "cold_starts_total").is_nan() && figure(&record, "evictions_beyond_budget_total").is_nan());
+}
