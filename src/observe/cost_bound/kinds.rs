@@ -237,3 +237,22 @@ fn shortest_boot(view: &View<'_>, group: GroupId) -> SimDuration {
     };
     of(Some(group)).or_else(|| of(None)).unwrap_or(SimDuration::ZERO)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_are_too_many_are_taken_together() {
+        let kind =
+            |cpu, memory, machines: &[usize]| PodClass { requests: vec![cpu, memory], machines: machines.to_vec() };
+        let kinds =
+            vec![(kind(4, 1, &[2]), 5), (kind(2, 8, &[0]), 70), (kind(1, 9, &[1, 2]), 6), (kind(3, 3, &[3]), 1)];
+        // The second held nodes longest, then the third; that, the first and the last are one: the least of each resource.
+        let (pods, numbers) = at_most(2, kinds.clone());
+        assert_eq!(pods, [kind(2, 8, &[0]), kind(1, 1, &[1, 2, 3])]);
+        assert_eq!(numbers, [1, 0, 1, 1]);
+        let (pods, numbers) = at_most(9, kinds);
+        assert_eq!((pods.len(), numbers), (4, vec![2, 0, 1, 3]));
+    }
+}
