@@ -4,7 +4,7 @@ use crate::engine::{RunError, Simulation};
 use crate::model::Model;
 use crate::model::controllers::ControllerKind;
 use crate::observe::traffic::figures::Figures;
-use crate::observe::{Recorder, functions, machines, sizing, summary, tables, traffic};
+use crate::observe::{Recorder, functions, machines, promises, sizing, summary, tables, traffic};
 use crate::policy::autoscaler::vertical::study;
 use crate::results::{Metric, Table};
 use crate::traffic::functions as platform;
@@ -109,6 +109,11 @@ fn add_tables(record: &mut RunRecord, view: &View<'_>, recorder: &Recorder) {
     }
     if let Some(log) = &recorder.bill {
         add("bill", log.table(model));
+        add("costs", log.over_time(view.world.time));
+    }
+    if let Some(log) = &recorder.losses {
+        add("losses", log.table(model));
+        add("promises", promises::table(&promises::promises(view, recorder)));
     }
     if let Some(log) = &recorder.energy {
         add("energy", log.table(view));

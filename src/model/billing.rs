@@ -118,6 +118,21 @@ pub fn resource_weights(capacity: Amounts) -> [u128; 3] {
     ]
 }
 
+/// What of a machine a pod pays for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Allocation {
+    /// At each instant the larger of what each container requests and uses, as OpenCost allocates: `getContainerAllocation` of
+    /// `pkg/costmodel/costmodel.go` takes the larger of the two, and `applyCPUCoresAllocated` and its like of
+    /// `allocation_helpers.go` the mean of that, never below the request (opencost 5f65333). Where usage is not known, what is
+    /// requested. OpenCost samples each minute; here the integral is exact.
+    #[default]
+    Greatest,
+    /// What pods request, for as long as they hold the node.
+    Requests,
+    /// What containers use, where that is known; of others what they request.
+    Usage,
+}
+
 /// Machines that are paid whether they run or not, at a lower price: a reserved instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation {
@@ -176,6 +191,8 @@ pub struct Tariff {
     pub provider: Provider,
     /// What time is billed.
     pub billing: Billing,
+    /// What of a machine a pod pays for.
+    pub allocation: Allocation,
     /// What is paid by the hour for each node.
     pub node_fee_per_hour: Money,
     /// What is paid by the hour for the control plane.

@@ -17,6 +17,8 @@ pub struct Provisioning {
     pub offers: Vec<Offer>,
     /// By what rules machines are paid for, and all else; none: by their price for as long as they are there.
     pub tariff: Option<Box<Tariff>>,
+    /// Whether the run says what machines could have cost at least.
+    pub is_bounded: bool,
 }
 
 /// Who buys machines and returns them.

@@ -1,21 +1,26 @@
 //! What a run costs by the rules of a provider, and for whom: the run's steps written into a [`Ledger`].
 //!
-//! Pods pay for what they request while they hold a node. Machines that can be bought are billed from their launch to their
-//! end, other nodes while they are up. Work is lost when a pod that would have ended is evicted: what it had done is done again.
+//! Pods pay for what they hold of a node, or use of it, as [`Allocation`](crate::model::billing::Allocation) says. Machines that can
+//! be bought are billed from their launch to their end, other nodes while they are up.
 //!
-//! Cost: O(1) an event; see [`Ledger`] for the end.
+//! Cost: O(1) an event, and O(containers) a look at what the containers of a node use; see [`Ledger`] for the end.
+
+mod course;
+mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{Bill, EndReason, For, Ledger, Owner, Rules};
-use crate::ids::{MachineId, NodeId, PodId};
-use crate::model::billing::{Amounts, Purchase, Tariff, Terms};
+use self::course::Course;
+use self::measured::Measured;
+use super::ledger::{Bill, EndReason, For, Ledger, Names, Owner, Rules};
+use crate::ids::{ClassId, MachineId, NodeId, PodId};
+use crate::model::billing::{Amounts, Purchase, Terms};
 use crate::model::catalogue::Provider;
 use crate::model::money::Money;
 use crate::model::provisioning::Market;
 use crate::model::{Model, ShapeId};
-use crate::results::{Column, Table, TextColumn};
-use crate::units::SimTime;
+use crate::results::Table;
+use crate::units::{Bytes, MilliCpu, SimTime};
 use crate::world::{Machine, View};
 
 /// Nodes that nobody bought are numbered from here on in the ledger, machines before.
@@ -27,14 +32,28 @@ const NO_POOL: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 pub struct BillLog {
     ledger: Ledger,
-    /// Since when pods have held what they hold, and on which instance.
-    held: BTreeMap<PodId, (u32, SimTime)>,
+    held: BTreeMap<PodId, Held>,
+    /// What containers use, where that is paid for.
+    measured: Option<Measured>,
+    course: Course,
     /// The instances that have begun, and not ended.
     running: BTreeSet<u32>,
     owners: BTreeMap<(String, String), Owner>,
     /// Names of namespaces and workloads, by the numbers in [`Owner`].
     names: Vec<String>,
     bill: Option<Bill>,
+}
+
+/// What a pod holds.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    instance: u32,
+    node: NodeId,
+    since: SimTime,
+    /// What it requests: it may be resized while it holds its node.
+    class: ClassId,
+    /// Milli-cores and bytes of that which are not charged, because what is used is.
+    waived: [u64; 2],
 }
 
 impl BillLog {
@@ -49,6 +68,8 @@ impl BillLog {
         Some(BillLog {
             ledger: Ledger::new(rules),
             held: BTreeMap::new(),
+            measured: Measured::new(tariff.allocation),
+            course: Course::default(),
             running: BTreeSet::new(),
             owners: BTreeMap::new(),
             names: Vec::new(),
@@ -82,11 +103,13 @@ impl BillLog {
         }
         if is_running && one.ended != SimTime::NEVER {
             self.running.remove(&machine.0);
+            self.course.end(machine.0, one.ended);
             self.ledger.end(machine.0, one.ended, end_reason(one));
         }
     }
 
     fn start(&mut self, instance: u32, terms: Terms, at: SimTime) {
+        self.course.begin(instance, &terms, at);
         self.ledger.begin(instance, terms, at);
         self.running.insert(instance);
     }
@@ -94,31 +117,51 @@ impl BillLog {
     /// A pod has got a node.
     pub fn pod_placed(&mut self, view: &View<'_>, pod: PodId) {
         let Some(node) = view.world.pods.node(pod) else { return };
-        let instance = view.world.fleet.of_node(node).map_or(FIRST_NODE | node.0, |machine| machine.0);
-        self.held.insert(pod, (instance, view.world.time));
+        let class = view.world.pods.class[pod.index()];
+        let waived = self.measured.as_ref().map_or([0; 2], |measured| measured.waived(view, pod));
+        let (instance, since) = (instance_of(view, node), view.world.time);
+        self.held.insert(pod, Held { instance, node, since, class, waived });
+    }
+
+    /// A pod that holds a node requests something else from now on.
+    pub fn pod_resized(&mut self, view: &View<'_>, pod: PodId) {
+        self.pod_leaves(view, pod);
+        self.pod_placed(view, pod);
+    }
+
+    /// What containers use on a node has changed.
+    pub fn usage_changed(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(measured) = &mut self.measured {
+            measured.look(view, node, paid_until(view, instance_of(view, node)));
+        }
     }
 
     /// A pod gives back what it holds.
     pub fn pod_leaves(&mut self, view: &View<'_>, pod: PodId) {
-        let Some((instance, from)) = self.held.remove(&pod) else { return };
-        let class = view.class_of(pod);
-        let had = Amounts {
+        let Some(Held { instance, node, since, class, waived }) = self.held.remove(&pod) else { return };
+        // A pod whose node is lost is given up later than its machine ends.
+        let to = paid_until(view, instance);
+        let beyond = self.measured.as_mut().map_or([0; 2], |measured| measured.leave(pod, node, to));
+        let class = view.class(class);
+        let requests = Amounts {
             cpu: class.requests.cpu,
             memory: class.requests.memory,
             gpu_milli: class.gpu.as_ref().map_or(0, |gpu| gpu.total_milli()),
         };
+        let had = Amounts {
+            cpu: MilliCpu(requests.cpu.0.saturating_sub(waived[0])),
+            memory: Bytes(requests.memory.0.saturating_sub(waived[1])),
+            ..requests
+        };
         let owner = self.owner(view, pod);
-        // A pod whose node is lost is given up later than its machine ends.
-        let machine = (instance < FIRST_NODE).then(|| view.world.fleet.get(MachineId(instance)));
-        let to = machine.map_or(view.world.time, |machine| machine.ended.min(view.world.time));
-        self.ledger.allocate(instance, owner, had, from.min(to), to);
+        self.course.hold(instance, owner, requests, since.min(to), to);
+        self.ledger.allocate(instance, owner, had, since.min(to), to);
+        self.ledger.allocate_beyond(instance, owner, [beyond[0], beyond[1], 0]);
     }
 
     fn owner(&mut self, view: &View<'_>, pod: PodId) -> Owner {
-        let class = view.class_of(pod);
-        let controller = view.world.controller_of(pod).map(|id| &view.model.controllers.list[id.index()]);
-        let workload = controller.map_or(&class.template, |one| &one.name);
-        let key = (class.spec.namespace.clone(), workload.clone());
+        let (namespace, workload) = workload_of(view, pod);
+        let key = (namespace.to_owned(), workload.to_owned());
         if let Some(owner) = self.owners.get(&key) {
             return *owner;
         }
@@ -142,6 +185,7 @@ impl BillLog {
         for node in (0..view.world.nodes.len()).map(NodeId::from_index) {
             let removed = view.world.nodes.removed[node.index()];
             if removed != SimTime::NEVER && self.running.remove(&(FIRST_NODE | node.0)) {
+                self.course.end(FIRST_NODE | node.0, removed);
                 self.ledger.end(FIRST_NODE | node.0, removed, EndReason::Returned);
             }
         }
@@ -165,33 +209,38 @@ impl BillLog {
     pub fn table(&self, model: &Model) -> Table {
         let bill = self.bill.as_ref().expect("the run is over");
         let tariff = model.provisioning.tariff.as_ref().expect("a run with a bill has a tariff");
-        let pool = |number: u32| model.cluster.pools.get(number as usize).map_or("", |pool| pool.name.as_str());
-        let mut columns: [TextColumn; 6] = Default::default();
-        let mut amounts = Vec::new();
-        for (line, amount) in bill.lines() {
-            let (pool, kind) = line.place.map_or(("", ""), |(number, kind)| (pool(number), name(tariff, kind)));
-            let (namespace, workload) = match line.owner {
-                For::Owner(owner) => {
-                    (self.names[owner.namespace as usize].as_str(), &*self.names[owner.workload as usize])
-                }
-                For::Nobody => ("", "(idle)"),
-                For::All => ("", "(shared)"),
-            };
-            let region = line.region.map_or("", |region| name(tariff, region));
-            for (column, text) in columns.iter_mut().zip([line.kind.name(), pool, kind, region, namespace, workload]) {
-                column.push(text);
-            }
-            amounts.push(amount.as_dollars());
-        }
-        let names = ["kind", "pool", "instance_type", "region", "namespace", "workload"];
-        let texts = names.into_iter().zip(columns);
-        let table = texts.fold(Table::new(), |table, (name, column)| table.with(name, Column::Text(column)));
-        table.with("usd", Column::Fixed(9, amounts))
+        let pools: Vec<String> = model.cluster.pools.iter().map(|pool| pool.name.clone()).collect();
+        bill.table(&Names {
+            pools: &pools,
+            instance_types: &tariff.names,
+            regions: &tariff.names,
+            namespaces: &self.names,
+            workloads: &self.names,
+        })
+    }
+
+    /// `costs.csv`: what machines cost over time, and for whom, up to the end of the run.
+    pub fn over_time(&self, end: SimTime) -> Table {
+        self.course.table(end, &self.names)
     }
 }
 
-fn name(tariff: &Tariff, number: u32) -> &str {
-    tariff.names.get(number as usize).map_or("", String::as_str)
+/// Who pays for a pod: its namespace, and the object that made it or its template.
+pub(super) fn workload_of<'v>(view: &View<'v>, pod: PodId) -> (&'v str, &'v str) {
+    let class = view.class_of(pod);
+    let controller = view.world.controller_of(pod).map(|id| &view.model.controllers.list[id.index()]);
+    (&class.spec.namespace, controller.map_or(&class.template, |one| &one.name))
+}
+
+/// The number of a node's instance in the ledger.
+fn instance_of(view: &View<'_>, node: NodeId) -> u32 {
+    view.world.fleet.of_node(node).map_or(FIRST_NODE | node.0, |machine| machine.0)
+}
+
+/// Up to when an instance is paid for, as far as is known now.
+fn paid_until(view: &View<'_>, instance: u32) -> SimTime {
+    let machine = (instance < FIRST_NODE).then(|| view.world.fleet.get(MachineId(instance)));
+    machine.map_or(view.world.time, |machine| machine.ended.min(view.world.time))
 }
 
 fn end_reason(machine: &Machine) -> EndReason {

@@ -136,6 +136,19 @@ impl Ledger {
         }
     }
 
+    /// An owner had more of an instance than [`Ledger::allocate`] was told: milli-cores, bytes and GPUs in thousandths, each times
+    /// nanoseconds.
+    ///
+    /// # Panics
+    /// When there is no such instance.
+    pub fn allocate_beyond(&mut self, instance: u32, owner: Owner, had_ns: [u128; 3]) {
+        let account = self.instances.get_mut(&instance).expect("an instance that has begun");
+        if had_ns != [0; 3] {
+            let shares = account.shares.entry(owner).or_default();
+            shares.iter_mut().zip(had_ns).for_each(|(share, had)| *share += had);
+        }
+    }
+
     /// Bytes left a machine of a region.
     pub fn egress(&mut self, region: u32, sender: Option<Owner>, to: Egress, bytes: u64, at: SimTime) {
         let sender = sender.map_or(For::All, For::Owner);

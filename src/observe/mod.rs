@@ -7,15 +7,18 @@
 pub mod autoscaling;
 pub mod bill;
 pub mod controllers;
+pub mod cost_bound;
 pub mod decisions;
 pub mod elasticity;
 pub mod energy;
 pub mod fragments;
 pub mod functions;
 pub mod ledger;
+pub mod losses;
 pub mod machines;
 pub mod node_usage;
 pub mod packing;
+pub mod promises;
 pub mod recorder;
 pub mod rollouts;
 pub mod series;
@@ -136,6 +139,12 @@ pub trait Observer {
     fn node_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// What containers use of a node's CPU is about to change.
     fn usage_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// What containers use of a node's CPU, or memory, takes another course from now on.
+    fn usage_changed(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// A container of a pod is about to be killed for memory.
+    fn container_killed(&mut self, _view: &View<'_>, _pod: PodId, _container: usize) {}
+    /// A pod that holds a node requests something else from now on.
+    fn pod_resized(&mut self, _view: &View<'_>, _pod: PodId) {}
     /// A node has joined.
     fn node_added(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// A node autoscaler wants something done; it is about to be carried out.
@@ -211,6 +220,9 @@ macro_rules! tell_both {
             controller_changed(controller: ControllerId);
             node_changes(node: NodeId);
             usage_changes(node: NodeId);
+            usage_changed(node: NodeId);
+            pod_resized(pod: PodId);
+            container_killed(pod: PodId, container: usize);
             node_added(node: NodeId);
             provisioned(autoscaler: usize, order: &Order);
             machine_changed(machine: MachineId);

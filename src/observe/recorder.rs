@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use super::autoscaling::AutoscalerLog;
 use super::bill::BillLog;
 use super::controllers::ControllerLog;
+use super::cost_bound::BoundLog;
 use super::decisions::{ArrivalLog, DecisionLog};
 use super::elasticity::ElasticityLog;
 use super::energy::EnergyLog;
 use super::fragments::Fragments;
+use super::losses::LossLog;
 use super::machines::MachineLog;
 use super::node_usage::NodeUsage;
 use super::packing::{Packing, PackingState};
@@ -53,6 +55,10 @@ pub struct Recorder {
     pub machines: Option<MachineLog>,
     /// What was to be paid, where a tariff says how.
     pub bill: Option<BillLog>,
+    /// What was lost, where machines are bought or billed.
+    pub losses: Option<LossLog>,
+    /// What machines could have cost at least, where that is asked for.
+    pub bound: Option<BoundLog>,
     /// What vertical autoscalers recommended and did, where there are any.
     pub verticals: Option<VerticalLog>,
     /// How well replicas followed what was asked of them, where services are scaled.
@@ -98,6 +104,8 @@ impl Recorder {
             autoscalers: AutoscalerLog::new(model),
             machines: MachineLog::new(model),
             bill: BillLog::new(model),
+            losses: LossLog::new(model),
+            bound: BoundLog::new(model),
             verticals: VerticalLog::new(model),
             elasticity: ElasticityLog::new(model),
             energy: EnergyLog::new(model),
@@ -204,6 +212,15 @@ impl Observer for Recorder {
             Reason::NodeReclaimed => self.evictions_by_fault[1] += 1,
             _ => {}
         }
+        if let Some(losses) = &mut self.losses {
+            losses.pod_evicted(view, pod);
+        }
+    }
+
+    fn container_killed(&mut self, view: &View<'_>, pod: PodId, container: usize) {
+        if let Some(losses) = &mut self.losses {
+            losses.container_killed(view, pod, container);
+        }
     }
 
     fn scheduling_failed(&mut self, _: &View<'_>, _: PodId, message: &str) {
@@ -249,6 +266,21 @@ impl Observer for Recorder {
         }
     }
 
+    fn usage_changed(&mut self, view: &View<'_>, node: NodeId) {
+        if let Some(bill) = &mut self.bill {
+            bill.usage_changed(view, node);
+        }
+    }
+
+    fn pod_resized(&mut self, view: &View<'_>, pod: PodId) {
+        if let Some(bill) = &mut self.bill {
+            bill.pod_resized(view, pod);
+        }
+        if let Some(bound) = &mut self.bound {
+            bound.pod_resized(view, pod);
+        }
+    }
+
     fn node_added(&mut self, view: &View<'_>, node: NodeId) {
         if let Some(bill) = &mut self.bill {
             bill.node_added(view, node);
@@ -264,11 +296,17 @@ impl Observer for Recorder {
         if let Some(bill) = &mut self.bill {
             bill.pod_placed(view, pod);
         }
+        if let Some(bound) = &mut self.bound {
+            bound.pod_placed(view, pod);
+        }
     }
 
     fn pod_leaves(&mut self, view: &View<'_>, pod: PodId) {
         if let Some(bill) = &mut self.bill {
             bill.pod_leaves(view, pod);
+        }
+        if let Some(bound) = &mut self.bound {
+            bound.pod_leaves(view, pod);
         }
     }
 
@@ -319,6 +357,12 @@ impl Observer for Recorder {
         }
         if let Some(bill) = &mut self.bill {
             bill.end(view);
+        }
+        if let Some(bound) = &mut self.bound {
+            bound.end(view);
+        }
+        if let Some(losses) = &mut self.losses {
+            losses.end(view);
         }
         if let Some(energy) = &mut self.energy {
             energy.record_end(view);

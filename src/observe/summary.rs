@@ -2,8 +2,10 @@
 
 use super::Recorder;
 use super::bill::BillLog;
+use super::losses::LossLog;
 use super::machines::nodeless_cost_usd;
 use super::node_usage::cost_usd;
+use super::promises::late_pods;
 use super::sizing;
 use crate::ids::NodeId;
 use crate::results::{Column, Metric, Table};
@@ -12,7 +14,7 @@ use crate::units::SimTime;
 use crate::world::{Phase, View};
 
 /// Every key figure: name, unit, and which way it is better.
-const METRICS: [(&str, &str, Direction); 98] = [
+const METRICS: [(&str, &str, Direction); 107] = [
     ("pods_arrived", "count", Direction::Neutral),
     ("pods_placed", "count", Direction::Higher),
     ("pods_unplaced", "count", Direction::Lower),
@@ -48,6 +50,15 @@ const METRICS: [(&str, &str, Direction); 98] = [
     ("nodes_used", "count", Direction::Lower),
     ("cost_usd_total", "USD", Direction::Lower),
     ("cost_idle_usd_total", "USD", Direction::Lower),
+    ("cost_bound_usd", "USD", Direction::Neutral),
+    ("cost_bound_instants_usd", "USD", Direction::Neutral),
+    ("cost_over_bound_ratio", "ratio", Direction::Lower),
+    ("lost_work_core_h_total", "core h", Direction::Lower),
+    ("lost_work_usd_total", "USD", Direction::Lower),
+    ("cold_starts_total", "count", Direction::Lower),
+    ("image_pull_bytes_total", "bytes", Direction::Lower),
+    ("pods_late_total", "count", Direction::Lower),
+    ("evictions_beyond_budget_total", "count", Direction::Lower),
     ("machines_ordered_total", "count", Direction::Neutral),
     ("machines_refused_total", "count", Direction::Lower),
     ("machines_ended_total", "count", Direction::Neutral),
@@ -143,6 +154,8 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
     values.push(100.0 * recorder.fragmented_gpu_milli / totals.gpu_allocatable as f64);
     let [cost, idle] = recorder.bill.as_ref().map_or([cost, f64::NAN], BillLog::totals_usd);
     values.extend([totals.nodes_up as f64, used as f64, cost, idle]);
+    values.extend(bounds(recorder, cost));
+    values.extend(losses(view, recorder));
     values.extend(machines(view, recorder));
     values.extend(energy(view, recorder));
     values.extend(usage(view));
@@ -168,6 +181,26 @@ pub fn summary(view: &View<'_>, recorder: &Recorder, events: u64) -> Vec<Metric>
         better: *better,
     };
     METRICS.iter().zip(values).map(metric).collect()
+}
+
+/// What machines could have cost at least, planned with knowledge of the future and each instant by itself, and how many times
+/// the first the cost was; no figures where nobody asks.
+fn bounds(recorder: &Recorder, cost_usd: f64) -> [f64; 3] {
+    let Some(bounds) = recorder.bound.as_ref().and_then(|log| log.bounds()) else { return [f64::NAN; 3] };
+    let over = if bounds.planned_usd > 0.0 { cost_usd / bounds.planned_usd } else { f64::NAN };
+    [bounds.planned_usd, bounds.instants_usd, over]
+}
+
+/// Work that was lost, what that cost, pods that waited for an image, bytes of images, pods that waited long for a node, and
+/// evictions beyond disruption budgets; figures of runs in which machines are bought or billed only, and where images take time
+/// and there are budgets.
+fn losses(view: &View<'_>, recorder: &Recorder) -> [f64; 6] {
+    let Some(losses) = recorder.losses.as_ref().map(LossLog::total) else { return [f64::NAN; 6] };
+    let pulls = [losses.cold_starts as f64, losses.image_bytes as f64];
+    let [starts, bytes] = if view.model.workload.images.are_ideal() { [f64::NAN; 2] } else { pulls };
+    let has_budgets = !view.model.objects.disruption_budgets.is_empty();
+    let beyond = if has_budgets { losses.beyond_budget as f64 } else { f64::NAN };
+    [losses.work_core_h(), losses.work_usd, starts, bytes, late_pods(view) as f64, beyond]
 }
 
 /// Energy, carbon of it, and carbon of making the nodes; no figures where nobody says what nodes draw.

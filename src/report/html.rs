@@ -224,24 +224,25 @@ fn chart_section(charts: &[DrawnChart]) -> String {
 }
 
 /// A cell of a table: what it shows, and for numbers the value by which the column sorts.
-struct Cell {
+#[derive(Debug)]
+pub(super) struct Cell {
     text: String,
     sort: Option<f64>,
     class: &'static str,
 }
 
 impl Cell {
-    fn text(text: &str) -> Cell {
+    pub(super) fn text(text: &str) -> Cell {
         Cell { text: text.to_owned(), sort: None, class: "" }
     }
 
-    fn number(text: String, value: f64) -> Cell {
+    pub(super) fn number(text: String, value: f64) -> Cell {
         Cell { text, sort: value.is_finite().then_some(value), class: "number" }
     }
 }
 
 /// A table whose columns sort at a click. Rows past [`TABLE_ROWS_MAX`] are left to the CSV file.
-fn table(columns: &[String], rows: &[Vec<Cell>], file: &str) -> String {
+pub(super) fn table(columns: &[String], rows: &[Vec<Cell>], file: &str) -> String {
     let mut out = "<div class=\"scroll\"><table class=\"sortable\">\n<thead><tr>".to_owned();
     for (index, column) in columns.iter().enumerate() {
         let class = rows.first().and_then(|row| row.get(index)).map_or("", |cell| cell.class);
@@ -365,6 +366,7 @@ pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     if let Some(traffic) = &run.traffic {
         body.push_str(&services_section(traffic));
     }
+    body.push_str(&run.costs.section());
     if let Some(packing) = &run.placements {
         body.push_str(&packing_section(packing));
     }

@@ -12,6 +12,7 @@ mod autoscaling;
 mod bench;
 mod chart;
 mod controllers;
+mod costs;
 mod elasticity;
 mod energy;
 mod files;

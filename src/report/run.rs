@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::autoscaling::{self, Autoscaling};
 use super::chart::trace::Trace;
 use super::controllers::{self, Controllers};
+use super::costs::{self, Costs};
 use super::elasticity::{self, Elasticity};
 use super::energy::{self, Energy};
 use super::files::{Rows, read_manifest};
@@ -123,6 +124,7 @@ pub(super) struct Run {
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
     pub(super) machines: Machines,
+    pub(super) costs: Costs,
     pub(super) elasticity: Elasticity,
     pub(super) verticals: Verticals,
     pub(super) energy: Energy,
@@ -175,6 +177,7 @@ impl Run {
             controllers,
             autoscaling,
             machines,
+            costs: costs::read(directory)?,
             elasticity,
             verticals: verticals::read(directory)?,
             energy: energy::read(directory)?,

@@ -86,7 +86,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         cluster.add_pressure_variants();
     }
     // Every shape there will be is there by now.
-    let provisioning = Provisioning { tariff: billing::build(spec, &cluster, context), ..provisioning };
+    let is_bounded = spec.provisioning.as_ref().is_some_and(|spec| spec.bound);
+    let provisioning = Provisioning { tariff: billing::build(spec, &cluster, context), is_bounded, ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),

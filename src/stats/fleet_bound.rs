@@ -248,6 +248,21 @@ impl FleetBound {
         self.plan(&self.means(steps, end, cell), cell)
     }
 
+    /// The same, of the mean demand of each cell.
+    ///
+    /// # Errors
+    /// As [`FleetBound::instant`].
+    ///
+    /// # Panics
+    /// When a cell has not one mean for each class, or `cell` is 0.
+    pub fn cells(&self, means: &[Vec<f64>], cell: SimDuration) -> Result<f64, BoundError> {
+        assert!(cell > SimDuration::ZERO, "cells have a length");
+        for means in means {
+            self.check(&means.iter().map(|&mean| u64::from(mean > 0.0)).collect::<Vec<_>>())?;
+        }
+        self.plan(means, cell)
+    }
+
     /// The mean count of each class in each cell, from the first step on.
     fn means(&self, steps: &Steps, end: SimTime, cell: SimDuration) -> Vec<Vec<f64>> {
         assert!(cell > SimDuration::ZERO, "cells have a length");

@@ -10,6 +10,7 @@ mod call_graphs;
 mod cli;
 mod cloud;
 mod cluster_autoscaler_vectors;
+mod costs;
 mod data_plane;
 mod determinism;
 mod devices;

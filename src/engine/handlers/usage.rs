@@ -178,6 +178,8 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.world.usage.get_mut(node).expect("it has been found before").totals.oom_kills += 1;
             // Whoever is still over after this is found at the next look.
             self.look_at_usage(node, now);
+            let view = View { model: self.model, world: &self.world };
+            self.observer.container_killed(&view, victim.pod, victim.container as usize);
             self.note_oom_kill(victim.pod, victim.container as usize);
             self.drive(victim.pod, |driver| driver.oom_kill(victim.container as usize));
             return;
@@ -388,6 +390,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 paced.push((run.pod, run.container, speed));
             }
         }
+        self.observer.usage_changed(&View { model: self.model, world: &self.world }, node);
         for (pod, container, speed) in paced {
             self.drive(pod, |driver| driver.pace(container as usize, speed));
         }

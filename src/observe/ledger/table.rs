@@ -44,7 +44,8 @@ impl Bill {
 }
 
 impl For {
-    fn name(self) -> &'static str {
+    /// How it is called in tables.
+    pub fn name(self) -> &'static str {
         match self {
             For::Owner(_) => "workload",
             For::Nobody => "idle",
@@ -52,7 +53,8 @@ impl For {
         }
     }
 
-    fn owner(self) -> Option<super::Owner> {
+    /// The owner; none: it is for nobody, or for all.
+    pub fn owner(self) -> Option<super::Owner> {
         match self {
             For::Owner(owner) => Some(owner),
             For::Nobody | For::All => None,

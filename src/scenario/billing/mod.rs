@@ -6,12 +6,14 @@ use super::context::Context;
 use super::schema::suggestion;
 use super::spec::ScenarioSpec;
 use crate::document::Code;
-use crate::model::billing::{Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff};
+use crate::model::billing::{
+    Allocation, Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff,
+};
 use crate::model::catalogue::Provider;
 use crate::model::money::Money;
 use crate::model::{Cluster, NodeShape};
 pub(super) use spec::BillingSpec;
-use spec::{PlanRateSpec, ProviderSpec, ReservationSpec};
+use spec::{AllocationSpec, PlanRateSpec, ProviderSpec, ReservationSpec};
 
 /// The label that names a node's instance type.
 const INSTANCE_TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
@@ -45,6 +47,11 @@ pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Co
     Some(Box::new(Tariff {
         provider,
         billing: Billing::of(provider),
+        allocation: match spec.allocation {
+            AllocationSpec::Greatest => Allocation::Greatest,
+            AllocationSpec::Requests => Allocation::Requests,
+            AllocationSpec::Usage => Allocation::Usage,
+        },
         node_fee_per_hour: Money::from_dollars(spec.node_fee_per_hour),
         control_plane_per_hour: Money::from_dollars(spec.control_plane_per_hour),
         commitments: Commitments { reservations, plans },

@@ -9,6 +9,9 @@ pub struct BillingSpec {
     /// Whose rules: `aws` (by the second from a minute on), `azure` (by the second), `gcp` (by the second from a minute on), or
     /// `private`: one's own machines, which cost what they cost for as long as they are there.
     pub provider: ProviderSpec,
+    /// What of a machine a pod pays for. Default: `greatest`, as OpenCost does it.
+    #[serde(default)]
+    pub allocation: AllocationSpec,
     /// What is paid for each node, in US dollars per hour. Default: 0.
     #[serde(default)]
     #[schemars(range(min = 0.0))]
@@ -37,6 +40,19 @@ pub enum ProviderSpec {
     Gcp,
     /// One's own machines.
     Private,
+}
+
+/// What of a machine a pod pays for.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AllocationSpec {
+    /// At each instant the larger of what each container requests and uses; what it requests where usage is not known.
+    #[default]
+    Greatest,
+    /// What pods request.
+    Requests,
+    /// What containers use; what they request where usage is not known.
+    Usage,
 }
 
 /// Machines of a type that are paid for in advance.

@@ -11,6 +11,9 @@ use crate::scenario::spec::{DistributionSpec, Duration};
 pub struct ProvisioningSpec {
     /// Node autoscalers. Default: none.
     pub autoscalers: Vec<NodeAutoscalerSpec>,
+    /// Whether the run says what machines could have cost at least: `cost_bound_usd`, `cost_bound_instants_usd` and
+    /// `cost_over_bound_ratio`. Default: `false`.
+    pub bound: bool,
 }
 
 /// What buys machines for some pools, and returns them.

@@ -35,6 +35,8 @@ pub struct ImageStore {
     registry_is_up: bool,
     /// When nodes look at their disks.
     collections: BTreeSet<(SimTime, NodeId)>,
+    /// Bytes of the layers that have come for each pod that had to wait for one.
+    pulled: BTreeMap<(NodeId, PodId), u64>,
 }
 
 /// The images of one node.
@@ -101,7 +103,13 @@ impl ImageStore {
             transfers: Transfers::new(rate(images.registry_bandwidth), rate(images.node_bandwidth)),
             registry_is_up: true,
             collections: BTreeSet::new(),
+            pulled: BTreeMap::new(),
         }
+    }
+
+    /// Bytes of the layers that nodes have pulled, by node and the pod that waited for them.
+    pub fn pulled(&self) -> &BTreeMap<(NodeId, PodId), u64> {
+        &self.pulled
     }
 
     /// When something happens next by itself; [`SimTime::NEVER`]: nothing does.
@@ -164,6 +172,7 @@ impl ImageStore {
             let store = self.nodes.get_mut(&node).expect("a node that pulls has a store");
             store.fetching.remove(&layer);
             store.layers.insert(layer, 0);
+            *self.pulled.entry((node, pod)).or_default() += images.layers[layer as usize].size.0;
             self.get_on(images, now, node, &mut done);
         }
         while let Some(&(at, node)) = self.collections.first()
@@ -229,6 +238,7 @@ impl ImageStore {
             store.used += size;
             if size == 0 || self.transfers.is_instant() {
                 store.layers.insert(layer, 0);
+                *self.pulled.entry((pull.node, pod)).or_default() += size;
                 continue;
             }
             store.fetching.insert(layer);

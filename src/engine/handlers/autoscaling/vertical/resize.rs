@@ -114,6 +114,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         let view = View { model: self.model, world: &self.world };
         self.observer.pod_sized(&view, pending.vertical, PodChange::Resized);
+        self.observer.pod_resized(&view, pod);
         let events = ClusterEvent::of_pod_update(&view, old, pending.class);
         let frees_room = {
             let (old, new) = (&view.class(old).requests, &view.class(pending.class).requests);
