@@ -214,8 +214,18 @@ pub fn machines(view: &View<'_>) -> Table {
         .with("joined_s", seconds(|one| one.joined))
         .with("ready_s", seconds(|one| one.ready))
         .with("ended_s", seconds(|one| one.ended))
-        .with("usd_per_hour", Column::Number(rows().map(|one| shape(one).usd_per_hour).collect()))
+        .with("usd_per_hour", Column::Number(rows().map(|one| usd_per_hour(view, one)).collect()))
         .with("cost_usd", Column::Fixed(4, rows().map(|one| cost_usd(view, one)).collect()))
+}
+
+/// The price of a machine by the hour in US dollars: of spot machines whose price changes the mean over their time so far.
+fn usd_per_hour(view: &View<'_>, machine: &Machine) -> f64 {
+    let hours = machine.ended.min(view.world.time).since(machine.launched.min(view.world.time)).0 as f64 / 3.6e12;
+    match view.model.provisioning.market.price(machine.offer, machine.ordered) {
+        Some(_) if machine.launched != SimTime::NEVER && hours > 0.0 => cost_usd(view, machine) / hours,
+        Some(price) => price.as_dollars(),
+        None => view.model.cluster.shape(view.model.provisioning.offer(machine.offer).shape).usd_per_hour,
+    }
 }
 
 /// What a machine has cost so far, in US dollars: its price from its launch to its end.
@@ -223,10 +233,7 @@ pub fn cost_usd(view: &View<'_>, machine: &Machine) -> f64 {
     if machine.launched == SimTime::NEVER {
         return 0.0;
     }
-    let model = view.model;
-    let end = machine.ended.min(view.world.time);
-    let price = model.cluster.shape(model.provisioning.offer(machine.offer).shape).usd_per_hour;
-    price * end.since(machine.launched).0 as f64 / 3.6e12
+    view.model.machine_cost_usd(machine.offer, machine.launched, machine.ended.min(view.world.time))
 }
 
 /// What the machines that never became nodes have cost so far, in US dollars.

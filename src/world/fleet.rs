@@ -109,11 +109,13 @@ pub struct Fleet {
     of_node: Vec<Option<MachineId>>,
     /// Machines that have not ended and were not refused, by group.
     present: Vec<Vec<MachineId>>,
+    /// Machines that are ordered or there and not being shut down, by offer: what counts against a quota.
+    held: Vec<u32>,
 }
 
 impl Fleet {
     pub(super) fn new(groups: usize) -> Fleet {
-        Fleet { machines: Vec::new(), of_node: Vec::new(), present: vec![Vec::new(); groups] }
+        Fleet { machines: Vec::new(), of_node: Vec::new(), present: vec![Vec::new(); groups], held: Vec::new() }
     }
 
     /// The machine with that id.
@@ -146,6 +148,11 @@ impl Fleet {
         self.present(group).iter().filter(|machine| self.get(**machine).offer == offer).count()
     }
 
+    /// How many machines of an offer are ordered or there, and not being shut down. O(1).
+    pub fn held(&self, offer: OfferId) -> u32 {
+        self.held.get(offer.index()).copied().unwrap_or(0)
+    }
+
     /// How many machines are there or on their way, of all groups.
     pub fn present_total(&self) -> usize {
         self.present.iter().map(Vec::len).sum()
@@ -170,11 +177,16 @@ impl Fleet {
             refusal: None,
         });
         self.present[group.index()].push(id);
+        if self.held.len() <= offer.index() {
+            self.held.resize(offer.index() + 1, 0);
+        }
+        self.held[offer.index()] += 1;
         id
     }
 
     /// The provider has no such machine.
     pub fn refuse(&mut self, machine: MachineId, why: Refusal, now: SimTime) {
+        self.release(machine);
         let one = &mut self.machines[machine.index()];
         (one.state, one.refusal, one.ended) = (MachineState::Refused, Some(why), now);
         self.forget(machine);
@@ -224,16 +236,25 @@ impl Fleet {
 
     /// It is being shut down.
     pub fn begin_end(&mut self, machine: MachineId) {
+        self.release(machine);
         self.machines[machine.index()].state = MachineState::Ending;
     }
 
     /// It is no more. Does nothing when it has ended before.
     pub fn end(&mut self, machine: MachineId, now: SimTime) {
+        self.release(machine);
         let one = &mut self.machines[machine.index()];
         if one.ended == SimTime::NEVER {
             (one.state, one.ended) = (MachineState::Ended, now);
             self.forget(machine);
         }
+    }
+
+    /// It no longer counts against a quota.
+    fn release(&mut self, machine: MachineId) {
+        let one = &self.machines[machine.index()];
+        let is_held = !matches!(one.state, MachineState::Ending | MachineState::Ended | MachineState::Refused);
+        self.held[one.offer.index()] -= u32::from(is_held);
     }
 
     fn forget(&mut self, machine: MachineId) {

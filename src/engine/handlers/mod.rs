@@ -8,6 +8,7 @@ mod deletion;
 mod drain;
 pub(super) mod faults;
 mod life;
+mod market;
 mod node;
 pub(super) mod node_lifecycle;
 mod out_of_service;

@@ -164,18 +164,3 @@ fn ranges_of_interruptions_become_lifetimes() {
     }
     assert_eq!((mean_h((0, 0)), mean_h((100, 100))), (None, None));
 }
-
-#[test]
-fn quotas_are_taken_and_given_back() {
-    let key = QuotaKey::of("us-east-1", "Standard", Purchase::OnDemand).unwrap();
-    let spot = QuotaKey::of("us-east-1", "Standard", Purchase::Spot).unwrap();
-    assert!(QuotaKey::of("cellar", "", Purchase::Owned).is_none());
-    let mut quotas = Quotas::default();
-    quotas.limit(key.clone(), MilliCpu(10_000));
-    assert!(
-        quotas.take(&key, MilliCpu(8000)) && !quotas.take(&key, MilliCpu(4000)) && quotas.take(&key, MilliCpu(2000))
-    );
-    assert_eq!((quotas.left(&key), quotas.left(&spot)), (Some(MilliCpu(0)), None));
-    quotas.give(&key, MilliCpu(8000));
-    assert!(quotas.take(&key, MilliCpu(4000)) && quotas.take(&spot, MilliCpu(1_000_000)));
-}
