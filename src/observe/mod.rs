@@ -14,6 +14,7 @@ pub mod fragments;
 pub mod functions;
 pub mod ledger;
 pub mod machines;
+pub mod market;
 pub mod node_usage;
 pub mod packing;
 pub mod recorder;

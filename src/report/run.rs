@@ -16,6 +16,7 @@ use super::energy::{self, Energy};
 use super::files::{Rows, read_manifest};
 use super::functions::{self, Functions};
 use super::machines::{self, Machines};
+use super::spot_prices::{self, SpotPrices};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::sizing::{self, Sizing};
@@ -123,6 +124,7 @@ pub(super) struct Run {
     pub(super) controllers: Controllers,
     pub(super) autoscaling: Autoscaling,
     pub(super) machines: Machines,
+    pub(super) spot_prices: SpotPrices,
     pub(super) elasticity: Elasticity,
     pub(super) verticals: Verticals,
     pub(super) energy: Energy,
@@ -146,7 +148,7 @@ impl Run {
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
-        let machines = machines::read(directory)?;
+        let (machines, spot_prices) = (machines::read(directory)?, spot_prices::read(directory)?);
         let (autoscaling, elasticity) = (autoscaling::read(directory)?, elasticity::read(directory)?);
         let functions = functions::read(directory)?;
         let (sizing, nodes) = (sizing::read(directory)?, read_nodes(directory)?);
@@ -175,6 +177,7 @@ impl Run {
             controllers,
             autoscaling,
             machines,
+            spot_prices,
             elasticity,
             verticals: verticals::read(directory)?,
             energy: energy::read(directory)?,

@@ -17,10 +17,11 @@ use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::importers::usage::recorded::{UsageTable, read_bitbrains, read_usage_table};
 use crate::importers::usage::{self, TableOptions};
-use crate::importers::{self, ImportError, carbon, faults};
+use crate::importers::{self, ImportError, carbon, faults, spot};
 use crate::model::catalogue::Catalogue;
 use crate::model::faults::Fault;
 use crate::model::functions::CalledFunction;
+use crate::model::market::Capacity;
 use crate::model::sizing::{SizedContainer, UsageStep};
 use crate::model::{
     ArrivalSource, Arrivals, Cluster, Dist, Intensity, KubeSchedulerConfiguration, Objects, PodClass, Workload,
@@ -144,6 +145,18 @@ pub(super) fn regions(file: &str, at: &str, catalogue: &mut Catalogue, context: 
     if let Some(path) = context.existing_path(at, file) {
         report(importers::catalogue::read_regions(&path, catalogue), context);
     }
+}
+
+/// Recorded prices of spot machines.
+pub(super) fn spot_prices(file: &str, from: Option<&str>, at: &str, context: &mut Context<'_>) -> Option<spot::Prices> {
+    let path = context.existing_path(at, file)?;
+    report(spot::read_prices(&path, from), context)
+}
+
+/// Recorded numbers of spot machines.
+pub(super) fn spot_capacity(file: &str, at: &str, context: &mut Context<'_>) -> Option<Capacity> {
+    let path = context.existing_path(at, file)?;
+    report(spot::read_capacity(&path), context)
 }
 
 /// Adds nodes drawn from the seed.

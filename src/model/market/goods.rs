@@ -117,7 +117,7 @@ impl MachineMarket {
     pub fn allows(&self, offer: OfferId, has: impl Fn(OfferId) -> u64) -> bool {
         let Some((_, quotas)) = self.of_offer.get(offer.index()) else { return true };
         quotas.iter().map(|at| &self.quotas[*at]).all(|quota| {
-            let used: u64 = quota.members.iter().map(|(member, amount)| amount * has(*member)).sum();
+            let used: u64 = quota.members.iter().map(|(member, amount)| amount * u64::from(has(*member))).sum();
             let more = quota.members.iter().filter(|(member, _)| *member == offer).map(|(_, amount)| amount);
             used + more.sum::<u64>() <= quota.limit_milli
         })

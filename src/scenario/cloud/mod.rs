@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod labels;
+pub(super) mod market;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -51,6 +52,9 @@ pub(super) struct Stock {
 pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let Some(spec) = &scenario.cloud else { return };
     provisioning::delays_are_sound(spec.into(), "cloud", context);
+    if let Some(spec) = &spec.market {
+        market::validate(spec, scenario.horizon.is_some(), context);
+    }
     let names = spec.instance_types.iter().map(|one| one.name.as_str());
     validate::unique(names, "instance types", |i| format!("cloud.instanceTypes[{i}].name"), context);
     for (index, one) in spec.instance_types.iter().enumerate() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
+use super::market::MarketSpec;
 use crate::scenario::billing::ProviderSpec;
 use crate::scenario::spec::{DistributionSpec, GpuSpec, Quantity};
 
@@ -19,6 +20,8 @@ pub struct CloudSpec {
     pub catalogue: Option<CatalogueSpec>,
     /// Further types of machine, for NodePools. Default: none.
     pub instance_types: Vec<InstanceTypeSpec>,
+    /// What becomes of prices, stock and quotas while the run goes on. Default: prices stay, and everything is to be had.
+    pub market: Option<MarketSpec>,
     /// From the order until the provider charges for a machine. Default: no time.
     pub launch: Option<DistributionSpec>,
     /// From there until its node joins the cluster. Default: that of the catalogue's provider, or no time.

@@ -22,7 +22,15 @@ pub(super) use spec::{ProvisioningSpec, ScalingSpec};
 /// Checks what can be checked without the cluster.
 pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     for (index, pool) in scenario.cluster.pools.iter().enumerate() {
-        let Some(scaling) = &pool.scaling else { continue };
+        let Some(scaling) = &pool.scaling else {
+            if pool.market == Some(MarketKindSpec::Spot) {
+                let at = format!("cluster.pools[{index}].market");
+                let message = format!("`{at}`: only machines that can be bought are bought as spot");
+                let hint = "give the pool `scaling`, such as `{min: 3, max: 3}`";
+                context.report_with_hint(&at, Code::Contradiction, message, hint);
+            }
+            continue;
+        };
         delays_are_sound(WrittenDelays::from(scaling), &format!("cluster.pools[{index}].scaling"), context);
         if scaling.max < scaling.min {
             let at = format!("cluster.pools[{index}].scaling.max");
