@@ -31,6 +31,7 @@ mod keda_vectors;
 mod knative_vectors;
 mod kube_vectors;
 mod manifests;
+mod market;
 mod own_policies;
 mod program;
 mod provisioning;

@@ -114,7 +114,7 @@ impl MachineMarket {
     }
 
     /// Whether the account may have one more of an offer, when it has so many machines of each.
-    pub fn allows(&self, offer: OfferId, has: impl Fn(OfferId) -> u64) -> bool {
+    pub fn allows(&self, offer: OfferId, has: impl Fn(OfferId) -> u32) -> bool {
         let Some((_, quotas)) = self.of_offer.get(offer.index()) else { return true };
         quotas.iter().map(|at| &self.quotas[*at]).all(|quota| {
             let used: u64 = quota.members.iter().map(|(member, amount)| amount * u64::from(has(*member))).sum();
