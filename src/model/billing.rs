@@ -190,8 +190,6 @@ pub struct Tariff {
     pub control_plane_per_hour: Money,
     /// What was bought ahead.
     pub commitments: Commitments,
-    /// What bytes cost.
-    pub egress: EgressTariff,
     /// The instance type of each shape of the cluster, as a position in `names`.
     pub type_of_shape: Vec<u32>,
     /// The region of each shape, as a position in `names`.

@@ -44,7 +44,8 @@ impl BillLog {
         let rules = Rules {
             control_plane_per_hour: tariff.control_plane_per_hour,
             commitments: tariff.commitments.clone(),
-            egress: tariff.egress.clone(),
+            // Requests have no sizes, so no bytes are fed.
+            ..Rules::default()
         };
         Some(BillLog {
             ledger: Ledger::new(rules),

@@ -40,6 +40,7 @@ mod random_model;
 mod random_traffic;
 mod random_workload;
 mod recorded_autoscaling;
+mod recorded_market;
 mod recorded_rates;
 mod swarm;
 mod tidy;

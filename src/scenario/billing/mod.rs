@@ -6,7 +6,7 @@ use super::context::Context;
 use super::schema::suggestion;
 use super::spec::ScenarioSpec;
 use crate::document::Code;
-use crate::model::billing::{Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff};
+use crate::model::billing::{Billing, Commitments, PlanRate, Reservation, SavingsPlan, Tariff};
 use crate::model::catalogue::Provider;
 use crate::model::cluster::{INSTANCE_TYPE_LABEL, REGION_LABEL};
 use crate::model::money::Money;
@@ -39,7 +39,6 @@ pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Co
         node_fee_per_hour: Money::from_dollars(spec.node_fee_per_hour),
         control_plane_per_hour: Money::from_dollars(spec.control_plane_per_hour),
         commitments: Commitments { reservations, plans },
-        egress: EgressTariff::of(provider),
         type_of_shape,
         region_of_shape,
         names,

@@ -123,11 +123,10 @@ impl Supply {
                 context.report_with_hint(&at, Code::UnknownReference, message, nearest(name, known, "it has"));
             }
         }
-        if let Some(region) = &cloud.region {
-            if region_is_there(region, "cloud.region", &self.catalogue, context) {
-                let at = "cloud.catalogue.zones";
-                zones_are_there(&spec.zones, &self.catalogue.zones(region), region, at, context);
-            }
+        if let Some(region) = &cloud.region
+            && region_is_there(region, "cloud.region", &self.catalogue, context)
+        {
+            zones_are_there(&spec.zones, &self.catalogue.zones(region), region, "cloud.catalogue.zones", context);
         }
     }
 }
@@ -202,9 +201,9 @@ fn region_is_there(region: &str, at: &str, catalogue: &Catalogue, context: &mut 
     let in_offers = catalogue.types().iter().flat_map(|kind| &kind.offers).map(|offer| offer.region.as_str());
     let known: BTreeSet<&str> = in_table.chain(in_offers).collect();
     let is_there = known.contains(region);
+    let message = format!("`{at}`: the catalogue has no region `{region}`");
     // Pools that name none share one.
-    if !is_there && !context.issues.iter().any(|issue| issue.span == context.place(at)) {
-        let message = format!("`{at}`: the catalogue has no region `{region}`");
+    if !is_there && context.issues.iter().all(|issue| issue.message != message) {
         context.report_with_hint(at, Code::UnknownReference, message, nearest(region, &known, "regions are"));
     }
     is_there

@@ -36,6 +36,12 @@ pub(super) fn validate(spec: &MarketSpec, has_horizon: bool, context: &mut Conte
         if let Some(ReclaimSpec::Lifetime(spec)) = &rule.reclaim {
             spans(Some(spec), &format!("{at}.reclaim.lifetime"), context);
         }
+        if let Some(ReclaimSpec::PriceAbove(bid) | ReclaimSpec::PriceAboveOnDemand(bid)) = rule.reclaim
+            && bid < 0.0
+        {
+            let at = format!("{at}.reclaim");
+            context.report(&at, Code::OutOfRange, format!("`{at}` is {bid}, below 0"));
+        }
         let needs = match rule.reclaim {
             Some(ReclaimSpec::Capacity) if rule.capacity.is_none() => "capacity",
             Some(ReclaimSpec::PriceAbove(_) | ReclaimSpec::PriceAboveOnDemand(_)) if rule.prices.is_none() => "prices",
@@ -153,10 +159,10 @@ fn everything_sold<'m>(
         Sold {
             offer: OfferId::from_index(index),
             instance_type,
-            family: kind.map_or_else(|| family(instance_type), |kind| &kind.family),
-            quota: kind.map_or("", |kind| &kind.quota),
+            family: kind.map_or_else(|| family(instance_type), |kind| kind.family.as_str()),
+            quota: kind.map_or("", |kind| kind.quota.as_str()),
             region,
-            zone: shape.zone.map_or("", |zone| &cluster.zones[zone.index()]),
+            zone: shape.zone.map_or("", |zone| cluster.zones[zone.index()].as_str()),
             pool,
             market: offer.market,
             cpu_milli: kind.map_or_else(|| cpu.div_ceil(1000) * 1000, |kind| kind.cpu.0),

@@ -152,9 +152,9 @@ pub enum ReclaimSpec {
     /// The lifetime of Google's preemptible machines of 2019: many go in the first hours, the rest after a day.
     Bathtub,
     /// Their price goes above a price per hour in US dollars; above it there are none to be had.
-    PriceAbove(#[schemars(range(min = 0.0))] f64),
+    PriceAbove(f64),
     /// Their price goes above so many times the price on demand, such as 1.
-    PriceAboveOnDemand(#[schemars(range(min = 0.0))] f64),
+    PriceAboveOnDemand(f64),
     /// A lifetime from the launch on.
     Lifetime(DistributionSpec),
 }
