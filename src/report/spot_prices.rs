@@ -44,7 +44,9 @@ pub(super) fn read(directory: &Path) -> Result<SpotPrices, ReportError> {
     }
     let mut counted: Vec<(u64, String, Trace)> = series
         .into_iter()
-        .map(|(key, trace)| (bought.get(&key).copied().unwrap_or(0), format!("{} {}", key.0, key.1).trim().to_owned(), trace))
+        .map(|(key, trace)| {
+            (bought.get(&key).copied().unwrap_or(0), format!("{} {}", key.0, key.1).trim().to_owned(), trace)
+        })
         .collect();
     counted.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
     let machines = counted.iter().map(|one| one.0).sum();

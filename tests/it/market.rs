@@ -113,10 +113,15 @@ fn who_came_last_goes_first_when_there_are_fewer() {
     let found = steps(&model);
     assert_eq!(found[..4], ["0 #0 home ordered", "0 #1 home ordered", "5 #0 home ordered", "5 #1 home ordered"]);
     assert_eq!(found[4], "600 #1 home ordered", "{found:?}");
-    assert!(found.contains(&"665 #0 home ready".to_owned()) && found.contains(&"720 #1 home ended".to_owned()), "{found:?}");
+    assert!(
+        found.contains(&"665 #0 home ready".to_owned()) && found.contains(&"720 #1 home ended".to_owned()),
+        "{found:?}"
+    );
     assert!(found.iter().all(|step| !step.contains("#1 home joined") && !step.contains("#1 home ready")), "{found:?}");
     // In its place there is none to be had for the rest of the run.
-    assert!(found.iter().skip_while(|step| !step.starts_with("720 #1")).skip(1).all(|step| step.ends_with("stock-out")));
+    assert!(
+        found.iter().skip_while(|step| !step.starts_with("720 #1")).skip(1).all(|step| step.ends_with("stock-out"))
+    );
 }
 
 /// In zone away-a there is none for the first half hour: what the group would spread comes from away-b.
@@ -135,7 +140,8 @@ fn a_zone_that_has_none_is_passed_over() {
 /// Ten vCPUs hold two machines of four; what one machine gives back another may take.
 #[test]
 fn an_account_has_no_more_than_its_quota() {
-    let model = model("scaling: {min: 3, max: 3}", "quotas: [{of: {regions: [home], market: on-demand}, vcpus: 10}]", "");
+    let model =
+        model("scaling: {min: 3, max: 3}", "quotas: [{of: {regions: [home], market: on-demand}, vcpus: 10}]", "");
     let found = steps(&model);
     let refused: Vec<&String> = found.iter().filter(|step| step.ends_with("refused quota")).collect();
     assert_eq!(refused[0], "0 #2 home refused quota");
@@ -160,7 +166,10 @@ fn a_pool_gets_what_its_type_has() {
     assert_eq!((shape.usd_per_hour, model.cluster.pools[0].shapes.len()), (0.107, 3));
     let label = |key: &str| shape.labels.iter().find(|label| label.key == key).map(|label| label.value.as_str());
     assert_eq!(label("node.kubernetes.io/instance-type"), Some("m5.large"));
-    assert_eq!((label("topology.kubernetes.io/region"), label("kubernetes.io/arch")), (Some("eu-west-1"), Some("amd64")));
+    assert_eq!(
+        (label("topology.kubernetes.io/region"), label("kubernetes.io/arch")),
+        (Some("eu-west-1"), Some("amd64"))
+    );
     let delays = &model.provisioning.groups[0].delays;
     assert_eq!((delays.ready.mean_seconds(), delays.boot.is_zero(), delays.launch.is_zero()), (1.0, false, true));
     let gpus = model.cluster.shape_of(wavetank::ids::NodeId(1));

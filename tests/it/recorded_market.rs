@@ -18,7 +18,8 @@ use wavetank::units::SimTime;
 use wavetank::world::{Machine, MachineState};
 
 /// What m4.10xlarge and its like cost on demand in 2016, as `types-2016.csv` has it.
-const ON_DEMAND: [(&str, f64); 4] = [("m3.medium", 0.067), ("m3.large", 0.133), ("d2.xlarge", 0.69), ("m4.10xlarge", 2.394)];
+const ON_DEMAND: [(&str, f64); 4] =
+    [("m3.medium", 0.067), ("m3.large", 0.133), ("d2.xlarge", 0.69), ("m4.10xlarge", 2.394)];
 
 /// The changes of a file by type and zone, in seconds from an instant on: read here a second time, in the plainest way.
 fn changes(file: &Path, from: &str) -> BTreeMap<(String, String), Vec<(f64, f64)>> {
@@ -78,8 +79,13 @@ fn spot_machines_of_2016_cost_and_go_as_the_file_says() {
         let series = &changes[&(kind, zone)];
         let (begin, end) = (one.launched.as_seconds(), one.ended.min(world.time).as_seconds());
         assert!(price(series, one.ordered.as_seconds()) <= bid, "bought above the bid at {}", one.ordered);
-        let above = series.iter().find(|(at, price)| *at > begin && *price > bid).map_or(f64::INFINITY, |change| change.0);
-        assert!(end <= above + 120.0 + 1e-6, "{} lived from {begin} to {end}, and was above the bid at {above}", one.offer.index());
+        let above =
+            series.iter().find(|(at, price)| *at > begin && *price > bid).map_or(f64::INFINITY, |change| change.0);
+        assert!(
+            end <= above + 120.0 + 1e-6,
+            "{} lived from {begin} to {end}, and was above the bid at {above}",
+            one.offer.index()
+        );
         let is_reclaimed = one.ended != SimTime::NEVER && one.reclaimed_at <= one.ended;
         if is_reclaimed {
             assert!((end - above - 120.0).abs() < 1e-6, "taken back at {end}, above the bid at {above}");
@@ -97,7 +103,8 @@ fn spot_machines_of_2016_cost_and_go_as_the_file_says() {
     }
     assert!(reclaimed > 5 && free > 0, "{reclaimed} machines were taken back, {free} in their first hour");
     let bill = finished.observer.bill.as_ref().expect("a bill").table(&model);
-    let found: f64 = rows(&bill).iter().filter(|row| row[0] == "spot").map(|row| row[6].parse::<f64>().expect("dollars")).sum();
+    let found: f64 =
+        rows(&bill).iter().filter(|row| row[0] == "spot").map(|row| row[6].parse::<f64>().expect("dollars")).sum();
     assert!((found - spot_usd).abs() < 1e-6 * spot_usd, "{found} instead of {spot_usd}");
 }
 

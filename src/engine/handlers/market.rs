@@ -25,7 +25,9 @@ impl<O: Observer> Simulation<'_, O> {
         for good in 0..self.model.provisioning.market.goods().len() as u32 {
             self.on_market(good);
         }
-        (0..self.world.fleet.machines.len()).map(MachineId::from_index).for_each(|machine| self.schedule_reclaim(machine));
+        (0..self.world.fleet.machines.len())
+            .map(MachineId::from_index)
+            .for_each(|machine| self.schedule_reclaim(machine));
     }
 
     /// Why the market does not sell a machine; none: it does.

@@ -119,7 +119,11 @@ fn stock_of(
     }
     if types.is_empty() {
         let message = format!("there is nothing to buy for the NodePool `{name}`");
-        return Err((Code::MissingKey, message, "list machine types under `cloud.instanceTypes`, or name a `cloud.catalogue`"));
+        return Err((
+            Code::MissingKey,
+            message,
+            "list machine types under `cloud.instanceTypes`, or name a `cloud.catalogue`",
+        ));
     }
     let pool = written::node_pool(&written.manifest, &cluster.extended_resources)
         .map_err(|error| (Code::OutOfRange, error.0, "compare with the manifests in Karpenter's documentation"))?;
@@ -142,7 +146,11 @@ fn stock_of(
     }
     if offers.is_empty() {
         let message = format!("no machine type meets the requirements of the NodePool `{name}`");
-        return Err((Code::Contradiction, message, "compare its requirements with `cloud.instanceTypes` and `cloud.catalogue`"));
+        return Err((
+            Code::Contradiction,
+            message,
+            "compare its requirements with `cloud.instanceTypes` and `cloud.catalogue`",
+        ));
     }
     let shapes = offers.iter().map(|(shape, _)| *shape).collect();
     cluster.pools.push(Pool { name: name.clone(), shapes });

@@ -141,7 +141,12 @@ impl Karpenter {
         for node in nodes.iter().filter(|node| !is_over.contains(&node.pool)) {
             let offers = self.market.launch(node, &self.environment, |offer| seen.view.usd_per_hour(offer));
             if !offers.is_empty() {
-                self.placed.push_back(Placed { group: self.groups[node.pool], offers: offers.clone(), command, at: seen.now() });
+                self.placed.push_back(Placed {
+                    group: self.groups[node.pool],
+                    offers: offers.clone(),
+                    command,
+                    at: seen.now(),
+                });
                 bought += 1;
                 orders.push(Order { action: Action::Buy { offers, count: 1 }, reason });
             }
