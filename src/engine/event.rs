@@ -91,6 +91,10 @@ pub enum MachineStep {
     /// Its node is to be empty, and is looked at again. Scheduled by the order to return it, by itself, and by pods that leave;
     /// handled in `handlers::provisioning`.
     Empty,
+    /// The provider says that it will take it back. Scheduled when it is launched, handled in `handlers::market`.
+    ReclaimNotice,
+    /// The provider takes it back although it has no node yet. Scheduled by the notice, handled in `handlers::market`.
+    Reclaim,
     /// It has been shut down. Scheduled when its node is empty, handled in `handlers::provisioning`.
     End,
 }
@@ -207,6 +211,11 @@ pub enum Event {
         /// The machine.
         machine: MachineId,
     },
+    /// The provider has more or fewer machines of a kind. Scheduled by the change before, handled in `handlers::market`.
+    Market {
+        /// Position among the goods of the market.
+        good: u32,
+    },
     /// A pod has stayed on a tainted node for as long as it tolerates. Scheduled when the taint comes, handled in
     /// `handlers::node_lifecycle`; stale when the pod has another date, or none, by then.
     TaintEviction {
@@ -230,7 +239,8 @@ impl Event {
             | Event::Fault { .. }
             | Event::FaultEnds { .. }
             | Event::Node { .. }
-            | Event::Machine { .. } => Phase::Script,
+            | Event::Machine { .. }
+            | Event::Market { .. } => Phase::Script,
             Event::Monitor | Event::Scrape => Phase::Monitoring,
             Event::Taint => Phase::Tainting,
             Event::TaintEviction { .. } => Phase::TaintEviction,

@@ -212,6 +212,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         }
         self.begin_autoscaling();
         self.begin_provisioning();
+        self.begin_market();
         for source in 0..self.model.workload.sources.len() {
             if let Some(first) = self.sources.next_arrival(&self.model.workload, source) {
                 self.schedule(first, Event::Arrive { source: source as u16 });
@@ -300,6 +301,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             Event::Provision { autoscaler } => self.on_provision(autoscaler),
             Event::Orders { autoscaler } => self.on_orders(autoscaler),
             Event::Machine { step, machine } => self.on_machine(machine, step),
+            Event::Market { good } => self.on_market(good),
         }
     }
 

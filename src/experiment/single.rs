@@ -4,7 +4,7 @@ use crate::engine::{RunError, Simulation};
 use crate::model::Model;
 use crate::model::controllers::ControllerKind;
 use crate::observe::traffic::figures::Figures;
-use crate::observe::{Recorder, functions, machines, promises, sizing, summary, tables, traffic};
+use crate::observe::{Recorder, functions, machines, market, promises, sizing, summary, tables, traffic};
 use crate::policy::autoscaler::vertical::study;
 use crate::results::{Metric, Table};
 use crate::traffic::functions as platform;
@@ -106,6 +106,9 @@ fn add_tables(record: &mut RunRecord, view: &View<'_>, recorder: &Recorder) {
         add("machines", machines::machines(view));
         add("fleet", log.fleet(model));
         add("provisioning", log.orders(view));
+    }
+    if let Some(prices) = market::prices(view) {
+        add("prices", prices);
     }
     if let Some(log) = &recorder.bill {
         add("bill", log.table(model));

@@ -22,15 +22,22 @@ pub struct Billing {
     pub minimum: SimDuration,
     /// A spot instance that the provider reclaims before it is this old costs nothing.
     pub free_if_reclaimed_before: SimDuration,
+    /// For how long from the beginning of an instance on, and again, the spot price at its beginning holds; none: every
+    /// change counts at once.
+    pub spot_price_held: Option<SimDuration>,
 }
 
 impl Billing {
     /// By the hour begun, as clouds did before 2017 and some still do.
-    pub const HOURLY: Billing =
-        Billing { granularity: HOUR, minimum: SimDuration::ZERO, free_if_reclaimed_before: SimDuration::ZERO };
+    pub const HOURLY: Billing = Billing {
+        granularity: HOUR,
+        minimum: SimDuration::ZERO,
+        free_if_reclaimed_before: SimDuration::ZERO,
+        spot_price_held: Some(HOUR),
+    };
 
-    /// How a provider bills Linux: AWS by the second from a minute on, and nothing for spot instances that it reclaims in
-    /// their first hour; Google by the second from a minute on, and nothing for those that it reclaims in their first minute;
+    /// How a provider bills Linux: AWS by the second from a minute on, spot instances at the price of the beginning of each of
+    /// their hours (announcement of its pricing model, November 2017), and nothing for those that it reclaims in their first; Google by the second from a minute on, and nothing for those that it reclaims in their first minute;
     /// Azure by the second. One's own machines cost what they cost by the nanosecond.
     pub fn of(provider: Provider) -> Billing {
         let (granularity, minimum, free_if_reclaimed_before) = match provider {
@@ -39,7 +46,8 @@ impl Billing {
             Provider::Azure => (SECOND, SimDuration::ZERO, SimDuration::ZERO),
             Provider::Private => (SimDuration(1), SimDuration::ZERO, SimDuration::ZERO),
         };
-        Billing { granularity, minimum, free_if_reclaimed_before }
+        let spot_price_held = (provider == Provider::Aws).then_some(HOUR);
+        Billing { granularity, minimum, free_if_reclaimed_before, spot_price_held }
     }
 
     /// The time that is billed for time used.
@@ -199,8 +207,6 @@ pub struct Tariff {
     pub control_plane_per_hour: Money,
     /// What was bought ahead.
     pub commitments: Commitments,
-    /// What bytes cost.
-    pub egress: EgressTariff,
     /// The instance type of each shape of the cluster, as a position in `names`.
     pub type_of_shape: Vec<u32>,
     /// The region of each shape, as a position in `names`.

@@ -206,6 +206,11 @@ impl Catalogue {
         self.regions.binary_search_by(|region| region.name.as_str().cmp(name)).ok().map(|at| &self.regions[at])
     }
 
+    /// The zones of a region; one that is in no table is one zone of its own name.
+    pub fn zones(&self, region: &str) -> Vec<String> {
+        self.region(region).map_or_else(|| vec![region.to_owned()], |region| region.zones.clone())
+    }
+
     /// The types of a provider that are to be had in a region, with their prices there.
     pub fn offered(&self, provider: Provider, region: &str) -> impl Iterator<Item = (&InstanceType, &Offer)> {
         let types = self.types.iter().filter(move |kind| kind.provider == provider);

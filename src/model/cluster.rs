@@ -12,6 +12,10 @@ use crate::ids::{GpuModelId, NodeId, PoolId, ZoneId};
 pub const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
 /// The label that names a node's zone.
 pub const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// The label that names a node's region.
+pub const REGION_LABEL: &str = "topology.kubernetes.io/region";
+/// The label that names a node's instance type.
+pub const INSTANCE_TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
 /// The most GPUs a node can have: their states share one 32-bit mask.
 pub const GPUS_PER_NODE_MAX: u32 = 32;
 /// One whole GPU in milli-GPU.

@@ -4,25 +4,25 @@
 //! own, so every policy meets the same one. No policy may look ahead in it; the engine asks at each instant, and
 //! `next_change` says when to ask again.
 
+mod goods;
 mod lifetime;
 mod series;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
+pub use goods::{Good, MachineMarket, Quota};
 pub use lifetime::{Bathtub, Lifetime};
-pub use series::{Capacity, Outages, PriceProcess, PriceSeries};
+pub use series::{Capacity, CapacityProcess, Outages, PriceProcess, PriceSeries};
 
-use super::billing::Purchase;
 use super::catalogue::Provider;
 use super::money::Money;
-use crate::units::{MilliCpu, SimDuration, SimTime};
+use crate::units::{SimDuration, SimTime};
 
 /// What decides when a spot instance is reclaimed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub enum Reclaim {
     /// Nothing: it stays.
+    #[default]
     Never,
     /// Its price goes above what is bid, as AWS did it up to 2017.
     PriceAbove(Money),
@@ -34,7 +34,7 @@ pub enum Reclaim {
 }
 
 /// What is for sale of one instance type in one zone, as spot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SpotOffer {
     /// Its price by the hour; none: that of the catalogue.
     pub prices: Option<PriceSeries>,
@@ -89,66 +89,4 @@ pub fn notice(provider: Provider) -> SimDuration {
         Provider::Private => 0,
     };
     SimDuration(seconds * 1_000_000_000)
-}
-
-/// What a quota counts: vCPUs of a family in a region, on demand and spot apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QuotaKey {
-    /// The region.
-    pub region: String,
-    /// The quota's name ([`super::catalogue::InstanceType::quota`]).
-    pub quota: String,
-    /// Whether it is that of spot instances.
-    pub is_spot: bool,
-}
-
-impl QuotaKey {
-    /// The quota that an instance counts against; none for machines of one's own.
-    pub fn of(region: &str, quota: &str, purchase: Purchase) -> Option<QuotaKey> {
-        let is_spot = match purchase {
-            Purchase::OnDemand => false,
-            Purchase::Spot => true,
-            Purchase::Owned => return None,
-        };
-        Some(QuotaKey { region: region.to_owned(), quota: quota.to_owned(), is_spot })
-    }
-}
-
-/// How many vCPUs an account may have, and has.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Quotas {
-    /// Limit and what is in use; what has no limit is not listed.
-    limits: BTreeMap<QuotaKey, (MilliCpu, MilliCpu)>,
-}
-
-impl Quotas {
-    /// Sets a limit.
-    pub fn limit(&mut self, key: QuotaKey, limit: MilliCpu) {
-        self.limits.entry(key).or_default().0 = limit;
-    }
-
-    /// Takes so much of a quota; false, and nothing is taken, where there is not so much left.
-    pub fn take(&mut self, key: &QuotaKey, cpu: MilliCpu) -> bool {
-        let Some((limit, used)) = self.limits.get_mut(key) else { return true };
-        let is_room = used.0 + cpu.0 <= limit.0;
-        if is_room {
-            *used += cpu;
-        }
-        is_room
-    }
-
-    /// Gives so much of a quota back.
-    ///
-    /// # Panics
-    /// When less was taken.
-    pub fn give(&mut self, key: &QuotaKey, cpu: MilliCpu) {
-        if let Some((_, used)) = self.limits.get_mut(key) {
-            *used -= cpu;
-        }
-    }
-
-    /// What is left of a quota; none: it has no limit.
-    pub fn left(&self, key: &QuotaKey) -> Option<MilliCpu> {
-        self.limits.get(key).map(|(limit, used)| MilliCpu(limit.0.saturating_sub(used.0)))
-    }
 }

@@ -66,6 +66,7 @@ pub use workload::{
     TolerationOperator, Workload,
 };
 
+use crate::ids::OfferId;
 use crate::rng::Seed;
 use crate::units::{SimDuration, SimTime};
 
@@ -112,6 +113,21 @@ pub struct Model {
     pub carbon: Option<Carbon>,
     /// What to record.
     pub outputs: Outputs,
+}
+
+impl Model {
+    /// The price by the hour of an offer at an instant, in US dollars. No policy may ask for a later instant than the present.
+    pub fn usd_per_hour(&self, offer: OfferId, at: SimTime) -> f64 {
+        let own = || self.cluster.shape(self.provisioning.offer(offer).shape).usd_per_hour;
+        self.provisioning.market.price(offer, at).map_or_else(own, money::Money::as_dollars)
+    }
+
+    /// What a machine of an offer costs in a span at the price of each instant, in US dollars.
+    pub fn machine_cost_usd(&self, offer: OfferId, from: SimTime, to: SimTime) -> f64 {
+        let hours = to.since(from.min(to)).0 as f64 / 3.6e12;
+        let own = || self.cluster.shape(self.provisioning.offer(offer).shape).usd_per_hour * hours;
+        self.provisioning.market.cost(offer, from, to).map_or_else(own, money::Money::as_dollars)
+    }
 }
 
 /// What a run records beside its summary.

@@ -1,6 +1,7 @@
 //! Machines that are bought and returned while the run goes on.
 
 use super::billing::Tariff;
+use super::market::MachineMarket;
 use super::scheduling::PolicyChoice;
 use super::{Dist, ShapeId};
 use crate::ids::{GroupId, OfferId, PoolId};
@@ -15,6 +16,8 @@ pub struct Provisioning {
     pub groups: Vec<NodeGroup>,
     /// What can be bought, by [`OfferId`].
     pub offers: Vec<Offer>,
+    /// What the offers cost over time, when they are not to be had, and how many an account may have.
+    pub market: MachineMarket,
     /// By what rules machines are paid for, and all else; none: by their price for as long as they are there.
     pub tariff: Option<Box<Tariff>>,
     /// Whether the run says what machines could have cost at least.
@@ -74,8 +77,6 @@ pub enum Market {
     OnDemand,
     /// Cheaper, and can be taken back.
     Spot,
-    /// Out of capacity that is paid for already.
-    Reserved,
 }
 
 impl Market {
@@ -84,7 +85,6 @@ impl Market {
         match self {
             Market::OnDemand => "on-demand",
             Market::Spot => "spot",
-            Market::Reserved => "reserved",
         }
     }
 }

@@ -63,7 +63,8 @@ impl BillLog {
         let rules = Rules {
             control_plane_per_hour: tariff.control_plane_per_hour,
             commitments: tariff.commitments.clone(),
-            egress: tariff.egress.clone(),
+            // Requests have no sizes, so no bytes are fed.
+            ..Rules::default()
         };
         Some(BillLog {
             ledger: Ledger::new(rules),
@@ -103,8 +104,18 @@ impl BillLog {
         }
         if is_running && one.ended != SimTime::NEVER {
             self.running.remove(&machine.0);
+            self.reprice(view.model, machine, one, one.ended);
             self.course.end(machine.0, one.ended);
             self.ledger.end(machine.0, one.ended, end_reason(one));
+        }
+    }
+
+    /// Notes what the market did to the price of a machine up to an instant.
+    fn reprice(&mut self, model: &Model, machine: MachineId, one: &Machine, until: SimTime) {
+        let tariff = model.provisioning.tariff.as_ref().expect("a run with a bill has a tariff");
+        let held = tariff.billing.spot_price_held;
+        for (at, price) in model.provisioning.market.billed_prices(one.offer, (one.launched, until), held) {
+            self.ledger.reprice(machine.0, price, at);
         }
     }
 
@@ -189,6 +200,9 @@ impl BillLog {
                 self.ledger.end(FIRST_NODE | node.0, removed, EndReason::Returned);
             }
         }
+        for machine in self.running.range(..FIRST_NODE).map(|instance| MachineId(*instance)).collect::<Vec<_>>() {
+            self.reprice(view.model, machine, view.world.fleet.get(machine), view.world.time);
+        }
         self.bill = Some(std::mem::take(&mut self.ledger).finish(view.world.time));
     }
 
@@ -254,7 +268,7 @@ fn terms(model: &Model, shape: ShapeId, market: Market) -> Terms {
     let purchase = match (tariff.provider, market) {
         (Provider::Private, _) => Purchase::Owned,
         (_, Market::Spot) => Purchase::Spot,
-        (_, Market::OnDemand | Market::Reserved) => Purchase::OnDemand,
+        (_, Market::OnDemand) => Purchase::OnDemand,
     };
     let offered = &kind.allocatable;
     Terms {

@@ -3,7 +3,8 @@
 //! Cost: O(1) an order; O(groups) a step of a machine at an instant of its own.
 
 use crate::ids::{GroupId, MachineId};
-use crate::model::Model;
+use crate::model::cluster::INSTANCE_TYPE_LABEL;
+use crate::model::{Model, NodeShape};
 use crate::policy::node_autoscaler::{Action, Order};
 use crate::results::{Column, Table, TextColumn};
 use crate::units::SimTime;
@@ -205,6 +206,7 @@ pub fn machines(view: &View<'_>) -> Table {
     Table::new()
         .with("pool", pool_names(model, rows().map(|one| model.provisioning.group(one.group).pool.0).collect()))
         .with("zone", Column::Dictionary { codes: zones, values: model.cluster.zones.clone() })
+        .with("instance_type", Column::Text(rows().map(|one| instance_type(model, shape(one))).collect()))
         .with("market", text(&|one| model.provisioning.offer(one.offer).market.name()))
         .with("node", Column::Text(rows().map(node).collect()))
         .with("state", text(&|one| one.state.name()))
@@ -213,9 +215,27 @@ pub fn machines(view: &View<'_>) -> Table {
         .with("launched_s", seconds(|one| one.launched))
         .with("joined_s", seconds(|one| one.joined))
         .with("ready_s", seconds(|one| one.ready))
+        .with("reclaimed_s", seconds(|one| one.reclaimed_at))
         .with("ended_s", seconds(|one| one.ended))
-        .with("usd_per_hour", Column::Number(rows().map(|one| shape(one).usd_per_hour).collect()))
+        .with("usd_per_hour", Column::Number(rows().map(|one| usd_per_hour(view, one)).collect()))
         .with("cost_usd", Column::Fixed(4, rows().map(|one| cost_usd(view, one)).collect()))
+}
+
+/// The instance type of a shape: what its label says, or its pool.
+fn instance_type<'m>(model: &'m Model, shape: &'m NodeShape) -> &'m str {
+    let label = shape.labels.iter().find(|label| label.key == INSTANCE_TYPE_LABEL);
+    let pool = || shape.pool.map_or("", |pool| model.cluster.pools[pool.index()].name.as_str());
+    label.map_or_else(pool, |label| label.value.as_str())
+}
+
+/// The price of a machine by the hour in US dollars: of spot machines whose price changes the mean over their time so far.
+fn usd_per_hour(view: &View<'_>, machine: &Machine) -> f64 {
+    let hours = machine.ended.min(view.world.time).since(machine.launched.min(view.world.time)).0 as f64 / 3.6e12;
+    match view.model.provisioning.market.price(machine.offer, machine.ordered) {
+        Some(_) if machine.launched != SimTime::NEVER && hours > 0.0 => cost_usd(view, machine) / hours,
+        Some(price) => price.as_dollars(),
+        None => view.model.cluster.shape(view.model.provisioning.offer(machine.offer).shape).usd_per_hour,
+    }
 }
 
 /// What a machine has cost so far, in US dollars: its price from its launch to its end.
@@ -223,10 +243,7 @@ pub fn cost_usd(view: &View<'_>, machine: &Machine) -> f64 {
     if machine.launched == SimTime::NEVER {
         return 0.0;
     }
-    let model = view.model;
-    let end = machine.ended.min(view.world.time);
-    let price = model.cluster.shape(model.provisioning.offer(machine.offer).shape).usd_per_hour;
-    price * end.since(machine.launched).0 as f64 / 3.6e12
+    view.model.machine_cost_usd(machine.offer, machine.launched, machine.ended.min(view.world.time))
 }
 
 /// What the machines that never became nodes have cost so far, in US dollars.

@@ -16,6 +16,7 @@ pub mod functions;
 pub mod ledger;
 pub mod losses;
 pub mod machines;
+pub mod market;
 pub mod node_usage;
 pub mod packing;
 pub mod promises;

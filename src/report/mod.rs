@@ -24,6 +24,7 @@ mod packing;
 mod run;
 mod run_charts;
 mod sizing;
+mod spot_prices;
 mod sweep;
 mod traffic;
 mod verticals;

@@ -20,6 +20,7 @@ use super::machines::{self, Machines};
 use super::occupancy::{COLUMNS, Occupancy};
 use super::packing::{Packing, Placement};
 use super::sizing::{self, Sizing};
+use super::spot_prices::{self, SpotPrices};
 use super::traffic::{self, Traffic};
 use super::verticals::{self, Verticals};
 use super::waits::Waits;
@@ -125,6 +126,7 @@ pub(super) struct Run {
     pub(super) autoscaling: Autoscaling,
     pub(super) machines: Machines,
     pub(super) costs: Costs,
+    pub(super) spot_prices: SpotPrices,
     pub(super) elasticity: Elasticity,
     pub(super) verticals: Verticals,
     pub(super) energy: Energy,
@@ -148,7 +150,7 @@ impl Run {
         let (series, last_sample_s) = read_series(directory)?;
         let packing = read_packing(directory)?;
         let (controllers, traffic) = (controllers::read(directory)?, traffic::read(directory)?);
-        let machines = machines::read(directory)?;
+        let (machines, spot_prices) = (machines::read(directory)?, spot_prices::read(directory)?);
         let (autoscaling, elasticity) = (autoscaling::read(directory)?, elasticity::read(directory)?);
         let functions = functions::read(directory)?;
         let (sizing, nodes) = (sizing::read(directory)?, read_nodes(directory)?);
@@ -178,6 +180,7 @@ impl Run {
             autoscaling,
             machines,
             costs: costs::read(directory)?,
+            spot_prices,
             elasticity,
             verticals: verticals::read(directory)?,
             energy: energy::read(directory)?,

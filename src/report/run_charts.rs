@@ -24,6 +24,7 @@ pub(super) fn charts(run: &Run) -> Vec<NamedChart> {
     charts.extend(run.autoscaling.charts(run.clock.seconds()));
     charts.extend(run.machines.charts(run.clock.seconds()));
     charts.extend(run.costs.charts(run.clock.seconds()));
+    charts.extend(run.spot_prices.charts(run.clock.seconds()));
     charts.extend(run.elasticity.charts(run.clock.seconds()));
     charts.extend(run.verticals.charts(run.clock.seconds()));
     charts.extend(run.functions.iter().flat_map(Functions::charts));

@@ -30,7 +30,7 @@ use super::usage::{self, Offer, Used};
 use super::validate::{KUBE_SCHEDULER, NODES_MAX, PODS_MAX};
 use crate::document::Code;
 use crate::ids::{ClassId, GpuModelId, PoolId};
-use crate::model::cluster::ZONE_LABEL;
+use crate::model::cluster::{REGION_LABEL, ZONE_LABEL};
 use crate::model::control_plane::RateLimit;
 use crate::model::controllers::ControllerKind;
 use crate::model::kube_scheduler::TieBreak;
@@ -54,8 +54,9 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     context.findings.for_traffic = spec.traffic.is_some();
     context.findings.for_node_autoscalers = spec.provisioning.is_some() || spec.cloud.is_some();
     let mut objects = Objects::default();
-    let mut cluster = cluster(spec, seed, &mut objects, context);
-    let stocks = cloud::stock(spec, &mut cluster, context);
+    let supply = cloud::Supply::new(spec, context);
+    let mut cluster = cluster(spec, &supply, seed, &mut objects, context);
+    let stocks = cloud::stock(spec, &supply, &mut cluster, context);
     traffic::add_zones(spec, &mut cluster);
     let mut makers = PodMakers::new(read_for(spec), behaviours(spec, context));
     let mut workload = workload(spec, seed, &mut makers, &mut cluster, &mut objects, context);
@@ -79,7 +80,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
         cluster.add_out_of_service_variants();
     }
-    let provisioning = provisioning::build(spec, &stocks, &cluster, &faults);
+    let provisioning = provisioning::build(spec, (&supply, &stocks), &cluster, &faults);
+    let market = cloud::market::build(spec, &supply, (&cluster, &provisioning), seed, context);
     let autoscaling =
         autoscaling::build(spec, (autoscalers, verticals), &limit_ranges, &controllers, &traffic, context);
     if controllers.tracks_usage() {
@@ -87,7 +89,8 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     }
     // Every shape there will be is there by now.
     let is_bounded = spec.provisioning.as_ref().is_some_and(|spec| spec.bound);
-    let provisioning = Provisioning { tariff: billing::build(spec, &cluster, context), is_bounded, ..provisioning };
+    let tariff = billing::build(spec, &cluster, context);
+    let provisioning = Provisioning { market, tariff, is_bounded, ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),
@@ -301,10 +304,18 @@ fn horizon_is_there(spec: &ScenarioSpec, controllers: &Controllers, objects: &Ob
     }
 }
 
-fn cluster(spec: &ScenarioSpec, seed: Seed, objects: &mut Objects, context: &mut Context<'_>) -> Cluster {
+fn cluster(
+    spec: &ScenarioSpec,
+    supply: &cloud::Supply,
+    seed: Seed,
+    objects: &mut Objects,
+    context: &mut Context<'_>,
+) -> Cluster {
     let mut cluster = Cluster { eviction: usage::eviction(&spec.cluster.kubelet), ..Cluster::default() };
     import::node_manifests(&spec.cluster.manifests, read_for(spec), &mut cluster, objects, context);
-    spec.cluster.pools.iter().for_each(|pool| add_pool(pool, &mut cluster));
+    for (index, pool) in spec.cluster.pools.iter().enumerate() {
+        add_pool(&with_rented(pool, supply.of_pool(index)), &mut cluster);
+    }
     spec.cluster.nodes.iter().for_each(|node| add_node(node, &mut cluster));
     if let Some(openb) = &spec.cluster.openb {
         import::openb_nodes(openb, seed, &mut cluster, context);
@@ -326,6 +337,30 @@ fn cluster(spec: &ScenarioSpec, seed: Seed, objects: &mut Objects, context: &mut
     cluster
 }
 
+/// A pool with what its region and its instance type bring, where it says nothing of its own.
+fn with_rented(spec: &PoolSpec, rented: Option<&cloud::Rented>) -> PoolSpec {
+    let mut pool = spec.clone();
+    if let Some(region) = &pool.region {
+        pool.labels.entry(REGION_LABEL.to_owned()).or_insert_with(|| region.clone());
+    }
+    let Some(rented) = rented else { return pool };
+    if pool.zones.is_empty() && !pool.labels.contains_key(ZONE_LABEL) {
+        pool.zones.clone_from(&rented.zones);
+    }
+    for (key, value) in &rented.labels {
+        pool.labels.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    if pool.capacity.is_empty() {
+        pool.reserved.clone_from(&rented.reserved);
+        for (name, amount) in &rented.allocatable {
+            pool.allocatable.entry(name.clone()).or_insert_with(|| amount.clone());
+        }
+    }
+    pool.gpu = pool.gpu.or_else(|| rented.gpu.clone());
+    pool.usd_per_hour = pool.usd_per_hour.or(Some(rented.usd_per_hour));
+    pool
+}
+
 fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
     let pool = PoolId::from_index(cluster.pools.len());
     let zones: Vec<Option<&String>> =
@@ -336,7 +371,7 @@ fn add_pool(spec: &PoolSpec, cluster: &mut Cluster) {
             let offer = Offer { allocatable: &spec.allocatable, capacity: &spec.capacity, reserved: &spec.reserved };
             let mut shape = shape(zone, &spec.labels, &spec.taints, offer, spec.gpu.as_ref(), cluster);
             shape.pool = Some(pool);
-            shape.usd_per_hour = spec.usd_per_hour;
+            shape.usd_per_hour = spec.usd_per_hour.unwrap_or(0.0);
             shape.disruption = NodeDisruption::of_annotations(|key| spec.annotations.get(key).map(String::as_str));
             cluster.intern_shape(shape)
         })

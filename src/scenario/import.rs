@@ -11,16 +11,17 @@ use super::spec::{
 use super::usage::Used;
 use crate::document::{Code, Issue, Span};
 use crate::ids::NodeId;
-use crate::importers::ImportError;
 use crate::importers::functions::{self, FunctionOptions};
 use crate::importers::openb::{self, NodeOptions, Order, PodOptions, Rank, Times};
 use crate::importers::requests::{self, RateOptions, ReplayOptions};
 use crate::importers::synthetic::{self, SyntheticNodes, SyntheticPods};
 use crate::importers::usage::recorded::{UsageTable, read_bitbrains, read_usage_table};
 use crate::importers::usage::{self, TableOptions};
-use crate::importers::{carbon, faults};
+use crate::importers::{self, ImportError, carbon, faults, spot};
+use crate::model::catalogue::Catalogue;
 use crate::model::faults::Fault;
 use crate::model::functions::CalledFunction;
+use crate::model::market::Capacity;
 use crate::model::sizing::{SizedContainer, UsageStep};
 use crate::model::{
     ArrivalSource, Arrivals, Cluster, Dist, Intensity, KubeSchedulerConfiguration, Objects, PodClass, Workload,
@@ -130,6 +131,32 @@ pub(super) fn spot_trace(
     if let Some(path) = context.existing_path(&format!("faults.spotTraces[{index}].file"), file) {
         report(faults::read_spot_trace(&path, members, listed), context);
     }
+}
+
+/// Adds the instance types of a table.
+pub(super) fn instance_types(file: &str, at: &str, catalogue: &mut Catalogue, context: &mut Context<'_>) {
+    if let Some(path) = context.existing_path(at, file) {
+        report(importers::catalogue::read(&path, catalogue), context);
+    }
+}
+
+/// Adds the regions of a table.
+pub(super) fn regions(file: &str, at: &str, catalogue: &mut Catalogue, context: &mut Context<'_>) {
+    if let Some(path) = context.existing_path(at, file) {
+        report(importers::catalogue::read_regions(&path, catalogue), context);
+    }
+}
+
+/// Recorded prices of spot machines.
+pub(super) fn spot_prices(file: &str, from: Option<&str>, at: &str, context: &mut Context<'_>) -> Option<spot::Prices> {
+    let path = context.existing_path(at, file)?;
+    report(spot::read_prices(&path, from), context)
+}
+
+/// Recorded numbers of spot machines.
+pub(super) fn spot_capacity(file: &str, at: &str, context: &mut Context<'_>) -> Option<Capacity> {
+    let path = context.existing_path(at, file)?;
+    report(spot::read_capacity(&path), context)
 }
 
 /// Adds nodes drawn from the seed.

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::autoscaling::AutoscalingSpec;
 use super::billing::BillingSpec;
-use super::cloud::CloudSpec;
+use super::cloud::{CloudSpec, MarketKindSpec};
 use super::energy::{CarbonSpec, PowerSpec};
 use super::functions::FunctionsSpec;
 use super::provisioning::{ProvisioningSpec, ScalingSpec};
@@ -304,12 +304,21 @@ pub struct PoolSpec {
     /// `memory`, `ephemeral-storage`. Default: nothing.
     #[serde(default)]
     pub reserved: BTreeMap<String, Quantity>,
-    /// GPUs of one node. Default: none.
+    /// GPUs of one node. Default: those of `instanceType`, or none.
     pub gpu: Option<GpuSpec>,
-    /// Price of one node in US dollars per hour. Default: 0.
-    #[serde(default)]
+    /// A type of the catalogue: what is not said here is as it has it, which is what pods can request, GPUs, price, how long
+    /// machines take, and the zones of the region. Amounts in `allocatable` take the place of the type's, one by one.
+    #[schemars(length(min = 1))]
+    pub instance_type: Option<String>,
+    /// The region of the nodes, value of the label `topology.kubernetes.io/region`. Default: none; with `instanceType`,
+    /// `cloud.region`.
+    #[schemars(length(min = 1))]
+    pub region: Option<String>,
+    /// How machines of the pool are bought. Default: as spot where `faults.spot` takes them back, else on demand.
+    pub market: Option<MarketKindSpec>,
+    /// Price of one node in US dollars per hour. Default: that of `instanceType` in its region, or 0.
     #[schemars(range(min = 0.0))]
-    pub usd_per_hour: f64,
+    pub usd_per_hour: Option<f64>,
     /// Annotations of its nodes that node autoscalers heed: `cluster-autoscaler.kubernetes.io/scale-down-disabled` and
     /// `karpenter.sh/do-not-disrupt`, each "true". Default: none.
     #[serde(default)]

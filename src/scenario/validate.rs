@@ -104,11 +104,15 @@ fn cluster(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     unique(spec.nodes.iter().map(|node| node.name.as_str()), "nodes", |i| format!("cluster.nodes[{i}].name"), context);
     for (index, pool) in spec.pools.iter().enumerate() {
         let at = format!("cluster.pools[{index}]");
-        offer(
-            Offer { allocatable: &pool.allocatable, capacity: &pool.capacity, reserved: &pool.reserved },
-            &at,
-            context,
-        );
+        if pool.instance_type.is_some() && pool.capacity.is_empty() && pool.reserved.is_empty() {
+            resources(&pool.allocatable, &format!("{at}.allocatable"), context);
+        } else {
+            offer(
+                Offer { allocatable: &pool.allocatable, capacity: &pool.capacity, reserved: &pool.reserved },
+                &at,
+                context,
+            );
+        }
         taints(&pool.taints, &at, context);
         if !pool.zones.is_empty() && pool.labels.contains_key(ZONE_LABEL) {
             zone_twice(&at, "zones", context);

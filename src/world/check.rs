@@ -1,7 +1,9 @@
 //! Invariants, recomputed from scratch. Slow on purpose: it shares no arithmetic with the incremental counters.
 
-use super::{MachineState, NodeState, Phase, World};
-use crate::ids::{MachineId, NodeId, PodId};
+use std::collections::BTreeMap;
+
+use super::{Machine, MachineState, NodeState, Phase, World};
+use crate::ids::{MachineId, NodeId, OfferId, PodId};
 use crate::model::Model;
 use crate::units::SimTime;
 use crate::world::nodes::{gpu_kind, mask_devices, scoring_request};
@@ -112,6 +114,12 @@ impl World {
             if is_down && (pods > 0 || state.is_up()) {
                 return fail("its node is there");
             }
+        }
+        let is_held = |one: &&Machine| one.state <= MachineState::Draining;
+        let mut held: BTreeMap<OfferId, u32> = BTreeMap::new();
+        self.fleet.machines.iter().filter(is_held).for_each(|one| *held.entry(one.offer).or_default() += 1);
+        if let Some((offer, _)) = held.iter().find(|(offer, count)| self.fleet.held(**offer) != **count) {
+            return Err(format!("I11: offer {} has another number of machines than the fleet knows", offer.index()));
         }
         match present == self.fleet.present_total() {
             true if self.fleet.is_counted() => Ok(()),

@@ -135,6 +135,13 @@ impl Counts {
             target: usize::from(!is_over && state != MachineState::Ending),
         }
     }
+    /// Machines that are ordered or there and not being shut down, by offer: what counts against a quota.
+    held: Vec<u32>,
+}
+
+/// Whether a machine in that state counts against a quota.
+fn is_held(state: MachineState) -> bool {
+    !matches!(state, MachineState::Ending | MachineState::Ended | MachineState::Refused)
 }
 
 impl Fleet {
@@ -146,6 +153,7 @@ impl Fleet {
             counts: vec![Counts::default(); groups],
             changes: Vec::new(),
             bought: vec![BTreeMap::new(); groups],
+            held: Vec::new(),
         }
     }
 
@@ -177,6 +185,11 @@ impl Fleet {
     /// How many machines of a group are there or on their way that were bought by this offer.
     pub fn bought(&self, group: GroupId, offer: OfferId) -> usize {
         self.bought[group.index()].get(&offer).copied().unwrap_or(0)
+    }
+
+    /// How many machines of an offer are ordered or there, and not being shut down. O(1).
+    pub fn held(&self, offer: OfferId) -> u32 {
+        self.held.get(offer.index()).copied().unwrap_or(0)
     }
 
     /// How many machines are there or on their way, of all groups.
@@ -215,6 +228,10 @@ impl Fleet {
         self.present[group.index()].push(id);
         *self.bought[group.index()].entry(offer).or_default() += 1;
         self.count(group, MachineState::Ordered, 1);
+        if self.held.len() <= offer.index() {
+            self.held.resize(offer.index() + 1, 0);
+        }
+        self.held[offer.index()] += 1;
         id
     }
 
@@ -225,9 +242,10 @@ impl Fleet {
     }
 
     fn change(&mut self, machine: MachineId, state: MachineState) -> &mut Machine {
-        let Machine { group, state: before, .. } = *self.get(machine);
+        let Machine { group, offer, state: before, .. } = *self.get(machine);
         self.count(group, before, -1);
         self.count(group, state, 1);
+        self.held[offer.index()] -= u32::from(is_held(before)) - u32::from(is_held(state));
         self.changes.push(machine);
         let one = &mut self.machines[machine.index()];
         one.state = state;

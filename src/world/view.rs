@@ -1,7 +1,7 @@
 //! What policies and observers see: the model and the world, read only.
 
 use super::{Deletion, World};
-use crate::ids::{ClassId, PodId};
+use crate::ids::{ClassId, OfferId, PodId};
 use crate::model::{ArrivalSource, Model, PodClass};
 
 /// A read-only look at the present instant. It shows neither future arrivals nor pending events (invariant I9).
@@ -24,6 +24,11 @@ impl<'a> View<'a> {
     #[inline]
     pub fn class_of(&self, pod: PodId) -> &'a PodClass {
         self.class(self.world.pods.class[pod.index()])
+    }
+
+    /// The price by the hour of an offer now, in US dollars.
+    pub fn usd_per_hour(&self, offer: OfferId) -> f64 {
+        self.model.usd_per_hour(offer, self.world.time)
     }
 
     /// The name of a pod.

@@ -122,7 +122,7 @@ impl<O: Observer> Simulation<'_, O> {
         self.reclaim(node, Some(notice));
     }
 
-    fn reclaim(&mut self, node: NodeId, notice: Option<SimDuration>) {
+    pub(in crate::engine) fn reclaim(&mut self, node: NodeId, notice: Option<SimDuration>) {
         if !self.is_there(node) {
             return;
         }

@@ -9,6 +9,7 @@ mod drain;
 pub(super) mod faults;
 mod life;
 mod loads;
+mod market;
 mod node;
 pub(super) mod node_lifecycle;
 mod out_of_service;

@@ -197,7 +197,7 @@ impl<O: Observer> Simulation<'_, O> {
         }
         let shape = self.model.cluster.shape(self.model.provisioning.offer(offer).shape);
         let is_out = shape.pool.is_some_and(|pool| self.is_stocked_out(pool));
-        is_out.then_some(Refusal::StockOut)
+        if is_out { Some(Refusal::StockOut) } else { self.market_refusal(offer) }
     }
 
     /// How long a step takes for this machine: the same whatever else is ordered.
@@ -215,11 +215,11 @@ impl<O: Observer> Simulation<'_, O> {
         }
     }
 
-    fn schedule_machine(&mut self, machine: MachineId, delay: SimDuration, step: MachineStep) {
+    pub(in crate::engine) fn schedule_machine(&mut self, machine: MachineId, delay: SimDuration, step: MachineStep) {
         self.schedule(self.world.time.after(delay), Event::Machine { step, machine });
     }
 
-    fn tell_of_machine(&mut self, machine: MachineId) {
+    pub(in crate::engine) fn tell_of_machine(&mut self, machine: MachineId) {
         self.observer.machine_changed(&View { model: self.model, world: &self.world }, machine);
     }
 
@@ -230,9 +230,13 @@ impl<O: Observer> Simulation<'_, O> {
                 self.world.fleet.launch(machine, self.world.time);
                 let boot = self.machine_delay(machine, "machine/boot", |delays| &delays.boot);
                 self.schedule_machine(machine, boot, MachineStep::Join);
+                self.schedule_reclaim(machine);
                 self.tell_of_machine(machine);
             }
-            (MachineStep::Join, MachineState::Ordered) => self.join(machine),
+            // What is being taken back does not join any more.
+            (MachineStep::Join, MachineState::Ordered) if !self.is_being_reclaimed(machine) => self.join(machine),
+            (MachineStep::ReclaimNotice, _) => self.on_machine_notice(machine),
+            (MachineStep::Reclaim, _) => self.on_machine_reclaim(machine),
             (MachineStep::BecomeReady, MachineState::Joined) => self.let_in(machine),
             (MachineStep::Empty, MachineState::Draining) => self.empty(machine),
             (MachineStep::End, MachineState::Ending) => {
@@ -363,10 +367,15 @@ impl<O: Observer> Simulation<'_, O> {
     /// The provider says when it takes a node's machine back: autoscalers that listen to it get a turn.
     pub(in crate::engine) fn note_reclaim(&mut self, node: NodeId, at: SimTime) {
         if let Some(machine) = self.world.fleet.of_node(node) {
-            self.world.fleet.reclaim(machine, at);
-            self.tell_of_machine(machine);
-            self.bring_forward(|policy, now| policy.machine_reclaimed(machine, now));
+            self.note_machine_reclaim(machine, at);
         }
+    }
+
+    /// As [`Simulation::note_reclaim`], for a machine that may have no node yet.
+    pub(in crate::engine) fn note_machine_reclaim(&mut self, machine: MachineId, at: SimTime) {
+        self.world.fleet.reclaim(machine, at);
+        self.tell_of_machine(machine);
+        self.bring_forward(|policy, now| policy.machine_reclaimed(machine, now));
     }
 
     /// A pod has left a node: one that is being emptied may be empty now.

@@ -139,6 +139,59 @@ impl Capacity {
     }
 }
 
+/// Spare capacity where others come and go: of a number of machines others hold some, each of them comes at random and stays
+/// for a while that is drawn from an exponential distribution (an M/M/inf queue); what they leave is spare.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CapacityProcess {
+    /// How many machines there are.
+    pub total: u32,
+    /// How many of them others hold, in the mean.
+    pub others: f64,
+    /// How long one of the others stays, in the mean; above 0.
+    pub stay: SimDuration,
+}
+
+impl CapacityProcess {
+    /// About how many changes there are up to a horizon.
+    pub fn changes(&self, horizon: SimTime) -> f64 {
+        2.0 * self.others * horizon.as_seconds() / self.stay.as_seconds()
+    }
+
+    /// The series up to a horizon. Its first number is drawn from the long run, a Poisson distribution, as well.
+    ///
+    /// # Panics
+    /// When nobody stays.
+    pub fn draw(&self, horizon: SimTime, stream: &mut Stream) -> Capacity {
+        assert!(self.stay > SimDuration::ZERO, "others stay for a while");
+        // As many as come in a span of 1 at a rate of `others`.
+        let (mut held, mut sum) = (0_u32, stream.exponential());
+        while sum < self.others {
+            (held, sum) = (held + 1, sum + stream.exponential());
+        }
+        let spare = |held: u32| self.total.saturating_sub(held);
+        let mut changes = vec![(SimTime::ZERO, spare(held))];
+        let mut now_s = 0.0;
+        loop {
+            // In spans of one stay others come at a rate of `others`, and each of those that are there goes at a rate of 1.
+            let rate = self.others + f64::from(held);
+            if rate <= 0.0 {
+                break;
+            }
+            now_s += stream.exponential() / rate * self.stay.as_seconds();
+            let now = SimTime::ZERO.after(SimDuration::from_seconds(now_s));
+            if now > horizon {
+                break;
+            }
+            held = if stream.unit() * rate < self.others { held + 1 } else { held - 1 };
+            match changes.last_mut() {
+                Some((at, number)) if *at == now => *number = spare(held),
+                _ => changes.push((now, spare(held))),
+            }
+        }
+        Capacity::new(changes).expect("there is a number at the start, and changes are in order")
+    }
+}
+
 /// When an instance type is not to be had in a zone: those that run stay, but no more can be bought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outages {
@@ -184,6 +237,12 @@ impl Outages {
     pub fn next_change(&self, time: SimTime) -> Option<SimTime> {
         let at = self.spans.partition_point(|(_, to)| *to <= time);
         self.spans.get(at).map(|&(from, to)| if time < from { from } else { to })
+    }
+
+    /// What two have together.
+    #[must_use]
+    pub fn and(self, other: Outages) -> Outages {
+        Outages::new([self.spans, other.spans].concat())
     }
 
     /// From when to when there is nothing.

@@ -1,7 +1,9 @@
 //! Series, lifetimes and quotas by tables that were worked out by hand.
 
 use super::*;
+use crate::ids::OfferId;
 use crate::model::dist::Dist;
+use crate::model::provisioning::Market;
 use crate::rng::{Seed, Stream};
 
 const HOUR: u64 = 3_600_000_000_000;
@@ -165,17 +167,74 @@ fn ranges_of_interruptions_become_lifetimes() {
     assert_eq!((mean_h((0, 0)), mean_h((100, 100))), (None, None));
 }
 
+fn good(market: Market, offers: &[u32]) -> Good {
+    Good {
+        instance_type: "t".to_owned(),
+        zone: "z".to_owned(),
+        market,
+        terms: offer(Reclaim::Never),
+        outages: Outages::default(),
+        offers: offers.iter().map(|offer| OfferId(*offer)).collect(),
+    }
+}
+
+/// 10 cents, from 2 h 30, from 5 h 20; what AWS bills of a machine that begins at half past one is the price at half past each.
 #[test]
-fn quotas_are_taken_and_given_back() {
-    let key = QuotaKey::of("us-east-1", "Standard", Purchase::OnDemand).unwrap();
-    let spot = QuotaKey::of("us-east-1", "Standard", Purchase::Spot).unwrap();
-    assert!(QuotaKey::of("cellar", "", Purchase::Owned).is_none());
-    let mut quotas = Quotas::default();
-    quotas.limit(key.clone(), MilliCpu(10_000));
-    assert!(
-        quotas.take(&key, MilliCpu(8000)) && !quotas.take(&key, MilliCpu(4000)) && quotas.take(&key, MilliCpu(2000))
-    );
-    assert_eq!((quotas.left(&key), quotas.left(&spot)), (Some(MilliCpu(0)), None));
-    quotas.give(&key, MilliCpu(8000));
-    assert!(quotas.take(&key, MilliCpu(4000)) && quotas.take(&spot, MilliCpu(1_000_000)));
+fn machines_cost_what_their_good_does() {
+    let market = MachineMarket::new(3, vec![good(Market::Spot, &[0, 2])], Vec::new());
+    let half = |hour: u64| SimTime(hours(hour).0 + HOUR / 2);
+    let spot = OfferId(2);
+    assert_eq!((market.price(spot, hours(3)), market.price(OfferId(1), hours(3))), (Some(cents(30)), None));
+    // Half an hour at 10, three hours at 30, one at 20.
+    assert_eq!(market.cost(spot, half(1), hours(6)), Some(cents(5 + 90 + 20)));
+    assert_eq!(market.cost(spot, hours(4), hours(4)), Some(Money::ZERO));
+    let span = (half(1), hours(6));
+    let at_once = [(half(1), cents(10)), (hours(2), cents(30)), (hours(5), cents(20))];
+    assert_eq!(market.billed_prices(spot, span, None), at_once);
+    let by_hours = [(half(1), cents(10)), (half(2), cents(30)), (half(5), cents(20))];
+    assert_eq!(market.billed_prices(spot, span, Some(SimDuration(HOUR))), by_hours);
+    // A change at the very beginning of an hour counts from there on, and none after the end.
+    let on_time = [(hours(1), cents(10)), (hours(2), cents(30))];
+    assert_eq!(market.billed_prices(spot, (hours(1), hours(5)), Some(SimDuration(HOUR))), on_time);
+    assert!(market.billed_prices(OfferId(1), span, None).is_empty());
+}
+
+/// 10 vCPUs of offers 0 and 1, of 4 and 2 vCPUs, and three machines of all.
+#[test]
+fn quotas_count_what_is_there() {
+    let vcpus = Quota { limit_milli: 10_000, members: vec![(OfferId(0), 4000), (OfferId(1), 2000)] };
+    let machines = Quota { limit_milli: 3000, members: (0..3).map(|offer| (OfferId(offer), 1000)).collect() };
+    let market = MachineMarket::new(4, Vec::new(), vec![vcpus, machines]);
+    // (machines of each offer) -> whether one more of each may be had
+    for (has, allowed) in [
+        ([0, 0, 0, 0], [true, true, true, true]),
+        ([2, 0, 0, 0], [false, true, true, true]),
+        ([1, 1, 0, 9], [true, true, true, true]),
+        ([2, 1, 0, 0], [false, false, false, true]),
+        ([0, 0, 3, 0], [false, false, false, true]),
+    ] {
+        let found = [0, 1, 2, 3].map(|offer| market.allows(OfferId(offer), |offer| has[offer.index()]));
+        assert_eq!(found, allowed, "{has:?}");
+    }
+}
+
+/// Others hold 20 of 40 machines in the mean, as a Poisson distribution has it, and what is spare forgets itself over a stay.
+#[test]
+fn drawn_capacity_is_what_others_leave() {
+    let process = CapacityProcess { total: 40, others: 20.0, stay: SimDuration(HOUR) };
+    let horizon = hours(4000);
+    let capacity = process.draw(horizon, &mut stream(6));
+    assert_eq!(capacity, process.draw(horizon, &mut stream(6)));
+    let spare: Vec<f64> = (0..4000).map(|hour| f64::from(capacity.at(hours(hour)))).collect();
+    let mean = spare.iter().sum::<f64>() / 4000.0;
+    let covariance = |lag: usize| {
+        let pairs = spare.iter().zip(&spare[lag..]).map(|(one, other)| (one - mean) * (other - mean));
+        pairs.sum::<f64>() / (4000 - lag) as f64
+    };
+    // One standard error of the mean is sqrt(20 * 2.2 / 4000) = 0.1, of the variance about 0.65.
+    assert!((mean - 20.0).abs() < 0.4 && (covariance(0) - 20.0).abs() < 2.6, "{mean} {}", covariance(0));
+    // exp(-1) of a deviation is left after a stay.
+    assert!((covariance(1) / covariance(0) - 0.368).abs() < 0.06, "{}", covariance(1) / covariance(0));
+    let none = CapacityProcess { others: 0.0, ..process }.draw(horizon, &mut stream(7));
+    assert_eq!((none.at(horizon), none.next_change(SimTime::ZERO)), (40, None));
 }

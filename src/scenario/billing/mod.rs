@@ -6,29 +6,18 @@ use super::context::Context;
 use super::schema::suggestion;
 use super::spec::ScenarioSpec;
 use crate::document::Code;
-use crate::model::billing::{
-    Allocation, Billing, Commitments, EgressTariff, PlanRate, Reservation, SavingsPlan, Tariff,
-};
+use crate::model::billing::{Allocation, Billing, Commitments, PlanRate, Reservation, SavingsPlan, Tariff};
 use crate::model::catalogue::Provider;
+use crate::model::cluster::{INSTANCE_TYPE_LABEL, REGION_LABEL};
 use crate::model::money::Money;
 use crate::model::{Cluster, NodeShape};
-pub(super) use spec::BillingSpec;
-use spec::{AllocationSpec, PlanRateSpec, ProviderSpec, ReservationSpec};
-
-/// The label that names a node's instance type.
-const INSTANCE_TYPE_LABEL: &str = "node.kubernetes.io/instance-type";
-/// The label that names a node's region.
-const REGION_LABEL: &str = "topology.kubernetes.io/region";
+pub(super) use spec::{BillingSpec, ProviderSpec};
+use spec::{AllocationSpec, PlanRateSpec, ReservationSpec};
 
 /// Builds the rules, if there are any.
 pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Option<Box<Tariff>> {
     let spec = scenario.billing.as_ref()?;
-    let provider = match spec.provider {
-        ProviderSpec::Aws => Provider::Aws,
-        ProviderSpec::Azure => Provider::Azure,
-        ProviderSpec::Gcp => Provider::Gcp,
-        ProviderSpec::Private => Provider::Private,
-    };
+    let provider = provider(spec.provider);
     let mut names = Vec::new();
     let type_of_shape: Vec<u32> =
         cluster.shapes.iter().map(|kind| number(type_of(kind, cluster), &mut names)).collect();
@@ -55,11 +44,19 @@ pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Co
         node_fee_per_hour: Money::from_dollars(spec.node_fee_per_hour),
         control_plane_per_hour: Money::from_dollars(spec.control_plane_per_hour),
         commitments: Commitments { reservations, plans },
-        egress: EgressTariff::of(provider),
         type_of_shape,
         region_of_shape,
         names,
     }))
+}
+
+pub(super) fn provider(spec: ProviderSpec) -> Provider {
+    match spec {
+        ProviderSpec::Aws => Provider::Aws,
+        ProviderSpec::Azure => Provider::Azure,
+        ProviderSpec::Gcp => Provider::Gcp,
+        ProviderSpec::Private => Provider::Private,
+    }
 }
 
 fn label<'s>(kind: &'s NodeShape, key: &str) -> Option<&'s str> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{InstanceTypeSpec, VARIANTS_MAX, lists_values};
+use super::{AWS, InstanceTypeSpec, VARIANTS_MAX, lists_values};
 use crate::model::Label;
 use crate::model::cluster::ZONE_LABEL;
 use crate::model::provisioning::Market;
@@ -11,9 +11,6 @@ use crate::policy::node_autoscaler::karpenter::requirements::{
     CAPACITY_TYPE_LABEL, INSTANCE_TYPE_LABEL, NODE_POOL_LABEL, Requirements, WellKnownLabels, normalized_label,
 };
 use crate::units::{Bytes, MilliCpu};
-
-/// What labels of the AWS provider about machines begin with.
-const AWS: &str = "karpenter.k8s.aws/instance-";
 
 /// The labels of a type, wherever it is sold.
 fn of_type(one: &InstanceTypeSpec) -> BTreeMap<String, String> {

@@ -4,29 +4,36 @@
 //! Nodes get the labels of their type, zone and kind of capacity, those of the pool's template, and of each requirement on a
 //! label that no type has the value that it allows. Where it allows several, there is an offer for each.
 
+mod catalogue;
 mod labels;
+pub(super) mod market;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 use serde_json::{Value as Json, json};
 
-use super::build::{self, dist};
+use super::build;
 use super::context::Context;
 use super::kubernetes::{WrittenNodeClass, WrittenNodePool};
+use super::provisioning::{self, WrittenDelays};
 use super::spec::ScenarioSpec;
 use super::usage::Offer;
 use super::validate;
 use crate::document::{Code, Issue};
 use crate::ids::{GroupId, OfferId, PoolId};
-use crate::model::provisioning::{self, MachineDelays, Market, NodeGroup, Provisioning};
-use crate::model::{Cluster, Dist, Label, NodeShape, Pool, ShapeId};
+use crate::model::provisioning::{Market, NodeAutoscaler, NodeGroup, Offer as Sale, Provisioning};
+use crate::model::{Cluster, Label, NodeShape, Pool, ShapeId};
 use crate::policy::node_autoscaler::karpenter::{NodePool, Operator, operator::written};
 use crate::units::SimDuration;
-pub(super) use spec::{CloudSpec, InstanceTypeSpec};
+pub(super) use catalogue::{Rented, Supply};
+use spec::CatalogueSpec;
+pub(super) use spec::{CloudSpec, InstanceTypeSpec, MarketKindSpec};
 
 /// The policy that NodePools are for.
 pub(super) const KARPENTER: &str = "karpenter";
+/// What labels of the AWS provider about machines begin with.
+const AWS: &str = "karpenter.k8s.aws/instance-";
 /// The most values of labels that a pool makes kinds of node from.
 const VARIANTS_MAX: usize = 64;
 
@@ -44,6 +51,10 @@ pub(super) struct Stock {
 /// Checks what can be checked without manifests.
 pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     let Some(spec) = &scenario.cloud else { return };
+    provisioning::delays_are_sound(spec.into(), "cloud", context);
+    if let Some(spec) = &spec.market {
+        market::validate(spec, scenario.horizon.is_some(), context);
+    }
     let names = spec.instance_types.iter().map(|one| one.name.as_str());
     validate::unique(names, "instance types", |i| format!("cloud.instanceTypes[{i}].name"), context);
     for (index, one) in spec.instance_types.iter().enumerate() {
@@ -59,14 +70,26 @@ pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
 }
 
 /// Adds the NodePools that have been read to the cluster.
-pub(super) fn stock(scenario: &ScenarioSpec, cluster: &mut Cluster, context: &mut Context<'_>) -> Vec<Stock> {
+pub(super) fn stock(
+    scenario: &ScenarioSpec,
+    supply: &Supply,
+    cluster: &mut Cluster,
+    context: &mut Context<'_>,
+) -> Vec<Stock> {
     let pools = std::mem::take(&mut context.findings.node_pools);
     let classes = std::mem::take(&mut context.findings.node_classes);
     let nothing = CloudSpec::default();
-    let types = &scenario.cloud.as_ref().unwrap_or(&nothing).instance_types;
+    let spec = scenario.cloud.as_ref().unwrap_or(&nothing);
+    supply.filters_are_sound(spec, context);
+    if !pools.is_empty() && spec.catalogue.is_some() && spec.region.is_none() {
+        let message = "`cloud.catalogue` has prices by region, and there is no `cloud.region`";
+        context.report_with_hint("cloud.catalogue", Code::MissingKey, message, "say where the NodePools buy");
+        return Vec::new();
+    }
+    let types = types_of(scenario, supply, cluster);
     let mut stocks = Vec::new();
     for written in &pools {
-        match stock_of(written, &classes, types, (scenario.cluster.pools.len(), &mut *cluster)) {
+        match stock_of(written, &classes, &types, (scenario.cluster.pools.len(), &mut *cluster)) {
             Ok(stock) => stocks.push(stock),
             Err((code, message, hint)) => {
                 let issue = Issue::new(code, &written.file, written.span, message).with_hint(hint);
@@ -99,7 +122,11 @@ fn stock_of(
     }
     if types.is_empty() {
         let message = format!("there is nothing to buy for the NodePool `{name}`");
-        return Err((Code::MissingKey, message, "list machine types under `cloud.instanceTypes`"));
+        return Err((
+            Code::MissingKey,
+            message,
+            "list machine types under `cloud.instanceTypes`, or name a `cloud.catalogue`",
+        ));
     }
     let pool = written::node_pool(&written.manifest, &cluster.extended_resources)
         .map_err(|error| (Code::OutOfRange, error.0, "compare with the manifests in Karpenter's documentation"))?;
@@ -122,7 +149,11 @@ fn stock_of(
     }
     if offers.is_empty() {
         let message = format!("no machine type meets the requirements of the NodePool `{name}`");
-        return Err((Code::Contradiction, message, "compare its requirements with `cloud.instanceTypes`"));
+        return Err((
+            Code::Contradiction,
+            message,
+            "compare its requirements with `cloud.instanceTypes` and `cloud.catalogue`",
+        ));
     }
     let shapes = offers.iter().map(|(shape, _)| *shape).collect();
     cluster.pools.push(Pool { name: name.clone(), shapes });
@@ -151,15 +182,26 @@ fn shape(
     NodeShape { labels, taints: pool.template.taints.clone(), ..shape }
 }
 
+impl<'s> From<&'s CloudSpec> for WrittenDelays<'s> {
+    fn from(spec: &'s CloudSpec) -> WrittenDelays<'s> {
+        WrittenDelays {
+            launch: spec.launch.as_ref(),
+            boot: spec.boot.as_ref(),
+            ready: spec.ready.as_ref(),
+            shut_down: spec.shut_down.as_ref(),
+        }
+    }
+}
+
 /// Adds a group for each stock.
-pub(super) fn add_groups(scenario: &ScenarioSpec, stocks: &[Stock], built: &mut Provisioning) {
+pub(super) fn add_groups(scenario: &ScenarioSpec, supply: &Supply, stocks: &[Stock], built: &mut Provisioning) {
     let nothing = CloudSpec::default();
     let spec = scenario.cloud.as_ref().unwrap_or(&nothing);
-    let span = |spec: &Option<_>| spec.as_ref().map_or_else(Dist::default, dist);
+    let delays = provisioning::delays(spec.into(), supply.delays(spec));
     for stock in stocks {
         let group = GroupId::from_index(built.groups.len());
         let first = built.offers.len();
-        let offer = |(shape, market): &(ShapeId, Market)| provisioning::Offer { group, shape: *shape, market: *market };
+        let offer = |(shape, market): &(ShapeId, Market)| Sale { group, shape: *shape, market: *market };
         built.offers.extend(stock.offers.iter().map(offer));
         built.groups.push(NodeGroup {
             pool: stock.pool,
@@ -168,34 +210,32 @@ pub(super) fn add_groups(scenario: &ScenarioSpec, stocks: &[Stock], built: &mut 
             max: u32::MAX,
             offers: (first..built.offers.len()).map(OfferId::from_index).collect(),
             is_spread: false,
-            delays: MachineDelays {
-                launch: span(&spec.launch),
-                boot: span(&spec.boot),
-                ready: span(&spec.ready),
-                shut_down: span(&spec.shut_down),
-            },
+            delays: delays.clone(),
         });
     }
 }
 
 /// Tells every autoscaler with the policy `karpenter` of the NodePools whose groups are its own, and adds one where nobody is
 /// there for them.
-pub(super) fn hand_over(scenario: &ScenarioSpec, stocks: &[Stock], cluster: &Cluster, built: &mut Provisioning) {
+pub(super) fn hand_over(
+    scenario: &ScenarioSpec,
+    (supply, stocks): (&Supply, &[Stock]),
+    cluster: &Cluster,
+    built: &mut Provisioning,
+) {
     if stocks.is_empty() {
         return;
     }
     let group_of = |stock: &Stock, built: &Provisioning| built.group_of(stock.pool).expect("every stock has a group");
-    let is_one = |one: &provisioning::NodeAutoscaler| one.policy.name == KARPENTER;
+    let is_one = |one: &NodeAutoscaler| one.policy.name == KARPENTER;
     if !built.autoscalers.iter().any(is_one) {
         let groups = stocks.iter().map(|stock| group_of(stock, built)).collect();
         let policy = crate::model::PolicyChoice::named(KARPENTER);
         let name = KARPENTER.to_owned();
         let (watch_delay, order_delay) = (SimDuration::ZERO, SimDuration::ZERO);
-        built.autoscalers.push(provisioning::NodeAutoscaler { name, policy, groups, watch_delay, order_delay });
+        built.autoscalers.push(NodeAutoscaler { name, policy, groups, watch_delay, order_delay });
     }
-    let nothing = CloudSpec::default();
-    let types = &scenario.cloud.as_ref().unwrap_or(&nothing).instance_types;
-    let known = labels::of_types(types);
+    let known = labels::of_types(&types_of(scenario, supply, cluster));
     let all: Vec<(GroupId, &str, &Json)> = stocks
         .iter()
         .map(|stock| (group_of(stock, built), cluster.pools[stock.pool.index()].name.as_str(), &stock.manifest))
@@ -212,6 +252,11 @@ pub(super) fn hand_over(scenario: &ScenarioSpec, stocks: &[Stock], cluster: &Clu
             parameters.entry("wellKnownLabels").or_insert(json!(known));
         }
     }
+}
+
+/// All that NodePools can buy.
+fn types_of(scenario: &ScenarioSpec, supply: &Supply, cluster: &Cluster) -> Vec<InstanceTypeSpec> {
+    scenario.cloud.as_ref().map_or_else(Vec::new, |spec| supply.types(spec, cluster.eviction.hard))
 }
 
 /// Whether an operator lists the values that there can be.

@@ -5,16 +5,16 @@ mod spec;
 use serde_json::Value as Json;
 
 use super::build::dist;
-use super::cloud::{self, KARPENTER, Stock};
+use super::cloud::{self, KARPENTER, MarketKindSpec, Stock, Supply};
 use super::context::Context;
 use super::schema::{join, suggestion};
-use super::spec::{PoolSpec, ScenarioSpec};
-use super::validate::unique;
+use super::spec::{DistributionSpec, PoolSpec, ScenarioSpec};
+use super::validate::{spans, unique};
 use crate::document::Code;
 use crate::ids::{GroupId, OfferId, PoolId};
 use crate::model::disruption::{NODE_ANNOTATIONS, POD_ANNOTATIONS};
 use crate::model::provisioning::{MachineDelays, Market, NodeAutoscaler, NodeGroup, Offer, Provisioning};
-use crate::model::{Cluster, Dist, Faults, Model, PodDisruption, PolicyChoice};
+use crate::model::{Cluster, Faults, Model, PodDisruption, PolicyChoice};
 use crate::policy::node_autoscaler::{self, NODE_AUTOSCALERS, Setting};
 use crate::units::SimDuration;
 use spec::NodeAutoscalerSpec;
@@ -23,7 +23,16 @@ pub(super) use spec::{ProvisioningSpec, ScalingSpec};
 /// Checks what can be checked without the cluster.
 pub(super) fn validate(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     for (index, pool) in scenario.cluster.pools.iter().enumerate() {
-        let Some(scaling) = &pool.scaling else { continue };
+        let Some(scaling) = &pool.scaling else {
+            if pool.market == Some(MarketKindSpec::Spot) {
+                let at = format!("cluster.pools[{index}].market");
+                let message = format!("`{at}`: only machines that can be bought are bought as spot");
+                let hint = "give the pool `scaling`, such as `{min: 3, max: 3}`";
+                context.report_with_hint(&at, Code::Contradiction, message, hint);
+            }
+            continue;
+        };
+        delays_are_sound(WrittenDelays::from(scaling), &format!("cluster.pools[{index}].scaling"), context);
         if scaling.max < scaling.min {
             let at = format!("cluster.pools[{index}].scaling.max");
             let message = format!("`{at}` is {}, below `min`, {}", scaling.max, scaling.min);
@@ -82,6 +91,45 @@ fn annotations(scenario: &ScenarioSpec, context: &mut Context<'_>) {
     }
 }
 
+/// How long machines take, as it is written for a pool or for all NodePools.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WrittenDelays<'s> {
+    pub(super) launch: Option<&'s DistributionSpec>,
+    pub(super) boot: Option<&'s DistributionSpec>,
+    pub(super) ready: Option<&'s DistributionSpec>,
+    pub(super) shut_down: Option<&'s DistributionSpec>,
+}
+
+impl<'s> From<&'s ScalingSpec> for WrittenDelays<'s> {
+    fn from(spec: &'s ScalingSpec) -> WrittenDelays<'s> {
+        WrittenDelays {
+            launch: spec.launch.as_ref(),
+            boot: spec.boot.as_ref(),
+            ready: spec.ready.as_ref(),
+            shut_down: spec.shut_down.as_ref(),
+        }
+    }
+}
+
+/// Checks how long machines take.
+pub(super) fn delays_are_sound(written: WrittenDelays<'_>, at: &str, context: &mut Context<'_>) {
+    let WrittenDelays { launch, boot, ready, shut_down } = written;
+    for (key, span) in [("launch", launch), ("boot", boot), ("ready", ready), ("shutDown", shut_down)] {
+        spans(span, &format!("{at}.{key}"), context);
+    }
+}
+
+/// How long machines take: what is written, and else what is usual.
+pub(super) fn delays(written: WrittenDelays<'_>, usual: MachineDelays) -> MachineDelays {
+    let span = |spec: Option<&_>, usual| spec.map_or(usual, dist);
+    MachineDelays {
+        launch: span(written.launch, usual.launch),
+        boot: span(written.boot, usual.boot),
+        ready: span(written.ready, usual.ready),
+        shut_down: span(written.shut_down, usual.shut_down),
+    }
+}
+
 fn name_of(one: &NodeAutoscalerSpec) -> &str {
     one.name.as_deref().unwrap_or(&one.policy)
 }
@@ -119,42 +167,57 @@ fn pool_is_known(name: &str, pools: &[PoolSpec], at: &str, context: &mut Context
 }
 
 /// Builds what has been checked: a group for each pool that can grow, with an offer for each of its shapes.
-pub(super) fn build(scenario: &ScenarioSpec, stocks: &[Stock], cluster: &Cluster, faults: &Faults) -> Provisioning {
+pub(super) fn build(
+    scenario: &ScenarioSpec,
+    (supply, stocks): (&Supply, &[Stock]),
+    cluster: &Cluster,
+    faults: &Faults,
+) -> Provisioning {
     let mut built = Provisioning::default();
     for (index, pool) in scenario.cluster.pools.iter().enumerate() {
         if let Some(scaling) = &pool.scaling {
-            add_group(PoolId::from_index(index), scaling, cluster, faults, &mut built);
+            let id = PoolId::from_index(index);
+            let delays = delays(scaling.into(), supply.delays_of_pool(index));
+            add_group(id, scaling, delays, market_of(id, pool, faults), cluster, &mut built);
         }
     }
-    cloud::add_groups(scenario, stocks, &mut built);
+    cloud::add_groups(scenario, supply, stocks, &mut built);
     let default = ProvisioningSpec::default();
     let spec = scenario.provisioning.as_ref().unwrap_or(&default);
     built.autoscalers = spec.autoscalers.iter().map(|one| autoscaler(one, cluster, &built)).collect();
-    cloud::hand_over(scenario, stocks, cluster, &mut built);
+    cloud::hand_over(scenario, (supply, stocks), cluster, &mut built);
     built
 }
 
-fn add_group(pool: PoolId, scaling: &ScalingSpec, cluster: &Cluster, faults: &Faults, built: &mut Provisioning) {
+/// How machines of a pool are bought: what the provider may take back is sold as such.
+fn market_of(id: PoolId, pool: &PoolSpec, faults: &Faults) -> Market {
+    let is_taken_back = faults.spot.iter().any(|reclaims| reclaims.pool == id);
+    match pool.market {
+        Some(MarketKindSpec::Spot) => Market::Spot,
+        None if is_taken_back => Market::Spot,
+        Some(MarketKindSpec::OnDemand) | None => Market::OnDemand,
+    }
+}
+
+fn add_group(
+    pool: PoolId,
+    scaling: &ScalingSpec,
+    delays: MachineDelays,
+    market: Market,
+    cluster: &Cluster,
+    built: &mut Provisioning,
+) {
     let group = GroupId::from_index(built.groups.len());
-    // What the provider may take back is sold as such.
-    let is_spot = faults.spot.iter().any(|reclaims| reclaims.pool == pool);
-    let market = if is_spot { Market::Spot } else { Market::OnDemand };
     let first = built.offers.len();
     let shapes = cluster.pools[pool.index()].shapes.iter();
     built.offers.extend(shapes.map(|shape| Offer { group, shape: *shape, market }));
-    let span = |spec: &Option<_>| spec.as_ref().map_or_else(Dist::default, dist);
     built.groups.push(NodeGroup {
         pool,
         min: scaling.min,
         max: scaling.max,
         offers: (first..built.offers.len()).map(OfferId::from_index).collect(),
         is_spread: true,
-        delays: MachineDelays {
-            launch: span(&scaling.launch),
-            boot: span(&scaling.boot),
-            ready: span(&scaling.ready),
-            shut_down: span(&scaling.shut_down),
-        },
+        delays,
     });
 }
 

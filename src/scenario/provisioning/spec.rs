@@ -48,9 +48,9 @@ pub struct ScalingSpec {
     pub max: u32,
     /// From the order until the provider charges for the machine. Default: no time.
     pub launch: Option<DistributionSpec>,
-    /// From there until its node joins the cluster. Default: no time.
+    /// From there until its node joins the cluster. Default: that of the provider of `instanceType`, or no time.
     pub boot: Option<DistributionSpec>,
-    /// From joining until the node takes pods. Default: no time.
+    /// From joining until the node takes pods. Default: that of the provider of `instanceType`, or no time.
     pub ready: Option<DistributionSpec>,
     /// From the order to end the machine until it costs no more. Default: no time.
     pub shut_down: Option<DistributionSpec>,

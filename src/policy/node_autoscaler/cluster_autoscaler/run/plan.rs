@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::picture::{Grown, Held, Mould, Picture};
 use super::seen::{self, Known};
 use super::{ClusterAutoscaler, Deletion};
-use crate::ids::{MachineId, NodeId, PodId};
+use crate::ids::{MachineId, NodeId, OfferId, PodId};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::{GpuRequest, PodClass, PodSpec};
 use crate::policy::disruption;
@@ -74,7 +74,14 @@ fn price(amount: Amount) -> f64 {
 
 impl Pricing for Prices<'_> {
     fn node(&self, group: usize) -> Option<f64> {
-        Some(self.view.model.cluster.shape(self.moulds[group].shape).usd_per_hour)
+        let model = self.view.model;
+        let shape = self.moulds[group].shape;
+        if !model.provisioning.market.has_prices() {
+            return Some(model.cluster.shape(shape).usd_per_hour);
+        }
+        let sells = |offer: &OfferId| model.provisioning.offer(*offer).shape == shape;
+        let offer = (0..model.provisioning.offers.len()).map(OfferId::from_index).find(sells);
+        offer.map(|offer| self.view.usd_per_hour(offer))
     }
 
     fn pod(&self, pod: PodId) -> Option<f64> {

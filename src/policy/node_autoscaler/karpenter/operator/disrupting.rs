@@ -473,7 +473,7 @@ impl Karpenter {
         orders.extend(cordons);
         self.disruption.commands += 1;
         let id = self.disruption.commands;
-        let expected = self.buy(&waiting.command.replacements, Some(id), reason, (now, orders));
+        let expected = self.buy(&waiting.command.replacements, Some(id), reason, (seen, orders));
         if expected < waiting.command.replacements.len() {
             // What could not be replaced stays; what was bought for it is there for whoever needs it.
             orders.drain(before..before + waiting.machines.len());

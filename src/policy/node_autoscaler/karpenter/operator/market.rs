@@ -39,15 +39,29 @@ pub(super) struct Market {
     places: BTreeMap<OfferId, (usize, usize, usize)>,
     /// Until when offers are taken to be unavailable.
     unavailable: BTreeMap<Kind, SimTime>,
-    /// How often availability changed.
+    /// How often availability or prices changed.
     version: u64,
+    /// How often the provider is asked for prices, and when next; never where no price changes.
+    price_period: SimDuration,
+    prices_due: SimTime,
 }
 
 impl Market {
     /// Pools with the types that their groups offer.
-    pub(super) fn new(model: &Model, pools: Vec<(NodePool, GroupId)>) -> (Market, Vec<(NodePool, Vec<InstanceType>)>) {
-        let mut market =
-            Market { offers: Vec::new(), places: BTreeMap::new(), unavailable: BTreeMap::new(), version: 0 };
+    pub(super) fn new(
+        model: &Model,
+        pools: Vec<(NodePool, GroupId)>,
+        price_period: SimDuration,
+    ) -> (Market, Vec<(NodePool, Vec<InstanceType>)>) {
+        let changes = model.provisioning.market.has_prices();
+        let mut market = Market {
+            offers: Vec::new(),
+            places: BTreeMap::new(),
+            unavailable: BTreeMap::new(),
+            version: 0,
+            price_period,
+            prices_due: if changes { SimTime::ZERO } else { SimTime::NEVER },
+        };
         let mut stocked = Vec::new();
         for (pool, group) in pools {
             let (types, offers) = types_of(model, &pool, group);
@@ -84,8 +98,15 @@ impl Market {
         }
     }
 
-    /// Forgets failures that are long ago.
-    pub(super) fn refresh(&mut self, now: SimTime, environment: &mut Environment) {
+    /// Forgets failures that are long ago, and asks for prices when it is time.
+    pub(super) fn refresh(&mut self, model: &Model, now: SimTime, environment: &mut Environment) {
+        if self.prices_due <= now {
+            self.prices_due = now.after(self.price_period);
+            self.version += 1;
+            for (offer, (pool, at, offering)) in &self.places {
+                environment.pools[*pool].1[*at].offerings[*offering].usd_per_hour = model.usd_per_hour(*offer, now);
+            }
+        }
         let before = self.unavailable.len();
         self.unavailable.retain(|_, until| *until > now);
         if self.unavailable.len() < before {
@@ -106,8 +127,14 @@ impl Market {
         }
     }
 
-    /// The offers that a launch asks for, the best first; none: nothing is to be had.
-    pub(super) fn launch(&self, node: &NewNode, environment: &Environment) -> Vec<OfferId> {
+    /// The offers that a launch asks for, the best first; none: nothing is to be had. They are chosen by the prices that were
+    /// last asked for; the provider takes the cheapest of them by what they cost now, `price`.
+    pub(super) fn launch(
+        &self,
+        node: &NewNode,
+        environment: &Environment,
+        price: impl Fn(OfferId) -> f64,
+    ) -> Vec<OfferId> {
         let types = &environment.pools[node.pool].1;
         let kinds = node.requirements.get_or_any(CAPACITY_TYPE_LABEL);
         let mut open: Vec<(f64, usize, usize)> = Vec::new();
@@ -139,7 +166,12 @@ impl Market {
             }
             types_seen.contains(at)
         });
-        chosen.into_iter().map(|(_, at, offering)| self.offers[node.pool][at][offering]).collect()
+        let mut offers: Vec<OfferId> =
+            chosen.into_iter().map(|(_, at, offering)| self.offers[node.pool][at][offering]).collect();
+        if self.prices_due != SimTime::NEVER {
+            offers.sort_by(|one, other| price(*one).total_cmp(&price(*other)));
+        }
+        offers
     }
 }
 

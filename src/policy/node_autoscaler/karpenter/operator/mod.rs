@@ -16,7 +16,8 @@
 //! without their models; what volumes ask of nodes joins the required node affinity of their pods; `startupTaints` are what the time until a node is ready stands for.
 //!
 //! Parameters: `batchIdleDuration`, `batchMaxDuration`, `preferencePolicy`, `minValuesPolicy`, `disruptionPeriod`, `featureGates`,
-//! `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from manifests.
+//! `pricePeriod`, `nodePools`, `wellKnownLabels`; the first six are those of upstream's settings, the last two are filled in from
+//! manifests.
 //!
 //! Source: `pkg/controllers` of Karpenter v1.15.0, and `pkg/providers/instance` of its AWS provider.
 //! Cost: a turn in which nothing has changed costs a look at each machine and each pod that waits.
@@ -59,6 +60,10 @@ pub use market::LAUNCH_TYPES_MAX;
 /// After so long whoever still waits for a place asks again, in seconds.
 const REQUEUE_S: f64 = 10.0;
 
+/// How often the AWS provider asks for prices, in seconds (`pkg/controllers/providers/pricing` of karpenter-provider-aws
+/// 16b57d2).
+const PRICE_PERIOD_S: f64 = 43_200.0;
+
 pub(in crate::policy::node_autoscaler) const ROW: NodeAutoscalerRow = NodeAutoscalerRow {
     name: "karpenter",
     aliases: &[],
@@ -96,6 +101,12 @@ pub(in crate::policy::node_autoscaler) const ROW: NodeAutoscalerRow = NodeAutosc
             meaning: "time between looks for nodes that can go, above 0",
         },
         Parameter {
+            name: "pricePeriod",
+            unit: "duration",
+            default: "12h",
+            meaning: "how often spot prices are asked for, above 0; between, machines are chosen by those of the last time",
+        },
+        Parameter {
             name: "featureGates",
             unit: "",
             default: "{spotToSpotConsolidation: false}",
@@ -128,6 +139,8 @@ struct Params {
     min_values_policy: WrittenMinValuesPolicy,
     #[serde(deserialize_with = "parameters::duration")]
     disruption_period: SimDuration,
+    #[serde(deserialize_with = "parameters::duration")]
+    price_period: SimDuration,
     feature_gates: FeatureGates,
     node_pools: Vec<Value>,
     well_known_labels: Vec<String>,
@@ -147,6 +160,7 @@ impl Default for Params {
             preference_policy: WrittenPreferencePolicy::Respect,
             min_values_policy: WrittenMinValuesPolicy::Strict,
             disruption_period: SimDuration::from_seconds(POLLING_PERIOD_S),
+            price_period: SimDuration::from_seconds(PRICE_PERIOD_S),
             feature_gates: FeatureGates::default(),
             node_pools: Vec::new(),
             well_known_labels: Vec::new(),
@@ -171,6 +185,7 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
     let is_window = params.batch_idle_duration <= params.batch_max_duration;
     parameters::require(is_window, "`batchIdleDuration` must not be above `batchMaxDuration`")?;
     parameters::require(params.disruption_period > SimDuration::ZERO, "`disruptionPeriod` must be above 0")?;
+    parameters::require(params.price_period > SimDuration::ZERO, "`pricePeriod` must be above 0")?;
     let model = setting.model;
     let extended = &model.cluster.extended_resources;
     let mut pools = Vec::new();
@@ -192,7 +207,7 @@ fn build(parameters: &Value, setting: &Setting<'_>) -> Result<Box<dyn NodeAutosc
     let pools: Vec<(NodePool, GroupId)> =
         pools.into_iter().filter(|pool| pool.replicas.is_none()).filter_map(group).collect();
     let groups = pools.iter().map(|(_, group)| *group).collect();
-    let (market, pools) = Market::new(model, pools);
+    let (market, pools) = Market::new(model, pools, params.price_period);
     let environment = Environment {
         well_known: WellKnownLabels::with(params.well_known_labels.iter().cloned()),
         reservation_label: String::new(),
@@ -428,7 +443,7 @@ impl NodeAutoscaler for Karpenter {
         if known < self.environment.classes.len() {
             self.claims_bound = None;
         }
-        self.market.refresh(seen.now(), &mut self.environment);
+        self.market.refresh(seen.view.model, seen.now(), &mut self.environment);
         self.sight.refresh(seen.view, &self.groups, &self.environment);
         if classes::follow_claims(seen.view, &mut self.claims_bound, &mut self.environment.classes) {
             self.sight.version += 1;

@@ -37,7 +37,7 @@ impl Karpenter {
         if sees != self.last_pass.seen {
             let results = self.solve(seen, &pods);
             self.last_pass = LastPass { seen: sees, nominated: self.kept(&results) };
-            self.buy(&results.new_nodes, None, "pods fit nowhere", (now, orders));
+            self.buy(&results.new_nodes, None, "pods fit nowhere", (seen, orders));
         }
         let until = now.after(self.nomination_window);
         for machine in &self.last_pass.nominated {
@@ -130,7 +130,7 @@ impl Karpenter {
         nodes: &[NewNode],
         command: Option<u64>,
         reason: &'static str,
-        (at, orders): (SimTime, &mut Vec<Order>),
+        (seen, orders): (&Seen<'_>, &mut Vec<Order>),
     ) -> usize {
         let mut is_over: BTreeSet<usize> = BTreeSet::new();
         for pool in nodes.iter().map(|node| node.pool).collect::<BTreeSet<usize>>() {
@@ -141,9 +141,14 @@ impl Karpenter {
         }
         let mut bought = 0;
         for node in nodes.iter().filter(|node| !is_over.contains(&node.pool)) {
-            let offers = self.market.launch(node, &self.environment);
+            let offers = self.market.launch(node, &self.environment, |offer| seen.view.usd_per_hour(offer));
             if !offers.is_empty() {
-                self.placed.push_back(Placed { group: self.groups[node.pool], offers: offers.clone(), command, at });
+                self.placed.push_back(Placed {
+                    group: self.groups[node.pool],
+                    offers: offers.clone(),
+                    command,
+                    at: seen.now(),
+                });
                 bought += 1;
                 orders.push(Order { action: Action::Buy { offers, count: 1 }, reason });
             }

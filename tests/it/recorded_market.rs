@@ -1,0 +1,137 @@
+//! Recorded prices in a whole run: the scenarios under `scenarios/nodes/recorded`, whose machines and bill are compared with what
+//! the file says, row by row.
+//!
+//! The recordings stand in the directory that `WAVETANK_DATA` names; without it tests that need them say 'skipped'.
+#![allow(clippy::disallowed_methods, reason = "the data are where the environment says")]
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use wavetank::engine::{Finished, Simulation};
+use wavetank::importers::instant::parse_instant;
+use wavetank::model::Model;
+use wavetank::model::provisioning::Market;
+use wavetank::observe::Recorder;
+use wavetank::scenario::{Environment, load_scenario};
+use wavetank::units::SimTime;
+use wavetank::world::{Machine, MachineState};
+
+/// What m4.10xlarge and its like cost on demand in 2016, as `types-2016.csv` has it.
+const ON_DEMAND: [(&str, f64); 4] =
+    [("m3.medium", 0.067), ("m3.large", 0.133), ("d2.xlarge", 0.69), ("m4.10xlarge", 2.394)];
+
+/// The changes of a file by type and zone, in seconds from an instant on: read here a second time, in the plainest way.
+fn changes(file: &Path, from: &str) -> BTreeMap<(String, String), Vec<(f64, f64)>> {
+    let mut text = String::new();
+    let compressed = std::fs::File::open(file).expect("the file");
+    flate2::read::MultiGzDecoder::new(compressed).read_to_string(&mut text).expect("text");
+    let second = |text: &str| parse_instant(text).expect("an instant").nanoseconds() as f64 / 1e9;
+    let begin = second(from);
+    let mut all: BTreeMap<(String, String), Vec<(f64, f64)>> = BTreeMap::new();
+    for row in text.lines().skip(1) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let change = (second(cells[0]) - begin, cells[4].parse().expect("a price"));
+        all.entry((cells[1].to_owned(), cells[2].to_owned())).or_default().push(change);
+    }
+    all.values_mut().for_each(|list| list.sort_by(|one, other| one.0.total_cmp(&other.0)));
+    all
+}
+
+/// The price at an instant.
+fn price(changes: &[(f64, f64)], at_s: f64) -> f64 {
+    changes.iter().rfind(|(from, _)| *from <= at_s).expect("the file begins before").1
+}
+
+fn run() -> Option<(Model, Finished<Recorder>, BTreeMap<(String, String), Vec<(f64, f64)>>)> {
+    let Some(data) = std::env::var_os("WAVETANK_DATA").map(PathBuf::from) else {
+        println!("recorded spot prices: skipped, WAVETANK_DATA is not set");
+        return None;
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/nodes/recorded/spot-2016.yaml");
+    let environment = Environment { data_directory: Some(data.clone()) };
+    let model = load_scenario(&path, &[], 0, &environment).unwrap_or_else(|error| panic!("{error}")).model;
+    let finished = Simulation::new(&model, Recorder::new(&model)).expect("the policies are there").run();
+    let changes = changes(&data.join("aws-spot-2016/spot_price_history.csv.gz"), "2016-04-19T00:00:00Z");
+    Some((model, finished, changes))
+}
+
+/// Type and zone of a machine.
+fn place(model: &Model, machine: &Machine) -> (String, String) {
+    let shape = model.cluster.shape(model.provisioning.offer(machine.offer).shape);
+    let kind = shape.labels.iter().find(|label| label.key == "node.kubernetes.io/instance-type").expect("a type");
+    (kind.value.clone(), model.cluster.zones[shape.zone.expect("a zone").index()].clone())
+}
+
+/// No spot machine is bought while the price is above that on demand, and none lives longer than 2 min after that; each costs,
+/// for each of its hours, what the file has at the hour's beginning, nothing if it was taken back in its first.
+#[test]
+fn spot_machines_of_2016_cost_and_go_as_the_file_says() {
+    let Some((model, finished, changes)) = run() else { return };
+    let world = &finished.world;
+    let (mut spot_usd, mut reclaimed, mut free) = (0.0, 0, 0);
+    for one in &world.fleet.machines {
+        if one.state == MachineState::Refused || model.provisioning.offer(one.offer).market != Market::Spot {
+            continue;
+        }
+        let (kind, zone) = place(&model, one);
+        let bid = ON_DEMAND.iter().find(|(name, _)| *name == kind).expect("a type").1;
+        let series = &changes[&(kind, zone)];
+        let (begin, end) = (one.launched.as_seconds(), one.ended.min(world.time).as_seconds());
+        assert!(price(series, one.ordered.as_seconds()) <= bid, "bought above the bid at {}", one.ordered);
+        let above =
+            series.iter().find(|(at, price)| *at > begin && *price > bid).map_or(f64::INFINITY, |change| change.0);
+        assert!(
+            end <= above + 120.0 + 1e-6,
+            "{} lived from {begin} to {end}, and was above the bid at {above}",
+            one.offer.index()
+        );
+        let is_reclaimed = one.ended != SimTime::NEVER && one.reclaimed_at <= one.ended;
+        if is_reclaimed {
+            assert!((end - above - 120.0).abs() < 1e-6, "taken back at {end}, above the bid at {above}");
+            reclaimed += 1;
+        }
+        if is_reclaimed && end - begin < 3600.0 {
+            free += 1;
+            continue;
+        }
+        // By the second begun, a minute at least.
+        let used_ns = one.ended.min(world.time).since(one.launched).0;
+        let billed = used_ns.div_ceil(1_000_000_000).max(60) as f64;
+        let hours = (0..).map(|hour| f64::from(hour) * 3600.0).take_while(|from| *from < billed);
+        spot_usd += hours.map(|from| price(series, begin + from) * (billed - from).min(3600.0) / 3600.0).sum::<f64>();
+    }
+    assert!(reclaimed > 5 && free > 0, "{reclaimed} machines were taken back, {free} in their first hour");
+    let bill = finished.observer.bill.as_ref().expect("a bill").table(&model);
+    let found: f64 =
+        rows(&bill).iter().filter(|row| row[0] == "spot").map(|row| row[6].parse::<f64>().expect("dollars")).sum();
+    assert!((found - spot_usd).abs() < 1e-6 * spot_usd, "{found} instead of {spot_usd}");
+}
+
+/// Karpenter gets the cheapest zone of the instant: nearly always, as it does not ask for a zone that has just had none, nor for one that
+/// was dearer than a machine on demand when it last asked for prices.
+#[test]
+fn karpenter_gets_the_cheapest_zone_of_the_instant() {
+    let Some((model, finished, changes)) = run() else { return };
+    let (mut all, mut cheapest) = (0, 0);
+    for one in &finished.world.fleet.machines {
+        if one.state == MachineState::Refused || model.provisioning.offer(one.offer).market != Market::Spot {
+            continue;
+        }
+        let (kind, zone) = place(&model, one);
+        let at_s = one.ordered.as_seconds();
+        let paid = price(&changes[&(kind.clone(), zone)], at_s);
+        let others = changes.iter().filter(|((other, _), _)| *other == kind).map(|(_, series)| price(series, at_s));
+        all += 1;
+        cheapest += u32::from(others.fold(f64::INFINITY, f64::min) >= paid - 1e-9);
+    }
+    assert!(all > 20 && cheapest * 10 >= all * 9, "{cheapest} of {all}");
+}
+
+/// The rows of a table as it is written.
+fn rows(table: &wavetank::results::Table) -> Vec<Vec<String>> {
+    let mut text = Vec::new();
+    table.write_csv(&mut text).expect("written");
+    let text = String::from_utf8(text).expect("text");
+    text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
