@@ -117,6 +117,8 @@ pub struct Fleet {
     changes: Vec<MachineId>,
     /// How many of them were bought by each offer, by group.
     bought: Vec<BTreeMap<OfferId, usize>>,
+    /// Machines that are ordered or there and not being shut down, by offer: what counts against a quota.
+    held: Vec<u32>,
 }
 
 /// Of the machines of a group.
@@ -135,8 +137,6 @@ impl Counts {
             target: usize::from(!is_over && state != MachineState::Ending),
         }
     }
-    /// Machines that are ordered or there and not being shut down, by offer: what counts against a quota.
-    held: Vec<u32>,
 }
 
 /// Whether a machine in that state counts against a quota.

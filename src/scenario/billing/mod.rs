@@ -11,8 +11,8 @@ use crate::model::catalogue::Provider;
 use crate::model::cluster::{INSTANCE_TYPE_LABEL, REGION_LABEL};
 use crate::model::money::Money;
 use crate::model::{Cluster, NodeShape};
-pub(super) use spec::{BillingSpec, ProviderSpec};
 use spec::{AllocationSpec, PlanRateSpec, ReservationSpec};
+pub(super) use spec::{BillingSpec, ProviderSpec};
 
 /// Builds the rules, if there are any.
 pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Option<Box<Tariff>> {
