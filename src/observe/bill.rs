@@ -136,7 +136,7 @@ impl BillLog {
 
     /// A pod that holds a node requests something else from now on.
     pub fn pod_resized(&mut self, view: &View<'_>, pod: PodId) {
-        self.pod_leaves(view, pod);
+        self.release(view, pod);
         self.pod_placed(view, pod);
     }
 
@@ -147,8 +147,27 @@ impl BillLog {
         }
     }
 
+    /// Whether what pods use is something to the bill.
+    pub fn measures(&self) -> bool {
+        self.measured.is_some()
+    }
+
+    /// Requests use so many milli-cores and bytes of a run of a container.
+    pub fn load_changed(&mut self, pod: PodId, run: (u32, u32), load: (u64, u64)) {
+        if let Some(measured) = &mut self.measured {
+            measured.load(pod, run, load);
+        }
+    }
+
     /// A pod gives back what it holds.
     pub fn pod_leaves(&mut self, view: &View<'_>, pod: PodId) {
+        self.release(view, pod);
+        if let Some(measured) = &mut self.measured {
+            measured.forget(pod);
+        }
+    }
+
+    fn release(&mut self, view: &View<'_>, pod: PodId) {
         let Some(Held { instance, node, since, class, waived }) = self.held.remove(&pod) else { return };
         // A pod whose node is lost is given up later than its machine ends.
         let to = paid_until(view, instance);

@@ -142,6 +142,13 @@ pub trait Observer {
     fn usage_changes(&mut self, _view: &View<'_>, _node: NodeId) {}
     /// What containers use of a node's CPU, or memory, takes another course from now on.
     fn usage_changed(&mut self, _view: &View<'_>, _node: NodeId) {}
+    /// Whether it is to be told what requests use of each pod.
+    fn wants_loads(&self) -> bool {
+        false
+    }
+    /// In the last window requests used so many milli-cores and bytes of a pod's container, by its position and which of its
+    /// runs that is. It comes before what containers use of their node changes with it.
+    fn load_changed(&mut self, _view: &View<'_>, _pod: PodId, _run: (u32, u32), _load: (u64, u64)) {}
     /// A container of a pod is about to be killed for memory.
     fn container_killed(&mut self, _view: &View<'_>, _pod: PodId, _container: usize) {}
     /// A pod that holds a node requests something else from now on.
@@ -200,6 +207,10 @@ macro_rules! tell_both {
             self.1.traffic_ended(view, plane);
         }
 
+        fn wants_loads(&self) -> bool {
+            self.0.wants_loads() || self.1.wants_loads()
+        }
+
         fn wants_autoscaler_text(&self, view: &View<'_>, autoscaler: AutoscalerId) -> bool {
             self.0.wants_autoscaler_text(view, autoscaler) || self.1.wants_autoscaler_text(view, autoscaler)
         }
@@ -222,6 +233,7 @@ macro_rules! tell_both {
             node_changes(node: NodeId);
             usage_changes(node: NodeId);
             usage_changed(node: NodeId);
+            load_changed(pod: PodId, run: (u32, u32), load: (u64, u64));
             pod_resized(pod: PodId);
             container_killed(pod: PodId, container: usize);
             node_added(node: NodeId);

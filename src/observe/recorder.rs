@@ -272,6 +272,16 @@ impl Observer for Recorder {
         }
     }
 
+    fn wants_loads(&self) -> bool {
+        self.bill.as_ref().is_some_and(BillLog::measures)
+    }
+
+    fn load_changed(&mut self, _view: &View<'_>, pod: PodId, run: (u32, u32), load: (u64, u64)) {
+        if let Some(bill) = &mut self.bill {
+            bill.load_changed(pod, run, load);
+        }
+    }
+
     fn pod_resized(&mut self, view: &View<'_>, pod: PodId) {
         if let Some(bill) = &mut self.bill {
             bill.pod_resized(view, pod);

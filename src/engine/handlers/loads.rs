@@ -108,13 +108,19 @@ impl<O: Observer> Simulation<'_, O> {
     fn take_loads(&mut self) {
         let window_ns = self.model.traffic.usage_window.0.max(1);
         let Some(state) = &mut self.traffic else { return };
+        let view = View { model: self.model, world: &self.world };
+        let wants_loads = self.observer.wants_loads();
         let mut changed = Vec::with_capacity(state.nodes.len());
-        for server in state.seats.values_mut() {
+        for (&pod, server) in &mut state.seats {
             let now = state.plane.load_of(server.number);
             let spent_ns = now.compute_ns - std::mem::replace(&mut server.load.used_ns, now.compute_ns);
             let node = &mut state.nodes[server.node.index()];
             if node.take(&mut server.load, spent_ns * 1000 / window_ns, now.memory_bytes) {
                 changed.push(server.node);
+            }
+            if wants_loads {
+                let Load { cpu_milli, memory_bytes, .. } = server.load;
+                self.observer.load_changed(&view, pod, (server.container, server.run), (cpu_milli, memory_bytes));
             }
         }
         for &node in &changed {
@@ -136,5 +142,6 @@ impl<O: Observer> Simulation<'_, O> {
         if let Some(usage) = self.world.usage.get_mut(node) {
             usage.cpu.used_milli = cpu_milli;
         }
+        self.observer.usage_changed(&View { model: self.model, world: &self.world }, node);
     }
 }

@@ -23,6 +23,8 @@ type Pair<T> = [T; 2];
 pub(super) struct Measured {
     allocation: Allocation,
     nodes: BTreeMap<NodeId, OnNode>,
+    /// What requests use of pods: which container and run, and milli-cores and bytes.
+    loads: BTreeMap<PodId, ((u32, u32), (u64, u64))>,
     /// What each pod is charged so far.
     pods: BTreeMap<PodId, Pair<u128>>,
 }
@@ -55,7 +57,7 @@ impl Measured {
     /// Nothing is charged so far; none where usage is nothing to the bill.
     pub(super) fn new(allocation: Allocation) -> Option<Measured> {
         let measures = allocation != Allocation::Requests;
-        measures.then(|| Measured { allocation, nodes: BTreeMap::new(), pods: BTreeMap::new() })
+        measures.then(|| Measured { allocation, nodes: BTreeMap::new(), loads: BTreeMap::new(), pods: BTreeMap::new() })
     }
 
     /// What containers of a node use is another thing from now on. The node is paid for until `until`, which is not later.
@@ -64,6 +66,16 @@ impl Measured {
         let runs = view.world.usage.get(node).map_or(&[][..], |usage| &usage.runs);
         let courses = runs.iter().filter_map(|run| self.course(view, run)).collect();
         self.nodes.insert(node, OnNode { since: view.world.time, runs: courses });
+    }
+
+    /// Requests use so much of a run of a container, from the next look at its node on.
+    pub(super) fn load(&mut self, pod: PodId, run: (u32, u32), load: (u64, u64)) {
+        self.loads.insert(pod, (run, load));
+    }
+
+    /// A pod is gone.
+    pub(super) fn forget(&mut self, pod: PodId) {
+        self.loads.remove(&pod);
     }
 
     /// What a pod that leaves its node is charged beside what it is charged for requests, in milli-cores and bytes times ns.
@@ -111,9 +123,11 @@ impl Measured {
             Demand::Load => load,
             other => other.at(drawn, run.age(now)),
         };
-        let cpu = usage.cpu.as_ref().map(|cpu| demand(cpu, run.drawn_cpu, run.load_cpu) as f64 * run.speed);
+        let known = self.loads.get(&run.pod).filter(|(of, _)| *of == (run.container, run.run));
+        let (load_cpu, load_memory) = known.map_or((0, 0), |(_, load)| *load);
+        let cpu = usage.cpu.as_ref().map(|cpu| demand(cpu, run.drawn_cpu, load_cpu) as f64 * run.speed);
         let memory = usage.memory.as_ref().map(|memory| {
-            let value = demand(memory, run.drawn_memory, run.load_memory);
+            let value = demand(memory, run.drawn_memory, load_memory);
             Line { first: (now, value), last: end_of_ramp(memory, run).unwrap_or((now, value)) }
         });
         let free = if self.allocation == Allocation::Greatest { requested(usage) } else { [0; 2] };
