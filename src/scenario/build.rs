@@ -78,14 +78,13 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
         cluster.add_out_of_service_variants();
     }
-    let provisioning = provisioning::build(spec, (&supply, &stocks), &cluster, &faults);
-    let market = cloud::market::build(spec, &supply, (&cluster, &provisioning), seed, context);
+    let provisioning = provisioning::build(spec, (&supply, &stocks), (&cluster, &faults), seed, context);
     let autoscaling = autoscaling::build(spec, (autoscalers, verticals), &controllers, &traffic, context);
     if controllers.tracks_usage() {
         cluster.add_pressure_variants();
     }
     // Every shape there will be is there by now.
-    let provisioning = Provisioning { market, tariff: billing::build(spec, &cluster, context), ..provisioning };
+    let provisioning = Provisioning { tariff: billing::build(spec, &cluster, context), ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),

@@ -117,7 +117,10 @@ fn node_pools_buy_out_of_the_catalogue() {
     assert_eq!(label("karpenter.k8s.aws/instance-cpu"), Some("2"));
     assert_eq!(label("karpenter.k8s.aws/instance-memory"), Some("8192"));
     assert_eq!(label("topology.kubernetes.io/region"), Some("us-east-1"));
-    assert_eq!((shape.allocatable.cpu.0, shape.usd_per_hour, provisioning.offers[1].market), (1930, 0.096, Market::OnDemand));
+    assert_eq!(
+        (shape.allocatable.cpu.0, shape.usd_per_hour, provisioning.offers[1].market),
+        (1930, 0.096, Market::OnDemand)
+    );
     let delays = &provisioning.groups[0].delays;
     assert_eq!((delays.boot.is_zero(), delays.ready.mean_seconds()), (false, 5.0));
     let message = load_with("catalogue: {provider: aws}").unwrap_err();
