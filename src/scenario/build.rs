@@ -80,8 +80,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     if script.iter().any(|step| matches!(step.action, Action::OutOfService(_))) {
         cluster.add_out_of_service_variants();
     }
-    let provisioning = provisioning::build(spec, (&supply, &stocks), &cluster, &faults);
-    let market = cloud::market::build(spec, &supply, (&cluster, &provisioning), seed, context);
+    let provisioning = provisioning::build(spec, (&supply, &stocks), (&cluster, &faults), seed, context);
     let autoscaling =
         autoscaling::build(spec, (autoscalers, verticals), &limit_ranges, &controllers, &traffic, context);
     if controllers.tracks_usage() {
@@ -90,7 +89,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     // Every shape there will be is there by now.
     let is_bounded = spec.provisioning.as_ref().is_some_and(|spec| spec.bound);
     let tariff = billing::build(spec, &cluster, context);
-    let provisioning = Provisioning { market, tariff, is_bounded, ..provisioning };
+    let provisioning = Provisioning { tariff, is_bounded, ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),
         description: spec.metadata.description.clone(),

@@ -244,6 +244,7 @@ fn random_class(draw: &mut Draw, cluster: &Cluster, number: u64) -> PodClass {
         node_selector,
         tolerations: (0..draw.between(0, 2)).map(|_| draw.toleration()).collect(),
         spec: Box::default(),
+        disruption: Default::default(),
     }
 }
 

@@ -233,8 +233,9 @@ impl<O: Observer> Simulation<'_, O> {
                 self.schedule_reclaim(machine);
                 self.tell_of_machine(machine);
             }
-            // What is being taken back does not join any more.
-            (MachineStep::Join, MachineState::Ordered) if !self.is_being_reclaimed(machine) => self.join(machine),
+            // What is being taken back neither joins any more nor takes pods.
+            (MachineStep::Join | MachineStep::BecomeReady, _) if self.is_being_reclaimed(machine) => {}
+            (MachineStep::Join, MachineState::Ordered) => self.join(machine),
             (MachineStep::ReclaimNotice, _) => self.on_machine_notice(machine),
             (MachineStep::Reclaim, _) => self.on_machine_reclaim(machine),
             (MachineStep::BecomeReady, MachineState::Joined) => self.let_in(machine),

@@ -16,6 +16,7 @@ use crate::model::disruption::{NODE_ANNOTATIONS, POD_ANNOTATIONS};
 use crate::model::provisioning::{MachineDelays, Market, NodeAutoscaler, NodeGroup, Offer, Provisioning};
 use crate::model::{Cluster, Faults, Model, PodDisruption, PolicyChoice};
 use crate::policy::node_autoscaler::{self, NODE_AUTOSCALERS, Setting};
+use crate::rng::Seed;
 use crate::units::SimDuration;
 use spec::NodeAutoscalerSpec;
 pub(super) use spec::{ProvisioningSpec, ScalingSpec};
@@ -170,8 +171,9 @@ fn pool_is_known(name: &str, pools: &[PoolSpec], at: &str, context: &mut Context
 pub(super) fn build(
     scenario: &ScenarioSpec,
     (supply, stocks): (&Supply, &[Stock]),
-    cluster: &Cluster,
-    faults: &Faults,
+    (cluster, faults): (&Cluster, &Faults),
+    seed: Seed,
+    context: &mut Context<'_>,
 ) -> Provisioning {
     let mut built = Provisioning::default();
     for (index, pool) in scenario.cluster.pools.iter().enumerate() {
@@ -185,6 +187,7 @@ pub(super) fn build(
     let default = ProvisioningSpec::default();
     let spec = scenario.provisioning.as_ref().unwrap_or(&default);
     built.autoscalers = spec.autoscalers.iter().map(|one| autoscaler(one, cluster, &built)).collect();
+    built.market = cloud::market::build(scenario, supply, (cluster, &built), seed, context);
     cloud::hand_over(scenario, (supply, stocks), cluster, &mut built);
     built
 }
