@@ -322,5 +322,5 @@ pub(crate) fn container(name: &str) -> Container {
 
 /// Runs a model to its end under the eyes of an observer, which is given back.
 pub(crate) fn observe<O: crate::observe::Observer>(model: &Model, observer: O) -> crate::engine::Finished<O> {
-    crate::engine::Simulation::new(model, observer).expect("the policies are there").run()
+    crate::engine::watch(model, observer).expect("the policies are there")
 }

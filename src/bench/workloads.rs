@@ -381,7 +381,7 @@ fn gated(draft: &mut Draft, size: Size) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Simulation;
+    use crate::engine::watch;
     use crate::model::ArrivalSource;
     use crate::observe::CheckEveryEvent;
     use crate::world::pods::Phase;
@@ -446,7 +446,7 @@ mod tests {
     fn models_run_and_keep_every_invariant() {
         for row in WORKLOADS {
             let model = row.build(small(row));
-            let finished = Simulation::new(&model, CheckEveryEvent).expect("its policies exist").run();
+            let finished = watch(&model, CheckEveryEvent).expect("its policies exist");
             let pods = &finished.world.pods;
             let measured = (0..pods.len()).filter(|&i| pods.origin[i].0 == 1);
             let waiting = measured.filter(|&i| pods.phase[i] == Phase::Pending).count();

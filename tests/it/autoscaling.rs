@@ -1,7 +1,7 @@
 //! Autoscalers in whole runs: what they see, when, and what comes of it.
 #![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::model::Model;
 use wavetank::observe::{Autoscaled, CheckEveryEvent, Observer, Recorder, summary};
 use wavetank::scenario::{Environment, load_scenario};
@@ -44,8 +44,8 @@ fn model(manifest: &str, scenario: &str) -> Model {
 }
 
 fn changes(model: &Model) -> Changes {
-    let simulation = Simulation::new(model, (Changes::default(), CheckEveryEvent)).expect("the policies are there");
-    simulation.run().observer.0
+    let finished = watch(model, (Changes::default(), CheckEveryEvent)).expect("the policies are there");
+    finished.observer.0
 }
 
 /// A HorizontalPodAutoscaler for half of the requests of CPU, 1 to 10 replicas.
@@ -104,7 +104,7 @@ fn replicas_are_compared_with_what_requests_need() {
                    model: {fluid: {}}\n  services: [{name: web, pods: {target: deployment/web}, steps: [{compute: \
                    10ms}], objective: {latency: 50ms, ratio: 0.9}}]\n  sources: [{name: users, to: web, rate: 100/s}]\n";
     let model = model(HALF, traffic);
-    let finished = Simulation::new(&model, Recorder::new(&model)).expect("the policies are there").run();
+    let finished = watch(&model, Recorder::new(&model)).expect("the policies are there");
     let (recorder, end) = (&finished.observer, finished.world.time);
     let log = recorder.elasticity.as_ref().expect("a service is scaled");
     let targets = log.targets(&recorder.controllers, end);
@@ -166,7 +166,7 @@ const SQS: &str = "triggers: [{type: aws-sqs-queue, metadata: {queueURL: q, queu
 fn a_job_is_made_for_each_request() {
     let model = scaled_jobs(&format!("successfulJobsHistoryLimit: 5, {SQS}"), "");
     let observer = (Recorder::new(&model), (Changes::default(), CheckEveryEvent));
-    let finished = Simulation::new(&model, observer).expect("the policies are there").run();
+    let finished = watch(&model, observer).expect("the policies are there");
     let (recorder, (changes, _)) = &finished.observer;
     let view = View { model: &model, world: &finished.world };
     let metrics = summary::summary(&view, recorder, finished.events);

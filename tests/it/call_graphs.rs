@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::program::{wavetank, wavetank_ok};
 use wavetank::document::Source;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::importers::ReadSpans;
 use wavetank::importers::call_graph::{HEADING, Options, read_alibaba, read_jaeger, read_nezha, scenario};
 use wavetank::observe::Observer;
@@ -46,7 +46,7 @@ fn latency(text: &str, changes: &[(&str, &str)]) -> LatencyRecorder {
     }
     let source = Source { file: "imported.yaml".into(), text };
     let loaded = load_scenario_text(&source, &[], 0, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
-    Simulation::new(&loaded.model, Latency::default()).unwrap().run().observer.0
+    watch(&loaded.model, Latency::default()).unwrap().observer.0
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What runs cost, whoever buys the machines: parts that sum to the whole, machines that are billed for their time and no
 //! other, and bounds that no run is below.
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::experiment::single::{Detail, RunRecord, run_model};
 use wavetank::ids::PodId;
 use wavetank::model::Model;
@@ -116,7 +116,7 @@ fn whoever_buys_machines_the_bill_is_right_and_above_its_bound() {
             let [bound, instants] = ["cost_bound_usd", "cost_bound_instants_usd"].map(|name| figure(&record, name));
             assert!(0.0 < instants && instants <= bound && bound <= cost + 1e-6, "{at}: {instants}, {bound}, {cost}");
 
-            let run = Simulation::new(&model, (Used::default(), Recorder::new(&model))).expect("it is there").run();
+            let run = watch(&model, (Used::default(), Recorder::new(&model))).expect("it is there");
             assert!(run.observer.0.placements > 50, "{at}: {:?}", run.observer.0);
             if seed % 2 == 0 {
                 let own = billed_usd(&model, &run.world);

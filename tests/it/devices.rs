@@ -1,7 +1,7 @@
 //! Pods that claim devices, from manifests to the end of the run.
 
 use wavetank::document::Source;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::ids::PodId;
 use wavetank::model::{ArrivalSource, Delays, Model, OnEviction, OnUnschedulable, Outputs, PolicyChoice, Scheduling};
 use wavetank::observe::Observer;
@@ -101,7 +101,7 @@ spec: {spec: {devices: {requests: [{name: r, exactly: {deviceClassName: gpu, tol
         carbon: None,
         outputs: Outputs::default(),
     };
-    let finished = Simulation::new(&model, Nobody).expect("it can begin").run();
+    let finished = watch(&model, Nobody).expect("it can begin");
     let world = &finished.world;
     let running_s: Vec<f64> = world.pods.running.iter().map(|time| time.as_seconds()).collect();
     assert_eq!(running_s, [0.0, 0.0, 10.0]);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wavetank::document::Source;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::observe::CheckEveryEvent;
 use wavetank::scenario::{Environment, Loaded, load_scenario_text};
 use wavetank::units::{SimDuration, SimTime};
@@ -35,7 +35,7 @@ fn load(nodes: &[&Path], pods: &[&Path], policy: &str) -> Result<Loaded, String>
 
 /// The end of a run under all checks.
 fn run(loaded: &Loaded) -> World {
-    Simulation::new(&loaded.model, (CheckEveryEvent, WorkloadAudit::default())).expect("it can begin").run().world
+    watch(&loaded.model, (CheckEveryEvent, WorkloadAudit::default())).expect("it can begin").world
 }
 
 /// A folder, what is below it, and its files.

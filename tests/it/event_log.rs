@@ -1,7 +1,7 @@
 //! A coarse log of a run, a line for each change of a pod or a node: short enough to be worked out by hand.
 
 use wavetank::document::Source;
-use wavetank::engine::{Finished, Simulation};
+use wavetank::engine::{Finished, watch};
 use wavetank::ids::{NodeId, PodId};
 use wavetank::model::Model;
 use wavetank::observe::tables::pod_names;
@@ -74,7 +74,7 @@ pub(crate) fn model(body: &str) -> Model {
 /// Runs a model under all checks.
 pub(crate) fn run(model: &Model) -> Finished<EventLog> {
     let observer = ((CheckEveryEvent, Audit::default()), EventLog::default());
-    let finished = Simulation::new(model, observer).unwrap().run();
+    let finished = watch(model, observer).unwrap();
     let Finished { world, observer, events, endless } = finished;
     Finished { world, observer: observer.1, events, endless }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use serde_json::{Value, json};
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::ids::PodId;
 use wavetank::model::{Model, OnEviction, OnUnschedulable};
 use wavetank::observe::{CheckEveryEvent, Observer};
@@ -83,7 +83,7 @@ impl Observer for Errors {
 
 /// The world at the end, and what went wrong, with every invariant checked after every event.
 fn run(model: &Model) -> (World, Vec<(f64, PodId, String)>) {
-    let finished = Simulation::new(model, (Errors::default(), CheckEveryEvent)).expect("it can begin").run();
+    let finished = watch(model, (Errors::default(), CheckEveryEvent)).expect("it can begin");
     (finished.world, finished.observer.0.0)
 }
 

@@ -8,7 +8,7 @@ use super::audit::Audit;
 use super::event_log::model;
 use super::random_model::random_model;
 use wavetank::document::Source;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::ids::{NodeId, PodId, ZoneId};
 use wavetank::model::faults::{Fault, FaultKind, NodeFailures};
 use wavetank::model::{Dist, Faults, Model, NodeLifecycle};
@@ -85,7 +85,7 @@ impl Observer for FaultLog {
 
 fn log(model: &Model) -> Vec<String> {
     let observer = ((CheckEveryEvent, Audit::default()), FaultLog::default());
-    Simulation::new(model, observer).unwrap().run().observer.1.lines
+    watch(model, observer).unwrap().observer.1.lines
 }
 
 /// Nodes `n-0`, `n-1`, ... of 4 cores in the zones given, pods that fill one each, and what is given.
@@ -432,7 +432,7 @@ fn pods_crash_and_are_started_again() {
         manifest.path().display()
     ));
     let observer = ((CheckEveryEvent, Audit::default()), FaultLog::default());
-    let finished = Simulation::new(&model, observer).unwrap().run();
+    let finished = watch(&model, observer).unwrap();
     assert_eq!(finished.observer.1.lines, ["0 #0 running n-0"]);
     assert_eq!(finished.world.owners.members[0].restarts, 2);
 }
@@ -475,7 +475,7 @@ fn nodes_are_away_as_often_as_their_distributions_say() {
          faults: {nodes: [{pool: n, timeToFailure: {exponential: {mean: 10h}}, \
          timeToRepair: {exponential: {mean: 1h}}}]}\n",
     );
-    let world = Simulation::new(&model, ()).unwrap().run().world;
+    let world = watch(&model, ()).unwrap().world;
     let silent: u64 = (0..20).map(|node| world.health.silent_ns(NodeId(node), world.time)).sum();
     let share = silent as f64 / (20.0 * 2000.0 * 3600e9);
     assert!((share - 1.0 / 11.0).abs() < 0.0097, "{share}");
@@ -551,7 +551,7 @@ fn tables_say_how_long_nodes_were_away() {
          scheduler: {policy: first-fit}\n\
          faults: {events: [{at: 100s, for: 200s, nodeDown: n-0}]}\n",
     );
-    let finished = Simulation::new(&model, Recorder::new(&model)).unwrap().run();
+    let finished = watch(&model, Recorder::new(&model)).unwrap();
     let view = View { model: &model, world: &finished.world };
     let metrics = summary::summary(&view, &finished.observer, finished.events);
     let value = |name: &str| metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);

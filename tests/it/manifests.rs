@@ -1,7 +1,7 @@
 //! Runs of kube-scheduler over manifests, under all checks.
 
 use wavetank::document::Source;
-use wavetank::engine::{Finished, Simulation};
+use wavetank::engine::{Finished, watch};
 use wavetank::model::{
     ArrivalSource, Delays, KubeSchedulerConfiguration, Model, OnEviction, OnUnschedulable, Outputs, PolicyChoice,
     Scheduling,
@@ -67,7 +67,7 @@ pub(crate) fn configuration(text: &str) -> Option<Box<KubeSchedulerConfiguration
 
 /// The end of a run in which every invariant was checked after every event.
 pub(crate) fn run(model: &Model) -> Finished<CheckEveryEvent> {
-    Simulation::new(model, CheckEveryEvent).expect("it can begin").run()
+    watch(model, CheckEveryEvent).expect("it can begin")
 }
 
 /// When each pod began to run, in seconds, and where it is or was last; a pod that never ran is at -1 s.

@@ -1,7 +1,7 @@
 //! Machines of a catalogue in a market, in whole runs: what they are, when they are refused and taken back, and what they cost.
 #![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::MachineId;
 use wavetank::model::Model;
@@ -61,7 +61,7 @@ fn model(pool: &str, market: &str, rest: &str) -> Model {
 }
 
 fn steps(model: &Model) -> Vec<String> {
-    Simulation::new(model, (Steps::default(), CheckEveryEvent)).expect("the policies are there").run().observer.0.0
+    watch(model, (Steps::default(), CheckEveryEvent)).expect("the policies are there").observer.0.0
 }
 
 fn cost_usd(model: &Model) -> f64 {

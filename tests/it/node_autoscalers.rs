@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::ids::PodId;
 use wavetank::model::Model;
 use wavetank::observe::{CheckEveryEvent, Observer};
@@ -311,7 +311,7 @@ provisioning: {autoscalers: [{policy: scheduled, parameters: {machines: 1, actio
     // Asked for again every 5 s, it is evicted at 85 s at the latest, and has 10 s to end.
     assert!(ending.ends_with("ending") && (80.0..=95.0).contains(&second), "{list:?}");
     let guard = Guard::new(&[Budget { app: "web".to_owned(), kept: 1 }], 0);
-    let guard = Simulation::new(&model, guard).expect("the policies are there").run().observer;
+    let guard = watch(&model, guard).expect("the policies are there").observer;
     assert_eq!((guard.evicted, guard.broken.len(), guard.fewest), (2, 0, 1), "{:?}", guard.broken);
     assert_eq!(figure(&model, "pods_running"), 2.0);
 }
@@ -447,8 +447,7 @@ fn no_drain_breaks_a_budget() {
         for seed in 0..6 {
             let (model, budgets) = random_world(policy, seed);
             let observer = ((Guard::new(&budgets, 0), Guard::new(&budgets, 1)), CheckEveryEvent);
-            let ((guard, strict), _) =
-                Simulation::new(&model, observer).expect("the policies are there").run().observer;
+            let ((guard, strict), _) = watch(&model, observer).expect("the policies are there").observer;
             evicted += guard.evicted;
             tight += strict.broken.len();
             broken.extend(guard.broken.iter().map(|broken| format!("{policy}, seed {seed}, at {broken}")));

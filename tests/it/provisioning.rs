@@ -1,7 +1,7 @@
 //! Machines that are bought and returned, in whole runs: when, what becomes of their pods, and what they cost.
 #![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::{GroupId, MachineId};
 use wavetank::model::Model;
@@ -41,7 +41,7 @@ pub(crate) fn model(scenario: &str, manifest: &str) -> Model {
 }
 
 pub(crate) fn steps(model: &Model) -> Steps {
-    Simulation::new(model, (Steps::default(), CheckEveryEvent)).expect("the policies are there").run().observer.0
+    watch(model, (Steps::default(), CheckEveryEvent)).expect("the policies are there").observer.0
 }
 
 pub(crate) fn figure(model: &Model, name: &str) -> f64 {
@@ -145,9 +145,8 @@ faults: {{spot: [{{pool: b, timeToReclaim: {{exponential: {{mean: 20m}}}}, notic
                  metadata: {name: web}, spec: {maxUnavailable: 1, selector: {matchLabels: {a: b}}}}",
             );
             let limits = Limits { name: row.name, at_least: seed };
-            let simulation =
-                Simulation::new(&model, (limits, (Steps::default(), CheckEveryEvent))).expect("it is there");
-            assert_eq!(simulation.run().observer.1.0, steps(&model), "{}, seed {seed}", row.name);
+            let finished = watch(&model, (limits, (Steps::default(), CheckEveryEvent))).expect("it is there");
+            assert_eq!(finished.observer.1.0, steps(&model), "{}, seed {seed}", row.name);
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use wavetank::engine::{Finished, Simulation};
+use wavetank::engine::{Finished, watch};
 use wavetank::importers::requests::{RateOptions, read_rates};
 use wavetank::importers::usage::{TableOptions, read_table};
 use wavetank::model::Model;
@@ -30,7 +30,7 @@ fn model(name: &str, data: &Path) -> Model {
 }
 
 fn run(model: &Model) -> Finished<Recorder> {
-    Simulation::new(model, Recorder::new(model)).expect("the policies are there").run()
+    watch(model, Recorder::new(model)).expect("the policies are there")
 }
 
 /// Seconds, replicas wanted and ready, of the target of an autoscaler.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use wavetank::engine::{Finished, Simulation};
+use wavetank::engine::{Finished, watch};
 use wavetank::importers::instant::parse_instant;
 use wavetank::model::Model;
 use wavetank::model::provisioning::Market;
@@ -51,7 +51,7 @@ fn run() -> Option<(Model, Finished<Recorder>, BTreeMap<(String, String), Vec<(f
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/nodes/recorded/spot-2016.yaml");
     let environment = Environment { data_directory: Some(data.clone()) };
     let model = load_scenario(&path, &[], 0, &environment).unwrap_or_else(|error| panic!("{error}")).model;
-    let finished = Simulation::new(&model, Recorder::new(&model)).expect("the policies are there").run();
+    let finished = watch(&model, Recorder::new(&model)).expect("the policies are there");
     let changes = changes(&data.join("aws-spot-2016/spot_price_history.csv.gz"), "2016-04-19T00:00:00Z");
     Some((model, finished, changes))
 }

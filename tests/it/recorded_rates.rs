@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use wavetank::document::Source;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::observe::Observer;
 use wavetank::scenario::{Environment, load_scenario_text};
 use wavetank::traffic::Plane;
@@ -76,7 +76,7 @@ traffic:
     );
     let source = Source { file: "recorded.yaml".into(), text };
     let loaded = load_scenario_text(&source, &[], 0, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
-    Simulation::new(&loaded.model, Sent::default()).unwrap().run().observer.0
+    watch(&loaded.model, Sent::default()).unwrap().observer.0
 }
 
 #[test]

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::audit::Audit;
 use super::random_model::random_model;
-use wavetank::engine::{Finished, Simulation};
+use wavetank::engine::{Finished, Simulation, watch};
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::{ClassId, NodeId, PodId};
 use wavetank::model::{GpuRequest, Model, PolicyChoice};
@@ -44,7 +44,7 @@ struct Activity {
 fn check_seed(seed: u64) -> Activity {
     let model = random_model(seed);
     let observer = ((CheckEveryEvent, Audit::default()), Recorder::new(&model));
-    let finished = Simulation::new(&model, observer).unwrap().run();
+    let finished = watch(&model, observer).unwrap();
     let ((_, audit), recorder) = &finished.observer;
     check_cost(&model, &finished.world);
     check_tables(&model, &finished.world, recorder, finished.events);
@@ -269,11 +269,11 @@ fn a_broken_queue_order_is_caught() {
 #[test]
 fn broken_worlds_are_caught() {
     let model = (0..).map(random_model).find(|model| {
-        let world = Simulation::new(model, ()).unwrap().run().world;
+        let world = watch(model, ()).unwrap().world;
         world.pods_by_phase[Phase::Running as usize] > 0 && world.totals.gpu_allocated > 0
     });
     let model = model.unwrap();
-    let sound = Simulation::new(&model, ()).unwrap().run().world;
+    let sound = watch(&model, ()).unwrap().world;
     assert_eq!(sound.check(&model), Ok(()));
     let running = PodId::from_index(sound.pods.phase.iter().position(|&phase| phase == Phase::Running).unwrap());
     type Break = fn(&mut World, PodId);

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::event_log::model;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::ids::ServiceId;
 use wavetank::observe::{CheckEveryEvent, Observer};
 use wavetank::scenario::{Environment, Override, load_scenario};
@@ -84,7 +84,7 @@ fn run(case: &Case) -> Ends {
     );
     let model = model(&scenario);
     let observer = (CheckEveryEvent, Ends::default());
-    let ends = Simulation::new(&model, observer).unwrap().run().observer.1;
+    let ends = watch(&model, observer).unwrap().observer.1;
     assert!(ends.has_littles_law, "the area is the sum of the sojourns");
     ends
 }
@@ -185,7 +185,7 @@ fn the_condition_of_a_metric_judges_requests() {
         let changes: Vec<Override> = changes.iter().map(|text| Override::parse(text, "--set").unwrap()).collect();
         let loaded = load_scenario(Path::new("scenarios/traffic/canary.yaml"), &changes, 0, &Environment::default());
         let model = loaded.unwrap_or_else(|error| panic!("{error}")).model;
-        let finished = Simulation::new(&model, CheckEveryEvent).unwrap().run();
+        let finished = watch(&model, CheckEveryEvent).unwrap();
         let web = model.controllers.list.iter().position(|one| one.name == "web").unwrap();
         let release = finished.world.owners.controllers[web].release.as_deref().unwrap();
         assert_eq!(release.phase, phase, "{traffic}: {}", release.message);

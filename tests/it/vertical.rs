@@ -1,7 +1,7 @@
 //! Vertical autoscalers in whole runs: whom they change, when, and what comes of it.
 #![allow(clippy::disallowed_methods, reason = "tests write the files that they read")]
 
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::{NodeId, PodId, VerticalId};
 use wavetank::model::Model;
@@ -51,8 +51,7 @@ fn needy(mode: &str, milli: u64, more: &str) -> Model {
 
 fn run(model: &Model) -> (Vec<(f64, PodChange)>, World) {
     let fresh = model.clone();
-    let simulation = Simulation::new(&fresh, (Changes::default(), CheckEveryEvent)).expect("the policies are there");
-    let finished = simulation.run();
+    let finished = watch(&fresh, (Changes::default(), CheckEveryEvent)).expect("the policies are there");
     (finished.observer.0.0, finished.world)
 }
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::random_workload::random_scenario;
 use super::swarm::{failure, number_from};
 use super::workload_audit::WorkloadAudit;
-use wavetank::engine::Simulation;
+use wavetank::engine::watch;
 use wavetank::model::Model;
 use wavetank::observe::{CheckEveryEvent, Recorder};
 use wavetank::scenario::{Environment, load_scenario};
@@ -34,7 +34,7 @@ fn load(directory: &Path, seed: u64) -> Model {
 fn check_seed(directory: &Path, seed: u64) -> BTreeMap<&'static str, u64> {
     let model = load(directory, seed);
     let observer = ((CheckEveryEvent, WorkloadAudit::default()), Recorder::new(&model));
-    let finished = Simulation::new(&model, observer).unwrap().run();
+    let finished = watch(&model, observer).unwrap();
     let ((_, audit), _) = finished.observer;
     let mut activity = audit.evictions;
     activity.insert("restarts", audit.restarts);

@@ -1,7 +1,7 @@
 //! Small scenarios with objects that make pods, each of which once went wrong, and the lines that they must give.
 #![allow(clippy::disallowed_methods, reason = "tests write files")]
 
-use wavetank::engine::{Finished, RunError, Simulation};
+use wavetank::engine::{Finished, RunError, watch};
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::ids::PodId;
 use wavetank::model::Model;
@@ -26,7 +26,7 @@ fn load(scenario: &str, manifests: &str) -> Result<Model, String> {
 }
 
 fn run(model: &Model) -> Finished<(CheckEveryEvent, WorkloadAudit)> {
-    Simulation::new(model, (CheckEveryEvent, WorkloadAudit::default())).unwrap().run()
+    watch(model, (CheckEveryEvent, WorkloadAudit::default())).unwrap()
 }
 
 fn count(finished: &Finished<(CheckEveryEvent, WorkloadAudit)>, phase: Phase) -> u64 {

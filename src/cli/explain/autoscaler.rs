@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::watcher::Wanted;
 use crate::cli::{Failure, print};
-use crate::engine::Simulation;
+use crate::engine::watch;
 use crate::ids::AutoscalerId;
 use crate::model::Model;
 use crate::model::autoscaling::HorizontalAutoscaler;
@@ -93,8 +93,8 @@ pub(super) fn run(model: &Model, name: &str, wanted: &Wanted, as_json: bool) -> 
         Wanted::Last | Wanted::Attempt(_) => SimTime::NEVER,
     };
     let watcher = Watcher { autoscaler, until, syncs: 0, latest: None, since: BTreeMap::new(), events: Vec::new() };
-    let simulation = Simulation::new(model, watcher).map_err(|error| Failure::Input(format!("error: {error}")))?;
-    let watcher = simulation.run().observer;
+    let finished = watch(model, watcher).map_err(|error| Failure::Input(format!("error: {error}")))?;
+    let watcher = finished.observer;
     let own = &model.autoscaling.horizontal[autoscaler.index()];
     print(&if as_json { describe_json(model, own, &watcher) } else { describe(model, own, &watcher) })
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, environment, extenders, overrides, print};
-use crate::engine::Simulation;
+use crate::engine::watch;
 use crate::scenario::load_scenario;
 use crate::units::{SimDuration, SimTime};
 use crate::world::View;
@@ -67,9 +67,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> Result<(), Failure> {
     };
     let origin = name::origin(&model, pod).map_err(refuse)?;
     extenders::check(&model, &arguments.scenario)?;
-    let simulation = Simulation::new(&model, Watcher::new(origin, wanted))
-        .map_err(|error| Failure::Input(format!("error: {error}")))?;
-    let finished = simulation.run();
+    let finished =
+        watch(&model, Watcher::new(origin, wanted)).map_err(|error| Failure::Input(format!("error: {error}")))?;
     let view = View { model: &model, world: &finished.world };
     let Some(pod) = finished.observer.pod else {
         return Err(refuse(format!("the run ends at {} s, before it arrives", finished.world.time)));

@@ -1,4 +1,4 @@
-use crate::engine::Simulation;
+use crate::engine::watch;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId, RevisionId};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::control_plane::{ControlPlane, RateLimit};
@@ -112,7 +112,7 @@ fn rolling(max_surge: i32, max_unavailable: i32) -> DeploymentStrategy {
 /// Runs the model with every invariant checked, and gives its timeline.
 fn timeline(model: &Model) -> Vec<String> {
     let observer = (CheckEveryEvent, Timeline::default());
-    Simulation::new(model, observer).expect("the policies are there").run().observer.1.lines
+    watch(model, observer).expect("the policies are there").observer.1.lines
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn daemon_sets_follow_the_nodes() {
 fn a_client_writes_no_faster_than_its_limit() {
     let mut model = model(deployment(100, rolling(1, 0)), 10, &[]);
     model.control_plane.controller_writes = Some(RateLimit { per_second: 20.0, burst: 30 });
-    let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+    let finished = watch(&model, CheckEveryEvent).expect("the policies are there");
     let mut made: Vec<f64> = finished.world.pods.arrival.iter().map(|arrival| arrival.as_seconds()).collect();
     made.sort_by(f64::total_cmp);
     // Thirty at once, then one every 50 ms: the hundredth after 70 of them, at 3.5 s. None is made twice.
@@ -301,7 +301,7 @@ fn random_rollouts_keep_the_invariants_and_come_to_rest() {
         if below(2) == 0 {
             model.control_plane = ControlPlane::realistic();
         }
-        let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+        let finished = watch(&model, CheckEveryEvent).expect("the policies are there");
         let view = View { model: &model, world: &finished.world };
         let standing = controllers::standing(&view, ControllerId(0));
         let wanted = finished.world.owners.controllers[0].replicas as u64;
@@ -360,7 +360,7 @@ fn failure_rules_know_containers_apart() {
             |code| Container { run_time: Some(Dist::ZERO), exit_codes: vec![(code, 1.0)], ..testkit::container("app") };
         model.controllers.lives[0].containers = vec![ends_with(0), ends_with(42)];
         model.controllers.lives[0].restart_policy = RestartPolicy::Never;
-        let finished = Simulation::new(&model, CheckEveryEvent).expect("the policies are there").run();
+        let finished = watch(&model, CheckEveryEvent).expect("the policies are there");
         assert_eq!(finished.world.pods.len(), pods, "{container_of_rule}");
     }
 }

@@ -1,6 +1,6 @@
 //! Worked timelines of pods of a ReplicaSet. A line is written whenever an instant is over and a pod has changed.
 
-use crate::engine::Simulation;
+use crate::engine::watch;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, Operation, PodLife, PodTemplate, Probe, Probes, ReplicaSetSpec,
@@ -80,7 +80,7 @@ fn model(container: Container, replicas: i32, nodes: usize, script: &[(u64, Acti
 
 fn timeline(model: &Model) -> Vec<String> {
     let observer = (CheckEveryEvent, Timeline::default());
-    Simulation::new(model, observer).expect("the policies are there").run().observer.1.lines
+    watch(model, observer).expect("the policies are there").observer.1.lines
 }
 
 fn operate(verb: Verb) -> Action {

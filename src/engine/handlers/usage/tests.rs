@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::engine::Simulation;
+use crate::engine::watch;
 use crate::ids::{ClassId, ControllerId, LifeId, NodeId};
 use crate::model::controllers::{
     Container, Controller, ControllerKind, JobSpec, Operation, PodLife, PodTemplate, ReplicaSetSpec, RestartPolicy,
@@ -127,7 +127,7 @@ fn fixture() -> Fixture {
 /// Runs the model until then with every invariant checked.
 fn run(mut model: Model, until: u64) -> (Vec<String>, World) {
     model.horizon = Some(SimTime::ZERO.after(seconds(until)));
-    let finished = Simulation::new(&model, (CheckEveryEvent, Timeline::default())).expect("policies are there").run();
+    let finished = watch(&model, (CheckEveryEvent, Timeline::default())).expect("policies are there");
     (finished.observer.1.lines, finished.world)
 }
 

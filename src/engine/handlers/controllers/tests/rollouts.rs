@@ -124,7 +124,7 @@ fn releases(controller: Controller, script: &[(u64, Action)]) -> (Vec<String>, S
     let mut model = model(controller, 4, script);
     model.horizon = Some(SimTime::ZERO.after(seconds(200)));
     let observer = (CheckEveryEvent, Releases::default());
-    let releases = Simulation::new(&model, observer).expect("the policies are there").run().observer.1;
+    let releases = watch(&model, observer).expect("the policies are there").observer.1;
     (releases.lines, releases.message)
 }
 
