@@ -127,7 +127,9 @@ fn static_keeps_a_number() {
     ] {
         let model = model(nodes, min, max);
         let mut play = Play::new(&model, "static", &parameters);
-        [0, 0, 1].into_iter().for_each(|node| _ = play.run(0, node));
+        for node in [0, 0, 1] {
+            play.run(0, node);
+        }
         assert_eq!(play.turn(0.0), expected, "{nodes} of {min} to {max}, {parameters}");
         assert_eq!(play.next, at(60.0));
     }
@@ -212,7 +214,9 @@ fn utilization_counts_what_is_asked_for() {
         let model = model(nodes, 0, 5);
         let mut play = Play::new(&model, "utilization", &json!({ "target": target }));
         let pods = |(cores, memory): Pods| std::iter::repeat_n(0, cores).chain(std::iter::repeat_n(1, memory));
-        pods(running).for_each(|class| _ = play.run(class, 0));
+        for class in pods(running) {
+            play.run(class, 0);
+        }
         pods(waiting).for_each(|class| play.wait(class));
         assert_eq!(play.next, at(60.0));
         assert_eq!(play.turn(60.0), expected, "{nodes} machines, {running:?}, {waiting:?}, {target}");

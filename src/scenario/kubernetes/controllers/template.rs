@@ -11,7 +11,6 @@ use super::{Maker, Parts, PodMakers, ReadFor, SCALED_JOB, Template};
 use crate::document::{Entry, Node as Tree, Value};
 use crate::ids::{ClassId, LifeId};
 use crate::model::controllers::{ControllerKind, PodTemplate};
-use crate::model::disruption::{POD_ANNOTATIONS, SAFE_VOLUMES};
 use crate::model::objects::{Controller as Selecting, Objects};
 
 /// The label by which a Deployment tells its ReplicaSets apart.
@@ -338,7 +337,8 @@ pub(super) fn template_of(pod: &Tree) -> Tree {
     if let Some(labels) = pod.at(&["metadata", "labels"]) {
         edit::set(&mut template, &["metadata", "labels"], labels.clone());
     }
-    for key in POD_ANNOTATIONS.into_iter().chain([SAFE_VOLUMES]) {
+    let heeded = crate::model::disruption::POD_ANNOTATIONS;
+    for key in heeded.into_iter().chain([crate::model::disruption::SAFE_VOLUMES]) {
         if let Some(annotation) = pod.at(&["metadata", "annotations", key]) {
             edit::set(&mut template, &["metadata", "annotations", key], annotation.clone());
         }

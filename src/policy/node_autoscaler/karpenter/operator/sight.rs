@@ -344,9 +344,9 @@ pub(super) fn is_reschedulable(view: View<'_>, pod: PodId) -> bool {
 /// bound.
 pub(super) fn is_protected(view: View<'_>, pod: PodId) -> bool {
     let until = view.class_of(pod).disruption.do_not_disrupt.until(Some(view.world.pods.bound[pod.index()]));
-    until.is_some_and(|until| until > view.world.time)
-        && view.world.pods.phase[pod.index()].holds_node()
-        && !view.is_terminating(pod)
+    let phase = view.world.pods.phase[pod.index()];
+    let is_active = (phase == Phase::Pending || phase.holds_node()) && !view.is_terminating(pod);
+    is_active && until.is_some_and(|until| until > view.world.time)
 }
 
 /// What the nodes of a pool have together, machines that go not counted.
