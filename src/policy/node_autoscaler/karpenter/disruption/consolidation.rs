@@ -9,7 +9,7 @@ use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, ON_DEMAND, Requirements, SPOT};
 use super::super::scheduler::{Environment, NewNode, Scheduler};
 use super::balanced::{PoolTotals, approves, can_pass};
-use super::simulate::{Surroundings, simulate};
+use super::simulate::{Simulation, Surroundings, simulate, simulate_below};
 use super::{Candidate, Command, Found, by_savings, within_budgets};
 
 /// How many cheaper types there must be before a spot node is replaced by a spot node
@@ -131,12 +131,22 @@ impl Consolidation<'_, '_, '_> {
 
     /// What becomes of the pods of nodes that go, if that is worth it (`computeConsolidation`).
     pub fn compute(&mut self, candidates: &[&Candidate]) -> Option<Command> {
-        if self.is_hopeless(candidates) { None } else { self.compute_anyway(candidates) }
+        if self.is_hopeless(candidates) {
+            return None;
+        }
+        let bar = self.bar(candidates);
+        let simulation = simulate_below(self.scheduler, self.surroundings, candidates, bar)?;
+        self.command(candidates, simulation)
     }
 
-    /// The same without looking first at what it will surely cost.
+    /// The same by simulating it to its end.
+    #[cfg(test)]
     pub(super) fn compute_anyway(&mut self, candidates: &[&Candidate]) -> Option<Command> {
         let simulation = simulate(self.scheduler, self.surroundings, candidates, true);
+        self.command(candidates, simulation)
+    }
+
+    fn command(&mut self, candidates: &[&Candidate], simulation: Simulation) -> Option<Command> {
         if !simulation.all_scheduled {
             return None;
         }
@@ -163,13 +173,19 @@ impl Consolidation<'_, '_, '_> {
         Some(Command { nodes, replacements: vec![node], results })
     }
 
-    /// Whether what pods surely need costs too much, so that nothing has to be simulated.
-    pub(super) fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
+    /// What a node to buy has to cost less than, and whether it cannot be spot.
+    fn bar(&self, candidates: &[&Candidate]) -> (f64, bool) {
         let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
         let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
+        (usd_per_hour, all_spot && !self.options.spot_to_spot)
+    }
+
+    /// Whether what pods surely need costs too much, so that nothing has to be simulated.
+    pub(super) fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
         let classes = candidates.iter().flat_map(|candidate| &candidate.pods).map(|pod| pod.class);
         let without: Vec<usize> = candidates.iter().map(|candidate| candidate.node).collect();
-        self.scheduler.surely_costs(classes, &without, (usd_per_hour, all_spot && !self.options.spot_to_spot))
+        let bar = self.bar(candidates);
+        self.scheduler.surely_costs(classes, &without, bar)
     }
 
     fn cheaper_only(&mut self, node: &mut NewNode, usd_per_hour: f64) -> Option<()> {

@@ -22,7 +22,7 @@ use super::scheduler::{BatchPod, Environment, NewNode, NodeState, Results};
 use crate::model::cluster::ZONE_LABEL;
 use crate::units::{SimDuration, SimTime};
 
-pub use simulate::{Simulation, Surroundings, simulate, validate};
+pub use simulate::{Simulation, Surroundings, simulate, simulate_below, validate};
 
 /// How often nodes are looked at (`pollingPeriod`), in seconds.
 pub const POLLING_PERIOD_S: f64 = 10.0;

@@ -31,14 +31,39 @@ pub fn simulate(
     candidates: &[&Candidate],
     enforces_consolidate_after: bool,
 ) -> Simulation {
+    let (batch, pending) = batch(surroundings, candidates, enforces_consolidate_after);
+    let results = scheduler.solve(&batch);
+    finish(scheduler, results, pending, batch.pods.len() - surroundings.of_deleting.len())
+}
+
+/// The same as consolidation asks it, unless it becomes plain on the way that more than one node is to be bought, or one of
+/// which a launch costs so much or more ([`Scheduler::solve_below`]).
+pub fn simulate_below(
+    scheduler: &mut Scheduler<'_>,
+    surroundings: Surroundings<'_>,
+    candidates: &[&Candidate],
+    bar: (f64, bool),
+) -> Option<Simulation> {
+    let (batch, pending) = batch(surroundings, candidates, true);
+    let results = scheduler.solve_below(&batch, bar)?;
+    Some(finish(scheduler, results, pending, batch.pods.len() - surroundings.of_deleting.len()))
+}
+
+/// The pods to find places for, and how many of them, from the first on, wait.
+fn batch(
+    surroundings: Surroundings<'_>,
+    candidates: &[&Candidate],
+    enforces_consolidate_after: bool,
+) -> (Batch, usize) {
     let pending = surroundings.pending.len();
     let mut pods = surroundings.pending.to_vec();
     pods.extend(candidates.iter().flat_map(|candidate| candidate.pods.iter().copied()));
-    let moving = pods.len();
     pods.extend_from_slice(surroundings.of_deleting);
     let without = candidates.iter().map(|candidate| candidate.node).collect();
-    let batch = Batch { pods, without, enforces_consolidate_after };
-    let mut results = scheduler.solve(&batch);
+    (Batch { pods, without, enforces_consolidate_after }, pending)
+}
+
+fn finish(scheduler: &mut Scheduler<'_>, mut results: Results, pending: usize, moving: usize) -> Simulation {
     scheduler.truncate(&mut results, INSTANCE_TYPES_MAX);
     // Nodes that are not initialised may never be, so only pods of nodes that go anyway may count on them.
     let nodes = scheduler.nodes();

@@ -349,6 +349,7 @@ fn what_is_hopeless_is_never_found_by_simulating_it() {
             let is_hopeless = work.is_hopeless(&some);
             let command = work.compute_anyway(&some);
             assert!(!is_hopeless || command.is_none(), "seed {seed}, {some:?}");
+            assert_eq!(work.compute(&some), command, "seed {seed}, {some:?}");
             (hopeless, found) = (hopeless + usize::from(is_hopeless), found + usize::from(command.is_some()));
         }
     }

@@ -1,13 +1,18 @@
 //! What places for some pods cost at least, whatever goes where: most searches for something cheaper end here.
 
+use std::collections::BTreeMap;
+
 use super::super::instance_type::InstanceType;
 use super::super::requirement::Requirement;
 use super::super::requirements::{CAPACITY_TYPE_LABEL, SPOT};
+use super::Scheduler;
 use super::amounts::{self, Row};
 use super::bits;
 use super::claims::Template;
 use super::kept::Kept;
-use super::{Environment, Scheduler};
+
+/// Places for so many pods are as good as any number.
+const SLOTS_MAX: i64 = 512;
 
 /// The lowest price at which a type can be launched, and the lowest that is not spot.
 #[derive(Clone, Copy, Debug)]
@@ -33,71 +38,86 @@ impl Floor {
     }
 }
 
+impl Floor {
+    /// Whether a launch may cost less than so much; `but_spot`: spot is not bought.
+    pub(super) fn is_below(&self, (usd_per_hour, but_spot): (f64, bool)) -> bool {
+        (if but_spot { self.but_spot } else { self.any }) < usd_per_hour
+    }
+}
+
 impl Scheduler<'_> {
     /// Whether pods of some kinds, once some nodes are gone, surely need a node to buy of which a launch would cost so much or
-    /// more, or several nodes: what fits on none of the other nodes as they are must go to one that is bought. `but_spot`: spot
-    /// is not bought.
+    /// more, or several nodes: more of them than fit on all other nodes as they are must go to one that is bought. `but_spot`:
+    /// spot is not bought.
     ///
     /// Says no where it does not know; its yes never errs.
     pub fn surely_costs(
         &mut self,
         classes: impl IntoIterator<Item = usize>,
         without: &[usize],
-        (usd_per_hour, but_spot): (f64, bool),
+        bar: (f64, bool),
     ) -> bool {
         let Scheduler { environment, known, .. } = self;
-        let is_cheaper = |floor: &Floor| (if but_spot { floor.but_spot } else { floor.any }) < usd_per_hour;
-        let is_sold_for = |template: &Template, requests: &Row| template.holds(requests, is_cheaper);
-        let homeless = known.homeless(environment, classes, without);
-        homeless.is_some_and(|requests| !known.templates.iter().any(|template| is_sold_for(template, &requests)))
+        if known.variants.tolerates_preferred() {
+            return false;
+        }
+        let mut pods: BTreeMap<usize, i64> = BTreeMap::new();
+        for class in classes {
+            let variant = known.variants.of_class(environment, class, &mut known.memo);
+            *pods.entry(known.variants.get(variant).needs).or_default() += 1;
+        }
+        let mut homeless = vec![0; known.variants.kinds().len()];
+        for (needs, count) in &pods {
+            let slots = known.slots(*needs, without);
+            // The others that are as large need places as well.
+            let larger = pods.iter().filter(|(other, _)| known.variants.is_larger(**other, *needs));
+            let all = count + larger.map(|(_, count)| count).sum::<i64>();
+            let requests = &known.variants.needs_at(*needs).requests;
+            let times = |count: i64| -> Row { requests.iter().map(|amount| amount.saturating_mul(count)).collect() };
+            if all > slots && !known.is_sold_below(&times(all - slots), bar) {
+                return true;
+            }
+            amounts::add(&mut homeless, &times((count - slots).max(0)));
+        }
+        homeless.iter().any(|amount| *amount > 0) && !known.is_sold_below(&homeless, bar)
     }
 }
 
 impl Kept {
-    /// What the pods request together that fit on no node; none: there are none, or tolerations change as preferences are
-    /// given up.
-    fn homeless(
-        &mut self,
-        environment: &Environment,
-        classes: impl IntoIterator<Item = usize>,
-        without: &[usize],
-    ) -> Option<Row> {
-        if self.variants.tolerates_preferred() {
-            return None;
-        }
-        let mut sum: Option<Row> = None;
-        for class in classes {
-            let variant = self.variants.of_class(environment, class, &mut self.memo);
-            if !self.fits_somewhere(variant, without) {
-                let sum = sum.get_or_insert_with(|| vec![0; self.variants.kinds().len()]);
-                amounts::add(sum, &self.variants.needs(variant).requests);
-            }
-        }
-        sum
+    fn is_sold_below(&self, requests: &Row, bar: (f64, bool)) -> bool {
+        self.templates.iter().any(|template: &Template| template.holds(requests, |floor| floor.is_below(bar)))
     }
 
-    /// Whether some node but these is large enough for a pod, and has no taint against it.
-    fn fits_somewhere(&mut self, variant: usize, without: &[usize]) -> bool {
+    /// How many pods with such needs fit on all nodes but these together, if only they came; [`SLOTS_MAX`] or more where there
+    /// are that many.
+    fn slots(&mut self, needs: usize, without: &[usize]) -> i64 {
+        let all = match self.variants.needs_at(needs).slots {
+            Some(slots) => slots,
+            None => self.count_slots(needs),
+        };
+        if all >= SLOTS_MAX {
+            return i64::MAX;
+        }
         let Kept { existing, variants, memo, .. } = self;
-        let mut at = variants.needs(variant).fits_from;
-        let mut is_first = true;
-        while let Some(place) = bits::next_clear(&variants.needs(variant).unfit, at, existing.order.len()) {
+        let one = variants.needs_at(needs);
+        let gone = without.iter().filter(|node| existing.place[**node].is_some());
+        all - gone.map(|node| existing.slots(*node, one, memo)).sum::<i64>()
+    }
+
+    fn count_slots(&mut self, needs: usize) -> i64 {
+        let Kept { existing, variants, memo, .. } = self;
+        let (mut slots, mut at) = (0, 0);
+        while let Some(place) = bits::next_clear(&variants.needs_at(needs).unfit, at, existing.order.len()) {
             at = place + 1;
-            let node = existing.order[place];
-            if existing.is_unfit(node, variants.needs(variant), memo) {
-                bits::set(&mut variants.needs_mut(variant).unfit, place);
-                continue;
+            match existing.slots(existing.order[place], variants.needs_at(needs), memo) {
+                0 => bits::set(&mut variants.needs_at_mut(needs).unfit, place),
+                more => slots += more,
             }
-            if std::mem::take(&mut is_first) {
-                variants.needs_mut(variant).fits_from = place;
-            }
-            if !without.contains(&node) {
-                return true;
+            if slots >= SLOTS_MAX {
+                break;
             }
         }
-        if is_first {
-            variants.needs_mut(variant).fits_from = existing.order.len();
-        }
-        false
+        variants.needs_at_mut(needs).slots = Some(slots);
+        slots
     }
 }

@@ -99,6 +99,11 @@ impl Template {
         self.types.iter().any(|at| will_do(&self.floor[*at]) && amounts::fits(requests, &self.room[*at]))
     }
 
+    /// Whether a launch of some type may cost less than the bar.
+    pub(super) fn is_sold_below(&self, types: &[usize], bar: (f64, bool)) -> bool {
+        types.iter().any(|at| self.floor[*at].is_below(bar))
+    }
+
     /// Works out which types can be of a shape.
     pub(super) fn learn(&mut self, shape: Shape, environment: &Environment, memo: &Memo) {
         let at = shape.0 as usize;

@@ -135,6 +135,17 @@ impl Existing {
     }
 }
 
+impl Existing {
+    /// How many pods with such needs a node has room for, if only they came.
+    pub(super) fn slots(&self, node: usize, needs: &Needs, memo: &mut Memo) -> i64 {
+        if self.is_unfit(node, needs, memo) {
+            return 0;
+        }
+        let asked = needs.requests.iter().zip(&self.room(node).left).filter(|(amount, _)| **amount > 0);
+        asked.map(|(amount, left)| left / amount).min().unwrap_or(0)
+    }
+}
+
 /// What daemons request on nodes that are alike, by shape, taints, and the host name where some daemon asks for one.
 type DaemonRequests<'n> = BTreeMap<(Shape, TaintSet, &'n str), ResourceList>;
 

@@ -230,7 +230,17 @@ impl<'e> Scheduler<'e> {
 
     /// Finds places for a batch (`Solve`).
     pub fn solve(&mut self, batch: &Batch) -> Results {
-        run::Run::new(self, batch).solve()
+        run::Run::new(self, batch, None).solve().expect("without a bar nothing is above it")
+    }
+
+    /// The same, unless it becomes plain on the way that more than one node is to be bought, or one of which a launch costs
+    /// `usd_per_hour` or more; `but_spot`: spot is not bought. Where pools have `minValues` nothing is plain: nodes to buy can
+    /// be dropped again.
+    pub fn solve_below(&mut self, batch: &Batch, (usd_per_hour, but_spot): (f64, bool)) -> Option<Results> {
+        let mut pools = self.environment.pools.iter().map(|(pool, _)| &pool.template);
+        let has_min_values = pools.any(|template| template.requirements.iter().any(|one| one.min_values.is_some()));
+        let bar = (!has_min_values).then_some((usd_per_hour, but_spot));
+        run::Run::new(self, batch, bar).solve()
     }
 
     /// Cuts the types of each new node to the cheapest `max` (`TruncateInstanceTypes`). A node that then has too few values

@@ -21,6 +21,7 @@ use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
 pub(super) struct Run<'s, 'e, 'b> {
     scheduler: &'s mut Scheduler<'e>,
     batch: &'b Batch,
+    bar: Option<(f64, bool)>,
     topology: Topology,
     claims: Vec<Claim>,
     order: ClaimOrder,
@@ -95,7 +96,7 @@ fn placeholder(number: usize) -> String {
 }
 
 impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
-    pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch) -> Run<'s, 'e, 'b> {
+    pub(super) fn new(scheduler: &'s mut Scheduler<'e>, batch: &'b Batch, bar: Option<(f64, bool)>) -> Run<'s, 'e, 'b> {
         let mut hidden = Vec::new();
         let mut limits_left: Vec<Option<Row>> =
             scheduler.known.limits.iter().map(|limits| limits.as_ref().map(Limits::left)).collect();
@@ -116,6 +117,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         let mut run = Run {
             scheduler,
             batch,
+            bar,
             topology: Topology::default(),
             claims: Vec::new(),
             order: ClaimOrder::default(),
@@ -143,7 +145,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         self.topology = topology;
     }
 
-    pub(super) fn solve(mut self) -> Results {
+    /// Places all pods; none: it became plain that what is to be bought is not below the bar.
+    pub(super) fn solve(mut self) -> Option<Results> {
         let mut queue = self.queue();
         let mut last_length: Vec<usize> = vec![0; self.batch.pods.len()];
         let mut failed: BTreeMap<usize, Failure> = BTreeMap::new();
@@ -155,6 +158,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             match self.try_pod(pod) {
                 Ok(()) => {
                     failed.remove(&pod);
+                    if self.is_above_bar() {
+                        self.finish(failed);
+                        return None;
+                    }
                 }
                 Err(failure) => {
                     failed.insert(pod, failure);
@@ -163,7 +170,17 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 }
             }
         }
-        self.finish(failed)
+        Some(self.finish(failed))
+    }
+
+    /// Whether there are several nodes to buy, or one of which no type is below the bar: pods that come make neither better.
+    fn is_above_bar(&self) -> bool {
+        let Some(bar) = self.bar else { return false };
+        match &self.claims[..] {
+            [] => false,
+            [claim] => !self.scheduler.known.templates[claim.template].is_sold_below(&claim.types, bar),
+            _ => true,
+        }
     }
 
     /// The pods by CPU, then memory, the largest first; then by age and id.

@@ -8,7 +8,7 @@ use super::super::resources::{ResourceKind, ResourceList};
 use super::amounts::{Kinds, Row};
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
-use super::{Environment, NodePool, PreferencePolicy, bits};
+use super::{Environment, NodePool, PreferencePolicy, amounts, bits};
 use crate::model::pod_spec::PodAffinity;
 use crate::model::{PodClass, TaintEffect};
 
@@ -37,8 +37,8 @@ pub(super) struct Needs {
     pub(super) tolerations: TolerationSet,
     /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
     pub(super) unfit: Vec<u64>,
-    /// All places before this one are among them.
-    pub(super) fits_from: usize,
+    /// How many pods with such needs there is room for, if that is known.
+    pub(super) slots: Option<i64>,
 }
 
 /// All kinds of pod that were tried so far.
@@ -81,15 +81,11 @@ impl Variants {
     /// Forgets which nodes were unfit: those at some places, or all.
     pub(super) fn forget_unfit(&mut self, places: Option<&[usize]>) {
         for needs in &mut self.needs {
-            let Some(places) = places else {
-                needs.unfit.clear();
-                needs.fits_from = 0;
-                continue;
-            };
-            for place in places {
-                bits::clear(&mut needs.unfit, *place);
-                needs.fits_from = needs.fits_from.min(*place);
+            match places {
+                None => needs.unfit.clear(),
+                Some(places) => places.iter().for_each(|place| bits::clear(&mut needs.unfit, *place)),
             }
+            needs.slots = None;
         }
     }
 
@@ -110,6 +106,22 @@ impl Variants {
 
     pub(super) fn needs(&self, variant: usize) -> &Needs {
         &self.needs[self.list[variant].needs]
+    }
+
+    pub(super) fn needs_at(&self, needs: usize) -> &Needs {
+        &self.needs[needs]
+    }
+
+    pub(super) fn needs_at_mut(&mut self, needs: usize) -> &mut Needs {
+        &mut self.needs[needs]
+    }
+
+    /// Whether some needs are others, and more: where these do not fit, those do not.
+    pub(super) fn is_larger(&self, one: usize, other: usize) -> bool {
+        let (one_needs, other_needs) = (&self.needs[one], &self.needs[other]);
+        one != other
+            && one_needs.tolerations == other_needs.tolerations
+            && amounts::fits(&other_needs.requests, &one_needs.requests)
     }
 
     pub(super) fn needs_mut(&mut self, variant: usize) -> &mut Needs {
@@ -165,7 +177,7 @@ impl Variants {
         let next = self.needs.len();
         let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
         if number == next {
-            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), fits_from: 0 });
+            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), slots: None });
         }
         number
     }
