@@ -79,7 +79,7 @@ fn requests_wait_in_a_shared_queue_until_there_is_a_pod() {
     traffic.services[0].has_shared_queue = true;
     let mut plane = FluidPlane::new(&traffic, 0, SEED);
     plane.advance(seconds(60));
-    plane.end_step();
+    plane.end_step(0);
     // A minute of 20 a second.
     assert_eq!(plane.statistics(ServiceId(0)).attempts.count(), 0);
     assert!((plane.stations[0].waiting_now() - 1200.0).abs() < 1.0);

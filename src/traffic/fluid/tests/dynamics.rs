@@ -16,7 +16,7 @@ fn a_backlog_builds_up_and_drains() {
         [(9, 10.0, 15.0), (15, 9_000.0, 200.0), (20, 18_000.0, 200.0), (30, 6_000.0, 200.0), (40, 10.0, 15.0)]
     {
         plane.advance(seconds(60 * minutes));
-        plane.end_step();
+        plane.end_step(0);
         let found = plane.stations[0].waiting_now();
         assert!((found - waiting).abs() < error, "{found} wait at {minutes} min instead of {waiting}");
     }
