@@ -190,7 +190,8 @@ impl Classes {
 
     /// The classes with places that may not be empty.
     fn touched(&self) -> Range<usize> {
-        if self.count == 0 || self.counts.is_empty() {
+        let waiting: u64 = self.few.iter().map(|(_, count)| u64::from(*count)).sum();
+        if self.count == waiting || self.counts.is_empty() {
             return 0..0;
         }
         let start = class_of(self.min_ns).max(self.first);

@@ -18,14 +18,16 @@
 //! two choices and variable work; the 95th percentile 2 to 8 %, 11 % with retries, 19 % under quotas. `docs/traffic-fluid.md` has the table, and
 //! what is left out: chance, clumps, keys, outlier ejection, adaptive concurrency.
 //!
-//! **Cost**: O(services and links) for a step and pass, a few passes where calls fail or are late; a step in which nothing has
-//! changed costs nothing. Where backends have come or gone O(backends) once.
+//! **Cost**: services that hang together by calls, backends or sources are a part with steps of its own (`part`). O(services and links of
+//! the part) for a step and pass, a few passes where calls fail or are late; a step in which nothing has changed costs
+//! nothing. Where backends have come or gone O(backends of their service) once.
 
 mod backends;
 mod call;
 mod finite;
 mod flow;
 mod graph;
+mod groups;
 mod measure;
 mod part;
 mod profile;

@@ -182,17 +182,16 @@ fn what_does_not_hang_together_has_steps_of_its_own() {
         (plane.events_handled(), used, plane.sources()[0].outcomes, plane.sources()[1].outcomes)
     };
     let (both, used, first, second) = steps(&apart());
-    // 20 a second for 100 s, and for the 30 s in which there is a pod; what of those goes with their pod is lost.
-    assert_eq!(first.iter().sum::<u64>(), 2000);
-    assert!(first[Outcome::Well as usize] >= 1998, "{first:?}");
-    let answered = second[Outcome::Well as usize] + second[Outcome::Lost as usize];
-    assert!(second.iter().sum::<u64>().abs_diff(2000) <= 1 && answered.abs_diff(600) <= 2, "{second:?}");
-    // One source for both makes them one part, in which each change is a step for all.
+    // 20 a second for 100 s, and for the 30 s in which there is a pod; about one is lost with each of those.
+    let all = |outcomes: &[u64]| outcomes.iter().sum::<u64>();
+    assert!(all(&first).abs_diff(2000) <= 1 && all(&second).abs_diff(2000) <= 1, "{first:?} {second:?}");
+    assert!(first[Outcome::Well as usize] >= 1997, "{first:?}");
+    assert!((540..=603).contains(&second[Outcome::Well as usize]), "{second:?}");
+    // One source for both makes them one part, in which each change is a step for all: two a turn. Apart the first service has a
+    // few of its own, of which at most seven are those of the clock.
     let mut together = apart();
     together.sources[0].mix.push((operation(1), 1e-9));
     let (one, used_together, ..) = steps(&together);
-    // The second part has two steps a turn, and the first those of its beginning and of the end of the pod's.
-    assert!((60..=70).contains(&both) && (60..=70).contains(&one), "{both} {one}");
-    assert!(both > one, "{both} {one}");
-    assert!((used as f64 / used_together as f64 - 1.0).abs() < 1e-6, "{used} {used_together}");
+    assert!((60..=80).contains(&one) && (one + 1..one + 20).contains(&both), "{both} {one}");
+    assert!((used as f64 / used_together as f64 - 1.0).abs() < 1e-3, "{used} {used_together}");
 }
