@@ -104,7 +104,8 @@ impl Costs {
     }
 
     /// Tables of what everybody paid and lost, and of promises; nothing without them.
-    pub(super) fn section(&self) -> String {
+    /// `summary` is metric, unit and value by row.
+    pub(super) fn section(&self, summary: &[[String; 3]]) -> String {
         if self.payers.is_empty() && self.promises.is_empty() {
             return String::new();
         }
@@ -130,8 +131,9 @@ impl Costs {
                        begins anew.</p>\n"
             .to_owned();
         out.push_str(&table(&columns, &rows, "bill.csv and losses.csv"));
+        out.push_str(&bound_note(summary));
         if !self.promises.is_empty() {
-            let columns = ["Promise", "Of", "Broken", "In all", "Unit", "Part"].map(str::to_owned);
+            let columns = ["Promise", "Whose", "Broken", "In all", "Unit", "Part"].map(str::to_owned);
             out.push_str(
                 "<h3>Promises</h3>\n<p class=\"note\">What was promised, and how much of it was broken.</p>\n",
             );
@@ -173,6 +175,21 @@ impl Costs {
         };
         vec![NamedChart::new("costs", Chart::Lines(chart))]
     }
+}
+
+/// What machines could have cost at least, where the run says so.
+fn bound_note(summary: &[[String; 3]]) -> String {
+    let figure = |name: &str| summary.iter().find(|row| row[0] == name).map(|[name, unit, value]| (name, unit, value));
+    let (Some((name, unit, bound)), Some((_, _, over))) = (figure("cost_bound_usd"), figure("cost_over_bound_ratio"))
+    else {
+        return String::new();
+    };
+    let over = over.parse().map_or_else(|_| String::new(), |over: f64| short_number(over));
+    format!(
+        "<p class=\"note\">For the same pods at the same time no machines cost less than {}, with knowledge of the future; it \
+         cost {over} times that.</p>\n",
+        readable(name, unit, bound)
+    )
 }
 
 /// The payers from the largest down, the smallest together, and what was idle at the end.

@@ -366,7 +366,7 @@ pub(super) fn run_page(run: &Run, charts: &[DrawnChart]) -> String {
     if let Some(traffic) = &run.traffic {
         body.push_str(&services_section(traffic));
     }
-    body.push_str(&run.costs.section());
+    body.push_str(&run.costs.section(&run.summary));
     if let Some(packing) = &run.placements {
         body.push_str(&packing_section(packing));
     }

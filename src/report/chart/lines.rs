@@ -209,7 +209,7 @@ impl Picture for LineChart {
         for curve in &self.curves {
             LineChart::paint_curve(painter, curve, &plot, &x, &y)?;
         }
-        if points().next().is_none() {
+        if points().next().is_none() && bands().next().is_none() {
             let middle = ((plot.left + plot.right) / 2.0, (plot.top + plot.bottom) / 2.0);
             painter.block((middle.0 - 110.0, middle.1 - 16.0), (middle.0 + 110.0, middle.1 + 16.0), PAPER)?;
             painter.text("This run has no data here.", middle, Hold::Middle, 15.0, false, MUTED)?;
