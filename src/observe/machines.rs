@@ -230,12 +230,11 @@ fn instance_type<'m>(model: &'m Model, shape: &'m NodeShape) -> &'m str {
 
 /// The price of a machine by the hour in US dollars: of spot machines whose price changes the mean over their time so far.
 fn usd_per_hour(view: &View<'_>, machine: &Machine) -> f64 {
-    let hours = machine.ended.min(view.world.time).since(machine.launched.min(view.world.time)).0 as f64 / 3.6e12;
-    match view.model.provisioning.market.price(machine.offer, machine.ordered) {
-        Some(_) if machine.launched != SimTime::NEVER && hours > 0.0 => cost_usd(view, machine) / hours,
-        Some(price) => price.as_dollars(),
-        None => view.model.cluster.shape(view.model.provisioning.offer(machine.offer).shape).usd_per_hour,
+    let used_ns = machine.ended.min(view.world.time).0.saturating_sub(machine.launched.0);
+    if used_ns > 0 && view.model.provisioning.market.price(machine.offer, machine.launched).is_some() {
+        return cost_usd(view, machine) / (used_ns as f64 / 3.6e12);
     }
+    view.model.usd_per_hour(machine.offer, machine.ordered)
 }
 
 /// What a machine has cost so far, in US dollars: its price from its launch to its end.

@@ -175,13 +175,12 @@ impl<O: Observer> Simulation<'_, O> {
             true => offers.iter().filter(there_is).min_by_key(|offer| self.world.fleet.bought(group, **offer)),
             false => offers.iter().find(there_is),
         };
+        // Asked before the order counts against what is full.
+        let why = if chosen.is_none() { self.refusal(group, first) } else { None };
         let machine = self.world.fleet.order(group, *chosen.unwrap_or(&first), now);
-        match chosen {
+        match why {
+            Some(why) => self.world.fleet.refuse(machine, why, now),
             None => {
-                let why = self.refusal(group, first).expect("every offer is refused");
-                self.world.fleet.refuse(machine, why, now);
-            }
-            Some(_) => {
                 let launch = self.machine_delay(machine, "machine/launch", |delays| &delays.launch);
                 self.schedule_machine(machine, launch, MachineStep::Launch);
             }

@@ -321,7 +321,8 @@ fn reclaim(rule: &SpotSpec, sold: &Sold<'_>, at: &str, context: &mut Context<'_>
 
 /// Reports what the catalogue does not say of a type, once.
 fn unknown(sold: &Sold<'_>, what: &str, fix: &str, at: &str, context: &mut Context<'_>) {
-    let message = format!("`{at}`: the catalogue has no {what} of `{}` in `{}`", sold.instance_type, sold.region);
+    let place = if sold.region.is_empty() { String::new() } else { format!(" in `{}`", sold.region) };
+    let message = format!("`{at}`: the catalogue has no {what} of `{}`{place}", sold.instance_type);
     if context.issues.iter().all(|issue| issue.message != message) {
         context.report_with_hint(at, Code::MissingKey, message, fix);
     }
