@@ -776,6 +776,7 @@ mod tests {
             "functions=",
             "sizing=",
             "carbon=",
+            "cloud=",
         ];
         let changes: Vec<Override> =
             without.iter().chain(changes).map(|text| Override::parse(text, "--set").unwrap()).collect();
