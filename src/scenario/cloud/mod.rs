@@ -89,7 +89,11 @@ pub(super) fn stock(
     let types = types_of(scenario, supply, cluster);
     let mut stocks = Vec::new();
     for written in &pools {
-        match stock_of(written, &classes, &types, (scenario.cluster.pools.len(), &mut *cluster)) {
+        // Of two with one name it is said where they are read.
+        if stocks.iter().any(|stock: &Stock| cluster.pools[stock.pool.index()].name == written.name) {
+            continue;
+        }
+        match stock_of(written, &classes, &types, cluster) {
             Ok(stock) => stocks.push(stock),
             Err((code, message, hint)) => {
                 let issue = Issue::new(code, &written.file, written.span, message).with_hint(hint);
@@ -110,14 +114,11 @@ fn stock_of(
     written: &WrittenNodePool,
     classes: &[WrittenNodeClass],
     types: &[InstanceTypeSpec],
-    (own, cluster): (usize, &mut Cluster),
+    cluster: &mut Cluster,
 ) -> Result<Stock, Problem> {
     let name = &written.name;
-    if let Some(position) = cluster.pools.iter().position(|pool| pool.name == *name) {
-        let message = match position < own {
-            true => format!("the NodePool `{name}` is called like a pool of `cluster.pools`"),
-            false => format!("there are two NodePools called `{name}`"),
-        };
+    if cluster.pools.iter().any(|pool| pool.name == *name) {
+        let message = format!("the NodePool `{name}` is called like a pool of `cluster.pools`");
         return Err((Code::DuplicateName, message, "their nodes would be called alike: rename one"));
     }
     if types.is_empty() {
