@@ -225,7 +225,7 @@ fn balanced_pools_leave_alone_what_saves_too_little() {
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let (surroundings, options) = (Surroundings::default(), ConsolidationOptions::default());
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
-        let found = work.single_node(&[candidate.clone()], &[10], &BTreeSet::new());
+        let found = work.single_node(std::slice::from_ref(&candidate), &[10], &BTreeSet::new());
         assert_eq!(found.command.is_some(), wanted, "{others_cost} {others_disruption}");
     }
 }

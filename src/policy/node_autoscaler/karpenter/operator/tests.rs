@@ -122,6 +122,7 @@ impl<'m> Scene<'m> {
     fn run_pod(&mut self, node: NodeId) {
         let pod = self.world.arrive((0, 0), ClassId(0), u64::MAX);
         self.world.place(self.model.workload.class(ClassId(0)), pod, node, 0);
+        self.world.pods.bound[pod.index()] = self.world.time;
     }
 }
 

@@ -5,9 +5,10 @@
 //! fewest pods that can still be of some type, else to a new node of the first pool that can. A pod that fits nowhere gives
 //! up its preferences one by one; one that fits nowhere even so is tried again as long as others make progress.
 //!
-//! Upstream asks every node anew for every pod. Here pods of one class share what was found out: a node that was too
-//! small stays too small, requirements are interned, so that what follows from adding a pod's to a node's is looked up,
-//! and the order of new nodes is mended in place, with the permutation that Go's sort would give.
+//! Upstream asks every node anew for every pod. Here pods with the same requests and tolerations share what was found out: a
+//! node that was too small stays too small, requirements are interned, so that what follows from adding a pod's to a node's is
+//! looked up, and the order of new nodes is mended in place, with the permutation that Go's sort would give. What was found out
+//! is kept from one pass to the next ([`Kept`]).
 //!
 //! Cost: for a pod that fits, the machine types its node can still be; for one that does not, a word of bits for 64 nodes
 //! and a word for each new node.
