@@ -226,7 +226,7 @@ impl FluidPlane<'_> {
         }
     }
 
-    fn part_mut(&mut self, station: usize) -> &mut Part {
+    pub(super) fn part_mut(&mut self, station: usize) -> &mut Part {
         &mut self.parts[self.part_of[station]]
     }
 
