@@ -65,25 +65,6 @@ impl<'m> CallStream<'m> {
         calls
     }
 
-    /// Goes through all calls, those of one function after those of the other, and says which are the first of their function:
-    /// the same calls, for those to whom it does not matter in which order functions come. It costs less.
-    pub(super) fn by_function(mut self, mut take: impl FnMut(Invocation, bool)) {
-        // The first call of each has been found when it was put in order.
-        while let Some((key, function)) = self.pending.pop() {
-            let line = &mut self.lines[function as usize];
-            let (mut arrival, mut is_first) = (key.time, true);
-            loop {
-                let [duration, cold_duration] = line.draw();
-                take(Invocation { function, arrival, duration, cold_duration }, is_first);
-                is_first = false;
-                match line.next_time().filter(|&at| at < self.until) {
-                    Some(next) => arrival = next,
-                    None => break,
-                }
-            }
-        }
-    }
-
     #[inline]
     fn schedule(&mut self, function: u32) {
         if let Some(at) = self.lines[function as usize].next_time().filter(|&at| at < self.until) {

@@ -145,16 +145,6 @@ impl Platform {
         Ok(fate)
     }
 
-    /// Whether functions meet: where there are limits they share some.
-    pub(super) fn has_limits(&self) -> bool {
-        self.settings.limits.is_some()
-    }
-
-    /// Calls of another function follow, from the beginning on. Functions must not meet.
-    pub(super) fn rewind(&mut self) {
-        self.now = SimTime::ZERO;
-    }
-
     /// The run is over.
     pub fn finish(mut self) -> Report {
         let end = self.settings.horizon.unwrap_or(self.last_end);

@@ -4,7 +4,7 @@ use super::calls::CallStream;
 use super::latencies::Latencies;
 use super::platform::{Fate, Platform};
 use super::report::Report;
-use crate::model::functions::{FargatePrices, Function, Functions, Invocation, Task};
+use crate::model::functions::{FargatePrices, Function, Functions, Task};
 use crate::policy::autoscaler::functions::fargate::task_size;
 use crate::rng::Seed;
 use crate::traffic::arrivals::ArrivalTimes;
@@ -78,70 +78,37 @@ pub fn run(model: &Functions, seed: Seed, window: Option<SimDuration>) -> Functi
     let suitable = || SimDuration(horizon.map_or(0, |end| end.0.div_ceil(WINDOWS)).max(WINDOW_MIN.0));
     let window = window.unwrap_or_else(suitable);
     let mut platform = Platform::new(&functions, model.settings).expect("functions fit the limits");
-    let mut measures = Measures::new(functions.len(), window);
-    let calls = CallStream::new(&model.functions, seed, horizon.unwrap_or(SimTime::NEVER));
-    let mut take = |call: &Invocation, platform: &mut Platform| {
-        let fate = platform.call(call).expect("calls are in order, of functions that are there");
-        measures.take(call, fate);
-    };
-    if platform.has_limits() {
-        calls.for_each(|call| take(&call, &mut platform));
-    } else {
-        // What becomes of a function's calls is nothing to the others.
-        calls.by_function(|call, is_first| {
-            if is_first {
-                platform.rewind();
+    let mut latencies = vec![Latencies::default(); functions.len()];
+    let (mut all_latencies, mut windows) = (Latencies::default(), Vec::new());
+    for call in CallStream::new(&model.functions, seed, horizon.unwrap_or(SimTime::NEVER)) {
+        let fate = platform.call(&call).expect("calls are in order, of functions that are there");
+        let at = (call.arrival.0 / window.0) as usize;
+        if windows.len() <= at {
+            windows.resize(at + 1, FunctionWindow::default());
+        }
+        windows[at].calls += 1;
+        let end = match fate {
+            Fate::Throttled(_) => {
+                windows[at].throttled += 1;
+                continue;
             }
-            take(&call, &mut platform);
-        });
+            Fate::Cold(end) => {
+                windows[at].cold_starts += 1;
+                end
+            }
+            Fate::Warm(end) | Fate::Provisioned(end) => end,
+            Fate::Late => continue,
+        };
+        let latency = end.since(call.arrival);
+        latencies[call.function as usize].record(latency);
+        all_latencies.record(latency);
     }
-    let Measures { latencies, all_latencies, windows, .. } = measures;
     let tasks: Vec<TaskReport> =
         model.tasks.iter().map(|task| run_tasks(task, &model.task_prices, seed, horizon)).collect();
     let report = platform.finish();
     let last = tasks.iter().map(|task| task.last_end).fold(report.end, SimTime::max);
     let end = horizon.unwrap_or(last);
     FunctionRun { functions, report, latencies, all_latencies, window, windows, tasks, end }
-}
-
-/// What is measured of calls.
-struct Measures {
-    latencies: Vec<Latencies>,
-    all_latencies: Latencies,
-    window: SimDuration,
-    windows: Vec<FunctionWindow>,
-}
-
-impl Measures {
-    fn new(functions: usize, window: SimDuration) -> Measures {
-        let latencies = vec![Latencies::default(); functions];
-        Measures { latencies, all_latencies: Latencies::default(), window, windows: Vec::new() }
-    }
-
-    #[inline]
-    fn take(&mut self, call: &Invocation, fate: Fate) {
-        let at = (call.arrival.0 / self.window.0) as usize;
-        if self.windows.len() <= at {
-            self.windows.resize(at + 1, FunctionWindow::default());
-        }
-        let window = &mut self.windows[at];
-        window.calls += 1;
-        let end = match fate {
-            Fate::Throttled(_) => {
-                window.throttled += 1;
-                return;
-            }
-            Fate::Cold(end) => {
-                window.cold_starts += 1;
-                end
-            }
-            Fate::Warm(end) | Fate::Provisioned(end) => end,
-            Fate::Late => return,
-        };
-        let latency = end.since(call.arrival);
-        self.latencies[call.function as usize].record(latency);
-        self.all_latencies.record(latency);
-    }
 }
 
 /// Starts tasks of one kind and lets each come to its end.
