@@ -184,7 +184,7 @@ fn bound_note(summary: &[[String; 3]]) -> String {
     else {
         return String::new();
     };
-    let over = over.parse().map_or_else(|_| String::new(), |over: f64| short_number(over));
+    let over = over.parse::<f64>().map_or_else(|_| String::new(), short_number);
     format!(
         "<p class=\"note\">For the same pods at the same time no machines cost less than {}, with knowledge of the future; it \
          cost {over} times that.</p>\n",
