@@ -145,8 +145,8 @@ fn an_account_has_no_more_than_its_quota() {
     let found = steps(&model);
     let refused: Vec<&String> = found.iter().filter(|step| step.ends_with("refused quota")).collect();
     assert_eq!(refused[0], "0 #2 home refused quota");
-    // One a minute, up to the minute before the end.
-    assert_eq!(refused.len(), 120, "{refused:?}");
+    // One a minute, from the first instant to the last.
+    assert_eq!(refused.len(), 121, "{refused:?}");
     let present = found.iter().filter(|step| step.ends_with("ready")).count();
     assert_eq!(present, 2, "{found:?}");
 }
