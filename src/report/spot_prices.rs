@@ -17,6 +17,8 @@ use super::{NamedChart, ReportError};
 pub(super) struct SpotPrices {
     /// Those of which most machines were bought first.
     series: Vec<(String, Trace)>,
+    /// So many of them are shown.
+    shown: usize,
     /// How many machines were bought of those.
     machines: u64,
 }
@@ -50,7 +52,10 @@ pub(super) fn read(directory: &Path) -> Result<SpotPrices, ReportError> {
         .collect();
     counted.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
     let machines = counted.iter().map(|one| one.0).sum();
-    Ok(SpotPrices { series: counted.into_iter().map(|(_, name, trace)| (name, trace)).collect(), machines })
+    // What nobody bought is shown where nothing was bought.
+    let bought = counted.iter().filter(|one| one.0 > 0).count();
+    let shown = if bought > 0 { bought } else { counted.len() }.min(COLORS.len());
+    Ok(SpotPrices { series: counted.into_iter().map(|(_, name, trace)| (name, trace)).collect(), shown, machines })
 }
 
 impl SpotPrices {
@@ -60,11 +65,11 @@ impl SpotPrices {
             return Vec::new();
         }
         let (x, length_s) = time_axis(end_s);
-        let shown = self.series.iter().take(COLORS.len()).enumerate();
+        let shown = self.series.iter().take(self.shown).enumerate();
         let curves: Vec<_> =
             shown.map(|(color, (name, trace))| curve(name, color, trace, end_s, length_s, Stroke::Steps)).collect();
         let highest = curves.iter().flat_map(|curve| &curve.points).map(|point| point.1).fold(0.0, f64::max);
-        let others = self.series.len().saturating_sub(COLORS.len());
+        let others = self.series.len() - self.shown;
         let rest = if others > 0 { format!(" {others} more series are in prices.csv.") } else { String::new() };
         let remark = format!("{} spot machines were launched.{rest}", self.machines);
         let y = Axis {
