@@ -112,17 +112,21 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
         carbon,
         outputs: outputs(spec),
     };
-    if !context.is_sound() {
-        return None;
+    check(spec, &model, context);
+    context.is_sound().then_some(model)
+}
+
+/// Checks what only a whole model shows, one thing after the other.
+fn check(spec: &ScenarioSpec, model: &Model, context: &mut Context<'_>) {
+    if context.is_sound() {
+        sizes(model, context);
     }
-    sizes(&model, context);
     if context.is_sound() && !spec.scheduler.parameters.is_empty() {
-        parameters(&model, context);
+        parameters(model, context);
     }
     if context.is_sound() {
-        provisioning::parameters(&model, context);
+        provisioning::parameters(model, context);
     }
-    context.is_sound().then_some(model)
 }
 
 fn outputs(spec: &ScenarioSpec) -> Outputs {

@@ -108,7 +108,7 @@ fn spot_machines_of_2016_cost_and_go_as_the_file_says() {
     assert!(told > 5, "{told} machines were taken back");
     let bill = finished.observer.bill.as_ref().expect("a bill").table(&model);
     let found: f64 =
-        rows(&bill).iter().filter(|row| row[0] == "spot").map(|row| row[6].parse::<f64>().expect("dollars")).sum();
+        rows(&bill).iter().filter(|row| row[0] == "spot").map(|row| row[7].parse::<f64>().expect("dollars")).sum();
     assert!((found - spot_usd).abs() < 1e-6 * spot_usd, "{found} instead of {spot_usd}");
 }
 

@@ -98,8 +98,7 @@ impl MachineMarket {
         let Some(prices) = self.good(offer).and_then(|good| good.terms.prices.as_ref()) else { return Vec::new() };
         let mut billed = vec![(from, prices.at(from))];
         let mut now = from;
-        loop {
-            let Some((change, _)) = prices.next_change(now) else { break };
+        while let Some((change, _)) = prices.next_change(now) {
             now = match held {
                 None => change,
                 Some(held) => from.after(SimDuration(change.since(from).0.div_ceil(held.0) * held.0)),

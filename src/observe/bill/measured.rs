@@ -18,13 +18,16 @@ use crate::world::usage::UsedRun;
 /// Milli-cores and bytes, or those times nanoseconds.
 type Pair<T> = [T; 2];
 
+/// What requests use of a pod: which container and run, and milli-cores and bytes.
+type Load = ((u32, u32), (u64, u64));
+
 /// Measures what pods use.
 #[derive(Clone, Debug)]
 pub(super) struct Measured {
     allocation: Allocation,
     nodes: BTreeMap<NodeId, OnNode>,
-    /// What requests use of pods: which container and run, and milli-cores and bytes.
-    loads: BTreeMap<PodId, ((u32, u32), (u64, u64))>,
+    /// What requests use of pods.
+    loads: BTreeMap<PodId, Load>,
     /// What each pod is charged so far.
     pods: BTreeMap<PodId, Pair<u128>>,
 }
