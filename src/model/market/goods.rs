@@ -87,6 +87,11 @@ impl MachineMarket {
         Some(cost)
     }
 
+    /// The lowest price of an offer at any time; none: it has the price of its shape.
+    pub fn least_price(&self, offer: OfferId) -> Option<Money> {
+        Some(self.good(offer)?.terms.prices.as_ref()?.least())
+    }
+
     /// The prices that a machine is billed, with the instants from which they hold: a price holds until it changes, or where
     /// it is `held` for so long, until such a span from the machine's beginning is over.
     pub fn billed_prices(

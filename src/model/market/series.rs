@@ -46,6 +46,11 @@ impl PriceSeries {
         self.0.at(time)
     }
 
+    /// The lowest price of all.
+    pub fn least(&self) -> Money {
+        self.0.list.iter().map(|(_, price)| *price).min().expect("a series has a first value")
+    }
+
     /// The first change after an instant.
     pub fn next_change(&self, time: SimTime) -> Option<(SimTime, Money)> {
         self.0.after(time).first().copied()

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Span;
-use crate::ids::{ClassId, GroupId, NodeId};
+use crate::ids::{ClassId, GroupId, NodeId, OfferId};
 use crate::model::billing::Tariff;
+use crate::model::money::Money;
 use crate::model::provisioning::Market;
 use crate::model::{Model, NodeShape, PodClass as Class, ShapeId};
 use crate::stats::fleet_bound::{Machine, PodClass};
@@ -214,7 +215,11 @@ fn types_of_nodes(view: &View<'_>, types: &[Type]) -> Vec<usize> {
 
 /// The lowest price by the hour at which a machine can be had at any time of the run, fee included.
 fn least_usd_per_hour(model: &Model, tariff: Option<&Tariff>, shape: ShapeId, market: Market) -> f64 {
-    let list = model.cluster.shape(shape).usd_per_hour;
+    let of_shape = model.cluster.shape(shape).usd_per_hour;
+    let offers = model.provisioning.offers.iter().enumerate();
+    let offers = offers.filter(|(_, offer)| (offer.shape, offer.market) == (shape, market));
+    let least = offers.filter_map(|(at, _)| model.provisioning.market.least_price(OfferId::from_index(at)));
+    let list = least.map(Money::as_dollars).reduce(f64::min).unwrap_or(of_shape);
     let Some(tariff) = tariff else { return list };
     let place = (tariff.type_of_shape[shape.0 as usize], tariff.region_of_shape[shape.0 as usize]);
     let reserved = tariff.commitments.reservations.iter().map(|one| (one.instance_type, one.region, one.usd_per_hour));
