@@ -25,9 +25,7 @@ use super::keda::fallback::Health;
 use super::keda::scaled_object::{Activity, Polled, ScaledObject, Status};
 use super::keda::trigger::Target;
 use super::wish::bounds;
-use super::{
-    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads, SYNC_PERIOD, Setting,
-};
+use super::{AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reads, SYNC_PERIOD, Setting};
 use crate::policy::parameters::{self, Parameter, ParameterError};
 use crate::units::{SimDuration, SimTime};
 
@@ -222,11 +220,7 @@ impl HorizontalAutoscaler for Keda {
             }
         }
         let first = self.triggers.first().and_then(|trigger| Some((trigger, trigger.read(seen)?)));
-        let metric = first.map(|(trigger, reading)| Reading {
-            name: trigger.name().to_owned(),
-            current: reading.metric.value(),
-            target: trigger.target().milli().value(),
-        });
+        let metric = first.map(|(trigger, reading)| trigger.shown(reading));
         let replicas = Some(replicas.unwrap_or_else(|| self.bounds.clamp(seen.replicas.wanted)));
         Decision { replicas, reason, metric, conditions: self.conditions(seen), warnings: Vec::new() }
     }
@@ -240,8 +234,7 @@ impl HorizontalAutoscaler for Keda {
     }
 
     fn reads(&self) -> Reads {
-        let metrics = self.triggers.iter().filter_map(Trigger::source).cloned().collect();
-        Reads { traffic: self.triggers.iter().any(Trigger::reads_traffic), metrics, ..Reads::default() }
+        written::reads(&self.triggers)
     }
 }
 

@@ -12,11 +12,9 @@
 //! Cost: O(triggers).
 
 use super::parameter;
-use super::written::{JobParams, Trigger};
+use super::written::{self, JobParams, Trigger};
 use crate::policy::autoscaler::keda::scaled_job::{Jobs, ScaledJob, TriggerDemand};
-use crate::policy::autoscaler::{
-    AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reading, Reads,
-};
+use crate::policy::autoscaler::{AutoscalerRow, Condition, Decision, HorizontalAutoscaler, Observation, Reads};
 use crate::policy::parameters;
 use crate::units::SimDuration;
 
@@ -74,11 +72,7 @@ impl HorizontalAutoscaler for KedaScaledJob {
         Decision {
             replicas: Some(i32::try_from(running + more).unwrap_or(i32::MAX)),
             reason: if more > 0 { format!("{more} more jobs") } else { String::new() },
-            metric: readings.first().map(|(trigger, reading)| Reading {
-                name: trigger.name().to_owned(),
-                current: reading.metric.value(),
-                target: trigger.target().milli().value(),
-            }),
+            metric: readings.first().map(|(trigger, reading)| trigger.shown(*reading)),
             conditions: vec![Condition { kind: "Active", is_true: is_active, reason, message }],
             warnings: Vec::new(),
         }
@@ -93,8 +87,7 @@ impl HorizontalAutoscaler for KedaScaledJob {
     }
 
     fn reads(&self) -> Reads {
-        let metrics = self.triggers.iter().filter_map(Trigger::source).cloned().collect();
-        Reads { traffic: self.triggers.iter().any(Trigger::reads_traffic), metrics, ..Reads::default() }
+        written::reads(&self.triggers)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::policy::autoscaler::keda::cron::CronTrigger;
 use crate::policy::autoscaler::keda::scaled_job::{Calculation, ScaledJob, ScalingStrategy};
 use crate::policy::autoscaler::keda::scaled_object::ScaledObject;
 use crate::policy::autoscaler::keda::trigger::{Milli, QueryTrigger, Reading, SqsQueue, SqsTrigger, Target};
-use crate::policy::autoscaler::{MetricSource, Observation, Setting};
+use crate::policy::autoscaler::{MetricSource, Observation, Reading as Shown, Reads, Setting};
 use crate::policy::controllers::cron::WallClock;
 use crate::policy::parameters::ParameterError;
 use crate::units::SimDuration;
@@ -293,7 +293,19 @@ impl Metadata {
     }
 }
 
+/// What must be seen for triggers to be read.
+pub(super) fn reads(triggers: &[Trigger]) -> Reads {
+    let metrics = triggers.iter().filter_map(Trigger::source).cloned().collect();
+    Reads { traffic: triggers.iter().any(Trigger::reads_traffic), metrics, ..Reads::default() }
+}
+
 impl Trigger {
+    /// What it reported, beside what that is compared with.
+    pub(super) fn shown(&self, reading: Reading) -> Shown {
+        let (current, target) = (reading.metric.value(), self.target().milli().value());
+        Shown { name: self.name().to_owned(), current, target }
+    }
+
     /// What its metric is called.
     pub(super) fn name(&self) -> &str {
         match &self.kind {
@@ -313,11 +325,11 @@ impl Trigger {
     }
 
     /// The named metric that it reads, if it reads one.
-    pub(super) fn source(&self) -> Option<&MetricSource> {
+    fn source(&self) -> Option<&MetricSource> {
         if let Kind::Metric(_, source) = &self.kind { Some(source) } else { None }
     }
 
-    pub(super) fn reads_traffic(&self) -> bool {
+    fn reads_traffic(&self) -> bool {
         matches!(self.kind, Kind::Queue(_))
     }
 
