@@ -12,8 +12,12 @@
     missing_debug_implementations
 )]
 
+#[path = "cells/clock.rs"]
+mod clock;
+
 use std::process::Command;
 
+use clock::cpu_s;
 use wavetank::importers::functions::population::{PopulationOptions, population};
 use wavetank::model::functions::{
     FargatePrices, Functions, HybridSettings, Invocation, KeepAlive, LambdaLimits, PlatformSettings,
@@ -132,20 +136,6 @@ fn memory() {
         let output = Command::new(&program).args(["peak-of", &way.to_string()]).output().expect("it runs");
         println!("| {name} | {} |", String::from_utf8_lossy(&output.stdout).trim());
     }
-}
-
-/// Time that this thread had a processor, in s.
-#[cfg(target_os = "linux")]
-fn cpu_s() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-/// Time in s since it was first asked.
-#[cfg(not(target_os = "linux"))]
-fn cpu_s() -> f64 {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

@@ -13,8 +13,11 @@
 
 #[path = "cells/node_autoscaler.rs"]
 mod cells;
+#[path = "cells/clock.rs"]
+mod clock;
 
 use cells::{CORES_MAX, Mix, waiting};
+use clock::cpu_s;
 
 /// Turns of each row; medians count.
 const TURNS: usize = 5;
@@ -62,18 +65,4 @@ fn timed<T>(pass: impl Fn() -> T) -> (f64, T) {
             return (turns[TURNS / 2], outcome);
         }
     }
-}
-
-/// Time that this thread had a processor, in s.
-#[cfg(target_os = "linux")]
-fn cpu_s() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-/// Time in s since it was first asked.
-#[cfg(not(target_os = "linux"))]
-fn cpu_s() -> f64 {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
 }

@@ -13,12 +13,15 @@
 
 #[path = "cells/traffic.rs"]
 mod cells;
+#[path = "cells/clock.rs"]
+mod clock;
 #[path = "limits/traffic.rs"]
 mod limits;
 
 use std::process::Command;
 
 use cells::{Cell, Wavetank, day_of_calls, plane};
+use clock::cpu_s;
 use wavetank::units::SimTime;
 
 /// Turns of each way; medians count.
@@ -54,20 +57,6 @@ fn main() {
     if picks("day") {
         day();
     }
-}
-
-/// Time that this thread had a processor, in s.
-#[cfg(target_os = "linux")]
-fn cpu_s() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-/// Time in s since it was first asked.
-#[cfg(not(target_os = "linux"))]
-fn cpu_s() -> f64 {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    START.get_or_init(std::time::Instant::now).elapsed().as_secs_f64()
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {
