@@ -107,7 +107,12 @@ pub fn service(name: &str, count: u32, server: Server, balancer: &str, step: Ste
         backends: Backends::Fixed { count, zones: vec![], weights: vec![], speeds: vec![] },
         server,
         has_shared_queue: false,
-        operations: vec![Operation { name: "request".to_owned(), steps: vec![step], failure: 0.0 }],
+        operations: vec![Operation {
+            name: "request".to_owned(),
+            steps: vec![step],
+            failure: 0.0,
+            sizes: Default::default(),
+        }],
         balancer: PolicyChoice::named(balancer),
         balancing: Balancing::Central,
         guard: Guard::default(),

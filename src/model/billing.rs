@@ -207,12 +207,25 @@ pub struct Tariff {
     pub control_plane_per_hour: Money,
     /// What was bought ahead.
     pub commitments: Commitments,
+    /// What bytes cost that leave a machine.
+    pub egress: EgressTariff,
+    /// Where each zone is, and last where nodes without a zone are; none: no machine can stand there.
+    pub places: Vec<Option<Place>>,
     /// The instance type of each shape of the cluster, as a position in `names`.
     pub type_of_shape: Vec<u32>,
     /// The region of each shape, as a position in `names`.
     pub region_of_shape: Vec<u32>,
     /// Names of types and regions.
     pub names: Vec<String>,
+}
+
+/// Where a zone is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its region, as a position in [`Tariff::names`].
+    pub region: u32,
+    /// Whether machines there are one's own: their bytes cost nothing, and those of a provider leave it on the way there.
+    pub is_own: bool,
 }
 
 /// Where bytes go that leave a machine.

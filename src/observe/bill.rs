@@ -6,11 +6,13 @@
 //! Cost: O(1) an event, and O(containers) a look at what the containers of a node use; see [`Ledger`] for the end.
 
 mod course;
+mod egress;
 mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::course::Course;
+use self::egress::Billed;
 use self::measured::Measured;
 use super::ledger::{Bill, EndReason, For, Ledger, Names, Owner, Rules};
 use crate::ids::{ClassId, MachineId, NodeId, PodId};
@@ -20,6 +22,7 @@ use crate::model::money::Money;
 use crate::model::provisioning::Market;
 use crate::model::{Model, ShapeId};
 use crate::results::Table;
+use crate::traffic::Plane;
 use crate::units::{Bytes, MilliCpu, SimTime};
 use crate::world::{Machine, View};
 
@@ -36,6 +39,8 @@ pub struct BillLog {
     /// What containers use, where that is paid for.
     measured: Option<Measured>,
     course: Course,
+    /// The bytes that are in the ledger.
+    billed: Billed,
     /// The instances that have begun, and not ended.
     running: BTreeSet<u32>,
     owners: BTreeMap<(String, String), Owner>,
@@ -63,14 +68,14 @@ impl BillLog {
         let rules = Rules {
             control_plane_per_hour: tariff.control_plane_per_hour,
             commitments: tariff.commitments.clone(),
-            // Requests have no sizes, so no bytes are fed.
-            ..Rules::default()
+            egress: tariff.egress.clone(),
         };
         Some(BillLog {
             ledger: Ledger::new(rules),
             held: BTreeMap::new(),
             measured: Measured::new(tariff.allocation),
             course: Course::default(),
+            billed: Billed::default(),
             running: BTreeSet::new(),
             owners: BTreeMap::new(),
             names: Vec::new(),
@@ -206,6 +211,29 @@ impl BillLog {
             self.names.len() - 1
         });
         position as u32
+    }
+
+    /// A window of traffic is over.
+    pub fn traffic_seen(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+        if self.billed.is_due(view.world.time) {
+            self.bill_bytes(view, plane);
+        }
+    }
+
+    /// Bytes that have left a zone since the last time are to be paid for.
+    pub fn bill_bytes(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
+        plane.settle();
+        let tariff = view.model.provisioning.tariff.as_ref().expect("a run with a bill has a tariff");
+        let now = view.world.time;
+        // What was carried up to the end of a month belongs to it.
+        let at = SimTime(now.0.saturating_sub(1));
+        for leaving in self.billed.look(plane.carried(), tariff, now) {
+            let sender = egress::answerer(view, leaving.service).map(|(namespace, workload)| Owner {
+                namespace: self.number(namespace),
+                workload: self.number(workload),
+            });
+            self.ledger.egress(leaving.region, sender, leaving.to, leaving.bytes, at);
+        }
     }
 
     /// The run is over: what is held and runs is paid for up to now.

@@ -28,7 +28,7 @@ use crate::model::money::{Money, split};
 use crate::units::{SimDuration, SimTime};
 
 /// A twelfth of a year of 8 760 hours: the month that tiers of egress begin anew with.
-const MONTH: SimDuration = SimDuration(730 * 3_600_000_000_000);
+pub(super) const MONTH: SimDuration = SimDuration(730 * 3_600_000_000_000);
 
 /// Who asked for what is paid, by the caller's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

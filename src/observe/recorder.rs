@@ -342,6 +342,9 @@ impl Observer for Recorder {
         if let Some(elasticity) = &mut self.elasticity {
             elasticity.see(view, plane);
         }
+        if let Some(bill) = &mut self.bill {
+            bill.traffic_seen(view, plane);
+        }
     }
 
     fn traffic_ended(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
@@ -350,6 +353,9 @@ impl Observer for Recorder {
         }
         if let Some(elasticity) = &mut self.elasticity {
             elasticity.end(view, plane);
+        }
+        if let Some(bill) = &mut self.bill {
+            bill.bill_bytes(view, plane);
         }
     }
 

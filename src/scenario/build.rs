@@ -8,6 +8,7 @@ use super::billing;
 use super::cloud;
 use super::context::Context;
 use super::daemons;
+use super::device_plugin;
 use super::distribution::{distribution, gap_seconds};
 use super::energy;
 use super::faults;
@@ -71,6 +72,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     horizon_is_there(spec, &controllers, &objects, context);
     let (power, carbon) = (energy::power(spec), energy::carbon(spec, &cluster, &mut workload, context));
     daemons::give_classes(&mut controllers, &cluster, &script, &mut workload);
+    device_plugin::give_devices(&cluster, &mut workload);
     workload.images = images::build(spec.workload.images.as_ref(), &controllers.images);
     let faults = faults::build(spec, &cluster, &controllers, context);
     faults::add_lifecycle(spec, &mut cluster, &mut workload);
@@ -88,7 +90,7 @@ pub(super) fn model(spec: &ScenarioSpec, replication: u32, context: &mut Context
     }
     // Every shape there will be is there by now.
     let is_bounded = spec.provisioning.as_ref().is_some_and(|spec| spec.bound);
-    let tariff = billing::build(spec, &cluster, context);
+    let tariff = billing::build(spec, &cluster, &supply, context);
     let provisioning = Provisioning { tariff, is_bounded, ..provisioning };
     let model = Model {
         name: spec.metadata.name.clone(),

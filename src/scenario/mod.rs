@@ -13,6 +13,7 @@ mod build;
 mod cloud;
 mod context;
 mod daemons;
+mod device_plugin;
 mod distribution;
 mod energy;
 mod experiment;

@@ -1,5 +1,6 @@
 //! Traffic in either mode: one by one, or as rates.
 
+use super::carried::Carried;
 use super::endpoints::{Seat, ServerLoad};
 use super::fluid::FluidPlane;
 use super::plane::{DataPlane, Notice};
@@ -72,6 +73,11 @@ impl<'m> Plane<'m> {
     /// What is known of a service.
     pub fn statistics(&self, service: ServiceId) -> &ServiceStatistics {
         either!(self, plane => plane.statistics(service))
+    }
+
+    /// What messages have carried whose sizes are known.
+    pub fn carried(&self) -> &Carried {
+        either!(self, plane => &plane.carried)
     }
 
     /// How many backends of a service are ready.

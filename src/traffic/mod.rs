@@ -6,6 +6,7 @@ mod answer;
 mod arrivals;
 mod attempt;
 mod calendar;
+mod carried;
 mod check;
 mod choice;
 mod client;
@@ -32,6 +33,7 @@ mod split;
 mod statistics;
 
 pub use attempt::Outcome;
+pub use carried::{Carried, End, Way};
 pub use choice::Plane;
 pub use endpoints::{Seat, ServerLoad};
 pub use fluid::FluidPlane;

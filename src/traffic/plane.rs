@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::arrivals::ArrivalTimes;
 use super::attempt::{Attempt, NONE};
 use super::calendar::Calendar;
+use super::carried::Carried;
 use super::client::{Budget, Client, Outliers};
 use super::collapsed::{Part, Workers};
 use super::event::Event;
@@ -68,6 +69,8 @@ pub struct DataPlane<'m> {
     pub(super) objectives: Vec<Option<Objective>>,
     /// How many zones the services' backends may be in.
     pub(super) zones: usize,
+    /// What messages carried whose sizes are known.
+    pub(super) carried: Carried,
     pub(super) events_handled: u64,
     pub(super) requests_sent: u64,
     /// What is recorded of single requests.
@@ -180,6 +183,7 @@ impl<'m> DataPlane<'m> {
             source_fates: vec![Fate::default(); traffic.sources.len()],
             objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
             zones,
+            carried: Carried::default(),
             events_handled: 0,
             requests_sent: 0,
             spans: Spans::default(),

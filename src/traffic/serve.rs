@@ -1,6 +1,7 @@
 //! At the server: requests wait, are served step by step, and leave.
 
 use super::attempt::{Origin, Outcome, Place, Request};
+use super::carried::{End, Way};
 use super::event::Event;
 use super::plane::{DataPlane, Notice, is_some};
 use super::server::State;
@@ -283,6 +284,16 @@ impl<'m> DataPlane<'m> {
         let failure = operation.failure + self.servers[number].failure;
         if one.outcome.is_well() && has_failed(failure, one.request.seed, one.sent) {
             self.attempts[attempt].outcome = Outcome::Error;
+        }
+        if operation.sizes.are_known() {
+            let request = &self.attempts[attempt].request;
+            let server = &self.servers[number];
+            let way = Way {
+                service,
+                caller: End { is_pod: is_some(request.caller), zone: request.zone },
+                server: End { is_pod: server.pod.is_some(), zone: server.zone },
+            };
+            self.carried.add(way, operation.sizes, 1.0);
         }
         self.note_wait(attempt);
         self.leave(service, number, reached);

@@ -190,3 +190,70 @@ billing: {provider: private}
     }
     assert!(figure(&record, "cold_starts_total").is_nan() && figure(&record, "evictions_beyond_budget_total").is_nan());
 }
+
+/// Each of ten requests a second for an hour comes from outside (1 KiB, for nothing), makes the web in zone a ask a store in zone b
+/// (1 KiB there, 64 KiB back, 65 KiB for 0.02 a GiB) and is answered (512 KiB to the internet, for 0.09 a GiB): 36 000 requests are
+/// 2.23 GiB and 17.58 GiB. One by one or as rates, the bill has what was answered.
+#[test]
+fn bytes_that_leave_a_zone_are_paid_for() {
+    for mode in ["requests", "{fluid: {step: 15s}}"] {
+        let model = egress(mode);
+        let record = run_model(&model, Detail::Tables).expect("it runs");
+        let (_, bill) = record.tables.iter().find(|(name, _)| *name == "bill").expect("there is a bill");
+        let mut text = Vec::new();
+        bill.write_csv(&mut text).expect("written");
+        let text = String::from_utf8(text).expect("text");
+        let paid = |kind: &str, workload: &str| -> f64 {
+            let rows = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+            let rows = rows.filter(|row| row[0] == kind && row[3] == "r" && row[6] == workload);
+            rows.map(|row| row[7].parse::<f64>().expect("dollars")).sum()
+        };
+        let answered = figure(&record, "requests_total") * (1.0 - figure(&record, "requests_failed_ratio"));
+        assert!((answered - 36_000.0).abs() < 1_000.0, "{mode}: {answered}");
+        let gib = |kib: f64| answered * kib / 1_048_576.0;
+        for (kind, workload, expected) in
+            [("egress-internet", "web", gib(512.0) * 0.09), ("egress-zone", "store", gib(65.0) * 0.02)]
+        {
+            let found = paid(kind, workload);
+            assert!((found - expected).abs() < 1e-3 * expected, "{mode}: {kind} {found} instead of {expected}\n{text}");
+        }
+        let lines = text.lines().filter(|line| line.starts_with("egress")).count();
+        assert_eq!(lines, 2, "{mode}: nothing else leaves a zone\n{text}");
+    }
+}
+
+/// A web in one zone and its store in another, with sizes of messages.
+fn egress(mode: &str) -> Model {
+    let deployment = |name: &str, zone: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{replicas: 2, selector: {{matchLabels: \
+             {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{nodeSelector: \
+             {{topology.kubernetes.io/zone: {zone}}}, containers: [{{name: c, image: c, resources: {{requests: {{cpu: \
+             500m}}}}}}]}}}}}}}}"
+        )
+    };
+    model(
+        &format!(
+            "seed: 4
+horizon: 1h
+cluster:
+  pools:
+    - {{name: n, count: 2, zones: [a, b], labels: {{topology.kubernetes.io/region: r}}, allocatable: {{cpu: 4, memory: 16Gi}}, \
+             usdPerHour: 0.2}}
+workload:
+  manifests: [objects.yaml]
+billing: {{provider: aws, egress: {{internetPerGib: 0.09, zonePerGib: 0.02}}}}
+traffic:
+  model: {mode}
+  services:
+    - {{name: web, pods: {{target: deployment/web}}, requestSize: 1Ki, responseSize: 512Ki, steps: [{{compute: 1ms}}, {{call: \
+             {{service: store}}}}]}}
+    - {{name: store, pods: {{target: deployment/store}}, operations: [{{name: get, requestSize: 1Ki, responseSize: 64Ki, steps: \
+             [{{compute: 1ms}}]}}]}}
+  sources:
+    - {{name: users, to: web, rate: 10/s}}
+"
+        ),
+        &format!("{}\n---\n{}", deployment("web", "a"), deployment("store", "b")),
+    )
+}

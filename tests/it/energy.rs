@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use wavetank::experiment::single::{Detail, run_model};
 use wavetank::importers::carbon::read_intensity;
+use wavetank::importers::instant::parse_instant;
 use wavetank::policy::deferral::{self, Ask};
 use wavetank::results::ResultWriter;
+use wavetank::scenario::{Environment, load_scenario};
 use wavetank::units::{SimDuration, SimTime};
 
 use super::event_log::{model, run};
@@ -147,4 +149,52 @@ fn recorded_jobs(path: &std::path::Path, most: usize) -> Vec<(SimTime, SimDurati
         (SimTime::ZERO.after(span(arrival)), span(length), cores)
     };
     text.lines().skip(1).take(most).map(job).collect()
+}
+
+/// The scenario of recorded grids: between two samples, a quarter of an hour apart, intensity is that of one row of the file, read
+/// here a second time, so carbon grows by it times the energy.
+#[test]
+fn carbon_of_a_run_on_recorded_grids_is_what_the_files_say() {
+    let Some(data) = std::env::var_os("WAVETANK_DATA").map(PathBuf::from) else {
+        println!("skipped, WAVETANK_DATA is not set");
+        return;
+    };
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/carbon/recorded/grids.yaml");
+    let environment = Environment { data_directory: Some(data.clone()) };
+    let model = load_scenario(&path, &[], 0, &environment).unwrap_or_else(|error| panic!("{error}")).model;
+    let record = run_model(&model, Detail::Tables).expect("it runs");
+    let mut text = Vec::new();
+    let energy = &record.tables.iter().find(|(name, _)| *name == "energy").expect("a table").1;
+    energy.write_csv(&mut text).expect("written");
+    let text = String::from_utf8(text).expect("text");
+    for (pool, file) in [
+        ("germany", "DE_2022_15min"),
+        ("france", "FR_2022_hourly"),
+        ("netherlands", "NL_2021-2024_hourly"),
+        ("australia", "AU_2021-2024_hourly"),
+    ] {
+        let series = intensity_from(&data.join(format!("carbon-intensity/{file}.csv.gz")), "2022-05-09 00:00:00");
+        let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        let rows: Vec<[f64; 3]> = (rows.iter().filter(|row| row[1] == pool))
+            .map(|row| [0, 4, 5].map(|cell| row[cell].parse::<f64>().expect("a number")))
+            .collect();
+        assert_eq!(rows.len(), 7 * 96 + 1, "{pool}");
+        for pair in rows.windows(2) {
+            let [[at_s, kwh, kg], [_, next_kwh, next_kg]] = [pair[0], pair[1]];
+            let grams = series.iter().rfind(|(from_s, _)| *from_s <= at_s).expect("the file begins before").1;
+            let (expected, found) = ((next_kwh - kwh) * grams / 1000.0, next_kg - kg);
+            // Six decimals of energy and carbon.
+            assert!((found - expected).abs() < 2e-6 + 2e-6 * grams / 1000.0, "{pool} at {at_s} s: {found}, {expected}");
+        }
+    }
+}
+
+/// Values of a file of intensities, with the seconds from an instant on at which they begin.
+fn intensity_from(path: &std::path::Path, from: &str) -> Vec<(f64, f64)> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).expect("the file is there");
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).expect("it is text");
+    let second = |text: &str| parse_instant(text).expect("an instant").nanoseconds() as f64 / 1e9;
+    let cells = text.lines().skip(1).map(|line| line.split_once(',').expect("two cells"));
+    cells.map(|(at, grams)| (second(at) - second(from), grams.parse().expect("a number"))).collect()
 }

@@ -192,7 +192,12 @@ impl Draw {
             let at = self.between(0, steps.len() as u64) as usize;
             steps.insert(at, Step::Call(self.calls(from, services, operations, may_loop)));
         }
-        Operation { name: format!("operation {number}"), steps, failure: self.between(0, 3) as f64 / 20.0 }
+        Operation {
+            name: format!("operation {number}"),
+            steps,
+            failure: self.between(0, 3) as f64 / 20.0,
+            sizes: MessageSizes { request: 100, response: 1000 },
+        }
     }
 
     /// A later service.

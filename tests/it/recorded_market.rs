@@ -46,15 +46,21 @@ fn price(changes: &[(f64, f64)], at_s: f64) -> f64 {
     changes.iter().rfind(|(from, _)| *from <= at_s).expect("the file begins before").1
 }
 
-fn run() -> Option<(Model, Finished<Recorder>, Changes)> {
+/// A scenario that reads recordings, its run, and where the recordings are.
+fn run_recorded(scenario: &str) -> Option<(Model, Finished<Recorder>, PathBuf)> {
     let Some(data) = std::env::var_os("WAVETANK_DATA").map(PathBuf::from) else {
-        println!("recorded spot prices: skipped, WAVETANK_DATA is not set");
+        println!("{scenario}: skipped, WAVETANK_DATA is not set");
         return None;
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/nodes/recorded/spot-2016.yaml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(scenario);
     let environment = Environment { data_directory: Some(data.clone()) };
     let model = load_scenario(&path, &[], 0, &environment).unwrap_or_else(|error| panic!("{error}")).model;
     let finished = watch(&model, Recorder::new(&model)).expect("the policies are there");
+    Some((model, finished, data))
+}
+
+fn run() -> Option<(Model, Finished<Recorder>, Changes)> {
+    let (model, finished, data) = run_recorded("nodes/recorded/spot-2016.yaml")?;
     let changes = changes(&data.join("aws-spot-2016/spot_price_history.csv.gz"), "2016-04-19T00:00:00Z");
     Some((model, finished, changes))
 }
@@ -136,4 +142,51 @@ fn rows(table: &wavetank::results::Table) -> Vec<Vec<String>> {
     table.write_csv(&mut text).expect("written");
     let text = String::from_utf8(text).expect("text");
     text.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+/// A trace of availability: seconds between two numbers, and the numbers, each times so many.
+fn availability(file: &Path, times: i64) -> (f64, Vec<i64>) {
+    let text = std::fs::read_to_string(file).expect("the file");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let numbers = json["data"].as_array().expect("a list").iter();
+    let gap_s = json["metadata"]["gap_seconds"].as_f64().expect("seconds");
+    (gap_s, numbers.map(|one| one.as_i64().expect("a number") * times).collect())
+}
+
+/// Of the spot machines of each zone there are never more than the trace has, but for the two minutes of their notice, and none is
+/// bought while there is none; they are taken back when there are fewer, and for no other reason.
+#[test]
+fn spot_machines_of_2023_are_there_when_the_traces_say() {
+    let Some((model, finished, data)) = run_recorded("nodes/recorded/availability-2023.yaml") else { return };
+    let directory = data.join("spot-availability-2023/availability");
+    let (notice_s, end_s) = (120.0, finished.world.time.as_seconds());
+    let mut taken_back = 0;
+    for (zone, file, times) in [
+        ("us-west-2a", "16-node/aws-08-27-2023/us-west-2a_v100_1.json", 1),
+        ("us-west-2b", "1-node/aws-02-15-2023/us-west-2b_v100_1.json", 4),
+    ] {
+        let (gap_s, there) = availability(&directory.join(file), times);
+        let machines: Vec<(f64, f64, f64)> = (finished.world.fleet.machines.iter())
+            .filter(|one| one.state != MachineState::Refused)
+            .filter(|one| model.provisioning.offer(one.offer).market == Market::Spot)
+            .filter(|one| place(&model, one).1 == zone)
+            .map(|one| (one.launched.as_seconds(), one.ended.as_seconds(), one.reclaimed_at.as_seconds()))
+            .collect();
+        assert!(machines.len() > 10, "{zone}: {} spot machines", machines.len());
+        for (step, &most) in there.iter().enumerate() {
+            // Just before the next number, by when the notice of whoever was too many is over.
+            let at_s = (step + 1) as f64 * gap_s - 1.0;
+            let held = machines.iter().filter(|(from, to, _)| *from <= at_s && at_s < *to).count() as i64;
+            assert!(at_s > end_s || held <= most, "{zone}: {held} of {most} at {at_s} s");
+        }
+        for &(from, _, reclaimed_s) in machines.iter().filter(|one| one.2 < end_s) {
+            let told = (reclaimed_s - notice_s) / gap_s;
+            let step = told.round() as usize;
+            assert!((told - told.round()).abs() < 1e-3, "{zone}: told at {told} steps");
+            assert!(there[step] < there[step - 1], "{zone}: taken back at step {step} though there are no fewer");
+            assert!(from < reclaimed_s);
+            taken_back += 1;
+        }
+    }
+    assert!(taken_back > 20, "{taken_back} were taken back");
 }

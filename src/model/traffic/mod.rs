@@ -8,7 +8,7 @@ pub mod work;
 pub use arrivals::{Arrivals, Gap, Keys, ModulatedState, Profile, Session, Source};
 pub use calls::{CallPolicy, CircuitBreaker, Guard, Hedging, OutlierDetection, Retries, RetryBudget, RetryOn, Sidecar};
 pub use server::{AdaptiveConcurrency, Order, Server, WarmUp};
-pub use work::{Call, Operation, OperationRef, Step};
+pub use work::{Call, MessageSizes, Operation, OperationRef, Step};
 
 use super::{Dist, PolicyChoice};
 use crate::ids::{ClassId, ServiceId, ZoneId};

@@ -22,6 +22,25 @@ pub struct Operation {
     pub steps: Vec<Step>,
     /// How likely the answer is an error, 0 to 1.
     pub failure: f64,
+    /// How large its messages are.
+    pub sizes: MessageSizes,
+}
+
+/// Bytes of a request and of its answer, in the mean, with all that wraps them; 0: nothing is known, and nothing is paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageSizes {
+    /// Of the request.
+    pub request: u64,
+    /// Of the answer, be it an error or not.
+    pub response: u64,
+}
+
+impl MessageSizes {
+    /// Whether anything is known.
+    #[inline]
+    pub fn are_known(self) -> bool {
+        self != MessageSizes::default()
+    }
 }
 
 /// One part of the work on a request.

@@ -26,7 +26,7 @@ fn service(name: &str, steps: Vec<Step>) -> Service {
         backends: Backends::Fixed { count: 1, zones: Vec::new(), weights: Vec::new(), speeds: Vec::new() },
         server: Server { workers: Some(1), ..Server::default() },
         has_shared_queue: false,
-        operations: vec![Operation { name: "get".to_owned(), steps, failure: 0.0 }],
+        operations: vec![Operation { name: "get".to_owned(), steps, failure: 0.0, sizes: Default::default() }],
         balancer: PolicyChoice::named("round-robin"),
         balancing: Balancing::Central,
         guard: Guard::default(),

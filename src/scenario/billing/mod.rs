@@ -2,20 +2,29 @@
 
 mod spec;
 
+use super::cloud::Supply;
 use super::context::Context;
 use super::schema::suggestion;
 use super::spec::ScenarioSpec;
 use crate::document::Code;
-use crate::model::billing::{Allocation, Billing, Commitments, PlanRate, Reservation, SavingsPlan, Tariff};
+use crate::ids::ZoneId;
+use crate::model::billing::{
+    Allocation, Billing, Commitments, EgressTariff, Place, PlanRate, Reservation, SavingsPlan, Tariff,
+};
 use crate::model::catalogue::Provider;
 use crate::model::cluster::{INSTANCE_TYPE_LABEL, REGION_LABEL};
 use crate::model::money::Money;
 use crate::model::{Cluster, NodeShape};
-use spec::{AllocationSpec, PlanRateSpec, ReservationSpec};
+use spec::{AllocationSpec, EgressSpec, PlanRateSpec, ReservationSpec};
 pub(super) use spec::{BillingSpec, ProviderSpec};
 
 /// Builds the rules, if there are any.
-pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Context<'_>) -> Option<Box<Tariff>> {
+pub(super) fn build(
+    scenario: &ScenarioSpec,
+    cluster: &Cluster,
+    supply: &Supply,
+    context: &mut Context<'_>,
+) -> Option<Box<Tariff>> {
     let spec = scenario.billing.as_ref()?;
     let provider = provider(spec.provider);
     let mut names = Vec::new();
@@ -44,10 +53,37 @@ pub(super) fn build(scenario: &ScenarioSpec, cluster: &Cluster, context: &mut Co
         node_fee_per_hour: Money::from_dollars(spec.node_fee_per_hour),
         control_plane_per_hour: Money::from_dollars(spec.control_plane_per_hour),
         commitments: Commitments { reservations, plans },
+        egress: egress(&spec.egress, provider),
+        places: places(cluster, supply, &region_of_shape, &names),
         type_of_shape,
         region_of_shape,
         names,
     }))
+}
+
+/// What bytes cost: what is written, and else the provider's list prices.
+fn egress(spec: &EgressSpec, provider: Provider) -> EgressTariff {
+    let mut tariff = EgressTariff::of(provider);
+    if let Some(price) = spec.zone_per_gib {
+        tariff.zone_per_gib = Money::from_dollars(price);
+    }
+    if let Some(price) = spec.region_per_gib {
+        tariff.region_per_gib = Money::from_dollars(price);
+    }
+    if let Some(price) = spec.internet_per_gib {
+        tariff.internet_per_gib = vec![(u64::MAX, Money::from_dollars(price))];
+    }
+    tariff
+}
+
+/// Where each zone is, and last where nodes without a zone are; none: no machine can stand there.
+fn places(cluster: &Cluster, supply: &Supply, region_of_shape: &[u32], names: &[String]) -> Vec<Option<Place>> {
+    let mut places = vec![None; cluster.zones.len() + 1];
+    for (shape, &region) in cluster.shapes.iter().zip(region_of_shape) {
+        let place = Place { region, is_own: supply.is_own(&names[region as usize]) };
+        places[shape.zone.map_or(cluster.zones.len(), ZoneId::index)].get_or_insert(place);
+    }
+    places
 }
 
 pub(super) fn provider(spec: ProviderSpec) -> Provider {

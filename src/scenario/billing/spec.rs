@@ -20,12 +20,31 @@ pub struct BillingSpec {
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub control_plane_per_hour: f64,
+    /// What bytes cost that leave a machine, for services whose `requestSize` or `responseSize` is known. Default: the provider's
+    /// list prices.
+    #[serde(default)]
+    pub egress: EgressSpec,
     /// Machines that are paid for whether they run or not. Default: none.
     #[serde(default)]
     pub reservations: Vec<ReservationSpec>,
     /// Amounts that are paid in every hour, and for which machines are had at lower prices. Default: none.
     #[serde(default)]
     pub savings_plans: Vec<SavingsPlanSpec>,
+}
+
+/// Prices of bytes by the GiB, in US dollars.
+#[derive(Clone, Debug, Default, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EgressSpec {
+    /// To another zone of the region. Default: the provider's.
+    #[schemars(range(min = 0.0))]
+    pub zone_per_gib: Option<f64>,
+    /// To another region of the provider. Default: the provider's.
+    #[schemars(range(min = 0.0))]
+    pub region_per_gib: Option<f64>,
+    /// To clients and servers elsewhere, whatever the amount. Default: the provider's, by amounts in a month.
+    #[schemars(range(min = 0.0))]
+    pub internet_per_gib: Option<f64>,
 }
 
 /// Whose rules of paying.

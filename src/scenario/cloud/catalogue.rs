@@ -61,6 +61,12 @@ impl Supply {
         Supply { catalogue, pools }
     }
 
+    /// Whether what stands in a region are machines of one's own.
+    pub(in crate::scenario) fn is_own(&self, region: &str) -> bool {
+        let mut sold = self.catalogue.types().iter().filter(|kind| kind.offer(region).is_some()).peekable();
+        sold.peek().is_some() && sold.all(|kind| kind.provider == Provider::Private)
+    }
+
     /// What a pool gets of its instance type.
     pub(in crate::scenario) fn of_pool(&self, pool: usize) -> Option<&Rented> {
         self.pools.get(pool).and_then(Option::as_ref)

@@ -11,10 +11,11 @@ use crate::document::Code;
 use crate::ids::ServiceId;
 use crate::model::PolicyChoice;
 use crate::model::traffic::{
-    AdaptiveConcurrency, Backends, Balancing, Call, Objective, Operation, Order, Release, Route, Server, Service, Step,
-    WarmUp,
+    AdaptiveConcurrency, Backends, Balancing, Call, MessageSizes, Objective, Operation, Order, Release, Route, Server,
+    Service, Step, WarmUp,
 };
 use crate::policy::balancer::{self, BALANCERS, BalancerRow};
+use crate::scenario::spec::Quantity;
 use crate::units::SimDuration;
 
 /// kube-proxy with iptables.
@@ -232,17 +233,36 @@ impl<'s> Builder<'s, '_, '_> {
         }
         let names = spec.operations.iter().map(|operation| operation.name.as_str());
         unique(names, "operations", |index| format!("{at}.operations[{index}].name"), self.context);
+        let shared = self.sizes([spec.request_size.as_ref(), spec.response_size.as_ref()], MessageSizes::default(), at);
         if !spec.operations.is_empty() {
             let operation = |(index, operation): (usize, &'s super::spec::OperationSpec)| Operation {
                 name: operation.name.clone(),
                 steps: self.steps(&operation.steps, &format!("{at}.operations[{index}].steps")),
                 failure: operation.failure.unwrap_or(0.0),
+                sizes: self.sizes(
+                    [operation.request_size.as_ref(), operation.response_size.as_ref()],
+                    shared,
+                    &format!("{at}.operations[{index}]"),
+                ),
             };
             return spec.operations.iter().enumerate().map(operation).collect();
         }
         let steps = self.steps(&spec.steps, &format!("{at}.steps"));
-        let named = |name: &&str| Operation { name: (*name).to_owned(), steps: steps.clone(), failure: 0.0 };
+        let named =
+            |name: &&str| Operation { name: (*name).to_owned(), steps: steps.clone(), failure: 0.0, sizes: shared };
         self.names.operations(id).iter().map(named).collect()
+    }
+
+    /// How large messages are, by what is written, and else as those of the service.
+    fn sizes(&mut self, [request, response]: [Option<&Quantity>; 2], shared: MessageSizes, at: &str) -> MessageSizes {
+        let mut size = |own: Option<&Quantity>, key: &str, shared: u64| match own {
+            Some(_) => self.bytes(own, &format!("{at}.{key}")),
+            None => shared,
+        };
+        MessageSizes {
+            request: size(request, "requestSize", shared.request),
+            response: size(response, "responseSize", shared.response),
+        }
     }
 
     fn steps(&mut self, specs: &[StepSpec], at: &str) -> Vec<Step> {

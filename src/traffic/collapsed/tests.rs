@@ -73,6 +73,7 @@ fn service(stream: &mut Stream, name: &str) -> Service {
             _ => vec![Step::Compute(dist(stream))],
         },
         failure: one_of(stream, &[0.0, 0.0, 0.2]),
+        sizes: Default::default(),
     };
     let operations = (0..1 + stream.below(2) as usize).map(|number| operation(number, stream)).collect();
     let balancers = ["random", "round-robin", "weighted-round-robin", "source-hash", "maglev", "prefer-same-zone"];

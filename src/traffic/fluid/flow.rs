@@ -390,33 +390,12 @@ impl FluidPlane<'_> {
             let link = self.parts[part].links[position];
             for at in 0..self.links[link].targets.len() {
                 let service = self.graph.nodes[self.graph.links[link].targets[at].node].target.service.index();
-                let to = &self.stations[self.graph.station_of[service]].zones;
-                let own;
-                let from = match self.graph.links[link].origin {
-                    Origin::Source(source, _) => {
-                        own = vec![(self.inflows[source].model.zone, 1.0)];
-                        &own
-                    }
-                    Origin::Node(node) => {
-                        let caller = self.graph.nodes[node].target.service.index();
-                        &self.stations[self.graph.station_of[caller]].zones
-                    }
-                };
-                let is_near = self.traffic.services[service].balancer.name.contains("zone");
                 let mut ways: Vec<(f64, usize)> = Vec::new();
-                for (one, part) in from {
-                    let own_zone = to.iter().any(|(other, _)| other == one && one.is_some());
-                    for (other, share) in to {
-                        let share = match (is_near && own_zone, one == other) {
-                            (true, true) => 1.0,
-                            (true, false) => 0.0,
-                            (false, _) => *share,
-                        };
-                        let shape = self.network_shape(network.between(*one, *other));
-                        match ways.iter_mut().find(|(_, known)| *known == shape) {
-                            Some(way) => way.0 += part * share,
-                            None => ways.push((part * share, shape)),
-                        }
+                for (one, other, share) in self.zones_between(link, at) {
+                    let shape = self.network_shape(network.between(one, other));
+                    match ways.iter_mut().find(|(_, known)| *known == shape) {
+                        Some(way) => way.0 += share,
+                        None => ways.push((share, shape)),
                     }
                 }
                 let proxy = self.proxies[service];

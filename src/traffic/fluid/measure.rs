@@ -70,6 +70,9 @@ impl FluidPlane<'_> {
             self.pour_round(part, round, span_s / rounds as f64);
         }
         self.pour_levels(part, span_s);
+        if self.carries_bytes {
+            self.pour_bytes(part, span_s);
+        }
     }
 
     /// Of how many points one goes into what is kept of the whole run; the other ones have their turn in other steps. Where

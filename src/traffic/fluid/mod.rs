@@ -23,6 +23,7 @@
 //! nothing. Where backends have come or gone O(backends of their service) once.
 
 mod backends;
+mod bytes;
 mod call;
 mod finite;
 mod flow;
@@ -49,6 +50,7 @@ use shape::{Columns, POINTS, Points, Shape};
 use split::ReleaseWindow;
 use station::{Meter, Server, Station};
 
+use super::carried::Carried;
 use super::plane::{Notice, objective_of};
 use super::slab::Slab;
 use super::statistics::{Fate, ServiceStatistics};
@@ -112,6 +114,9 @@ pub struct FluidPlane<'m> {
     /// How requests of releases fared, by service, with what is left of counts.
     releases: Vec<Vec<ReleaseWindow>>,
     objectives: Vec<Option<Objective>>,
+    /// Whether sizes of messages are known, and what they carried.
+    carries_bytes: bool,
+    pub(super) carried: Carried,
 }
 
 impl<'m> FluidPlane<'m> {
@@ -166,6 +171,8 @@ impl<'m> FluidPlane<'m> {
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
             releases: vec![Vec::new(); traffic.services.len()],
             objectives: traffic.sources.iter().map(|source| objective_of(traffic, source)).collect(),
+            carries_bytes: graph.nodes.iter().any(|node| node.operation.sizes.are_known()),
+            carried: Carried::default(),
             graph,
         };
         for service in 0..traffic.services.len() {

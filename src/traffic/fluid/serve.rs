@@ -83,12 +83,13 @@ impl FluidPlane<'_> {
         flow.change_from(&before).max(guarded)
     }
 
-    /// Without backends requests fail, or wait for one where there is a queue for all.
+    /// Without backends requests go on to another service, fail, or wait for one where there is a queue for all.
     fn hold(&mut self, station: usize, span_s: f64) -> f64 {
         let state = &mut self.stations[station];
         let before = state.flow;
         let mut flow = Flow { refused: 0.0, expired: 0.0, lost: 0.0, compute: 0.0, ..before };
         let waits = state.spread == Spread::Shared;
+        flow.overflow = if state.model.overflow.is_some() { 1.0 } else { 0.0 };
         // Requests that went with the last backend are told from those that find none.
         let lost = (state.lost / (flow.rate * span_s).max(1e-12)).min(1.0);
         (flow.unavailable, flow.lost) = if waits { (0.0, 0.0) } else { (1.0 - lost, 1.0) };

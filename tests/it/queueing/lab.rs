@@ -158,7 +158,7 @@ pub(crate) fn service(name: &str, backends: u32, server: Server, steps: Vec<Step
         backends: Backends::Fixed { count: backends, zones: vec![], weights: vec![], speeds: vec![] },
         server,
         has_shared_queue: false,
-        operations: vec![Operation { name: "request".to_owned(), steps, failure: 0.0 }],
+        operations: vec![Operation { name: "request".to_owned(), steps, failure: 0.0, sizes: Default::default() }],
         balancer: PolicyChoice::named("random"),
         balancing: Balancing::Central,
         guard: Guard::default(),

@@ -35,6 +35,11 @@ pub struct ServiceSpec {
     /// What can be asked for. Default: one operation called `request`, with `steps`.
     #[serde(default)]
     pub operations: Vec<OperationSpec>,
+    /// Bytes of a request in the mean, as a Kubernetes quantity, with all that wraps it: what `billing` charges for bytes that leave
+    /// a zone. Default: 0.
+    pub request_size: Option<Quantity>,
+    /// The same of an answer. Default: 0.
+    pub response_size: Option<Quantity>,
     /// Limits of each client. Default: none.
     pub circuit_breaker: Option<CircuitBreakerSpec>,
     /// Backends that fail are left out for a while. Default: they are not.
@@ -271,6 +276,10 @@ pub struct OperationSpec {
     /// How likely the answer is an error, 0 to 1. Default: 0.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub failure: Option<f64>,
+    /// Bytes of its requests in the mean. Default: those of the service.
+    pub request_size: Option<Quantity>,
+    /// The same of its answers. Default: those of the service.
+    pub response_size: Option<Quantity>,
 }
 
 /// One part of the work on a request.

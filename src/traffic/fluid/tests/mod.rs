@@ -42,7 +42,7 @@ fn service(count: u32, server: Server, balancer: &str, steps: Vec<Step>) -> Serv
         backends: Backends::Fixed { count, zones: Vec::new(), weights: Vec::new(), speeds: Vec::new() },
         server,
         has_shared_queue: false,
-        operations: vec![Operation { name: "ask".to_owned(), steps, failure: 0.0 }],
+        operations: vec![Operation { name: "ask".to_owned(), steps, failure: 0.0, sizes: Default::default() }],
         balancer: PolicyChoice::named(balancer),
         balancing: Balancing::Central,
         guard: Guard::default(),
