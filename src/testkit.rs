@@ -315,6 +315,7 @@ pub(crate) fn container(name: &str) -> Container {
         pre_stop: Dist::ZERO,
         shut_down: Dist::ZERO,
         checkpoint_every: None,
+        restarts_on_resize: [false; 2],
         probes: Probes::default(),
         usage: None,
     }

@@ -378,6 +378,8 @@ pub struct Container {
     pub checkpoint_every: Option<SimDuration>,
     /// Its probes.
     pub probes: Probes,
+    /// `resizePolicy`: whether it is started again when its CPU, or its memory, is resized where it runs.
+    pub restarts_on_resize: [bool; 2],
     /// What it uses on its node, if that is known; none costs nothing.
     pub usage: Option<Box<Usage>>,
 }

@@ -190,6 +190,8 @@ pub enum Stop {
     No,
     /// It failed its liveness or startup probe, and is started again when it has ended.
     ByProbe,
+    /// It gets other resources, which its `resizePolicy` wants it to be started again for.
+    ForResize,
     /// Its pod ends.
     WithPod,
 }

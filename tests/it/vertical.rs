@@ -95,6 +95,27 @@ fn pods_are_resized_where_they_run() {
     assert_eq!((world.pods.len(), allocated(&world)), (2, 2 * 476));
 }
 
+/// A `resizePolicy` that wants it has each container started again once, when its pod is resized.
+#[test]
+fn containers_start_again_for_a_resize_where_their_policy_wants_it() {
+    for (policy, restarts) in [
+        ("{resourceName: cpu, restartPolicy: RestartContainer}", [1, 1]),
+        ("{resourceName: memory, restartPolicy: RestartContainer}", [1, 1]),
+        ("{resourceName: cpu, restartPolicy: NotRequired}", [0, 0]),
+    ] {
+        let scenario = "cluster: {nodes: [{name: n, allocatable: {cpu: 4, memory: 64Gi}}]}\nworkload: {manifests: \
+                        [web.yaml], behaviours: [{name: web, cpu: 400m, memory: 100Mi}]}\n";
+        let container = format!("{{requests: {{cpu: 50m, memory: 300Mi}}}}, resizePolicy: [{policy}]");
+        let model = load(&container, "updatePolicy: {updateMode: InPlaceOrRecreate}", scenario);
+        let (changes, world) = run(&model.unwrap_or_else(|error| panic!("{error}")));
+        assert_eq!(changes, [(120.0, Resized), (180.0, Resized)], "{policy}");
+        let lives =
+            world.nodes.pods(&world.pods, NodeId(0)).map(|pod| world.member(pod).and_then(|one| one.life.as_deref()));
+        let found: Vec<u32> = lives.map(|life| life.expect("a pod with containers").restarts()).collect();
+        assert_eq!(found, restarts, "{policy}");
+    }
+}
+
 /// On 600 milli-cores one pod of 476 has room beside one of 50, two have none: the second resize is put off at 180 s. The updater
 /// sees that at 240 s, and 300 s are over after 540 s: at 600 s it evicts the pod. Its replacement finds no room.
 #[test]

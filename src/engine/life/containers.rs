@@ -76,7 +76,7 @@ impl Driver<'_> {
         if self.life.termination.is_some() {
             return;
         }
-        let was_killed = running.stop == Stop::ByProbe;
+        let was_killed = matches!(running.stop, Stop::ByProbe | Stop::ForResize);
         if self.is_restarted(index, running.exit_code, was_killed) {
             let container = &mut self.life.containers[index];
             container.status = Status::Waiting;

@@ -182,6 +182,16 @@ impl<'a> Driver<'a> {
         self.settle()
     }
 
+    /// The container at `index` is stopped and started again, because it has other resources now. Without effect where it does not
+    /// run, or has been told to end.
+    pub fn restart_for_resize(mut self, index: usize) -> Report {
+        let running = self.life.containers[index].running();
+        if self.life.termination.is_none() && running.is_some_and(|running| running.stop == Stop::No) {
+            self.stop(index, Stop::ForResize, self.rules.template.grace_period, self.now);
+        }
+        self.settle()
+    }
+
     /// The pod is told to end, with that long to do so. Told again, it may end sooner, not later.
     pub fn terminate(mut self, grace: SimDuration) -> Report {
         self.begin_termination(grace);

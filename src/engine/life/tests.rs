@@ -241,6 +241,20 @@ fn a_failing_liveness_probe_kills_and_restarts() {
 }
 
 #[test]
+fn a_container_that_is_resized_may_have_to_start_again() {
+    // Told to end at 30 s it takes 4 s, and starts at once; told again while it ends, it ends as before.
+    let web = Container { shut_down: constant(4.0), ..container("web") };
+    let template = pod(vec![], vec![web]);
+    let mut play = Play::new(&template, true);
+    play.until(30.0);
+    play.tell(30.0, |driver| driver.restart_for_resize(0));
+    play.tell(32.0, |driver| driver.restart_for_resize(0));
+    play.until(60.0);
+    assert_eq!(play.instants("web ends 143"), [34.0]);
+    assert_eq!(play.instants("web starts"), [0.0, 34.0]);
+}
+
+#[test]
 fn a_container_that_ends_at_once_is_started_again_later_and_later() {
     // Upstream's first restart does not wait; the waits after it are 10, 20, 40, 80, 160, 300, 300 s.
     let template = pod(vec![], vec![worker("web", 0.0, 1)]);

@@ -117,6 +117,7 @@ impl PodMakers {
                 readiness: probe(tree, "readinessProbe", list, notes),
                 liveness: probe(tree, "livenessProbe", list, notes),
             },
+            restarts_on_resize: restarts_on_resize(tree, &field("resizePolicy"), notes),
             usage: None,
         };
         let is_told = self.behave(&mut container, whose);
@@ -170,6 +171,21 @@ impl PodMakers {
         });
         u32::try_from(at).expect("fewer images than objects in files that fit into memory")
     }
+}
+
+/// Whether a container is started again when its CPU, or its memory, is resized; it is not where nothing is said.
+fn restarts_on_resize(container: &Tree, field: &str, notes: &mut Notes) -> [bool; 2] {
+    let mut restarts = [false; 2];
+    for policy in notes.list(container.get("resizePolicy"), field) {
+        let resources = [("cpu", 0), ("memory", 1)];
+        let resource = notes.choice(policy.get("resourceName"), &format!("{field}[].resourceName"), &resources);
+        let policies = [("NotRequired", false), ("RestartContainer", true)];
+        let restart = notes.choice(policy.get("restartPolicy"), &format!("{field}[].restartPolicy"), &policies);
+        if let (Some(resource), Some(restart)) = (resource, restart) {
+            restarts[resource] = restart;
+        }
+    }
+    restarts
 }
 
 /// What the containers of a pod are promised together, which bears on each of them.

@@ -4,9 +4,10 @@
 //! deferred, and tried again when a pod leaves the node, and every minute: pods of higher priority first, then guaranteed ones,
 //! then those that have waited the longest. Everything else is done at once.
 //!
+//! Containers whose `resizePolicy` asks for it are stopped and started again (`computePodResizeAction`).
+//!
 //! Known deviations: while a resize is deferred the scheduler counts what the pod has, upstream the larger of that and what is
-//! asked for; containers are not started again for a resize, whatever their `resizePolicy`; a limit of memory below what
-//! is used is set, and the container killed, where upstream waits.
+//! asked for; a limit of memory below what is used is set, and the container killed, where upstream waits.
 
 use std::cmp::Reverse;
 
@@ -108,6 +109,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let node = self.world.pods.node(pod).expect("only pods on nodes are resized");
         self.observer.node_changes(&View { model: self.model, world: &self.world }, node);
         let old = self.world.pods.class[pod.index()];
+        let stopped = self.stopped_by_resize(pod, self.model.controllers.life(pending.life));
         self.world.resize(&self.model.workload, pod, pending.class);
         if let Some(member) = self.world.member_mut(pod) {
             member.resized = Some(pending.life);
@@ -127,6 +129,23 @@ impl<'m, O: Observer> Simulation<'m, O> {
         self.resize_server(pod);
         self.look_at_resized(node);
         self.tell_controller(pod);
+        for index in stopped {
+            self.drive(pod, |driver| driver.restart_for_resize(index));
+        }
+    }
+
+    /// Containers that have to be started again to get what the new life of their pod has: one whose `resizePolicy` wants that for a
+    /// resource of which its request or its limit changes.
+    fn stopped_by_resize(&self, pod: PodId, after: &PodLife) -> Vec<usize> {
+        let Some(before) = self.life_now(pod) else { return Vec::new() };
+        let first = before.init_containers.len();
+        let pairs = resources_of(before).into_iter().zip(resources_of(after)).zip(&before.containers);
+        let stops = pairs.map(|((old, new), container)| {
+            let [cpu, memory] = container.restarts_on_resize;
+            cpu && (old.requests.cpu, old.limits.cpu) != (new.requests.cpu, new.limits.cpu)
+                || memory && (old.requests.memory, old.limits.memory) != (new.requests.memory, new.limits.memory)
+        });
+        stops.enumerate().filter(|(_, stops)| *stops).map(|(index, _)| first + index).collect()
     }
 
     /// Tries resizes again that were put off: those on a node, or all.

@@ -50,7 +50,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 id: pod,
                 is_pending: phase == PodPhase::Pending,
                 resize,
-                restarts_for_resize: false,
+                restarts_for_resize: template.containers.iter().any(|one| one.restarts_on_resize != [false; 2]),
             },
             controller: Some(member.owner.0),
             replicas: self.replicas_of(member.owner),
