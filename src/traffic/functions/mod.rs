@@ -15,7 +15,9 @@ mod instances;
 mod latencies;
 mod platform;
 mod report;
+mod room;
 mod run;
+mod slices;
 
 pub use crate::model::functions::{PlatformSettings, Routing};
 pub use calls::CallStream;
