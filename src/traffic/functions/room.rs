@@ -39,7 +39,7 @@ impl Room {
         let last = self.changes.len() - 1;
         let step = |at: SimTime| ((at.0 - self.start.0) >> self.shift) as usize;
         self.changes[step(from)] += 1;
-        self.changes[(step(to.max(from)) + 1).min(last)] -= 1;
+        self.changes[step(to.max(from)).min(last - 1) + 1] -= 1;
     }
 
     /// Up to when no more than so many calls are under way.

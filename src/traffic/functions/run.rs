@@ -96,7 +96,7 @@ fn serve(platform: &mut Platform, mut slices: Slices<'_>, mut measures: Measures
     while let Some((start, end)) = slices.draw() {
         let room_until = platform.room_until((start, end), slices.by_function());
         // A short part alone would cost more than it saves.
-        if room_until.since(start) >= SimDuration(end.since(start).0 / 4) {
+        if room_until.since(start) >= SimDuration(end.since(start).0.div_ceil(4)) {
             slices.shorten(room_until);
             for calls in slices.by_function() {
                 fates.clear();
@@ -125,34 +125,45 @@ struct Measures {
     windows: Vec<FunctionWindow>,
     /// The window of the last call: its place, and when it begins and ends.
     at: (usize, SimTime, SimTime),
+    /// How long calls of a function took; kept for its memory.
+    served: Vec<SimDuration>,
 }
 
 impl Measures {
     fn new(functions: usize, window: SimDuration) -> Measures {
         let latencies = vec![Latencies::default(); functions];
         let at = (0, SimTime::ZERO, SimTime::ZERO);
-        Measures { latencies, all_latencies: Latencies::default(), window, windows: Vec::new(), at }
+        let (windows, served) = (Vec::new(), Vec::new());
+        Measures { latencies, all_latencies: Latencies::default(), window, windows, at, served }
     }
 
     /// What became of calls of one function.
     fn take_all(&mut self, calls: &[Invocation], fates: &[Fate]) {
-        for (call, &fate) in calls.iter().zip(fates) {
-            self.take(call, fate);
-        }
+        let Some(first) = calls.first() else { return };
+        let mut served = std::mem::take(&mut self.served);
+        served.clear();
+        served.extend(calls.iter().zip(fates).filter_map(|(call, &fate)| self.count(call, fate)));
+        self.latencies[first.function as usize].record_all(&served);
+        self.all_latencies.record_all(&served);
+        self.served = served;
     }
 
     /// What became of a call.
-    #[inline]
     fn take(&mut self, call: &Invocation, fate: Fate) {
+        if let Some(latency) = self.count(call, fate) {
+            self.latencies[call.function as usize].record(latency);
+            self.all_latencies.record(latency);
+        }
+    }
+
+    /// Counts a call, and says how long it took; none: it was not served.
+    #[inline]
+    fn count(&mut self, call: &Invocation, fate: Fate) -> Option<SimDuration> {
         let window = self.window_at(call.arrival);
         window.calls += 1;
         window.cold_starts += u64::from(matches!(fate, Fate::Cold(_)));
         window.throttled += u64::from(matches!(fate, Fate::Throttled(_)));
-        if let Some(end) = fate.end() {
-            let latency = end.since(call.arrival);
-            self.latencies[call.function as usize].record(latency);
-            self.all_latencies.record(latency);
-        }
+        fate.end().map(|end| end.since(call.arrival))
     }
 
     #[inline]

@@ -19,8 +19,8 @@ use crate::model::functions::{CalledFunction, Invocation};
 use crate::rng::Seed;
 use crate::units::SimTime;
 
-/// So many calls a slice has about: with more of them they leave the cache, with fewer what is known of functions is fetched more often.
-pub(super) const CALLS: usize = 1 << 16;
+/// So many calls a slice has about: 8 MB. With fewer what is known of functions is fetched more often (2^16 took a quarter longer).
+pub(super) const CALLS: usize = 1 << 18;
 /// How long the first slice is.
 const FIRST_NS: u64 = 1_000_000_000;
 /// A slice is at most so many times as long as the last.
