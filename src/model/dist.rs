@@ -2,6 +2,8 @@
 //!
 //! Sampling is by inversion wherever that is possible, through `libm`, so every platform draws the same bytes.
 
+mod exponential;
+
 use crate::rng::Stream;
 use crate::units::SimDuration;
 
@@ -191,7 +193,9 @@ impl Dist {
     fn other_fast_sample(&self, stream: &mut Stream) -> SimDuration {
         let seconds = match self {
             Dist::Normal { mean, sd } => (mean + sd * stream.fast_normal()).max(0.0),
-            Dist::Lognormal { mu, sigma } => libm::exp(mu + sigma * stream.fast_normal()),
+            Dist::Lognormal { mu, sigma } => {
+                return SimDuration(exponential::exp_ns(mu + sigma * stream.fast_normal()));
+            }
             Dist::Weibull { scale, shape } => scale * libm::pow(stream.fast_exponential(), 1.0 / shape),
             Dist::Hyperexponential { branches } => branch_mean(branches, stream.unit()) * stream.fast_exponential(),
             _ => return self.sample(stream),

@@ -22,7 +22,7 @@ pub struct CallStream<'m> {
 
 /// The calls of one function.
 #[derive(Debug)]
-struct Line<'m> {
+pub(super) struct Line<'m> {
     called: &'m CalledFunction,
     times: Times<'m>,
     /// Draws how long calls take.
@@ -47,18 +47,23 @@ struct CountedTimes<'m> {
     stream: Stream,
 }
 
+/// The calls of each function.
+pub(super) fn lines(functions: &[CalledFunction], seed: Seed) -> impl Iterator<Item = Line<'_>> {
+    // Files may have one name for several functions.
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    functions.iter().map(move |called| {
+        let name = called.function.name.as_str();
+        let number = seen.entry(name).and_modify(|number| *number += 1).or_default();
+        let stream = |what: &str| seed.stream(&format!("functions/{what}/{name}"), *number);
+        Line { called, times: Times::new(&called.calls, &stream), stream: stream("durations"), recorded: None }
+    })
+}
+
 impl<'m> CallStream<'m> {
     /// The calls of these functions before an instant.
     pub fn new(functions: &'m [CalledFunction], seed: Seed, until: SimTime) -> CallStream<'m> {
-        // Files may have one name for several functions.
-        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-        let lines = functions.iter().map(|called| {
-            let name = called.function.name.as_str();
-            let number = seen.entry(name).and_modify(|number| *number += 1).or_default();
-            let stream = |what: &str| seed.stream(&format!("functions/{what}/{name}"), *number);
-            Line { called, times: Times::new(&called.calls, &stream), stream: stream("durations"), recorded: None }
-        });
-        let mut calls = CallStream { lines: lines.collect(), pending: EventQueue::new(), until };
+        let lines = lines(functions, seed).collect();
+        let mut calls = CallStream { lines, pending: EventQueue::new(), until };
         for function in 0..calls.lines.len() as u32 {
             calls.schedule(function);
         }
@@ -86,8 +91,9 @@ impl Iterator for CallStream<'_> {
 }
 
 impl Line<'_> {
+    /// When the next call comes.
     #[inline]
-    fn next_time(&mut self) -> Option<SimTime> {
+    pub(super) fn next_time(&mut self) -> Option<SimTime> {
         match &mut self.times {
             Times::Rule(times) => times.next().map(|arrival| arrival.at),
             Times::Counted(times) => times.next(),
@@ -99,9 +105,9 @@ impl Line<'_> {
         }
     }
 
-    /// How long the call that comes takes, on a warm instance and on a cold one.
+    /// How long that call takes, on a warm instance and on a cold one.
     #[inline]
-    fn draw(&mut self) -> [SimDuration; 2] {
+    pub(super) fn draw(&mut self) -> [SimDuration; 2] {
         let duration = match self.recorded {
             Some(duration) => duration,
             None => self.called.duration.fast_sample(&mut self.stream),

@@ -119,7 +119,9 @@ impl Instances {
                 warm.max_by_key(|(_, instance)| instance.serial).map(|(position, _)| position)
             }
         }?;
-        let instance = self.idle.remove(position).expect("it is there");
+        let is_last = position + 1 == self.idle.len();
+        // Mostly it is the last, which leaves at once.
+        let instance = if is_last { self.idle.pop_back() } else { self.idle.remove(position) }.expect("it is there");
         report.wait(instance.loaded, now);
         Some(Found { serial: instance.serial, created: instance.created })
     }

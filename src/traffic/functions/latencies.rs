@@ -23,6 +23,19 @@ impl Latencies {
         }
     }
 
+    /// Takes in several, which costs less than one by one.
+    pub(super) fn record_all(&mut self, latencies: &[SimDuration]) {
+        let mut left = latencies.iter().copied();
+        while self.rest.is_none()
+            && let Some(latency) = left.next()
+        {
+            self.list(latency);
+        }
+        if let Some(recorder) = &mut self.rest {
+            recorder.record_all(left);
+        }
+    }
+
     fn list(&mut self, latency: SimDuration) {
         self.listed.push(latency.0);
         if self.listed.len() == LISTED_MAX {

@@ -5,17 +5,22 @@
 //! [`crate::policy::autoscaler::functions::keep_alive`]'s.
 //!
 //! Functions meet only in the limit of the account, so that there is no queue of events for all: a function's instances catch
-//! up with the time when it is called. Of events at one instant, ends of calls come first, then unloading, then the call.
+//! up with the time when it is called. Of events at one instant, ends of calls come first, then unloading, then the call. A run
+//! takes slices of time, and each function's calls of a slice together, unless the account might be short of room within it
+//! (`slices`, `room`).
 //!
 //! Cost: a few operations and a step in a heap as deep as the function's calls under way; a second heap, of all calls under
-//! way, while the account has a limit. Memory grows with functions and their instances, not with calls.
+//! way, and one of the next calls of all functions, while the account might be short of room: 0.12 us a call, and 0.3 us then, half of
+//! it to draw the call. Memory grows with functions and their instances, not with calls: a slice takes 8 MB.
 
 mod calls;
 mod instances;
 mod latencies;
 mod platform;
 mod report;
+mod room;
 mod run;
+mod slices;
 
 pub use crate::model::functions::{PlatformSettings, Routing};
 pub use calls::CallStream;

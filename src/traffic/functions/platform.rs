@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::instances::Instances;
 use super::report::{FunctionReport, Report};
+use super::room::Room;
 use crate::model::functions::{Function, Invocation, KeepAlive, LambdaLimits, PlatformSettings};
 use crate::policy::autoscaler::functions::lambda::{LimitError, RateLimit, Throttle};
 use crate::policy::autoscaler::functions::price::billed_ms;
@@ -41,6 +42,26 @@ pub enum Fate {
     Late,
 }
 
+impl Fate {
+    /// When it ends; none: it is not served.
+    #[inline]
+    pub fn end(self) -> Option<SimTime> {
+        match self {
+            Fate::Warm(end) | Fate::Cold(end) | Fate::Provisioned(end) => Some(end),
+            Fate::Throttled(_) | Fate::Late => None,
+        }
+    }
+}
+
+/// What functions without reserved instances share.
+#[derive(Debug)]
+struct Shared {
+    /// Calls that they may have under way.
+    limit: usize,
+    /// When those that they have will end.
+    ends: BinaryHeap<Reverse<SimTime>>,
+}
+
 /// The limits that one function meets alone.
 #[derive(Debug)]
 struct OwnLimits {
@@ -63,8 +84,8 @@ struct Seat {
 pub struct Platform {
     settings: PlatformSettings,
     seats: Vec<Seat>,
-    /// Calls that functions without reserved instances may have under way, and when those that they have will end.
-    shared: Option<(usize, BinaryHeap<Reverse<SimTime>>)>,
+    shared: Option<Shared>,
+    room: Room,
     now: SimTime,
     last_end: SimTime,
 }
@@ -106,7 +127,8 @@ impl Platform {
         Ok(Platform {
             settings,
             seats: seats.collect(),
-            shared: shared.map(|limit| (limit as usize, BinaryHeap::new())),
+            shared: shared.map(|limit| Shared { limit: limit as usize, ends: BinaryHeap::new() }),
+            room: Room::default(),
             now: SimTime::ZERO,
             last_end: SimTime::ZERO,
         })
@@ -128,21 +150,56 @@ impl Platform {
         self.now = now;
         let unknown = PlatformError::UnknownFunction(call.function);
         let seat = self.seats.get_mut(call.function as usize).ok_or(unknown)?;
-        seat.instances.advance(now, &self.settings.keep_alive, &mut seat.report);
-        seat.instances.observe(now, &self.settings.keep_alive);
-        seat.report.calls += 1;
-        let fate = seat.admit(call, &self.settings, self.shared.as_mut());
-        let end = match fate {
-            Fate::Warm(end) | Fate::Cold(end) | Fate::Provisioned(end) => end,
-            Fate::Throttled(why) => {
-                seat.report.throttle(why);
-                return Ok(fate);
-            }
-            Fate::Late => unreachable!("it has come before the end"),
-        };
-        seat.measure(fate, now, end, &self.settings.keep_alive);
-        self.last_end = self.last_end.max(end);
+        let fate = seat.call(call, &self.settings, self.shared.as_mut());
+        self.last_end = self.last_end.max(fate.end().unwrap_or_default());
         Ok(fate)
+    }
+
+    /// Up to when the limit of the account is met by none of the calls in this slice of time, which follow those that have come.
+    pub(super) fn room_until<'c>(
+        &mut self,
+        (start, end): (SimTime, SimTime),
+        calls: impl Iterator<Item = &'c [Invocation]>,
+    ) -> SimTime {
+        let Some(Shared { limit, ends }) = &self.shared else { return end };
+        self.room.begin(start, end);
+        ends.iter().for_each(|&Reverse(end)| self.room.take(start, end));
+        for calls in calls.filter(|calls| self.seats[calls[0].function as usize].reserved.is_none()) {
+            calls.iter().for_each(|call| {
+                self.room.take(call.arrival, call.arrival.after(call.duration.max(call.cold_duration)))
+            });
+        }
+        self.room.until(*limit)
+    }
+
+    /// Calls of one function come in this slice of time, in which calls of others may have come already. None of all these meets the
+    /// limit of the account. What becomes of each is put in `fates`.
+    pub(super) fn call_alone(&mut self, calls: &[Invocation], slice_end: SimTime, fates: &mut Vec<Fate>) {
+        let (Some(first), Some(last)) = (calls.first(), calls.last()) else { return };
+        let seat = &mut self.seats[first.function as usize];
+        let mut ends = self.shared.as_mut().filter(|_| seat.reserved.is_none()).map(|shared| &mut shared.ends);
+        for call in calls {
+            let fate = seat.call(call, &self.settings, None);
+            if let Some(end) = fate.end() {
+                self.last_end = self.last_end.max(end);
+                // For the limit only those count that are under way when the slice has ended.
+                if let Some(ends) = &mut ends
+                    && end > slice_end
+                    && !matches!(fate, Fate::Provisioned(_))
+                {
+                    ends.push(Reverse(end));
+                }
+            }
+            fates.push(fate);
+        }
+        self.now = self.now.max(last.arrival);
+    }
+
+    /// A slice of time is over whose calls came by [`Self::call_alone`].
+    pub(super) fn end_slice(&mut self, slice_end: SimTime) {
+        if let Some(shared) = &mut self.shared {
+            shared.ends.retain(|&Reverse(end)| end > slice_end);
+        }
     }
 
     /// The run is over.
@@ -167,6 +224,24 @@ impl OwnLimits {
 }
 
 impl Seat {
+    /// A call comes.
+    #[inline]
+    fn call(&mut self, call: &Invocation, settings: &PlatformSettings, shared: Option<&mut Shared>) -> Fate {
+        let now = call.arrival;
+        self.instances.advance(now, &settings.keep_alive, &mut self.report);
+        self.instances.observe(now, &settings.keep_alive);
+        self.report.calls += 1;
+        let fate = self.admit(call, settings, shared);
+        match fate {
+            Fate::Warm(end) | Fate::Cold(end) | Fate::Provisioned(end) => {
+                self.measure(fate, now, end, &settings.keep_alive);
+            }
+            Fate::Throttled(why) => self.report.throttle(why),
+            Fate::Late => unreachable!("it has come before the end"),
+        }
+        fate
+    }
+
     /// Measures a call that is served.
     #[inline]
     fn measure(&mut self, fate: Fate, now: SimTime, end: SimTime, keep_alive: &KeepAlive) {
@@ -182,12 +257,7 @@ impl Seat {
 
     /// Finds an instance for a call and says when the call will end, or why it is throttled.
     #[inline]
-    fn admit(
-        &mut self,
-        call: &Invocation,
-        settings: &PlatformSettings,
-        shared: Option<&mut (usize, BinaryHeap<Reverse<SimTime>>)>,
-    ) -> Fate {
+    fn admit(&mut self, call: &Invocation, settings: &PlatformSettings, shared: Option<&mut Shared>) -> Fate {
         let now = call.arrival;
         let warm_end = now.after(call.duration);
         if self.reserved.is_some_and(|reserved| self.instances.in_flight() >= reserved as usize) {
@@ -204,7 +274,7 @@ impl Seat {
         }
         let shared = shared.filter(|_| self.reserved.is_none());
         let shared = match shared {
-            Some((limit, ends)) => {
+            Some(Shared { limit, ends }) => {
                 while ends.peek().is_some_and(|&Reverse(end)| end <= now) {
                     ends.pop();
                 }

@@ -1,10 +1,10 @@
 //! A run of a platform: its calls, from the first to the last, and what is measured of them.
 
-use super::calls::CallStream;
 use super::latencies::Latencies;
 use super::platform::{Fate, Platform};
 use super::report::Report;
-use crate::model::functions::{FargatePrices, Function, Functions, Task};
+use super::slices::{CALLS, Slices};
+use crate::model::functions::{FargatePrices, Function, Functions, Invocation, Task};
 use crate::policy::autoscaler::functions::fargate::task_size;
 use crate::rng::Seed;
 use crate::traffic::arrivals::ArrivalTimes;
@@ -78,37 +78,105 @@ pub fn run(model: &Functions, seed: Seed, window: Option<SimDuration>) -> Functi
     let suitable = || SimDuration(horizon.map_or(0, |end| end.0.div_ceil(WINDOWS)).max(WINDOW_MIN.0));
     let window = window.unwrap_or_else(suitable);
     let mut platform = Platform::new(&functions, model.settings).expect("functions fit the limits");
-    let mut latencies = vec![Latencies::default(); functions.len()];
-    let (mut all_latencies, mut windows) = (Latencies::default(), Vec::new());
-    for call in CallStream::new(&model.functions, seed, horizon.unwrap_or(SimTime::NEVER)) {
-        let fate = platform.call(&call).expect("calls are in order, of functions that are there");
-        let at = (call.arrival.0 / window.0) as usize;
-        if windows.len() <= at {
-            windows.resize(at + 1, FunctionWindow::default());
-        }
-        windows[at].calls += 1;
-        let end = match fate {
-            Fate::Throttled(_) => {
-                windows[at].throttled += 1;
-                continue;
-            }
-            Fate::Cold(end) => {
-                windows[at].cold_starts += 1;
-                end
-            }
-            Fate::Warm(end) | Fate::Provisioned(end) => end,
-            Fate::Late => continue,
-        };
-        let latency = end.since(call.arrival);
-        latencies[call.function as usize].record(latency);
-        all_latencies.record(latency);
-    }
+    let until = horizon.unwrap_or(SimTime::NEVER);
+    let measures =
+        serve(&mut platform, Slices::new(&model.functions, seed, until, CALLS), Measures::new(functions.len(), window));
     let tasks: Vec<TaskReport> =
         model.tasks.iter().map(|task| run_tasks(task, &model.task_prices, seed, horizon)).collect();
     let report = platform.finish();
     let last = tasks.iter().map(|task| task.last_end).fold(report.end, SimTime::max);
     let end = horizon.unwrap_or(last);
+    let Measures { latencies, all_latencies, windows, .. } = measures;
     FunctionRun { functions, report, latencies, all_latencies, window, windows, tasks, end }
+}
+
+/// Lets all calls come, slice by slice, in order where that may matter.
+fn serve(platform: &mut Platform, mut slices: Slices<'_>, mut measures: Measures) -> Measures {
+    let mut fates = Vec::new();
+    while let Some((start, end)) = slices.draw() {
+        let room_until = platform.room_until((start, end), slices.by_function());
+        // A short part alone would cost more than it saves.
+        if room_until.since(start) >= SimDuration(end.since(start).0.div_ceil(4)) {
+            slices.shorten(room_until);
+            for calls in slices.by_function() {
+                fates.clear();
+                platform.call_alone(calls, room_until, &mut fates);
+                measures.take_all(calls, &fates);
+            }
+            platform.end_slice(room_until);
+            slices.settle();
+        } else {
+            for call in slices.in_order() {
+                let fate = platform.call(&call).expect("calls are in order, of functions that are there");
+                measures.take(&call, fate);
+            }
+        }
+        slices.forget();
+    }
+    measures
+}
+
+/// What is measured of calls.
+#[derive(Debug)]
+struct Measures {
+    latencies: Vec<Latencies>,
+    all_latencies: Latencies,
+    window: SimDuration,
+    windows: Vec<FunctionWindow>,
+    /// The window of the last call: its place, and when it begins and ends.
+    at: (usize, SimTime, SimTime),
+    /// How long calls of a function took; kept for its memory.
+    served: Vec<SimDuration>,
+}
+
+impl Measures {
+    fn new(functions: usize, window: SimDuration) -> Measures {
+        let latencies = vec![Latencies::default(); functions];
+        let at = (0, SimTime::ZERO, SimTime::ZERO);
+        let (windows, served) = (Vec::new(), Vec::new());
+        Measures { latencies, all_latencies: Latencies::default(), window, windows, at, served }
+    }
+
+    /// What became of calls of one function.
+    fn take_all(&mut self, calls: &[Invocation], fates: &[Fate]) {
+        let Some(first) = calls.first() else { return };
+        let mut served = std::mem::take(&mut self.served);
+        served.clear();
+        served.extend(calls.iter().zip(fates).filter_map(|(call, &fate)| self.count(call, fate)));
+        self.latencies[first.function as usize].record_all(&served);
+        self.all_latencies.record_all(&served);
+        self.served = served;
+    }
+
+    /// What became of a call.
+    fn take(&mut self, call: &Invocation, fate: Fate) {
+        if let Some(latency) = self.count(call, fate) {
+            self.latencies[call.function as usize].record(latency);
+            self.all_latencies.record(latency);
+        }
+    }
+
+    /// Counts a call, and says how long it took; none: it was not served.
+    #[inline]
+    fn count(&mut self, call: &Invocation, fate: Fate) -> Option<SimDuration> {
+        let window = self.window_at(call.arrival);
+        window.calls += 1;
+        window.cold_starts += u64::from(matches!(fate, Fate::Cold(_)));
+        window.throttled += u64::from(matches!(fate, Fate::Throttled(_)));
+        fate.end().map(|end| end.since(call.arrival))
+    }
+
+    #[inline]
+    fn window_at(&mut self, arrival: SimTime) -> &mut FunctionWindow {
+        let (_, start, end) = self.at;
+        if !(start..end).contains(&arrival) {
+            let at = (arrival.0 / self.window.0) as usize;
+            let start = SimTime(at as u64 * self.window.0);
+            self.at = (at, start, start.after(self.window));
+            self.windows.resize(self.windows.len().max(at + 1), FunctionWindow::default());
+        }
+        &mut self.windows[self.at.0]
+    }
 }
 
 /// Starts tasks of one kind and lets each come to its end.
@@ -143,5 +211,70 @@ impl FunctionRun {
     /// How many calls and tasks there were: what the run had to do.
     pub fn events(&self) -> u64 {
         self.report.total().calls + self.tasks.iter().map(|task| task.started).sum::<u64>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::calls::CallStream;
+    use super::*;
+    use crate::importers::functions::population::{PopulationOptions, population};
+    use crate::model::functions::{CalledFunction, HybridSettings, KeepAlive, LambdaLimits, PlatformSettings};
+
+    const SEED: Seed = Seed { base: 2, replication: 0 };
+    const UNTIL: SimTime = SimTime(20_000_000_000_000);
+
+    /// Calls one after the other, as they come.
+    fn in_order(called: &[CalledFunction], functions: &[Function], settings: PlatformSettings) -> (Report, Measures) {
+        let mut platform = Platform::new(functions, settings).expect("functions fit the limits");
+        let mut measures = Measures::new(functions.len(), SimDuration(100_000_000_000));
+        for call in CallStream::new(called, SEED, UNTIL) {
+            measures.take(&call, platform.call(&call).expect("calls are in order"));
+        }
+        (platform.finish(), measures)
+    }
+
+    #[test]
+    fn slices_are_served_as_the_calls_one_after_the_other() {
+        let options =
+            PopulationOptions { count: 60, median_calls_per_day: 2000.0, spread: 1.0, ..PopulationOptions::default() };
+        let mut called = population(&options, SEED);
+        called[50].function.reserved_concurrency = Some(4);
+        called[51].function.reserved_concurrency = Some(4);
+        called[51].function.provisioned_concurrency = 2;
+        called[52].function.provisioned_concurrency = 3;
+        let functions: Vec<Function> = called.iter().map(|called| called.function.clone()).collect();
+        let mut throttled = Vec::new();
+        for (account, keep_alive) in [
+            (None, KeepAlive::Fixed(SimDuration(60_000_000_000))),
+            (Some(1000), KeepAlive::None),
+            (Some(40), KeepAlive::Fixed(SimDuration(60_000_000_000))),
+            (Some(30), KeepAlive::Hybrid(HybridSettings::default())),
+            (Some(20), KeepAlive::Fixed(SimDuration(60_000_000_000))),
+        ] {
+            let limits =
+                account.map(|account_concurrency| LambdaLimits { account_concurrency, ..LambdaLimits::default() });
+            let settings = PlatformSettings { keep_alive, limits, horizon: Some(UNTIL), ..PlatformSettings::default() };
+            let (report, expected) = in_order(&called, &functions, settings);
+            for size in [50, 1000, CALLS] {
+                let mut platform = Platform::new(&functions, settings).expect("functions fit the limits");
+                let slices = Slices::new(&called, SEED, UNTIL, size);
+                let measures = serve(&mut platform, slices, Measures::new(functions.len(), expected.window));
+                assert_eq!(platform.finish(), report, "{account:?}, slices of {size}");
+                assert_eq!(measures.windows, expected.windows, "{account:?}, slices of {size}");
+                let figures = |latencies: &[Latencies]| {
+                    format!("{:?}", latencies.iter().map(Latencies::figures_s).collect::<Vec<_>>())
+                };
+                assert_eq!(figures(&measures.latencies), figures(&expected.latencies), "{account:?}, slices of {size}");
+                assert_eq!(measures.all_latencies.figures_s(), expected.all_latencies.figures_s());
+            }
+            throttled.push(report.total().throttled_account as f64 / report.total().calls as f64);
+        }
+        // Never, sometimes, and often.
+        assert_eq!(throttled[..2], [0.0, 0.0]);
+        assert!(
+            throttled[2..].is_sorted() && (0.0001..0.1).contains(&throttled[2]) && throttled[4] > 0.1,
+            "{throttled:?}"
+        );
     }
 }
