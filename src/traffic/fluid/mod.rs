@@ -105,6 +105,8 @@ pub struct FluidPlane<'m> {
     /// Latencies of the round that is being measured, by node.
     points: Vec<Points>,
     carries: Vec<Carry>,
+    /// Of how many points of a round one is kept of long runs.
+    stride_max: usize,
     /// Room for rates of workers.
     rates: Vec<f64>,
     source_fates: Vec<Fate>,
@@ -161,6 +163,7 @@ impl<'m> FluidPlane<'m> {
             proxies,
             columns: Columns::new(seed),
             points: vec![[0.0; POINTS]; graph.nodes.len()],
+            stride_max: measure::STRIDE_MAX,
             rates: Vec::new(),
             source_fates: vec![Fate::default(); traffic.sources.len()],
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
