@@ -107,8 +107,6 @@ pub struct FluidPlane<'m> {
     carries: Vec<Carry>,
     /// Of how many points of a round one is kept of long runs.
     stride_max: usize,
-    /// Room for rates of workers.
-    rates: Vec<f64>,
     source_fates: Vec<Fate>,
     statistics: Vec<ServiceStatistics>,
     /// How requests of releases fared, by service, with what is left of counts.
@@ -164,7 +162,6 @@ impl<'m> FluidPlane<'m> {
             columns: Columns::new(seed),
             points: vec![[0.0; POINTS]; graph.nodes.len()],
             stride_max: measure::STRIDE_MAX,
-            rates: Vec::new(),
             source_fates: vec![Fate::default(); traffic.sources.len()],
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
             releases: vec![Vec::new(); traffic.services.len()],
