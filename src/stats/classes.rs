@@ -252,14 +252,26 @@ impl Classes {
 
     /// The first class up to which at least that part of all lies; none without any.
     pub(super) fn class_at(&self, probability: f64) -> Option<usize> {
-        let rank = ((probability * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
-        let mut below = 0;
-        self.iter()
-            .find(|(_, count)| {
-                below += count;
-                below >= rank
-            })
-            .map(|(class, _)| class)
+        let [class] = self.classes_at([probability]);
+        class
+    }
+
+    /// The same of several probabilities that ascend, going through the classes once.
+    pub(super) fn classes_at<const N: usize>(&self, probabilities: [f64; N]) -> [Option<usize>; N] {
+        let ranks = probabilities.map(|part| ((part * self.count as f64).ceil() as u64).clamp(1, self.count.max(1)));
+        let mut found = [None; N];
+        let (mut below, mut next) = (0, 0);
+        for (class, count) in self.iter() {
+            below += count;
+            while ranks.get(next).is_some_and(|rank| *rank <= below) {
+                found[next] = Some(class);
+                next += 1;
+            }
+            if next == N {
+                break;
+            }
+        }
+        found
     }
 
     /// Takes in all that another has.

@@ -83,10 +83,23 @@ impl LatencyRecorder {
     /// # Panics
     /// When `probability` is not within 0 to 1.
     pub fn quantile_s(&self, probability: f64) -> f64 {
-        assert!((0.0..=1.0).contains(&probability), "a probability is not within 0 to 1");
-        let Some(class) = self.all.class_at(probability) else { return f64::NAN };
-        let [_, middle, _] = spans_of(class);
-        SimDuration(middle.0.clamp(self.all.min_ns(), self.all.max_ns())).as_seconds()
+        let [quantile] = self.quantiles_s([probability]);
+        quantile
+    }
+
+    /// The same of several probabilities, which costs as much as of one.
+    ///
+    /// # Panics
+    /// When one is not within 0 to 1, or they do not ascend.
+    pub fn quantiles_s<const N: usize>(&self, probabilities: [f64; N]) -> [f64; N] {
+        let is_within = probabilities.iter().all(|one| (0.0..=1.0).contains(one));
+        assert!(is_within, "a probability is not within 0 to 1");
+        assert!(probabilities.is_sorted(), "probabilities do not ascend");
+        self.all.classes_at(probabilities).map(|class| {
+            let Some(class) = class else { return f64::NAN };
+            let [_, middle, _] = spans_of(class);
+            SimDuration(middle.0.clamp(self.all.min_ns(), self.all.max_ns())).as_seconds()
+        })
     }
 
     /// The ends of the classes at two probabilities, in seconds; NaN when those are.
@@ -242,7 +255,7 @@ impl SteadyLatency {
 
     /// From an observation on, others are held against what the quantiles are so far.
     fn set_threshold(&mut self, start: u64) {
-        self.threshold = PROBABILITIES.map(|probability| self.all.all.class_at(probability).unwrap_or(0));
+        self.threshold = self.all.all.classes_at(PROBABILITIES).map(|class| class.unwrap_or(0));
         self.thresholds.push((start, self.threshold));
     }
 

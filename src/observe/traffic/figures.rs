@@ -154,7 +154,7 @@ impl Latency {
         Latency {
             // Without digits that are beyond what is counted.
             mean_s: libm::round(recorder.mean_s() * 1e12) / 1e12,
-            quantiles_s: super::QUANTILES.map(|probability| recorder.quantile_s(probability)),
+            quantiles_s: recorder.quantiles_s(super::QUANTILES),
             max_s: recorder.max_s(),
         }
     }

@@ -153,7 +153,7 @@ impl TrafficLog {
                 lane: number as u32,
                 outcomes: lane.outcomes,
                 good: lane.good,
-                latency_s: QUANTILES.map(|probability| lane.latency.quantile_s(probability)),
+                latency_s: lane.latency.quantiles_s(QUANTILES),
                 service,
             });
             (lane.outcomes, lane.good) = ([0; Outcome::COUNT], 0);

@@ -11,10 +11,7 @@
 
 use serde::Deserialize;
 
-use super::horizontal_pod_autoscaler::seen::{
-    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod as SeenPod, ObservedScale, PodRequests,
-    PodSample, PodUsage, ReadyCondition, Seen,
-};
+use super::horizontal_pod_autoscaler::seen::{MetricSamples, Observed, ObservedScale, PodSample, Seen};
 use super::horizontal_pod_autoscaler::spec::{
     HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
 };
@@ -24,7 +21,7 @@ use super::{
     AutoscalerRow, Condition, Decision, HorizontalAutoscaler, MetricSource, Observation, Reading, Reads, Setting,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
-use crate::units::{Bytes, MilliCpu, SimDuration};
+use crate::units::SimDuration;
 
 pub(super) mod written;
 
@@ -228,58 +225,8 @@ fn source(metric: &MetricIdentifier, object: Option<&ObjectReference>) -> Metric
     }
 }
 
-/// What the pods request and used, as it is handed on.
-#[derive(Default)]
-struct Usage<'a> {
-    requests: Vec<ContainerAmounts<'a>>,
-    used: Vec<ContainerAmounts<'a>>,
-}
-
-impl<'a> Usage<'a> {
-    fn of(seen: &Observation<'a>) -> Usage<'a> {
-        let mut found = Usage {
-            requests: Vec::with_capacity(seen.containers.len()),
-            used: Vec::with_capacity(seen.containers.len()),
-        };
-        for one in seen.containers {
-            let requests =
-                Amounts { cpu: one.cpu_request_milli.map(MilliCpu), memory: one.memory_request_bytes.map(Bytes) };
-            let used = Amounts { cpu: Some(MilliCpu(one.cpu_milli)), memory: Some(Bytes(one.memory_bytes)) };
-            found.requests.push(ContainerAmounts { name: one.name, amounts: requests });
-            found.used.push(ContainerAmounts { name: one.name, amounts: used });
-        }
-        found
-    }
-}
-
 impl HorizontalAutoscaler for Hpa {
     fn sync(&mut self, seen: &Observation<'_>) -> Decision {
-        let usage = Usage::of(seen);
-        let range = |pod: &super::ObservedPod| {
-            let first = pod.first_container as usize;
-            first..first + pod.container_count as usize
-        };
-        let pods: Vec<SeenPod<'_>> = seen
-            .pods
-            .iter()
-            .map(|pod| SeenPod {
-                id: pod.id,
-                phase: pod.phase,
-                is_terminating: pod.is_terminating,
-                started: pod.started,
-                ready: pod.ready.map(|(is_ready, since)| {
-                    let status = if is_ready { ConditionStatus::True } else { ConditionStatus::False };
-                    ReadyCondition { status, since }
-                }),
-                requests: PodRequests { containers: &usage.requests[range(pod)], pod_level: None },
-            })
-            .collect();
-        let mut used: Vec<PodUsage<'_>> = Vec::with_capacity(seen.pods.len());
-        used.extend(seen.pods.iter().filter_map(|pod| {
-            let sample = pod.sample?;
-            let containers = &usage.used[range(pod)];
-            Some(PodUsage { pod: pod.id, at: sample.at, window: sample.window, containers })
-        }));
         let of_pods: Vec<Vec<PodSample>> = self.spec.metrics.iter().map(|metric| pod_samples(metric, seen)).collect();
         let samples: Vec<MetricSamples<'_>> =
             self.spec.metrics.iter().zip(&of_pods).map(|(metric, pods)| samples(metric, pods, seen)).collect();
@@ -299,8 +246,9 @@ impl HorizontalAutoscaler for Hpa {
                         status_replicas: seen.replicas.current,
                         selector: "target",
                     }),
-                    pods: &pods,
-                    usage: Ok(&used),
+                    pods: &[],
+                    usage: Ok(&[]),
+                    observed: Some(Observed { pods: seen.pods, containers: seen.containers }),
                     samples: &samples,
                     also_selected_by: &[],
                     pod_name: names.pod,

@@ -160,6 +160,7 @@ impl Keda {
                 scale: Ok(scale),
                 pods: &[],
                 usage: Ok(&[]),
+                observed: None,
                 samples: &samples,
                 also_selected_by: &[],
                 pod_name: &|pod| format!("{}", pod.0),

@@ -16,6 +16,8 @@ use crate::units::{SimDuration, SimTime};
 pub(super) struct Node {
     pub cores: f64,
     pub servers: Vec<u32>,
+    /// The sum of their weights.
+    pub weight: f64,
 }
 
 /// Cores that a pod may use for requests, and how many its memory is enough for.
@@ -119,9 +121,10 @@ impl FluidPlane<'_> {
             self.wake_at(station, opens_at);
         }
         while self.nodes.len() <= seat.node as usize {
-            self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new() });
+            self.nodes.push(Node { cores: f64::INFINITY, servers: Vec::new(), weight: 0.0 });
         }
         self.nodes[seat.node as usize].servers.push(number);
+        self.weigh(seat.node);
         number
     }
 
@@ -133,10 +136,17 @@ impl FluidPlane<'_> {
         let server = &mut self.servers[number];
         (server.limit, server.memory_requests) = (limit, memory_requests);
         self.meters[number as usize].cpu_weight = cpu_weight(seat);
+        self.weigh(seat.node);
         self.count_server(number, true);
         for neighbour in self.nodes[seat.node as usize].servers.clone() {
             self.change(self.servers[neighbour].station);
         }
+    }
+
+    /// Adds up the weights of what is on a node.
+    fn weigh(&mut self, node: u32) {
+        let node = &mut self.nodes[node as usize];
+        node.weight = node.servers.iter().map(|server| self.meters[*server as usize].cpu_weight).sum();
     }
 
     /// There is one server more, or less.
@@ -159,16 +169,15 @@ impl FluidPlane<'_> {
     /// deviations of a Poisson number are added.
     pub fn load_of(&mut self, number: u32) -> ServerLoad {
         let meter = &self.meters[number as usize];
-        let (mut used, mut present) = (meter.used, 0.0);
+        let (mut used, mut peak) = (meter.used, 0);
         if let Some(group) = meter.group() {
             let station = meter.station as usize;
             let group = &self.stations[station].groups[group];
             used.compute_s += group.used.compute_s - meter.marked.compute_s;
             used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
             used.add(group.rate, self.pending_s(self.part_of[station]));
-            present = group.present;
+            peak = group.peak;
         }
-        let peak = libm::ceil(present + 3.0 * present.sqrt()) as u64;
         ServerLoad {
             compute_ns: (used.compute_s * 1e9) as u64,
             throttled_ns: (used.throttled_s * 1e9) as u64,
@@ -307,6 +316,7 @@ impl FluidPlane<'_> {
         self.change(station);
         if let Some(node) = self.servers[number].node {
             self.nodes[node as usize].servers.retain(|one| *one != number);
+            self.weigh(node);
         }
         self.part_mut(station).gone.push(number);
     }

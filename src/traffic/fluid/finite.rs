@@ -109,10 +109,29 @@ fn truncated_geometric(step: f64, most: f64) -> (f64, f64) {
     (if step > 0.0 { most - mean } else { mean }, variance.max(0.0))
 }
 
+/// [Rates of workers](worker_rates) as they were asked for last.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WorkerRates {
+    asked: Option<(u32, [f64; 3])>,
+    found: Vec<f64>,
+}
+
+impl WorkerRates {
+    /// The same as [`worker_rates`].
+    pub(super) fn of(&mut self, workers: u32, work_s: f64, away_s: f64, cores: f64) -> &[f64] {
+        let asked = Some((workers, [work_s, away_s, cores]));
+        if self.asked != asked {
+            self.asked = asked;
+            worker_rates(&mut self.found, workers, work_s, away_s, cores);
+        }
+        &self.found
+    }
+}
+
 /// Requests a second that a backend ends with 1, 2, ... up to all of its workers taken: mean value analysis of workers that
 /// compute for `work_s` on shared `cores` and are away for `away_s`. Where there are several cores, the number that
 /// computes is taken as normal about its mean.
-pub(super) fn worker_rates(into: &mut Vec<f64>, workers: u32, work_s: f64, away_s: f64, cores: f64) {
+fn worker_rates(into: &mut Vec<f64>, workers: u32, work_s: f64, away_s: f64, cores: f64) {
     into.clear();
     let mut computing = 0.0;
     for number in 1..=workers {
@@ -137,12 +156,12 @@ pub(super) fn worker_rates(into: &mut Vec<f64>, workers: u32, work_s: f64, away_
 
 /// Workers taken on average while some are free, weighted by how likely that is, and while none is.
 pub(super) fn mean_served(rates: &[f64], rate: f64, chance: f64) -> f64 {
-    let (mut blocking, mut mean) = (1.0, 0.0);
-    let last = rates.len();
+    // P(fewer) over P(as many), and the mean, with room for so many.
+    let (mut fewer, mut mean) = (0.0, 0.0);
+    let (last, scale) = (rates.len(), 1.0 / rate);
     for (at, ends) in rates[..last - 1].iter().enumerate() {
-        let lost = rate * blocking;
-        blocking = lost / (ends + lost);
-        mean = mean * (1.0 - blocking) + (at + 1) as f64 * blocking;
+        fewer = scale * ends * (1.0 + fewer);
+        mean += ((at + 1) as f64 - mean) / (1.0 + fewer);
     }
     (1.0 - chance) * mean + chance * last as f64
 }

@@ -125,7 +125,7 @@ impl FluidPlane<'_> {
         let mut last = None;
         for &member in members {
             let server = &self.servers[member];
-            let share = self.node_share(member);
+            let share = self.node_share(member, server.limit);
             let cores = server.limit.min(share);
             let waiting = if state.pools() { 0 } else { levels[1].of(1.0 + server.queue) };
             let exact = [server.speed, server.weight, server.failure].map(f64::to_bits);
@@ -163,18 +163,22 @@ impl FluidPlane<'_> {
         counts
     }
 
-    /// Cores that a server can have of its node: its share by weight, or what the others leave.
-    fn node_share(&self, number: u32) -> f64 {
+    /// Cores that a server can have of its node: its share by weight, or what the others leave; where the first is `enough` it
+    /// may be more than is said.
+    fn node_share(&self, number: u32, enough: f64) -> f64 {
         let server = &self.servers[number];
         let Some(node) = server.node.map(|node| &self.nodes[node as usize]) else { return f64::INFINITY };
         if !node.cores.is_finite() {
             return f64::INFINITY;
         }
-        let (mut weight, mut others) = (0.0, 0.0);
+        let by_weight = node.cores * self.meters[number as usize].cpu_weight / node.weight.max(1e-12);
+        if by_weight >= enough {
+            return by_weight;
+        }
+        let mut others = 0.0;
         for &one in &node.servers {
-            let other = &self.meters[one as usize];
-            weight += other.cpu_weight;
             if one != number {
+                let other = &self.meters[one as usize];
                 // Those of a station whose groups are being made are in none.
                 others += match other.group() {
                     Some(group) => self.stations[other.station as usize].groups[group].rate.compute_s,
@@ -182,7 +186,7 @@ impl FluidPlane<'_> {
                 };
             }
         }
-        (node.cores * self.meters[number as usize].cpu_weight / weight.max(1e-12)).max(node.cores - others)
+        by_weight.max(node.cores - others)
     }
 
     /// Whether groups fit no more: nodes are used otherwise than when they were made, or what kept groups apart is gone.

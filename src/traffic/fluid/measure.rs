@@ -10,12 +10,15 @@ use super::queue::Delay;
 use super::shape::{Drawn, POINTS, Points, ROUNDS};
 use crate::ids::ZoneId;
 use crate::model::traffic::{Objective, OperationRef};
+use crate::rng::split_mix;
 use crate::traffic::attempt::Outcome;
 use crate::traffic::statistics::{Fate, ServiceStatistics};
 use crate::units::SimDuration;
 
 /// Retries that are followed one by one where latencies are drawn.
 const RETRIES_MAX: u32 = 8;
+/// Of so many points one goes into what is kept of a long run.
+pub(super) const STRIDE_MAX: usize = 8;
 /// Columns of a node or link.
 const COLUMNS: usize = 29;
 
@@ -64,8 +67,9 @@ impl FluidPlane<'_> {
         let steps = self.now.since(since).0 / self.step.0.max(1);
         let rounds = (steps as usize).clamp(1, ROUNDS);
         for _ in 0..rounds {
-            let round = (self.parts[part].round + 1) % ROUNDS;
-            self.parts[part].round = round;
+            let cursor = &mut self.parts[part].cursor;
+            cursor.rounds += 1;
+            let round = cursor.round();
             self.draw(part, round);
             self.pour_round(part, round, span_s / rounds as f64);
         }
@@ -78,11 +82,12 @@ impl FluidPlane<'_> {
     /// Of how many points one goes into what is kept of the whole run; the other ones have their turn in other steps. Where
     /// there are few steps all do.
     fn stride(&self, part: usize) -> usize {
-        match self.parts[part].steps {
+        let stride = match self.parts[part].steps {
             0..512 => 1,
             512..4096 => 4,
-            _ => 8,
-        }
+            _ => STRIDE_MAX,
+        };
+        stride.min(self.stride_max)
     }
 
     /// Latencies at all nodes, callees first.
@@ -404,18 +409,54 @@ fn failing_otherwise(state: &LinkFlow) -> (f64, f64) {
     if part > 0.0 { (part, time / part) } else { (0.0, 0.0) }
 }
 
-/// Divides a count among points, of which one in `stride` is taken, as evenly as whole numbers allow; others each time.
+/// Which points are taken next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cursor {
+    /// Rounds that were measured.
+    pub rounds: u64,
+    /// Where the last that was taken of all points lies.
+    at: usize,
+}
+
+impl Cursor {
+    /// The round that is being measured.
+    pub(super) fn round(&self) -> usize {
+        (self.rounds % ROUNDS as u64) as usize
+    }
+
+    /// The first point to take, where one in `stride` is.
+    ///
+    /// There are `stride` sets of points in a round. If they had their turn one after the other, a rate that has a period would
+    /// meet the same ones at each of its peaks. So sets have their turn in an order that is hashed: in as many goes through the
+    /// rounds as there are sets each round shows all of its own, and so do as many of those that lie so many goes apart. Hashed is
+    /// also which points of the set get what does not divide.
+    fn begin(&mut self, stride: usize) -> usize {
+        self.at = (self.at + 1) % POINTS;
+        if stride <= 1 {
+            return self.at;
+        }
+        let (rounds, sets) = (ROUNDS as u64, stride as u64);
+        let (go, round) = (self.rounds / rounds, self.rounds % rounds);
+        let turn = go ^ (go / sets) ^ split_mix(go / (sets * sets) * rounds + round);
+        let set = (turn % sets) as usize;
+        let place = split_mix(self.rounds * POINTS as u64 + self.at as u64) % (POINTS / stride) as u64;
+        place as usize * stride + set
+    }
+}
+
+/// Divides a count among points, of which one in `stride` is taken, as evenly as whole numbers allow; others each time. The
+/// stride is a power of two.
 pub(super) fn each(
     count: u64,
     points: &Points,
     stride: usize,
-    cursor: &mut usize,
+    cursor: &mut Cursor,
     mut note: impl FnMut(SimDuration, u64),
 ) {
     if count == 0 {
         return;
     }
-    *cursor = (*cursor + 1) % POINTS;
+    let first = cursor.begin(stride);
     let parts = POINTS / stride;
     let (all, more) = (count / parts as u64, (count % parts as u64) as usize);
     for part in 0..parts {
@@ -423,9 +464,9 @@ pub(super) fn each(
         if own == 0 {
             break;
         }
-        note(SimDuration::from_seconds(points[(*cursor + part * stride) % POINTS]), own);
+        note(SimDuration::from_seconds(points[(first + part * stride) % POINTS]), own);
     }
-    *cursor += more * stride;
+    cursor.at += more * stride;
 }
 
 /// Where attempts are counted.
@@ -444,7 +485,7 @@ impl Note {
         count: u64,
         points: &Points,
         stride: usize,
-        cursor: &mut usize,
+        cursor: &mut Cursor,
     ) {
         let fate: &mut Fate = &mut statistics.attempts;
         each(
@@ -460,7 +501,7 @@ impl Note {
             each(count, points, stride, cursor, |latency, count| fate.note_latencies(latency, count));
         }
         // By turns another zone gets what does not divide.
-        let offset = (*cursor as f64 + 0.5) * 0.618_033_988_749_895 % 1.0;
+        let offset = (cursor.at as f64 + 0.5) * 0.618_033_988_749_895 % 1.0;
         let (mut part, mut before) = (0.0, 0);
         for (position, (zone, share)) in zones.iter().enumerate() {
             part += share;

@@ -107,8 +107,8 @@ pub struct FluidPlane<'m> {
     /// Latencies of the round that is being measured, by node.
     points: Vec<Points>,
     carries: Vec<Carry>,
-    /// Room for rates of workers.
-    rates: Vec<f64>,
+    /// Of how many points of a round one is kept of long runs.
+    stride_max: usize,
     source_fates: Vec<Fate>,
     statistics: Vec<ServiceStatistics>,
     /// How requests of releases fared, by service, with what is left of counts.
@@ -166,7 +166,7 @@ impl<'m> FluidPlane<'m> {
             proxies,
             columns: Columns::new(seed),
             points: vec![[0.0; POINTS]; graph.nodes.len()],
-            rates: Vec::new(),
+            stride_max: measure::STRIDE_MAX,
             source_fates: vec![Fate::default(); traffic.sources.len()],
             statistics: traffic.services.iter().map(|_| ServiceStatistics::default()).collect(),
             releases: vec![Vec::new(); traffic.services.len()],

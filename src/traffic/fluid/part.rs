@@ -4,6 +4,7 @@
 //! one service that come and go cost nothing where other services are looked at, however many there are.
 
 use super::graph::{Graph, Origin};
+use super::measure::Cursor;
 use crate::units::{SimDuration, SimTime};
 
 /// Services that hang together, their sources, and the step that they are in.
@@ -43,9 +44,8 @@ pub(super) struct Part {
     pub draining: Vec<(SimTime, u32)>,
     /// Servers that are gone and known still.
     pub gone: Vec<u32>,
-    /// The round of latencies that is being measured, and the point whose turn it is.
-    pub round: usize,
-    pub cursor: usize,
+    /// The round of latencies that is being measured, and the points whose turn it is.
+    pub cursor: Cursor,
     pub steps: u64,
 }
 
@@ -73,8 +73,7 @@ impl Part {
             openings: Vec::new(),
             draining: Vec::new(),
             gone: Vec::new(),
-            round: 0,
-            cursor: 0,
+            cursor: Cursor::default(),
             steps: 0,
         }
     }

@@ -17,6 +17,9 @@ pub(super) const FULL: f64 = 1.0 - 1e-9;
 /// A change of the queue in a step that changes the utilisation by less is none.
 const STEADY: f64 = 1e-4;
 
+/// Utilisations that are nearer to each other are the same.
+const NARROW: f64 = 1e-12;
+
 /// The exponent by which few choices lie between two backends and very many.
 const BETWEEN: f64 = 1.4;
 /// How much less than queues alone those suffer from variable services that few choices keep short; fitted likewise.
@@ -136,29 +139,29 @@ impl Delay {
 
 /// Where the servers are all busy: P(as many as servers) over P(fewer), in a queue with room for just the servers.
 pub(super) fn ratio(rates: Rates<'_>, utilisation: f64, capacity: f64) -> f64 {
-    let blocking = match rates {
+    // Erlang's recursion is that of P(fewer) over P(as many), with what does not change divided by once.
+    let fewer = match rates {
         Rates::Servers(servers) if servers > MANY => {
             let load = utilisation * servers;
             let z = (servers - load) / load.sqrt().max(1e-9);
             let density = libm::exp(-z * z / 2.0) / libm::sqrt(std::f64::consts::TAU);
             let below = 0.5 * libm::erfc(-z * std::f64::consts::FRAC_1_SQRT_2);
             // Far above the servers the quotient tends to z.
-            if below > 1e-12 { (density / below / load.sqrt().max(1e-9)).min(1.0) } else { 1.0 - servers / load }
+            let blocking =
+                if below > 1e-12 { (density / below / load.sqrt().max(1e-9)).min(1.0) } else { 1.0 - servers / load };
+            return blocking / (1.0 - blocking).max(1e-300);
         }
         Rates::Servers(servers) => {
-            let load = utilisation * servers;
+            let scale = 1.0 / (utilisation * servers);
             let count = libm::ceil(servers - 1e-9).max(1.0) as u32;
-            (1..=count).fold(1.0, |blocking, number| {
-                let lost = load * blocking;
-                lost / (f64::from(number).min(servers) + lost)
-            })
+            (1..=count).fold(0.0, |fewer, number| scale * f64::from(number).min(servers) * (1.0 + fewer))
         }
-        Rates::Listed(rates) => rates.iter().fold(1.0, |blocking, rate| {
-            let lost = utilisation * capacity * blocking;
-            lost / (rate + lost)
-        }),
+        Rates::Listed(rates) => {
+            let scale = 1.0 / (utilisation * capacity);
+            rates.iter().fold(0.0, |fewer, rate| scale * rate * (1.0 + fewer))
+        }
     };
-    blocking / (1.0 - blocking).max(1e-300)
+    1.0 / f64::max(fewer, 1e-300)
 }
 
 impl Pool<'_> {
@@ -371,21 +374,10 @@ impl Pool<'_> {
             }
         }
         let known = queue + load * passed;
-        let gap = |u: f64| self.excess(u) + passed * u - known;
-        let (mut low, mut high) = (0.0, FULL);
-        if gap(FULL) <= 0.0 {
-            low = 1.0;
-        } else {
-            for _ in 0..40 {
-                let middle = f64::midpoint(low, high);
-                if gap(middle) > 0.0 {
-                    high = middle;
-                } else {
-                    low = middle;
-                }
-            }
-        }
-        (low, (known - passed * low).max(0.0))
+        // Times what is free, as the excess goes to infinity where nothing is.
+        let gap = |u: f64| (1.0 - u) * (self.excess(u) + passed * u - known);
+        let utilisation = if gap(FULL) <= 0.0 { 1.0 } else { root(gap, FULL) };
+        (utilisation, (known - passed * utilisation).max(0.0))
     }
 
     /// How likely a request is delayed.
@@ -442,6 +434,33 @@ impl Pool<'_> {
             _ => spread,
         }
     }
+}
+
+/// Where a function is 0 that is not above 0 at 0 and is at `high`: by the false position (Anderson and Bjorck 1973), or halves
+/// where that makes no way.
+pub(super) fn root(gap: impl Fn(f64) -> f64, high: f64) -> f64 {
+    let (mut low, mut high) = ((0.0, gap(0.0)), (high, gap(high)));
+    let mut last = 0.0;
+    for turn in 0..60 {
+        let width = high.0 - low.0;
+        if width < NARROW || low.1 >= 0.0 {
+            break;
+        }
+        let at = match turn % 4 {
+            3 => f64::midpoint(low.0, high.0),
+            _ => (low.0 - width * low.1 / (high.1 - low.1)).clamp(low.0 + NARROW / 2.0, high.0 - NARROW / 2.0),
+        };
+        let found = gap(at);
+        let (own, other) = if found > 0.0 { (&mut high, &mut low) } else { (&mut low, &mut high) };
+        // An end that stays counts for less the second time, so that it comes nearer, too.
+        if last * found > 0.0 {
+            let kept = 1.0 - found / own.1;
+            other.1 *= if kept > 0.0 { kept } else { 0.5 };
+        }
+        *own = (at, found);
+        last = found;
+    }
+    low.0
 }
 
 /// How much of the difference between the best and few choices is left with that many backends: nothing when all are choices.

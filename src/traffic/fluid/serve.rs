@@ -2,7 +2,8 @@
 
 use super::FluidPlane;
 use super::call::{Mixture, Moments};
-use super::finite::{mean_served, worker_rates};
+use super::finite::{WorkerRates, mean_served};
+use super::flow::NodeFlow;
 use super::queue::{Delay, Known, Pool, Quota, Rates, Spread};
 use super::station::{Flow, Group, Used};
 use crate::model::traffic::{Balancing, Server};
@@ -67,14 +68,12 @@ impl FluidPlane<'_> {
         let (spread, seen, users) = (state.spread, 0.0, self.users_of(station));
         let turn = Turn { rules, need, seen, span_s, backends, spread, arrival_scv, scv, warm, users };
         let unavailable = 1.0 - (1.0 - state.dead) * (1.0 - missing);
-        let mut rates = std::mem::take(&mut self.rates);
-        let mut groups = state.groups.clone();
-        let mut flow = turn.all(&mut groups, &shares, Flow { unavailable, ..before }, &mut rates);
-        self.rates = rates;
         let state = &mut self.stations[station];
+        state.rates.resize_with(state.groups.len(), WorkerRates::default);
+        let (groups, rates) = (&mut state.groups, &mut state.rates);
+        let mut flow = turn.all(groups, &shares, Flow { unavailable, ..before }, rates);
         let reaching = flow.rate * (1.0 - unavailable) * span_s;
         flow.lost = if state.lost > 0.0 { (state.lost / reaching.max(1e-12)).min(1.0) } else { 0.0 };
-        state.groups = groups;
         flow.overflow = self.overflow_of(station, need, warm, backends);
         let weight = if pass > 10 { 0.5 } else { 1.0 };
         flow.refused = before.refused + weight * (flow.refused - before.refused);
@@ -161,7 +160,13 @@ impl FluidPlane<'_> {
     }
 
     fn need_of(&self, station: usize) -> Need {
-        let mut need = Need { deadline_s: f64::INFINITY, ..Need::default() };
+        let mut need = Need { deadline_s: self.deadlines[station], ..Need::default() };
+        if let [node] = self.graph.nodes_of[station][..] {
+            // What one operation needs hangs on no rate.
+            let NodeFlow { compute, away, .. } = &self.flows[node];
+            (need.compute, need.compute_second, need.away) = (compute.mean, compute.second(), away.mean);
+            return need;
+        }
         let mut whole = 0.0;
         for &node in &self.graph.nodes_of[station] {
             let flow = &self.flows[node];
@@ -175,7 +180,6 @@ impl FluidPlane<'_> {
         let whole = f64::max(whole, 1e-12);
         (need.compute, need.compute_second, need.away) =
             (need.compute / whole, need.compute_second / whole, need.away / whole);
-        need.deadline_s = self.deadlines[station];
         need
     }
 
@@ -237,11 +241,11 @@ impl FluidPlane<'_> {
 
 impl Turn<'_> {
     /// A step of all groups.
-    fn all(&self, groups: &mut [Group], shares: &[f64], before: Flow, rates: &mut Vec<f64>) -> Flow {
+    fn all(&self, groups: &mut [Group], shares: &[f64], before: Flow, rates: &mut [WorkerRates]) -> Flow {
         let mut flow = Flow { refused: 0.0, expired: 0.0, failure: 0.0, compute: 0.0, present: 0.0, ..before };
         (flow.passing, flow.wait_s, flow.waiting) = (0.0, 0.0, 0.0);
         let mut busy = 0.0_f64;
-        for (group, &share) in groups.iter_mut().zip(shares) {
+        for ((group, &share), rates) in groups.iter_mut().zip(shares).zip(rates) {
             group.share = share;
             let reaching = (1.0 - flow.unavailable) * share / group.count;
             let turn = Turn { seen: flow.seen * reaching, ..*self };
@@ -280,8 +284,25 @@ impl Turn<'_> {
         }
     }
 
-    /// Finds how long requests wait at a group and how much slower they are.
-    fn run(&self, group: &mut Group, rates: &mut Vec<f64>) {
+    /// All that decides about the queue of a group.
+    fn asked(&self, group: &Group) -> [f64; 16] {
+        let Turn { need, seen, span_s, backends, arrival_scv, scv, warm, .. } = *self;
+        let Need { compute, compute_second: second, away, deadline_s } = need;
+        let Group { queue, cores, speed, .. } = *group;
+        let quota = f64::from(u8::from(group.has_quota));
+        let (users, away_s) = self.users.unwrap_or((-1.0, 0.0));
+        let of_all = [seen, span_s, backends, arrival_scv, scv, warm, users, away_s];
+        let of_each = [queue, cores, speed, quota, compute, second, away, deadline_s];
+        std::array::from_fn(|at| if at < 8 { of_all[at] } else { of_each[at - 8] })
+    }
+
+    /// Finds how long requests wait at a group and how much slower they are; again only where something else is asked.
+    fn run(&self, group: &mut Group, rates: &mut WorkerRates) {
+        let asked = Some(self.asked(group));
+        if group.solved == asked {
+            return;
+        }
+        group.solved = asked;
         let slow = self.warm / group.speed;
         let work_s = self.need.compute * slow;
         group.slow = slow;
@@ -356,8 +377,8 @@ impl Turn<'_> {
     }
 
     /// Workers that share fewer cores.
-    fn queue_and_share(&self, group: &mut Group, workers: u32, work_s: f64, rates: &mut Vec<f64>) {
-        worker_rates(rates, workers, work_s, self.need.away, group.cores);
+    fn queue_and_share(&self, group: &mut Group, workers: u32, work_s: f64, rates: &mut WorkerRates) {
+        let rates = rates.of(workers, work_s, self.need.away, group.cores);
         let capacity = rates[rates.len() - 1];
         let pool = self.pool(Rates::Listed(rates), capacity, self.scv);
         self.wait(group, &pool);
@@ -432,6 +453,8 @@ impl Group {
         if self.wait.utilisation == 0.0 && self.delay.utilisation == 0.0 {
             self.present = entering * (work_s + need.away);
         }
+        // Half of the time there are more than on average.
+        self.peak = libm::ceil(self.present + 3.0 * self.present.sqrt()) as u64;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Backends that serve the same requests, in groups that are alike.
 
+use super::finite::WorkerRates;
 use super::queue::{Delay, Spread};
 use crate::ids::{PodId, ServiceId, ZoneId};
 use crate::model::traffic::{Balancing, Service, Traffic};
@@ -110,7 +111,11 @@ pub(super) struct Group {
     pub used: Used,
     /// Requests that are at each, and that each ends in a second as its queue sees it.
     pub present: f64,
+    /// What of them there is memory for.
+    pub peak: u64,
     pub ends: f64,
+    /// What decided about its queue when that was last solved.
+    pub solved: Option<[f64; 16]>,
 }
 
 /// Services that have their backends in common; most often a single one.
@@ -125,6 +130,8 @@ pub(super) struct Station<'m> {
     pub ready: Vec<u32>,
     pub known: Vec<u32>,
     pub groups: Vec<Group>,
+    /// What each of them ends by workers that are taken, where those share cores.
+    pub rates: Vec<WorkerRates>,
     /// Groups must be made anew.
     pub is_changed: bool,
     /// Core-seconds that each used a second when groups were made.
@@ -210,6 +217,7 @@ impl<'m> Station<'m> {
             ready: Vec::new(),
             known: Vec::new(),
             groups: Vec::new(),
+            rates: Vec::new(),
             is_changed: true,
             grouped_at: 0.0,
             dead: 0.0,

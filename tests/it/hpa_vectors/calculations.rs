@@ -51,6 +51,7 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
         pods: &pods,
         usage: answered,
         samples: &[],
+        observed: None,
         also_selected_by: &[],
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: None,

@@ -121,6 +121,7 @@ fn sync(autoscaler: &Autoscaler<'_>, state: &mut State, look: &Look, templates: 
         pods: &pods,
         usage: answered(&usage[..], &look.world.usage_error),
         samples: &samples,
+        observed: None,
         also_selected_by: &others,
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: Some(look.update_error.as_str()).filter(|error| !error.is_empty()),

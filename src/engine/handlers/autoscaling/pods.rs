@@ -37,6 +37,8 @@ pub(super) struct Gauge<'m> {
     /// Its how-many-th run, and since when; none: it does not run.
     pub(super) run: Option<(u32, SimTime)>,
     pub(super) usage: Option<&'m Usage>,
+    /// Whether what requests use of CPU is all that is known of its usage.
+    pub(super) is_load_alone: bool,
     /// The server that it is to requests, if it is one.
     pub(super) server: Option<u32>,
     pub(super) node: Option<NodeId>,
@@ -172,6 +174,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 container: index as u32,
                 run,
                 usage,
+                is_load_alone: is_load && usage.is_some_and(|usage| usage.memory.is_none()),
                 server: server
                     .filter(|(_, of_run)| run.is_some_and(|(own, _)| own == *of_run))
                     .map(|(number, _)| number),

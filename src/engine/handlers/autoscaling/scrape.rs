@@ -39,15 +39,17 @@ impl<'m, O: Observer> Simulation<'m, O> {
 
     fn scrape(&mut self, target: &mut Target<'m>) {
         let now = self.world.time;
-        for gauge in &mut target.gauges {
-            self.measure(gauge, now);
-        }
         for (pod, fresh) in target.pods.iter().zip(&mut target.fresh) {
             let first = pod.first_container as usize;
-            let gauges = &target.gauges[first..first + pod.container_count as usize];
-            let mut running = gauges.iter().filter(|gauge| gauge.run.is_some()).peekable();
-            let window = running.peek().and_then(|gauge| gauge.found).map(|(_, _, window)| window);
-            let is_complete = running.all(|gauge| gauge.found.is_some());
+            let gauges = &mut target.gauges[first..first + pod.container_count as usize];
+            let (mut window, mut is_complete) = (None, true);
+            for gauge in gauges {
+                self.measure(gauge, now);
+                if gauge.run.is_some() {
+                    window = window.or(gauge.found.map(|(_, _, window)| window));
+                    is_complete &= gauge.found.is_some();
+                }
+            }
             *fresh = window.filter(|_| is_complete).map(|window| Sample { at: now, window });
         }
         target.fresh_from = Some(now.after(self.model.autoscaling.pipeline.delay));
@@ -64,13 +66,16 @@ impl<'m, O: Observer> Simulation<'m, O> {
         let age = now.since(since);
         let is_fresh = age >= FRESH_AGE_MIN && age < resolution;
         let before = if is_fresh { Some((since, 0)) } else { gauge.last };
-        let used = self.used_run(gauge);
+        let used = if gauge.is_load_alone { None } else { self.used_run(gauge) };
         let core_ns = match (gauge.server, &mut self.traffic) {
             (Some(server), Some(traffic)) => traffic.plane.core_ns_of(server),
             _ => 0,
         };
         gauge.found = before.map(|(at, earlier_ns)| {
             let window = now.since(at);
+            if gauge.is_load_alone {
+                return (core_ns.saturating_sub(earlier_ns) * 1000 / window.0.max(1), 0, window);
+            }
             let usage = gauge.usage;
             let cpu_milli = match usage.and_then(|usage| usage.cpu.as_ref()) {
                 None => 0,

@@ -139,15 +139,23 @@ impl<'a> ReplicaCalculator<'a> {
         container: Option<&str>,
     ) -> Result<Proposal, String> {
         let failed = |why: &str| format!("unable to get metrics for resource {resource}: {why}");
+        let nothing = || failed("no metrics returned from resource metrics API");
+        let requests = matches!(goal, Goal::Utilization(_)).then_some((resource, container));
+        if let Some(observed) = &self.seen.observed {
+            if observed.pods.iter().all(|pod| pod.sample.is_none()) {
+                return Err(nothing());
+            }
+            let measured = Measured::observed(self, observed, (resource, container), requests.is_some())?;
+            return self.settle(current, goal, &measured);
+        }
         let usage = self
             .seen
             .usage
             .map_err(|why| failed(&format!("unable to fetch metrics from resource metrics API: {why}")))?;
         if usage.is_empty() {
-            return Err(failed("no metrics returned from resource metrics API"));
+            return Err(nothing());
         }
         let samples = usage.iter().filter_map(|pod| sample_of(pod, resource, container));
-        let requests = matches!(goal, Goal::Utilization(_)).then_some((resource, container));
         self.of_pods(current, goal, samples, *resource == ResourceName::Cpu, requests)
     }
 
@@ -183,7 +191,7 @@ impl<'a> ReplicaCalculator<'a> {
         is_cpu: bool,
         requests: Option<Requests<'_>>,
     ) -> Result<Proposal, String> {
-        if self.seen.pods.is_empty() {
+        if self.pods().next().is_none() {
             return Err("no pods returned by selector while calculating replica count".to_owned());
         }
         self.settle(current, goal, &Measured::new(self, samples, is_cpu, requests)?)
@@ -262,12 +270,19 @@ impl<'a> ReplicaCalculator<'a> {
 
     /// `getReadyPodsCount`.
     fn ready_pods(&self) -> Result<i64, String> {
-        if self.seen.pods.is_empty() {
+        if self.pods().next().is_none() {
             let why = "no pods returned by selector while calculating replica count";
             return Err(format!("unable to calculate ready pods: {why}"));
         }
-        let is_ready = |pod: &&ObservedPod<'_>| pod.phase == PodPhase::Running && pod.is_ready();
-        Ok(self.seen.pods.iter().filter(is_ready).count() as i64)
+        let is_ready = |pod: &ObservedPod<'_>| pod.phase == PodPhase::Running && pod.is_ready();
+        Ok(self.pods().filter(is_ready).count() as i64)
+    }
+
+    /// The pods; of those that are observed without what they request.
+    fn pods(&self) -> impl Iterator<Item = ObservedPod<'a>> {
+        let observed = self.seen.observed.map_or(&[][..], |observed| observed.pods);
+        let listed = if self.seen.observed.is_some() { &[][..] } else { self.seen.pods };
+        listed.iter().copied().chain(observed.iter().map(ObservedPod::of))
     }
 }
 
@@ -290,13 +305,21 @@ pub fn sum_of_series(values_milli: &[i64], is_per_pod: bool) -> i64 {
 /// What a pod, or a container of it, used of a resource; none: the API does not tell (`getPodMetrics`,
 /// `getContainerMetrics`).
 fn sample_of(usage: &PodUsage<'_>, resource: &ResourceName, container: Option<&str>) -> Option<Sample> {
-    let mut amounts = usage.containers.iter().map(|container| (container.name, container.amounts.milli(resource)));
-    let value = match container {
-        Some(wanted) => amounts.find(|(name, _)| *name == wanted)?.1?,
-        None if usage.containers.is_empty() => return None,
-        None => amounts.try_fold(0i64, |sum, (_, amount)| Some(sum.wrapping_add(amount?)))?,
-    };
+    let amounts = usage.containers.iter().map(|container| (container.name, container.amounts.milli(resource)));
+    let value = value_of(amounts, container)?;
     Some(Sample { pod: usage.pod, at: usage.at, window: usage.window, value })
+}
+
+/// The amount of a container, or of all of them together, if there are any.
+fn value_of<'n>(
+    mut amounts: impl ExactSizeIterator<Item = (&'n str, Option<i64>)>,
+    container: Option<&str>,
+) -> Option<i64> {
+    match container {
+        Some(wanted) => amounts.find(|(name, _)| *name == wanted)?.1,
+        None if amounts.len() == 0 => None,
+        None => amounts.try_fold(0i64, |sum, (_, amount)| Some(sum.wrapping_add(amount?))),
+    }
 }
 
 /// Go's conversion of a whole float to `int32` on amd64: beyond the range, and of what is no number, it is the smallest.

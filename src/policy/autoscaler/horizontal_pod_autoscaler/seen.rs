@@ -6,6 +6,7 @@ use crate::ids::PodId;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use crate::world::lives::PodPhase;
 
+use super::super::observation::{ObservedContainer, ObservedPod as Pod};
 use super::spec::ResourceName;
 
 /// What the controller sees of one autoscaler's target when it looks.
@@ -18,6 +19,8 @@ pub struct Seen<'a> {
     /// What the resource metrics API says of pods that the selector finds, in the order of their ids; pods that are gone by
     /// now may be among them. Or why the API does not answer.
     pub usage: Result<&'a [PodUsage<'a>], &'a str>,
+    /// Pods and usage as observations have them: then those count, and `pods` and `usage` do not.
+    pub observed: Option<Observed<'a>>,
     /// What the other metrics APIs say, one for each metric of the spec, in its order. Those for metrics of usage are not
     /// read.
     pub samples: &'a [MetricSamples<'a>],
@@ -31,10 +34,52 @@ pub struct Seen<'a> {
 
 impl fmt::Debug for Seen<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { scale, pods, usage, samples, also_selected_by, pod_name: _, update_error } = self;
+        let Seen { scale, pods, usage, observed, samples, also_selected_by, pod_name: _, update_error } = self;
         let mut fields = formatter.debug_struct("Seen");
-        fields.field("scale", scale).field("pods", pods).field("usage", usage).field("samples", samples);
+        fields.field("scale", scale).field("pods", pods).field("usage", usage);
+        fields.field("observed", observed).field("samples", samples);
         fields.field("also_selected_by", also_selected_by).field("update_error", update_error).finish_non_exhaustive()
+    }
+}
+
+/// Pods in the order of their ids, and the containers of all of them: what observations hold, so that nothing is copied.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The pods, with the samples of their usage.
+    pub pods: &'a [Pod],
+    /// What their containers request and used.
+    pub containers: &'a [ObservedContainer<'a>],
+}
+
+impl<'a> Observed<'a> {
+    /// The containers of a pod.
+    pub(super) fn containers_of(&self, pod: &Pod) -> &'a [ObservedContainer<'a>] {
+        let first = pod.first_container as usize;
+        &self.containers[first..first + pod.container_count as usize]
+    }
+}
+
+impl<'a> ObservedPod<'a> {
+    /// The pod of an observation, without what it requests.
+    #[inline]
+    pub(super) fn of(pod: &Pod) -> ObservedPod<'a> {
+        let ready = pod.ready.map(|(is_ready, since)| {
+            let status = if is_ready { ConditionStatus::True } else { ConditionStatus::False };
+            ReadyCondition { status, since }
+        });
+        let Pod { id, phase, is_terminating, started, .. } = *pod;
+        ObservedPod { id, phase, is_terminating, started, ready, requests: PodRequests::default() }
+    }
+}
+
+impl ObservedContainer<'_> {
+    /// What it requests, and what it used, in thousandths of a unit.
+    #[inline]
+    pub(super) fn milli(&self, resource: &ResourceName) -> (Option<i64>, Option<i64>) {
+        let requests =
+            Amounts { cpu: self.cpu_request_milli.map(MilliCpu), memory: self.memory_request_bytes.map(Bytes) };
+        let used = Amounts { cpu: Some(MilliCpu(self.cpu_milli)), memory: Some(Bytes(self.memory_bytes)) };
+        (requests.milli(resource), used.milli(resource))
     }
 }
 

@@ -65,6 +65,7 @@ impl Course {
             pods: &[],
             usage: Ok(&[]),
             samples: &samples,
+            observed: None,
             also_selected_by: &[],
             pod_name: &|pod| format!("pod-{}", pod.0),
             update_error: None,

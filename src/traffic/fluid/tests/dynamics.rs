@@ -1,6 +1,7 @@
 //! Overload comes and goes, and what does not change costs nothing.
 
 use super::*;
+use crate::traffic::fluid::measure::STRIDE_MAX;
 use crate::traffic::{DataPlane, FluidPlane, Outcome};
 
 #[test]
@@ -109,6 +110,36 @@ fn runs_are_equal_bit_by_bit_however_they_are_cut() {
     };
     assert_eq!(run(1), run(1));
     assert_eq!(run(1), run(7));
+}
+
+#[test]
+fn points_left_out_are_missed_by_nobody() {
+    // Rates whose period is a multiple of what is left out: each load would meet the same points again and again. Two services, of
+    // which one asks the other, with loads from 0.35 to 0.95.
+    for period in [8, 16, 128] {
+        let points = (0..=8192).map(|step| {
+            let angle = std::f64::consts::TAU * (step % period) as f64 / period as f64;
+            (seconds(15 * step), 65.0 + 30.0 * libm::sin(angle))
+        });
+        let [front, back] = [Step::Compute(exponential(0.05)), Step::Compute(exponential(0.1))];
+        let asks = vec![front, Step::Call(vec![call(1)])];
+        let services = vec![service(8, workers(16), "random", asks), service(10, workers(1), "random", vec![back])];
+        let traffic = model(services, open(Profile { points: points.collect() }));
+        let measure = |stride_max: usize| {
+            let mut plane = FluidPlane { stride_max, ..FluidPlane::new(&traffic, 0, SEED) };
+            plane.advance(seconds(15 * 8192));
+            plane.settle();
+            let backs = &plane.statistics(ServiceId(1)).attempts;
+            [&plane.sources()[0], backs].map(|fate| {
+                let known = fate.latency.recorder();
+                [known.mean_s(), known.quantile_s(0.5), known.quantile_s(0.95), known.quantile_s(0.99)]
+            })
+        };
+        let (all, some) = (measure(1), measure(STRIDE_MAX));
+        for (found, expected) in some.iter().flatten().zip(all.iter().flatten()) {
+            assert!((found / expected - 1.0).abs() < 0.01, "{some:?} instead of {all:?} with a period of {period}");
+        }
+    }
 }
 
 #[test]

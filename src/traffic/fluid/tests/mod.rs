@@ -3,6 +3,7 @@
 mod agreement;
 mod backends;
 mod dynamics;
+mod queues;
 
 use crate::ids::ServiceId;
 use crate::model::traffic::*;

@@ -1,8 +1,8 @@
 //! Which pods count, and what they request: `groupPods` and `calculateRequests`.
 
-use super::super::seen::{ConditionStatus, ContainerAmounts, ObservedPod, Seen};
+use super::super::seen::{ConditionStatus, Observed, ObservedPod, Seen};
 use super::super::spec::ResourceName;
-use super::{ReplicaCalculator, Tally, name_of};
+use super::{ReplicaCalculator, Tally, name_of, value_of};
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::PodPhase;
@@ -48,7 +48,7 @@ pub(super) struct LeftOut {
 pub(super) type Requests<'a> = (&'a ResourceName, Option<&'a str>);
 
 /// Pods and values, brought together.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Measured {
     /// Values that count, those whose pods are gone among them, in the order of pods' ids.
     pub(super) counted: Tally,
@@ -70,7 +70,7 @@ impl Measured {
         is_cpu: bool,
         requests: Option<Requests<'_>>,
     ) -> Result<Measured, String> {
-        let mut measured = Measured { counted: Tally::default(), left_out: Vec::new(), ready_count: 0 };
+        let mut measured = Measured::default();
         let mut samples = samples.peekable();
         let mut problem = None;
         for pod in calculator.seen.pods {
@@ -85,21 +85,60 @@ impl Measured {
                 }
                 _ => None,
             };
-            let group = calculator.group(pod, sample.as_ref(), is_cpu);
-            match (group, sample) {
-                (Group::Ready, Some(sample)) => {
-                    measured.ready_count += 1;
-                    measured.counted.add(sample.value, request);
-                }
-                (Group::Unready | Group::Missing, _) => measured.left_out.push(LeftOut { group, request }),
-                _ => {}
-            }
+            measured.add(calculator.group(pod, sample.as_ref(), is_cpu), sample, request);
         }
         samples.for_each(|gone| measured.counted.add(gone.value, None));
-        if measured.counted.count == 0 {
+        measured.complete(problem)
+    }
+
+    /// The same of pods of an observation, whose samples stand beside them.
+    ///
+    /// # Errors
+    /// See [`Measured::new`].
+    pub(super) fn observed(
+        calculator: &ReplicaCalculator<'_>,
+        observed: &Observed<'_>,
+        (resource, container): Requests<'_>,
+        needs_requests: bool,
+    ) -> Result<Measured, String> {
+        let is_cpu = *resource == ResourceName::Cpu;
+        let mut measured = Measured::default();
+        let mut problem = None;
+        for known in observed.pods {
+            let own = observed.containers_of(known);
+            let used = || value_of(own.iter().map(|one| (one.name, one.milli(resource).1)), container);
+            let sample = known.sample.and_then(|sample| {
+                Some(Sample { pod: known.id, at: sample.at, window: sample.window, value: used()? })
+            });
+            let request = match needs_requests && problem.is_none() {
+                true => {
+                    let requests = own.iter().map(|one| (one.name, one.milli(resource).0));
+                    let found = sum_of_requests(calculator.seen, known.id, requests, (resource, container));
+                    found.map_err(|why| problem = Some(why)).ok()
+                }
+                false => None,
+            };
+            measured.add(calculator.group(&ObservedPod::of(known), sample.as_ref(), is_cpu), sample, request);
+        }
+        measured.complete(problem)
+    }
+
+    fn add(&mut self, group: Group, sample: Option<Sample>, request: Option<i64>) {
+        match (group, sample) {
+            (Group::Ready, Some(sample)) => {
+                self.ready_count += 1;
+                self.counted.add(sample.value, request);
+            }
+            (Group::Unready | Group::Missing, _) => self.left_out.push(LeftOut { group, request }),
+            _ => {}
+        }
+    }
+
+    fn complete(self, problem: Option<String>) -> Result<Measured, String> {
+        if self.counted.count == 0 {
             return Err("did not receive metrics for targeted pods (pods might be unready)".to_owned());
         }
-        problem.map_or(Ok(measured), Err)
+        problem.map_or(Ok(self), Err)
     }
 }
 
@@ -137,22 +176,34 @@ fn request_of(
     resource: &ResourceName,
     container: Option<&str>,
 ) -> Result<i64, String> {
-    let missing = |one: &ContainerAmounts<'_>| {
-        format!("missing request for {resource} in container {} of Pod {}", one.name, name_of(seen, pod.id))
-    };
-    if let Some(wanted) = container {
-        let Some(one) = pod.requests.containers.iter().find(|one| one.name == wanted) else {
-            return Err(format!("container {wanted} not found in Pod {}", name_of(seen, pod.id)));
-        };
-        return one.amounts.milli(resource).ok_or_else(|| missing(one));
-    }
-    if let Some(requests) = pod.requests.pod_level {
+    if container.is_none()
+        && let Some(requests) = pod.requests.pod_level
+    {
         let missing = || format!("missing pod-level request for {resource} in Pod {}", name_of(seen, pod.id));
         return requests.milli(resource).ok_or_else(missing);
     }
+    let amounts = pod.requests.containers.iter().map(|one| (one.name, one.amounts.milli(resource)));
+    sum_of_requests(seen, pod.id, amounts, (resource, container))
+}
+
+/// The same of what its containers request.
+fn sum_of_requests<'n>(
+    seen: &Seen<'_>,
+    pod: PodId,
+    mut amounts: impl Iterator<Item = (&'n str, Option<i64>)>,
+    (resource, container): Requests<'_>,
+) -> Result<i64, String> {
+    let missing =
+        |name: &str| format!("missing request for {resource} in container {name} of Pod {}", name_of(seen, pod));
+    if let Some(wanted) = container {
+        let Some((name, amount)) = amounts.find(|(name, _)| *name == wanted) else {
+            return Err(format!("container {wanted} not found in Pod {}", name_of(seen, pod)));
+        };
+        return amount.ok_or_else(|| missing(name));
+    }
     let mut sum = 0i64;
-    for one in pod.requests.containers {
-        sum = sum.wrapping_add(one.amounts.milli(resource).ok_or_else(|| missing(one))?);
+    for (name, amount) in amounts {
+        sum = sum.wrapping_add(amount.ok_or_else(|| missing(name))?);
     }
     Ok(sum)
 }

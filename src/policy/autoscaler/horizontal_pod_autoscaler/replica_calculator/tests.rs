@@ -2,12 +2,14 @@
 
 use super::super::Settings;
 use super::super::seen::{
-    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, ObservedPod, ObservedScale, PodRequests, PodSample,
-    PodUsage, ReadyCondition, Seen,
+    Amounts, ConditionStatus, ContainerAmounts, MetricSamples, Observed, ObservedPod, ObservedScale, PodRequests,
+    PodSample, PodUsage, ReadyCondition, Seen,
 };
 use super::super::spec::ResourceName;
 use super::{Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series};
 use crate::ids::PodId;
+use crate::policy::autoscaler::observation;
+use crate::rng::Stream;
 use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use crate::world::lives::PodPhase;
 
@@ -83,6 +85,7 @@ fn ask_of<T>(
         pods,
         usage: Ok(usage),
         samples: &[],
+        observed: None,
         also_selected_by: &[],
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: None,
@@ -437,5 +440,92 @@ fn cpu_of_a_pod_counts_once_it_has_been_ready_for_a_window() {
             calculator.resource(1, Goal::Utilization(100), &ResourceName::Cpu, None)
         });
         assert_eq!(ours.is_ok(), counts, "row {number}: {ours:?}");
+    }
+}
+
+/// Pods of one or two containers in all states, some without samples, and of some no requests.
+fn observation(stream: &mut Stream) -> (Vec<observation::ObservedPod>, Vec<observation::ObservedContainer<'static>>) {
+    let (mut pods, mut containers) = (Vec::new(), Vec::new());
+    for id in 0..stream.below(12) as u32 {
+        let ago = |seconds: u64| SimTime(NOW.0 - seconds * SECOND);
+        let first_container = containers.len() as u32;
+        let container_count = 1 + stream.below(2) as u32;
+        for name in ["app", "side"].iter().take(container_count as usize) {
+            containers.push(observation::ObservedContainer {
+                name,
+                cpu_request_milli: Some(100).filter(|_| stream.below(40) > 0),
+                memory_request_bytes: Some(1 << 20).filter(|_| stream.below(40) > 0),
+                cpu_milli: stream.below(200),
+                memory_bytes: stream.below(1 << 21),
+            });
+        }
+        pods.push(observation::ObservedPod {
+            id: PodId(id),
+            phase: [PodPhase::Running, PodPhase::Running, PodPhase::Pending, PodPhase::Failed]
+                [stream.below(4) as usize],
+            is_terminating: stream.below(8) == 0,
+            started: Some(ago(stream.below(300))).filter(|_| stream.below(8) > 0),
+            ready: Some((stream.below(3) > 0, ago(stream.below(300)))).filter(|_| stream.below(8) > 0),
+            sample: Some(observation::Sample { at: ago(stream.below(60)), window: SimDuration(15 * SECOND) })
+                .filter(|_| stream.below(6) > 0),
+            first_container,
+            container_count,
+        });
+    }
+    (pods, containers)
+}
+
+#[test]
+fn observed_pods_count_as_listed_ones() {
+    let mut stream = Stream::of_word(7);
+    let settings = settings();
+    for _ in 0..3000 {
+        let (known, all) = observation(&mut stream);
+        let amounts = |one: &observation::ObservedContainer<'static>, is_used: bool| {
+            let requests =
+                Amounts { cpu: one.cpu_request_milli.map(MilliCpu), memory: one.memory_request_bytes.map(Bytes) };
+            let used = Amounts { cpu: Some(MilliCpu(one.cpu_milli)), memory: Some(Bytes(one.memory_bytes)) };
+            ContainerAmounts { name: one.name, amounts: if is_used { used } else { requests } }
+        };
+        let [requests, used] = [false, true].map(|is_used| all.iter().map(|one| amounts(one, is_used)).collect());
+        let (requests, used): (Vec<ContainerAmounts<'_>>, Vec<ContainerAmounts<'_>>) = (requests, used);
+        let range = |pod: &observation::ObservedPod| {
+            pod.first_container as usize..(pod.first_container + pod.container_count) as usize
+        };
+        let list = |pod: &observation::ObservedPod| {
+            let requests = PodRequests { containers: &requests[range(pod)], pod_level: None };
+            ObservedPod { requests, ..ObservedPod::of(pod) }
+        };
+        let measure = |pod: &observation::ObservedPod| {
+            let observation::Sample { at, window } = pod.sample?;
+            Some(PodUsage { pod: pod.id, at, window, containers: &used[range(pod)] })
+        };
+        let pods: Vec<ObservedPod<'_>> = known.iter().map(list).collect();
+        let usage: Vec<PodUsage<'_>> = known.iter().filter_map(measure).collect();
+        let listed = Seen {
+            scale: Ok(ObservedScale { spec_replicas: 4, status_replicas: 4, selector: "app" }),
+            pods: &pods,
+            usage: Ok(&usage),
+            observed: None,
+            samples: &[],
+            also_selected_by: &[],
+            pod_name: &|pod| format!("pod-{}", pod.0),
+            update_error: None,
+        };
+        let observed =
+            Seen { pods: &[], usage: Ok(&[]), observed: Some(Observed { pods: &known, containers: &all }), ..listed };
+        for resource in [ResourceName::Cpu, ResourceName::Memory, ResourceName::Other("gpu".to_owned())] {
+            for container in [None, Some("app"), Some("side"), Some("none")] {
+                for goal in [Goal::Usage(120), Goal::Utilization(60)] {
+                    let [one, other] = [&listed, &observed].map(|seen| {
+                        let settings = &settings;
+                        let calculator = ReplicaCalculator { now: NOW, settings, seen, tolerances: TEN_PERCENT };
+                        let shared = calculator.shared_value(4, 900, 100);
+                        (calculator.resource(4, goal, &resource, container), shared)
+                    });
+                    assert_eq!(one, other);
+                }
+            }
+        }
     }
 }
