@@ -408,7 +408,7 @@ impl Inside {
     fn compare(&mut self, view: View<'_>, pod: PodId, start: usize, place: &str) -> bool {
         if self.tree.update(view) {
             self.nodes = self.tree.list();
-            self.path.reset(&self.nodes);
+            self.path.follow(view, &self.nodes);
         }
         let class = view.world.pods.class[pod.index()];
         let (nodes, framework) = (&self.nodes, &self.framework);
