@@ -156,6 +156,8 @@ impl World {
         let id = self.nodes.push(name, shape, model.cluster.shape(shape), self.time);
         self.health.push();
         self.count_node(id, true);
+        self.changes.grow(self.nodes.len());
+        self.placements.grow(self.nodes.len());
         self.changes.record(id);
         id
     }

@@ -128,7 +128,6 @@ impl<'a> Surroundings<'_, 'a> {
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeInfo<'a>> + '_ {
         self.order.nodes.iter().map(|&node| NodeInfo::new(self.cycle.view, node))
     }
-
 }
 
 impl Topology {
@@ -218,18 +217,15 @@ impl Topology {
     }
 
     /// For each counter of a spread constraint that does not count all nodes, whether it counts a node.
-    fn inclusions(
-        &self,
-        constraints: &Constraints<'_>,
-        cycle: &Cycle<'_>,
-        node: &NodeInfo<'_>,
-    ) -> Vec<(usize, bool)> {
+    fn inclusions(&self, constraints: &Constraints<'_>, cycle: &Cycle<'_>, node: &NodeInfo<'_>) -> Vec<(usize, bool)> {
         let Constraints { hard, soft } = constraints;
         let has_hard_keys = has_all_keys(node, hard);
         let has_soft_keys = !self.soft_needs_all_keys || has_all_keys(node, soft);
-        let of_hard = self.hard.iter().zip(hard).map(|(spread, constraint)| {
-            (spread.counter, has_hard_keys && constraint.includes(cycle, node))
-        });
+        let of_hard = self
+            .hard
+            .iter()
+            .zip(hard)
+            .map(|(spread, constraint)| (spread.counter, has_hard_keys && constraint.includes(cycle, node)));
         let counting = self.soft.iter().zip(soft).filter(|(spread, _)| !spread.is_hostname);
         let of_soft =
             counting.map(|(spread, constraint)| (spread.counter, has_soft_keys && constraint.includes(cycle, node)));
