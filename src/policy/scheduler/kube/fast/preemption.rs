@@ -37,6 +37,8 @@ pub(super) struct DryRuns {
     /// By position; empty until somebody asks.
     kept: Vec<DryRun>,
     failures: Vec<Rejection>,
+    /// What was said when there was nobody to make room, for so many candidates and nodes.
+    nobody: Option<(usize, usize, NoPreemption)>,
 }
 
 impl DryRuns {
@@ -120,9 +122,7 @@ impl ClassState {
         }
         let offset = stream.map_or(0, |stream| stream.below(candidates as u64) as usize);
         if !has_less_important(&cycle) {
-            let mut failed = Summary::default();
-            failed.add(&no_victims(), candidates);
-            return Err(NoPreemption::not_helpful(failed, cycle.nodes.len()));
+            return Err(self.dry_runs.nobody(candidates, cycle.nodes.len()));
         }
         let resolvable = verdicts.resolvable().clone();
         let first = resolvable.nth(offset).expect("the offset is below their number");
@@ -156,6 +156,18 @@ fn has_less_important(cycle: &Cycle<'_>) -> bool {
 }
 
 impl DryRuns {
+    /// No pod on any of the candidates is less important.
+    fn nobody(&mut self, candidates: usize, nodes: usize) -> NoPreemption {
+        if let Some((.., said)) = self.nobody.as_ref().filter(|(old, all, _)| (*old, *all) == (candidates, nodes)) {
+            return said.clone();
+        }
+        let mut failed = Summary::default();
+        failed.add(&no_victims(), candidates);
+        let said = NoPreemption::not_helpful(failed, nodes);
+        self.nobody = Some((candidates, nodes, said.clone()));
+        said
+    }
+
     fn no_preemption(&self, mut found: Found, cycle: &Cycle<'_>) -> NoPreemption {
         if !found.errors.is_empty() {
             found.errors.sort_by_key(|(node, _)| *node);
