@@ -15,6 +15,7 @@ impl World {
     /// The first violated invariant, by its number in `DESIGN.md`.
     pub fn check(&self, model: &Model) -> Result<(), String> {
         self.check_phases()?;
+        self.check_priorities(model)?;
         self.check_owners()?;
         self.claims.check()?;
         self.volumes.check(model)?;
@@ -47,6 +48,18 @@ impl World {
             return Err(format!("I1: phases count {:?}, but the pods sum to {counts:?}", self.pods_by_phase));
         }
         Ok(())
+    }
+
+    /// The pods that hold nodes are counted by their priority.
+    fn check_priorities(&self, model: &Model) -> Result<(), String> {
+        let mut counts: BTreeMap<i32, u64> = BTreeMap::new();
+        for pod in (0..self.pods.len()).map(PodId::from_index).filter(|pod| self.pods.node(*pod).is_some()) {
+            *counts.entry(model.workload.class(self.pods.class[pod.index()]).priority).or_default() += 1;
+        }
+        match self.priorities.are(&counts) {
+            true => Ok(()),
+            false => Err(format!("priorities of pods are {:?}, but the pods sum to {counts:?}", self.priorities)),
+        }
     }
 
     /// Whether a node has the taints of its condition, which say nothing of trouble while it reports that it is well.

@@ -21,6 +21,7 @@ pub mod nominations;
 pub mod owners;
 pub mod placements;
 pub mod pods;
+pub mod priorities;
 pub mod tally;
 pub mod usage;
 pub mod view;
@@ -36,6 +37,7 @@ pub use nominations::Nominations;
 pub use owners::{ControllerState, Member, Owner, Owners};
 pub use placements::{Move, Placements};
 pub use pods::{Deletion, Phase, Pods};
+pub use priorities::Priorities;
 pub use usage::NodeUsages;
 pub use view::View;
 pub use volumes::{BoundVolume, VolumeBinding, Volumes};
@@ -77,6 +79,8 @@ pub struct World {
     pub fleet: Fleet,
     /// Which class may go to which shape of node.
     pub constraints: Constraints,
+    /// How many pods of each priority hold a node.
+    pub priorities: Priorities,
     /// How many pods are in each phase, by [`Phase`].
     pub pods_by_phase: [u64; Phase::COUNT],
     /// What all schedulable or cordoned nodes offer and what is taken of it.
@@ -120,6 +124,7 @@ impl World {
             volumes: Volumes::default(),
             fleet: Fleet::new(model.provisioning.groups.len()),
             constraints: Constraints::new(&model.cluster, &model.workload.classes),
+            priorities: Priorities::default(),
             pods_by_phase: [0; Phase::COUNT],
             totals: Totals::default(),
         };
@@ -151,6 +156,8 @@ impl World {
         let id = self.nodes.push(name, shape, model.cluster.shape(shape), self.time);
         self.health.push();
         self.count_node(id, true);
+        self.changes.grow(self.nodes.len());
+        self.placements.grow(self.nodes.len());
         self.changes.record(id);
         id
     }
@@ -254,6 +261,7 @@ impl World {
         self.nodes.take(class, node, gpus);
         self.pods.link(&mut self.nodes, pod, node, gpus);
         self.record_move(pod, node, true);
+        self.priorities.add(class.priority);
         self.totals.cpu_allocated += class.requests.cpu.0;
         self.totals.memory_allocated += class.requests.memory.0;
         if let Some(gpu) = &class.gpu {
@@ -320,6 +328,7 @@ impl World {
         let (node, gpus) = self.pods.unlink(&mut self.nodes, pod);
         self.nodes.give_back(class, node, gpus);
         self.record_move(pod, node, false);
+        self.priorities.remove(class.priority);
         self.totals.cpu_allocated -= class.requests.cpu.0;
         self.totals.memory_allocated -= class.requests.memory.0;
         if let Some(gpu) = &class.gpu {

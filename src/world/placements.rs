@@ -2,6 +2,7 @@
 //!
 //! A ring of bounded length, as in [`super::ChangeLog`]: a reader that lags too far counts afresh.
 
+use super::changes;
 use crate::ids::{ClassId, NodeId};
 
 /// A pod that came to a node or left it.
@@ -22,13 +23,23 @@ pub struct Move {
 pub struct Placements {
     ring: Vec<Move>,
     next: u64,
+    /// The oldest move that is in the ring, whatever has come since.
+    oldest: u64,
 }
 
 impl Placements {
     /// A log for a cluster of about `nodes` nodes.
     pub fn new(nodes: usize) -> Placements {
         let empty = Move { node: NodeId(0), class: ClassId(0), came: false, is_terminating: false };
-        Placements { ring: vec![empty; nodes.max(1024).next_power_of_two()], next: 0 }
+        Placements { ring: vec![empty; nodes.max(1024).next_power_of_two()], next: 0, oldest: 0 }
+    }
+
+    /// Makes room for the moves in a cluster of so many nodes.
+    pub(super) fn grow(&mut self, nodes: usize) {
+        if nodes > self.ring.len() && !self.ring.is_empty() {
+            self.oldest = self.oldest.max(self.next.saturating_sub(self.ring.len() as u64));
+            self.ring = changes::grown(&self.ring, self.next, nodes);
+        }
     }
 
     /// From now on counts moves and remembers none, for a world whose moves nobody follows: each costs a cache line.
@@ -56,7 +67,7 @@ impl Placements {
     #[inline]
     pub fn since(&self, position: u64) -> Option<impl Iterator<Item = Move> + '_> {
         let mask = self.ring.len().wrapping_sub(1);
-        (self.next - position <= self.ring.len() as u64)
+        (position >= self.oldest && self.next - position <= self.ring.len() as u64)
             .then(|| (position..self.next).map(move |at| self.ring[at as usize & mask]))
     }
 }
@@ -77,6 +88,11 @@ mod tests {
         (0..1030).for_each(|node| log.record(|| change(node)));
         let seen: Vec<_> = log.since(1028).expect("recent").collect();
         assert_eq!(seen, [change(1028), change(1029)]);
+        assert!(log.since(5).is_none());
+        log.grow(2000);
+        (1030..1100).for_each(|node| log.record(|| change(node)));
+        let seen: Vec<_> = log.since(6).expect("it is still there").collect();
+        assert_eq!(seen, (6..1100).map(change).collect::<Vec<_>>());
         assert!(log.since(5).is_none());
     }
 

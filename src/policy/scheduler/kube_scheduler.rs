@@ -130,7 +130,7 @@ impl KubeScheduler {
             self.tree.update(*view);
             self.nodes = self.tree.list();
             for fast in self.profiles.iter_mut().filter_map(|profile| profile.fast.as_mut()) {
-                fast.reset(&self.nodes);
+                fast.follow(*view, &self.nodes);
             }
         }
     }

@@ -29,6 +29,16 @@ impl Bits {
         self.len
     }
 
+    /// Makes it `len` positions, those that are new without members.
+    pub(super) fn resize(&mut self, len: usize) {
+        if len < self.len {
+            // Members beyond the end would be found again.
+            (len..self.len).for_each(|position| self.set(position, false));
+        }
+        self.words.resize(len.div_ceil(64), 0);
+        self.len = len;
+    }
+
     #[inline]
     pub(super) fn get(&self, position: usize) -> bool {
         self.words[position / 64] >> (position % 64) & 1 == 1
@@ -150,6 +160,15 @@ mod tests {
             let n = stream.below(len as u64) as usize;
             assert_eq!(bits.nth(n), bits.members(0, len).nth(n));
         }
+    }
+
+    #[test]
+    fn a_shorter_set_forgets_what_was_beyond() {
+        let mut bits = Bits::new(130);
+        [3, 70, 129].into_iter().for_each(|position| bits.set(position, true));
+        bits.resize(68);
+        bits.resize(200);
+        assert_eq!((bits.around(0).collect::<Vec<_>>(), bits.len()), (vec![3], 200));
     }
 
     #[test]

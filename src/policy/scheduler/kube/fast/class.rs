@@ -1,28 +1,60 @@
 //! What is known of every node for one class, kept up to date from the log of changes.
+//!
+//! When nodes join or leave, what is known of the others moves with them; only the nodes that joined are looked at.
+
+use std::sync::Arc;
 
 use super::bits::Window;
 use super::domains::Domains;
 use super::locality::{self, Locality};
+use super::order::{Moves, Order};
 use super::preemption::DryRuns;
 use super::prepared::Prepared;
 use super::sums::{NOT_FEASIBLE, Sums};
 use super::topology::{Surroundings, Topology};
 use super::verdicts::Verdicts;
 use super::what_if::with_all_filters;
-use crate::ids::{ClassId, PodId};
-use crate::policy::scheduler::kube::framework::{FilterPlugin, Filters, Framework, PreFilter, ScorePlugin};
+use crate::ids::{ClassId, NodeId, PodId};
+use crate::policy::scheduler::kube::framework::{FilterPlugin, Filters, Framework, NodeScorer, PreFilter, ScorePlugin};
 use crate::policy::scheduler::kube::plugins::normalise::by_highest;
-use crate::policy::scheduler::kube::plugins::{inter_pod_affinity, pod_topology_spread};
+use crate::policy::scheduler::kube::plugins::{image_locality, inter_pod_affinity, pod_topology_spread};
 use crate::policy::scheduler::kube::{Code, Cycle, Diagnosis, MAX_NODE_SCORE, NodeInfo, Rejection, Summary};
 
 /// A score that only the set of feasible nodes brings to its scale, and whose raw values never change.
 #[derive(Clone, Debug)]
 struct RawScores {
+    /// The place of the plug-in among the scorers.
+    scorer: usize,
     weight: i64,
     /// Whether low raw values are good.
     is_reversed: bool,
-    /// By position.
+    /// By position; empty where all are 0.
     raw: Vec<i64>,
+}
+
+impl RawScores {
+    /// What every node gets while all raw values are 0.
+    fn constant(&self) -> i64 {
+        if self.is_reversed && self.raw.is_empty() { self.weight * MAX_NODE_SCORE } else { 0 }
+    }
+
+    /// Scores the nodes that joined, after the others have moved.
+    fn follow<'a>(&mut self, scorer: &dyn NodeScorer<'a>, around: Surroundings<'_, 'a>, moves: &Moves) {
+        let has_some = !self.raw.is_empty();
+        if has_some {
+            moves.apply(&mut self.raw, 0);
+        }
+        for position in moves.joined() {
+            let score = scorer.score(&NodeInfo::new(around.cycle.view, around.order.nodes[position]));
+            if score != 0 {
+                self.raw.resize(around.order.nodes.len(), 0);
+                self.raw[position] = score;
+            }
+        }
+        if has_some && self.raw.iter().all(|&score| score == 0) {
+            self.raw.clear();
+        }
+    }
 }
 
 /// The only nodes that pods of a class can go to, as a plug-in knows; they are few, and looked at anew every time.
@@ -45,15 +77,23 @@ pub(super) struct ClassState {
     named: Option<Named>,
     /// Weighted sums of the scores that look at the node alone, by position; [`NOT_FEASIBLE`] for nodes that do not pass.
     sums: Sums,
-    /// The part of the sums that never changes, by position; empty where it is nothing.
+    /// The part of the sums that changes with the set of nodes alone, by position; empty where it is nothing.
     fixed: Vec<i64>,
+    /// Whether that part can be something, whatever nodes there are.
+    has_fixed: bool,
     raw: Vec<RawScores>,
-    /// What every node gets from scores whose raw values are all the same.
+    /// What every node gets from scores whose raw values are all 0.
     constant: i64,
     topology: Topology,
     spread_weight: i64,
     preference_weight: i64,
     pub(super) dry_runs: DryRuns,
+    /// The nodes by position.
+    nodes: Arc<[NodeId]>,
+    /// Positions of nodes that joined since they were last looked at.
+    joined: Vec<usize>,
+    /// How many orders there had been when the class was last asked for.
+    pub(super) used: u64,
     /// Up to where the logs of changes and of nominations are taken into account.
     seen: (u64, u64),
     /// The node that is promised to the pod of the last decision, and was looked at with its eyes.
@@ -96,12 +136,16 @@ impl ClassState {
             named,
             sums: Sums::new(len),
             fixed: Vec::new(),
+            has_fixed: false,
             raw: Vec::new(),
             constant: 0,
             topology: Topology::new(around, domains),
             spread_weight: 0,
             preference_weight: 0,
             dry_runs: DryRuns::default(),
+            nodes: Arc::clone(&around.order.nodes),
+            joined: Vec::new(),
+            used: 0,
             seen: positions_of_logs(around.cycle),
             personal: None,
             changed: Vec::new(),
@@ -113,10 +157,12 @@ impl ClassState {
         if state.named.is_some() {
             return Some(state);
         }
-        for (name, weight, plugin) in framework.scorers() {
+        for (scorer, (name, weight, plugin)) in framework.scorers().enumerate() {
             match locality::of_scorer(name) {
                 Locality::Fixed => state.add_fixed(weight, plugin, around),
-                Locality::Scaled { is_reversed } => state.add_raw(weight, is_reversed, plugin, around),
+                Locality::Scaled { is_reversed } => {
+                    state.add_raw(RawScores { scorer, weight, is_reversed, raw: Vec::new() }, plugin, around);
+                }
                 Locality::Topology if name == pod_topology_spread::NAME => state.spread_weight = weight,
                 Locality::Topology => state.preference_weight = weight,
                 Locality::Node | Locality::Volumes | Locality::Elsewhere => {}
@@ -127,6 +173,10 @@ impl ClassState {
     }
 
     fn add_fixed(&mut self, weight: i64, plugin: &dyn ScorePlugin, around: Surroundings<'_, '_>) {
+        if !image_locality::is_anywhere(around.cycle) {
+            return;
+        }
+        self.has_fixed = true;
         let nodes: Vec<NodeInfo<'_>> = around.nodes().collect();
         let Some(scorer) = plugin.pre_score(around.cycle, &nodes) else { return };
         self.fixed.resize(nodes.len(), 0);
@@ -138,15 +188,43 @@ impl ClassState {
         }
     }
 
-    fn add_raw(&mut self, weight: i64, is_reversed: bool, plugin: &dyn ScorePlugin, around: Surroundings<'_, '_>) {
-        let nodes: Vec<NodeInfo<'_>> = around.nodes().collect();
-        let Some(scorer) = plugin.pre_score(around.cycle, &nodes) else { return };
-        let raw: Vec<i64> = nodes.iter().map(|node| scorer.score(node)).collect();
-        if raw.iter().all(|&score| score == 0) {
-            self.constant += if is_reversed { weight * MAX_NODE_SCORE } else { 0 };
-        } else {
-            self.raw.push(RawScores { weight, is_reversed, raw });
+    fn add_raw(&mut self, mut scores: RawScores, plugin: &dyn ScorePlugin, around: Surroundings<'_, '_>) {
+        let Some(scorer) = plugin.pre_score(around.cycle, &[]) else { return };
+        scores.follow(scorer.as_ref(), around, &Moves::all_joined(around.order));
+        self.constant += scores.constant();
+        self.raw.push(scores);
+    }
+
+    /// Whether the nodes stand as they did when the class was last asked for.
+    pub(super) fn is_ordered(&self, order: &Order) -> bool {
+        Arc::ptr_eq(&self.nodes, &order.nodes)
+    }
+
+    /// Whether the class can take in that nodes join and leave, without being looked at anew.
+    pub(super) fn can_follow(&self) -> bool {
+        self.named.is_none() && !self.has_fixed
+    }
+
+    /// Takes in that nodes joined or left; those that joined are looked at when the class next catches up.
+    pub(super) fn follow(&mut self, framework: &Framework, around: Surroundings<'_, '_>, domains: &Domains) {
+        let order = around.order;
+        let moves = order.moves_since(&self.nodes);
+        self.verdicts.reorder(&moves);
+        self.all_verdicts = None;
+        self.sums.reorder(&moves);
+        self.dry_runs.reorder(&moves);
+        self.topology.follow(around, domains);
+        self.constant = 0;
+        for scores in &mut self.raw {
+            let (.., plugin) = framework.scorers().nth(scores.scorer).expect("it was one of them");
+            if let Some(scorer) = plugin.pre_score(around.cycle, &[]) {
+                scores.follow(scorer.as_ref(), around, &moves);
+            }
+            self.constant += scores.constant();
         }
+        self.personal = self.personal.and_then(|position| order.position(self.nodes[position]));
+        self.joined.extend(moves.joined());
+        self.nodes = Arc::clone(&order.nodes);
     }
 
     /// Takes into account what happened since the last time. The cycle is that of any pod of the class.
@@ -158,19 +236,23 @@ impl ClassState {
         let world = around.cycle.view.world;
         let now = positions_of_logs(around.cycle);
         let personal = self.personal.take();
-        if now == self.seen && personal.is_none() {
+        if now == self.seen && personal.is_none() && self.joined.is_empty() {
             return;
         }
         let logs = (world.changes.since(self.seen.0), world.nominated.changes().since(self.seen.1));
         self.seen = now;
         let (Some(nodes), Some(promised)) = logs else {
+            self.joined.clear();
+            self.topology.notice(around, domains, around.order.nodes.iter().copied());
             return self.look_again(framework, around, 0..around.order.nodes.len());
         };
         let mut changed = std::mem::take(&mut self.changed);
         changed.clear();
         changed.extend(nodes.chain(promised).filter_map(|node| around.order.position(node)).chain(personal));
+        changed.append(&mut self.joined);
         changed.sort_unstable();
         changed.dedup();
+        self.topology.notice(around, domains, changed.iter().map(|&position| around.order.nodes[position]));
         self.look_again(framework, around, changed.iter().copied());
         self.changed = changed;
     }
@@ -240,7 +322,7 @@ impl ClassState {
         start: usize,
         wanted: usize,
     ) -> Best {
-        if self.raw.is_empty()
+        if self.raw.iter().all(|scores| scores.raw.is_empty())
             && !self.topology.filters()
             && !self.topology.scores_spread()
             && !self.topology.scores_preference()
@@ -324,7 +406,7 @@ impl ClassState {
     fn add_up(&mut self, domains: &Domains) {
         self.totals.clear();
         self.totals.extend(self.feasible.iter().map(|&position| i64::from(self.sums.get(position)) + self.constant));
-        for RawScores { weight, is_reversed, raw } in &self.raw {
+        for RawScores { weight, is_reversed, raw, .. } in self.raw.iter().filter(|scores| !scores.raw.is_empty()) {
             self.scratch.clear();
             self.scratch.extend(self.feasible.iter().map(|&position| raw[position]));
             by_highest(*is_reversed, &mut self.scratch);

@@ -7,10 +7,14 @@
 //! until their node changes. The arithmetic is that of the plain plug-ins, which are called for every node that changed.
 //! Pods with volumes, claims or GPUs are left to the plain form, and so are pods of whose named nodes several would do.
 //!
+//! When nodes join or leave, what is known of the others is kept. Classes that have not been asked for long are forgotten
+//! once there are many.
+//!
 //! Cost: a decision O(nodes looked at / 64) for classes that look at nodes alone, O(nodes looked at x terms) with
 //! topology, plus O(plug-ins) for every node that changed since the class was last looked at. A refusal O(reasons), with
 //! topology O(nodes x terms); preemption O(candidates looked at), plus a dry run for each that changed, with topology for
-//! each. A class holds about 7 bytes a node, and 56 more once it preempts.
+//! each. Nodes that join or leave cost every class that is asked for O(nodes that stand elsewhere in the order) in memory
+//! moved, and O(plug-ins) for each that joined. A class holds about 7 bytes a node, and 56 more once it preempts.
 //!
 //! Invariant, held by a test over random clusters: under every tie-break the fast path and the plain form choose the same
 //! nodes and the same victims, and refuse for the same reasons.
@@ -19,6 +23,7 @@ mod bits;
 mod class;
 mod domains;
 mod locality;
+mod order;
 mod preemption;
 mod prepared;
 mod sums;
@@ -27,7 +32,8 @@ mod verdicts;
 mod what_if;
 
 use class::{Best, ClassState};
-use domains::{Domains, Order};
+use domains::Domains;
+use order::Order;
 use topology::Surroundings;
 
 use super::framework::Framework;
@@ -35,6 +41,7 @@ use super::preemption::{NoPreemption, Nomination};
 use super::{Cycle, Summary, sampling, select};
 use crate::ids::NodeId;
 use crate::rng::Stream;
+use crate::world::View;
 
 /// What the fast path found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +83,80 @@ pub(in crate::policy::scheduler) enum Find {
     Best(Found),
 }
 
+/// So many classes are kept, however long they have not been asked for.
+const KEPT_MAX: usize = 256;
+
+/// For so many orders of the nodes a class is kept that is not asked for, when there are more of them.
+const KEPT_ORDERS: u64 = 64;
+
 /// The classes under one profile.
 #[derive(Debug, Default)]
 pub(in crate::policy::scheduler) struct FastPath {
     order: Order,
+    /// How many orders there have been.
+    orders: u64,
     domains: Domains,
     /// By class; unknown, then known or known to be left to the plain form.
     classes: Vec<Option<Option<Box<ClassState>>>>,
+    /// The classes that are known, and can take in another order.
+    kept: Vec<usize>,
+    /// The other classes that are known.
+    fleeting: Vec<usize>,
 }
 
 impl FastPath {
-    /// Starts afresh with other nodes.
-    pub(in crate::policy::scheduler) fn reset(&mut self, nodes: &[NodeId]) {
-        *self = FastPath { order: Order::new(nodes), ..FastPath::default() };
+    /// Takes in that nodes joined or left.
+    pub(in crate::policy::scheduler) fn follow(&mut self, view: View<'_>, nodes: &[NodeId]) {
+        self.order.follow(nodes);
+        self.orders += 1;
+        for class in self.fleeting.drain(..) {
+            self.classes[class] = None;
+        }
+        if self.domains.is_mostly_past(&self.order) {
+            self.domains = Domains::default();
+            self.kept.drain(..).for_each(|class| self.classes[class] = None);
+        }
+        self.domains.follow(view, &self.order);
+        if self.kept.len() > KEPT_MAX {
+            self.forget_unused();
+        }
+    }
+
+    fn forget_unused(&mut self) {
+        let (classes, orders) = (&mut self.classes, self.orders);
+        self.kept.retain(|&class| {
+            let known = classes[class].as_ref().and_then(Option::as_ref);
+            let is_used = known.is_some_and(|state| state.used + KEPT_ORDERS >= orders);
+            if !is_used {
+                classes[class] = None;
+            }
+            is_used
+        });
+    }
+
+    /// Makes the class of the cycle known as the nodes stand now.
+    fn prepare(&mut self, framework: &Framework, around: &Cycle<'_>) {
+        let class = around.class.index();
+        if self.classes.len() <= class {
+            self.classes.resize_with(class + 1, || None);
+        }
+        let (order, domains) = (&self.order, &mut self.domains);
+        let around = Surroundings { cycle: around, order };
+        let known = &mut self.classes[class];
+        match known {
+            Some(Some(state)) if !state.is_ordered(order) => state.follow(framework, around, domains),
+            Some(_) => {}
+            None => {
+                let state = ClassState::new(framework, around, domains).map(Box::new);
+                let can_follow = state.as_ref().is_some_and(|state| state.can_follow());
+                *known = Some(state);
+                if can_follow { self.kept.push(class) } else { self.fleeting.push(class) }
+            }
+        }
+        if let Some(Some(state)) = known {
+            state.used = self.orders;
+            state.catch_up(framework, around, domains);
+        }
     }
 
     /// Looks from position `start` around for as many feasible nodes as are enough by that percentage, and for the best
@@ -100,17 +168,10 @@ impl FastPath {
         start: usize,
         percentage: i32,
     ) -> Option<Find> {
+        self.prepare(framework, &Cycle { pod: None, ..*cycle });
         let class = cycle.class.index();
-        if self.classes.len() <= class {
-            self.classes.resize_with(class + 1, || None);
-        }
         let (order, domains) = (&self.order, &mut self.domains);
-        let anybody = Cycle { pod: None, ..*cycle };
-        let of_class = Surroundings { cycle: &anybody, order };
-        let state = self.classes[class]
-            .get_or_insert_with(|| ClassState::new(framework, of_class, domains).map(Box::new))
-            .as_mut()?;
-        state.catch_up(framework, of_class, domains);
+        let state = self.classes[class].as_mut().and_then(Option::as_mut)?;
         let around = Surroundings { cycle, order };
         let world = cycle.view.world;
         let promised = cycle.pod.and_then(|pod| order.position(*world.nominated.get(&pod)?));

@@ -3,20 +3,21 @@
 //! A dry run depends on the node, its pods, the pods that it is promised to and, with disruption budgets, on all pods. So
 //! the outcome is kept until the node changes, except where a budget covers one of the pods, where a pod has not started
 //! (its start is the present), or where filters look at topology. What is kept is how bad the candidate is; the victims
-//! of the one that is chosen are worked out again.
+//! of the one that is chosen are worked out again. Where no pod of lower priority has a node, no dry run is made.
 //!
 //! Cost: O(candidates that are looked at), and a dry run for every one of them that changed.
 
 use std::cell::OnceCell;
 
 use super::class::ClassState;
-use super::domains::{Domains, Order};
+use super::domains::Domains;
+use super::order::{Moves, Order};
 use super::topology::Surroundings;
 use crate::ids::NodeId;
 use crate::policy::scheduler::kube::framework::{Filters, Framework};
 use crate::policy::scheduler::kube::preemption::{
     Budgets, NoPreemption, Nomination, Preemption, Rank, candidates_wanted, check_eligibility, has_not_started,
-    is_covered, may_go, rank, select_victims,
+    is_covered, may_go, no_victims, rank, select_victims,
 };
 use crate::policy::scheduler::kube::{Code, Cycle, NodeInfo, Rejection, Summary};
 use crate::rng::Stream;
@@ -36,6 +37,8 @@ pub(super) struct DryRuns {
     /// By position; empty until somebody asks.
     kept: Vec<DryRun>,
     failures: Vec<Rejection>,
+    /// What was said when there was nobody to make room, for so many candidates and nodes.
+    nobody: Option<(usize, usize, NoPreemption)>,
 }
 
 impl DryRuns {
@@ -44,6 +47,13 @@ impl DryRuns {
     pub(super) fn forget(&mut self, position: usize) {
         if let Some(kept) = self.kept.get_mut(position) {
             *kept = DryRun::Unknown;
+        }
+    }
+
+    /// Brings what is kept into another order.
+    pub(super) fn reorder(&mut self, moves: &Moves) {
+        if !self.kept.is_empty() {
+            moves.apply(&mut self.kept, DryRun::Unknown);
         }
     }
 
@@ -111,11 +121,17 @@ impl ClassState {
             return Err(NoPreemption::not_helpful(Summary::default(), cycle.nodes.len()));
         }
         let offset = stream.map_or(0, |stream| stream.below(candidates as u64) as usize);
+        if !has_less_important(&cycle) {
+            return Err(self.dry_runs.nobody(candidates, cycle.nodes.len()));
+        }
         let resolvable = verdicts.resolvable().clone();
         let first = resolvable.nth(offset).expect("the offset is below their number");
         let wanted = candidates_wanted(&cycle, candidates);
         let mut runs = std::mem::take(&mut self.dry_runs);
         let (keeps, personal) = (!self.depends_on_topology(), self.personal());
+        if !keeps {
+            runs.kept.clear();
+        }
         let found = self.with_filters(framework, around, domains, |filters| {
             let laboratory = Laboratory { cycle, filters, budgets: OnceCell::new(), keeps, personal };
             laboratory.run(order, &mut runs, resolvable.around(first), wanted)
@@ -134,7 +150,24 @@ impl ClassState {
     }
 }
 
+/// Whether any pod that has a node is less important than the one that wants room.
+fn has_less_important(cycle: &Cycle<'_>) -> bool {
+    cycle.view.world.priorities.lowest().is_some_and(|lowest| lowest < cycle.pod_class().priority)
+}
+
 impl DryRuns {
+    /// No pod on any of the candidates is less important.
+    fn nobody(&mut self, candidates: usize, nodes: usize) -> NoPreemption {
+        if let Some((.., said)) = self.nobody.as_ref().filter(|(old, all, _)| (*old, *all) == (candidates, nodes)) {
+            return said.clone();
+        }
+        let mut failed = Summary::default();
+        failed.add(&no_victims(), candidates);
+        let said = NoPreemption::not_helpful(failed, nodes);
+        self.nobody = Some((candidates, nodes, said.clone()));
+        said
+    }
+
     fn no_preemption(&self, mut found: Found, cycle: &Cycle<'_>) -> NoPreemption {
         if !found.errors.is_empty() {
             found.errors.sort_by_key(|(node, _)| *node);

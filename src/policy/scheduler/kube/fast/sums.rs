@@ -1,7 +1,9 @@
 //! The sums of scores of all nodes, and the highest in every block of them, so that a stretch is looked through block by
 //! block.
 //!
-//! Cost: O(1) a change, and a block when its highest goes; O(blocks) a search.
+//! Cost: O(1) a change, and a block when its highest goes; O(blocks) a search; O(nodes that moved) another order.
+
+use super::order::Moves;
 
 /// How many positions make a block.
 const BLOCK: usize = 64;
@@ -53,6 +55,14 @@ impl Sums {
         let sums = vec![NOT_FEASIBLE; len];
         let blocks = sums.chunks(BLOCK).map(Highest::of).collect();
         Sums { sums, blocks }
+    }
+
+    /// Brings the sums into another order; nodes that were not there do not pass.
+    pub(super) fn reorder(&mut self, moves: &Moves) {
+        moves.apply(&mut self.sums, NOT_FEASIBLE);
+        let unmoved = moves.unmoved / BLOCK;
+        self.blocks.truncate(unmoved);
+        self.blocks.extend(self.sums.chunks(BLOCK).skip(unmoved).map(Highest::of));
     }
 
     /// The sum at a position.

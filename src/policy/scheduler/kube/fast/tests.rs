@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{FastPath, Find};
 use crate::ids::{ClassId, NodeId, PodId};
+use crate::model::cluster::NodeImage;
 use crate::model::kube_scheduler::{ExtensionPoint, KubeSchedulerConfiguration, Profile, TieBreak};
 use crate::model::objects::{Allowance, CountOrPercent, DisruptionBudget, Service};
 use crate::model::pod_spec::{
@@ -13,7 +14,7 @@ use crate::model::pod_spec::{
     WhenUnsatisfiable,
 };
 use crate::model::{
-    Cluster, Label, Model, Node, NodeShape, PodClass, PodSpec, Resources, Taint, TaintEffect, Toleration,
+    Cluster, Label, Model, Node, NodeShape, PodClass, PodSpec, Resources, ShapeId, Taint, TaintEffect, Toleration,
     TolerationOperator, Workload,
 };
 use crate::policy::scheduler::kube::schedule::{Attempt, Search};
@@ -71,7 +72,10 @@ impl Draw {
             pods: 4 + self.below(20) as u64,
             ..Resources::default()
         };
-        NodeShape { labels, taints, allocatable, ..NodeShape::default() }
+        // Some have an image that some pods need.
+        let image = NodeImage { names: vec!["image:1".to_owned()], size_bytes: 400 << 20 };
+        let images = if labels.len() == 2 { vec![image] } else { Vec::new() };
+        NodeShape { labels, taints, allocatable, images, ..NodeShape::default() }
     }
 
     fn term(&mut self) -> PodAffinityTerm {
@@ -153,6 +157,9 @@ impl Draw {
         let tolerations = if self.chance(40) { vec![toleration(self.pick(&["gpu", "spot"]))] } else { Vec::new() };
         let mut spec = if self.chance(75) { self.spec() } else { PodSpec::default() };
         spec.never_preempts = self.chance(5);
+        if number.is_multiple_of(3) {
+            spec.images = vec!["image:1".to_owned()];
+        }
         let template = format!("t{number}");
         let priority = [0, 0, 5, 10][self.below(4)].max(if cpu == 1500 { 5 } else { 0 });
         PodClass { template, requests, tolerations, priority, spec: Box::new(spec), ..PodClass::default() }
@@ -201,6 +208,13 @@ impl Draw {
         let mut cluster = Cluster::default();
         let shapes: Vec<_> = (0..1 + self.below(6)).map(|_| self.shape()).collect();
         let shapes: Vec<_> = shapes.into_iter().map(|shape| cluster.intern_shape(shape)).collect();
+        // What each shape becomes when its node has trouble.
+        for shape in &shapes {
+            let mut troubled = cluster.shape(*shape).clone();
+            let (key, effect) = ("spot".to_owned(), TaintEffect::NoSchedule);
+            troubled.taints.push(Taint { key, value: String::new(), effect });
+            cluster.intern_shape(troubled);
+        }
         // Every other cluster is large enough for a part of its nodes to be enough.
         let nodes = if self.chance(50) { 1 + self.below(30) } else { 100 + self.below(150) };
         for number in 0..nodes {
@@ -340,9 +354,43 @@ impl<'m> Trial<'m> {
             let state = if self.draw.chance(50) { NodeState::Ready } else { NodeState::Cordoned };
             self.world.set_node_state(node, state);
         }
-        if self.draw.chance(2) {
+        if self.draw.chance(3) {
             let shape = self.world.nodes.shape[self.draw.below(self.world.nodes.len())];
             self.world.add_node(self.model, &format!("late-{}", self.world.nodes.len()), shape);
+        }
+        if self.draw.chance(3) {
+            self.leave(node);
+        }
+        if self.draw.chance(3) {
+            self.trouble(node);
+        }
+    }
+
+    /// A node leaves, if it is not the last, and its pods are gone.
+    fn leave(&mut self, node: NodeId) {
+        if self.world.totals.nodes_up < 2 || !self.world.nodes.state[node.index()].is_up() {
+            return;
+        }
+        for pod in self.world.nodes.pods(&self.world.pods, node).collect::<Vec<_>>() {
+            self.end(pod);
+        }
+        self.world.set_node_state(node, NodeState::Removed);
+    }
+
+    /// A node gets a taint, or loses it.
+    fn trouble(&mut self, node: NodeId) {
+        let cluster = &self.model.cluster;
+        let is_alike = |one: &NodeShape, other: &NodeShape| {
+            (&one.labels, &one.allocatable) == (&other.labels, &other.allocatable) && one.taints != other.taints
+        };
+        let soft = |shape: &NodeShape| {
+            shape.taints.iter().filter(|taint| taint.effect == TaintEffect::PreferNoSchedule).count()
+        };
+        let now = cluster.shape(self.world.nodes.shape[node.index()]);
+        let other = cluster.shapes.iter().position(|shape| is_alike(now, shape) && soft(now) == soft(shape));
+        if let Some(other) = other {
+            self.world.nodes.shape[node.index()] = ShapeId(other as u32);
+            self.world.changes.record(node);
         }
     }
 
@@ -408,7 +456,7 @@ impl Inside {
     fn compare(&mut self, view: View<'_>, pod: PodId, start: usize, place: &str) -> bool {
         if self.tree.update(view) {
             self.nodes = self.tree.list();
-            self.path.reset(&self.nodes);
+            self.path.follow(view, &self.nodes);
         }
         let class = view.world.pods.class[pod.index()];
         let (nodes, framework) = (&self.nodes, &self.framework);

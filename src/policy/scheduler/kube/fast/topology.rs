@@ -2,14 +2,16 @@
 //!
 //! PodTopologySpread and InterPodAffinity ask how many pods of certain kinds are in a node's domain. Whether a pod of
 //! one class counts for another never changes, so each pair of classes is matched once, and a placement costs a few
-//! additions. Invariant: after [`Topology::catch_up`] the counts are those that upstream's PreFilter and PreScore make
-//! anew for every pod.
+//! additions. Nothing is kept by position in the order of nodes: a node that joins or leaves has no pods then. Invariant:
+//! after [`Topology::catch_up`] the counts are those that upstream's PreFilter and PreScore make anew for every pod.
 //!
-//! Cost: O(placements since the last look x terms); a filter or score of a node O(terms).
+//! Cost: O(placements since the last look x terms); a filter or score of a node O(terms). When nodes joined or left,
+//! O(nodes) more for classes with spread constraints.
 
 use super::bits::Bits;
-use super::domains::{Domains, KeyId, NO_DOMAIN, Order};
-use crate::ids::ClassId;
+use super::domains::{Domains, KeyId, NO_DOMAIN};
+use super::order::Order;
+use crate::ids::{ClassId, NodeId};
 use crate::model::PodSpec;
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::{PodAffinityTerm, WhenUnsatisfiable};
@@ -23,7 +25,7 @@ use crate::policy::scheduler::kube::{Cycle, NodeInfo};
 #[derive(Clone, Debug)]
 struct Counter {
     key: KeyId,
-    /// The nodes whose pods count; none: all.
+    /// The nodes whose pods count, by node; none: all.
     counted: Option<Bits>,
     /// Whether pods on their way out count, too: not by spread constraints.
     counts_leaving: bool,
@@ -65,9 +67,9 @@ struct Pods {
 
 impl Counter {
     #[inline]
-    fn add(&mut self, domains: &Domains, position: usize, amount: i64) {
-        let domain = domains.key(self.key).of[position];
-        if domain != NO_DOMAIN && self.counted.as_ref().is_none_or(|counted| counted.get(position)) {
+    fn add(&mut self, domains: &Domains, node: NodeId, amount: i64) {
+        let domain = domains.key(self.key).of_node(node);
+        if domain != NO_DOMAIN && self.counted.as_ref().is_none_or(|counted| counted.get(node.index())) {
             self.counts[domain as usize] += amount;
             self.total += amount;
         }
@@ -106,6 +108,10 @@ pub(super) struct Topology {
     preference: Vec<usize>,
     /// By class, once a pod of it was seen.
     matched: Vec<Option<Matched>>,
+    /// Of so many nodes, from the first that there was on, it is known whether spread constraints count them.
+    nodes_known: usize,
+    /// Whether some constraint does not count nodes whose taints the pod does not tolerate.
+    minds_taints: bool,
     /// Up to where the log of placements is counted.
     position: u64,
 }
@@ -121,15 +127,6 @@ impl<'a> Surroundings<'_, 'a> {
     /// The nodes in their order.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeInfo<'a>> + '_ {
         self.order.nodes.iter().map(|&node| NodeInfo::new(self.cycle.view, node))
-    }
-
-    /// The positions of nodes that have a property.
-    fn members(&self, is_member: impl Fn(&NodeInfo<'_>) -> bool) -> Bits {
-        let mut bits = Bits::new(self.order.nodes.len());
-        for (position, node) in self.nodes().enumerate() {
-            bits.set(position, is_member(&node));
-        }
-        bits
     }
 }
 
@@ -155,28 +152,117 @@ impl Topology {
 
     fn add_spread(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains) {
         let cycle = around.cycle;
-        let hard = Constraint::all(cycle, WhenUnsatisfiable::DoNotSchedule);
-        for constraint in &hard {
-            let counted = around.members(|node| has_all_keys(node, &hard) && constraint.includes(cycle, node));
-            let counter = self.add_counter(constraint.topology_key, Some(counted), false, around, domains);
+        let constraints = Constraints::new(cycle);
+        for constraint in &constraints.hard {
+            let counter = self.add_counter(constraint.topology_key, Some(Bits::new(0)), false, around, domains);
             self.hard.push(HardSpread {
                 counter,
                 max_skew: constraint.max_skew,
                 own: i64::from(constraint.selects(&cycle.spec().labels)),
                 min_domains: constraint.min_domains,
-                domains: self.domains_counted(counter, domains),
+                domains: Vec::new(),
                 lowest: 0,
             });
         }
-        let soft = Constraint::all(cycle, WhenUnsatisfiable::ScheduleAnyway);
-        for constraint in &soft {
+        for constraint in &constraints.soft {
             let is_hostname = constraint.topology_key == HOSTNAME_LABEL;
-            let needs_all = self.soft_needs_all_keys;
-            let is_counted =
-                |node: &NodeInfo<'_>| (!needs_all || has_all_keys(node, &soft)) && constraint.includes(cycle, node);
-            let counted = (!is_hostname).then(|| around.members(is_counted));
+            let counted = (!is_hostname).then(|| Bits::new(0));
             let counter = self.add_counter(constraint.topology_key, counted, false, around, domains);
             self.soft.push(SoftSpread { counter, max_skew: constraint.max_skew, is_hostname });
+        }
+        let mut all = constraints.hard.iter().chain(&constraints.soft);
+        self.minds_taints = all.any(|constraint| constraint.honors_node_taints);
+        self.include_nodes(&constraints, around);
+        self.find_domains(around.order, domains);
+    }
+
+    /// Takes in that nodes joined or left, before what has happened on them is counted.
+    pub(super) fn follow(&mut self, around: Surroundings<'_, '_>, domains: &Domains) {
+        for counter in &mut self.counters {
+            counter.counts.resize(domains.key(counter.key).count(), 0);
+        }
+        if self.counters.iter().any(|counter| counter.counted.is_some()) {
+            self.include_nodes(&Constraints::new(around.cycle), around);
+            self.find_domains(around.order, domains);
+        }
+    }
+
+    /// Finds out which of the nodes that are new count.
+    fn include_nodes(&mut self, constraints: &Constraints<'_>, around: Surroundings<'_, '_>) {
+        let view = around.cycle.view;
+        let new = self.nodes_known..view.world.nodes.len();
+        self.nodes_known = new.end;
+        for counter in &mut self.counters {
+            counter.counted.iter_mut().for_each(|counted| counted.resize(new.end));
+        }
+        for index in new.filter(|&index| view.world.nodes.state[index].is_up()) {
+            let node = NodeInfo::new(view, NodeId::from_index(index));
+            for (counter, is_counted) in self.inclusions(constraints, around.cycle, &node) {
+                self.include(counter, node.node, is_counted);
+            }
+        }
+    }
+
+    /// Finds the domains that have counted nodes.
+    fn find_domains(&mut self, order: &Order, domains: &Domains) {
+        for number in 0..self.hard.len() {
+            self.hard[number].domains = self.domains_counted(self.hard[number].counter, order, domains);
+        }
+        self.find_lowest();
+    }
+
+    fn include(&mut self, counter: usize, node: NodeId, is_counted: bool) {
+        let counted = self.counters[counter].counted.as_mut();
+        counted.expect("the others count all nodes").set(node.index(), is_counted);
+    }
+
+    /// For each counter of a spread constraint that does not count all nodes, whether it counts a node.
+    fn inclusions(&self, constraints: &Constraints<'_>, cycle: &Cycle<'_>, node: &NodeInfo<'_>) -> Vec<(usize, bool)> {
+        let Constraints { hard, soft } = constraints;
+        let has_hard_keys = has_all_keys(node, hard);
+        let has_soft_keys = !self.soft_needs_all_keys || has_all_keys(node, soft);
+        let of_hard = self
+            .hard
+            .iter()
+            .zip(hard)
+            .map(|(spread, constraint)| (spread.counter, has_hard_keys && constraint.includes(cycle, node)));
+        let counting = self.soft.iter().zip(soft).filter(|(spread, _)| !spread.is_hostname);
+        let of_soft =
+            counting.map(|(spread, constraint)| (spread.counter, has_soft_keys && constraint.includes(cycle, node)));
+        of_hard.chain(of_soft).collect()
+    }
+
+    /// Takes in that nodes changed, after their pods were counted: their taints may be others.
+    pub(super) fn notice(
+        &mut self,
+        around: Surroundings<'_, '_>,
+        domains: &mut Domains,
+        nodes: impl Iterator<Item = NodeId>,
+    ) {
+        if !self.minds_taints {
+            return;
+        }
+        let (view, constraints) = (around.cycle.view, Constraints::new(around.cycle));
+        let mut has_changed = false;
+        for node in nodes.filter(|node| view.world.nodes.state[node.index()].is_up()) {
+            for (counter, is_counted) in self.inclusions(&constraints, around.cycle, &NodeInfo::new(view, node)) {
+                let counted = self.counters[counter].counted.as_ref();
+                if counted.is_none_or(|counted| counted.get(node.index()) == is_counted) {
+                    continue;
+                }
+                has_changed = true;
+                // Pods are counted while their node is.
+                if is_counted {
+                    self.include(counter, node, true);
+                    self.count_all_on(around, domains, node, 1, Some(counter));
+                } else {
+                    self.count_all_on(around, domains, node, -1, Some(counter));
+                    self.include(counter, node, false);
+                }
+            }
+        }
+        if has_changed {
+            self.find_domains(around.order, domains);
         }
     }
 
@@ -188,20 +274,23 @@ impl Topology {
         around: Surroundings<'_, '_>,
         domains: &mut Domains,
     ) -> usize {
-        let key = domains.intern(label, around.nodes());
-        let counts = vec![0; domains.key(key).count as usize];
+        let key = domains.intern(label, around.cycle.view, around.order);
+        let counts = vec![0; domains.key(key).count()];
         self.counters.push(Counter { key, counted, counts_leaving, counts, total: 0 });
         self.counters.len() - 1
     }
 
-    fn domains_counted(&self, counter: usize, domains: &Domains) -> Vec<u32> {
+    /// The domains of the nodes that are up and counted.
+    fn domains_counted(&self, counter: usize, order: &Order, domains: &Domains) -> Vec<u32> {
         let Counter { key, counted, .. } = &self.counters[counter];
-        let of = &domains.key(*key).of;
-        let counted = counted.iter().flat_map(|counted| counted.members(0, counted.len()));
-        let mut found: Vec<u32> = counted.map(|position| of[position]).filter(|&domain| domain != NO_DOMAIN).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
+        let key = domains.key(*key);
+        let mut is_there = vec![false; key.count()];
+        for (node, &domain) in order.nodes.iter().zip(&key.of) {
+            if domain != NO_DOMAIN && counted.as_ref().is_none_or(|counted| counted.get(node.index())) {
+                is_there[domain as usize] = true;
+            }
+        }
+        (0..).zip(is_there).filter(|(_, is_there)| *is_there).map(|(domain, _)| domain).collect()
     }
 
     /// Counts what came and went since the last time.
@@ -212,13 +301,12 @@ impl Topology {
         }
         let Some(moves) = log.since(self.position) else { return self.recount(around, domains) };
         for change in moves {
-            let Some(position) = around.order.position(change.node) else { continue };
             let pods = Pods {
                 class: change.class,
                 is_leaving: change.is_terminating,
                 number: if change.came { 1 } else { -1 },
             };
-            self.count(around, domains, position, pods);
+            self.count(around, domains, change.node, pods, None);
         }
         self.position = log.position();
         self.find_lowest();
@@ -230,25 +318,45 @@ impl Topology {
             counter.counts.fill(0);
             counter.total = 0;
         }
-        let world = around.cycle.view.world;
-        for (position, &node) in around.order.nodes.iter().enumerate() {
-            for pod in world.nodes.pods(&world.pods, node) {
-                let is_leaving = around.cycle.view.is_terminating(pod);
-                let pods = Pods { class: world.pods.class[pod.index()], is_leaving, number: 1 };
-                self.count(around, domains, position, pods);
-            }
+        for &node in around.order.nodes.iter() {
+            self.count_all_on(around, domains, node, 1, None);
         }
-        self.position = world.placements.position();
+        self.position = around.cycle.view.world.placements.position();
         self.find_lowest();
     }
 
-    fn count(&mut self, around: Surroundings<'_, '_>, domains: &mut Domains, position: usize, pods: Pods) {
+    /// Counts each pod of a node as so many, by one counter or by all.
+    fn count_all_on(
+        &mut self,
+        around: Surroundings<'_, '_>,
+        domains: &mut Domains,
+        node: NodeId,
+        number: i64,
+        only: Option<usize>,
+    ) {
+        let world = around.cycle.view.world;
+        for pod in world.nodes.pods(&world.pods, node) {
+            let is_leaving = around.cycle.view.is_terminating(pod);
+            let pods = Pods { class: world.pods.class[pod.index()], is_leaving, number };
+            self.count(around, domains, node, pods, only);
+        }
+    }
+
+    fn count(
+        &mut self,
+        around: Surroundings<'_, '_>,
+        domains: &mut Domains,
+        node: NodeId,
+        pods: Pods,
+        only: Option<usize>,
+    ) {
         self.match_once(around, domains, pods.class);
         let matched = self.matched[pods.class.index()].as_ref().expect("it was just made");
-        for &(counter, amount) in &matched.real {
+        let is_asked = |counter: usize| only.is_none_or(|only| only == counter);
+        for &(counter, amount) in matched.real.iter().filter(|(counter, _)| is_asked(*counter as usize)) {
             let counter = &mut self.counters[counter as usize];
             if counter.counts_leaving || !pods.is_leaving {
-                counter.add(domains, position, amount * pods.number);
+                counter.add(domains, node, amount * pods.number);
             }
         }
     }
@@ -264,8 +372,9 @@ impl Topology {
     ) {
         self.match_once(around, domains, class);
         let matched = self.matched[class.index()].as_ref().expect("it was just made");
+        let node = around.order.nodes[position];
         for &(counter, amount) in matched.thought.as_ref().unwrap_or(&matched.real) {
-            self.counters[counter as usize].add(domains, position, amount * number);
+            self.counters[counter as usize].add(domains, node, amount * number);
         }
         self.find_lowest();
     }
@@ -332,8 +441,7 @@ impl Topology {
         if cycle.spec().namespace != other.namespace {
             return Vec::new();
         }
-        let hard = Constraint::all(cycle, WhenUnsatisfiable::DoNotSchedule);
-        let soft = Constraint::all(cycle, WhenUnsatisfiable::ScheduleAnyway);
+        let Constraints { hard, soft } = Constraints::new(cycle);
         let counters = self.hard.iter().map(|spread| spread.counter);
         let counters = counters.chain(self.soft.iter().map(|spread| spread.counter));
         let counted = hard.iter().chain(&soft).zip(counters).filter(|(constraint, _)| counts(constraint));
@@ -348,7 +456,7 @@ impl Topology {
         around: Surroundings<'_, '_>,
         domains: &mut Domains,
     ) -> usize {
-        let key = domains.intern(label, around.nodes());
+        let key = domains.intern(label, around.cycle.view, around.order);
         let list = match kind {
             Shared::ExistingAntiAffinity => &self.existing_anti_affinity,
             Shared::Preference => &self.preference,
@@ -482,13 +590,27 @@ impl Topology {
     /// How many values of the label the scored nodes have; a missing label is a value of its own.
     fn values(&self, spread: &SoftSpread, domains: &Domains, feasible: &[usize], scores: &[Option<i64>]) -> usize {
         let key = domains.key(self.counters[spread.counter].key);
-        let mut seen = vec![false; key.count as usize + 1];
+        let mut seen = vec![false; key.count() + 1];
         let mut values = 0;
         for (&position, _) in feasible.iter().zip(scores).filter(|(_, score)| score.is_some()) {
-            let domain = key.of[position].min(key.count) as usize;
+            let domain = (key.of[position] as usize).min(key.count());
             values += usize::from(!std::mem::replace(&mut seen[domain], true));
         }
         values
+    }
+}
+
+/// The spread constraints of a class.
+#[derive(Debug)]
+struct Constraints<'a> {
+    hard: Vec<Constraint<'a>>,
+    soft: Vec<Constraint<'a>>,
+}
+
+impl<'a> Constraints<'a> {
+    fn new(cycle: &Cycle<'a>) -> Constraints<'a> {
+        let all = |when| Constraint::all(cycle, when);
+        Constraints { hard: all(WhenUnsatisfiable::DoNotSchedule), soft: all(WhenUnsatisfiable::ScheduleAnyway) }
     }
 }
 

@@ -3,6 +3,7 @@
 //! How many nodes are rejected for what is kept with them, so that a refusal says why at the cost of the reasons.
 
 use super::bits::Bits;
+use super::order::Moves;
 use crate::policy::scheduler::kube::{Code, Rejection, Summary};
 
 /// The number of nodes that pass.
@@ -14,6 +15,13 @@ struct Kind {
     rejection: Rejection,
     /// How many nodes it holds of.
     nodes: usize,
+}
+
+impl Kind {
+    /// Whether the leaving of pods may lift it.
+    fn is_resolvable(&self) -> bool {
+        self.rejection.code == Code::Unschedulable
+    }
 }
 
 /// By position in the order of nodes.
@@ -92,12 +100,42 @@ impl Verdicts {
         if number != PASSES {
             let kind = &mut self.kinds[usize::from(number) - 1];
             kind.nodes += 1;
-            is_resolvable = kind.rejection.code == Code::Unschedulable;
+            is_resolvable = kind.is_resolvable();
         }
         self.passes.set(position, number == PASSES);
         self.resolvable_count -= usize::from(self.resolvable.get(position));
         self.resolvable_count += usize::from(is_resolvable);
         self.resolvable.set(position, is_resolvable);
+    }
+
+    /// Brings what is known into another order; nodes that were not there pass.
+    pub(super) fn reorder(&mut self, moves: &Moves) {
+        let left = self.counts(moves.unmoved);
+        moves.apply(&mut self.numbers, PASSES);
+        let came = self.counts(moves.unmoved);
+        for ((kind, left), came) in self.kinds.iter_mut().zip(left).zip(came) {
+            kind.nodes = kind.nodes + came - left;
+        }
+        let is_resolvable = |number: u16| match number {
+            PASSES => false,
+            number => self.kinds[usize::from(number) - 1].is_resolvable(),
+        };
+        self.passes.resize(self.numbers.len());
+        self.resolvable.resize(self.numbers.len());
+        for (position, &number) in self.numbers.iter().enumerate().skip(moves.unmoved) {
+            self.passes.set(position, number == PASSES);
+            self.resolvable.set(position, is_resolvable(number));
+        }
+        self.resolvable_count = self.kinds.iter().filter(|kind| kind.is_resolvable()).map(|kind| kind.nodes).sum();
+    }
+
+    /// How many nodes from a position on each kind holds of.
+    fn counts(&self, from: usize) -> Vec<usize> {
+        let mut counts = vec![0; self.kinds.len()];
+        for &number in self.numbers[from..].iter().filter(|number| **number != PASSES) {
+            counts[usize::from(number) - 1] += 1;
+        }
+        counts
     }
 
     /// Why the nodes do not pass.

@@ -8,7 +8,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::domains::{Domains, Order};
+use super::domains::Domains;
+use super::order::Order;
 use super::topology::{Surroundings, Topology};
 use crate::ids::{ClassId, PodId};
 use crate::policy::scheduler::kube::framework::{Filters, Framework, NodeFilter};

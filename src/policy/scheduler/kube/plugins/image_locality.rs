@@ -76,6 +76,13 @@ impl<'a> NodeScorer<'a> for Images {
     }
 }
 
+/// Whether some shape of node has an image of the pod: nodes of other shapes get nothing.
+pub(in crate::policy::scheduler::kube) fn is_anywhere(cycle: &Cycle<'_>) -> bool {
+    let names: Vec<String> = cycle.spec().images.iter().map(|image| normalised(image)).collect();
+    let shapes = &cycle.view.model.cluster.shapes;
+    shapes.iter().any(|shape| names.iter().any(|name| size_of(shape, name).is_some()))
+}
+
 /// The size under which a shape of node lists an image.
 fn size_of(shape: &NodeShape, name: &str) -> Option<u64> {
     shape.images.iter().find(|image| image.names.iter().any(|other| other == name)).map(|image| image.size_bytes)

@@ -7,7 +7,7 @@ mod accounts;
 mod balanced_allocation;
 pub(super) mod dynamic_resources;
 mod gpu_devices;
-mod image_locality;
+pub(super) mod image_locality;
 pub(super) mod inter_pod_affinity;
 mod node_affinity;
 mod node_declared_features;

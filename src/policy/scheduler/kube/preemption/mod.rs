@@ -215,7 +215,7 @@ pub(super) fn select_victims<'a>(
     let mut info = NodeInfo::new(cycle.view, node);
     let mut potential: Vec<PodId> = info.pods().filter(|pod| may_go(cycle, *pod)).collect();
     if potential.is_empty() {
-        return Err(Rejection::unresolvable(NAME, NO_VICTIMS));
+        return Err(no_victims());
     }
     let mut filters = filters.fork();
     // The world lists the latest first.
@@ -245,6 +245,11 @@ pub(super) fn select_victims<'a>(
     }
     victims.sort_by_key(|pod| importance(&cycle.view, *pod));
     Ok(Nomination { node, victims, pdb_violations })
+}
+
+/// A node has no pod that is less important.
+pub(super) fn no_victims() -> Rejection {
+    Rejection::unresolvable(NAME, NO_VICTIMS)
 }
 
 /// The best candidate, the first of several (`pickOneNodeForPreemption`): fewest broken budgets; then the lowest highest
