@@ -182,9 +182,17 @@ impl Consolidation<'_, '_, '_> {
 
     /// Whether what pods surely need costs too much, so that nothing has to be simulated.
     pub(super) fn is_hopeless(&mut self, candidates: &[&Candidate]) -> bool {
-        let classes = candidates.iter().flat_map(|candidate| &candidate.pods).map(|pod| pod.class);
-        let without: Vec<usize> = candidates.iter().map(|candidate| candidate.node).collect();
+        let nodes = self.scheduler.nodes();
+        // Pods of nodes that go already may go to nodes that others leave alone.
+        if candidates.iter().any(|candidate| nodes[candidate.node].is_deleting) {
+            return false;
+        }
         let bar = self.bar(candidates);
+        let classes = candidates.iter().flat_map(|candidate| &candidate.pods).map(|pod| pod.class);
+        if let [candidate] = candidates {
+            return self.scheduler.surely_costs_without(candidate.node, classes, bar);
+        }
+        let without: Vec<usize> = candidates.iter().map(|candidate| candidate.node).collect();
         self.scheduler.surely_costs(classes, &without, bar)
     }
 
@@ -282,6 +290,9 @@ fn take_turns<'c>(
     environment: &Environment,
     unseen: &BTreeSet<usize>,
 ) -> Vec<&'c Candidate> {
+    if candidates.windows(2).all(|two| two[0].pool == two[1].pool) {
+        return candidates.to_vec();
+    }
     let mut rounds: BTreeMap<usize, usize> = BTreeMap::new();
     let mut turns: Vec<(usize, bool, &str, &Candidate)> = Vec::new();
     for candidate in candidates.iter().copied() {

@@ -191,9 +191,10 @@ pub struct Found {
 
 /// Sorts by savings ratio, the largest first (`sortCandidates`).
 pub fn by_savings<'c>(candidates: impl IntoIterator<Item = &'c Candidate>) -> Vec<&'c Candidate> {
-    let mut candidates: Vec<&Candidate> = candidates.into_iter().collect();
-    candidates.sort_by(|one, other| other.savings_ratio().total_cmp(&one.savings_ratio()));
-    candidates
+    let rated = candidates.into_iter().map(|candidate| (candidate.savings_ratio(), candidate));
+    let mut rated: Vec<(f64, &Candidate)> = rated.collect();
+    rated.sort_by(|one, other| other.0.total_cmp(&one.0));
+    rated.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 /// All empty nodes that the budgets, by pool, allow (`Emptiness.ComputeCommands`).

@@ -315,22 +315,33 @@ fn drawn_world(stream: &mut Stream) -> (Environment, Vec<NodeState>, Vec<Candida
     let mut environment = environment(types.clone(), classes);
     let kinds: &[&str] = if stream.below(2) == 0 { &["on-demand"] } else { &[SPOT, "on-demand"] };
     environment.pools[0].0.template.requirements = vec![capacity_types(kinds)];
-    let (mut nodes, mut pods) = (Vec::new(), Vec::new());
+    let (mut nodes, mut candidates) = (Vec::new(), Vec::new());
     for at in 0..6 {
-        let (of_type, mut left) = (&types[stream.below(3) as usize], 0);
-        let mut of_node = Vec::new();
-        for uid in 0..stream.below(5) {
-            let class = stream.below(4) as usize;
-            of_node.push((BatchPod { class, created_s: 0, uid: 10 * at + uid, node: Some(at as usize) }, 1.0));
-        }
-        left += stream.below(12) as i64 * 100;
-        let kind = if of_type.name != "of-2" && stream.below(2) == 0 { SPOT } else { "on-demand" };
-        nodes.push(node(&format!("n{at}"), of_type, "a", kind, left));
-        pods.push(of_node);
+        nodes.push(drawn_node(stream, &types, at));
+        candidates.push(drawn_candidate(stream, &environment, &nodes, at));
     }
-    let candidate = |(at, pods): (usize, Vec<(BatchPod, f64)>)| Candidate::new(&environment, &nodes, at, pods);
-    let candidates = pods.into_iter().enumerate().filter_map(candidate).collect();
     (environment, nodes, candidates)
+}
+
+/// A node with some room, which few pods may have, and which not everybody counts on.
+fn drawn_node(stream: &mut Stream, types: &[InstanceType], at: usize) -> NodeState {
+    let of_type = &types[stream.below(3) as usize];
+    let left = stream.below(12) as i64 * 100;
+    let kind = if of_type.name != "of-2" && stream.below(2) == 0 { SPOT } else { "on-demand" };
+    let mut state = node(&format!("n{at}"), of_type, "a", kind, left);
+    state.available = amounts(left, [1, 2, 100, 100][stream.below(4) as usize]);
+    state.is_initialized = stream.below(8) > 0;
+    state.is_under_consolidate_after = stream.below(8) == 0;
+    state
+}
+
+fn drawn_candidate(stream: &mut Stream, environment: &Environment, nodes: &[NodeState], at: usize) -> Candidate {
+    let pod = |uid: u64, stream: &mut Stream| {
+        let class = stream.below(4) as usize;
+        (BatchPod { class, created_s: 0, uid: 10 * at as u64 + uid, node: Some(at) }, 1.0)
+    };
+    let pods = (0..stream.below(5)).map(|uid| pod(uid, stream)).collect();
+    Candidate::new(environment, nodes, at, pods).expect("a node of the pool")
 }
 
 #[test]
@@ -355,4 +366,41 @@ fn what_is_hopeless_is_never_found_by_simulating_it() {
     }
     // Both happen, and often.
     assert!(hopeless > 200 && found > 200, "{hopeless} hopeless, {found} found");
+}
+
+/// What was found out about nodes is kept while others change, and what is decided is what a fresh look would decide.
+#[test]
+fn what_is_remembered_decides_as_a_fresh_look_does() {
+    let (mut remembered, mut found) = (0, 0);
+    for seed in 0..100 {
+        let mut stream = Seed { base: seed, replication: 0 }.stream("test/remembered", 0);
+        let (environment, mut nodes, mut candidates) = drawn_world(&mut stream);
+        let options = ConsolidationOptions { spot_to_spot: stream.below(2) == 0 };
+        let pending = [BatchPod { class: 0, created_s: 0, uid: 99, node: None }];
+        let surroundings = Surroundings { pending: &pending[..stream.below(2) as usize], ..Surroundings::default() };
+        let work = |scheduler: &mut Scheduler<'_>, candidate: &Candidate, is_fresh: bool| {
+            let mut work = Consolidation { scheduler, surroundings, options, totals: &[] };
+            if is_fresh { work.compute_anyway(&[candidate]) } else { work.compute(&[candidate]) }
+        };
+        let mut kept = Scheduler::new(&environment, &nodes, Options::default()).keep();
+        for step in 0..12 {
+            let changed: Vec<usize> = (0..nodes.len()).filter(|_| step > 0 && stream.below(4) == 0).collect();
+            for at in changed.iter().copied() {
+                nodes[at] = drawn_node(&mut stream, &environment.pools[0].1, at);
+                candidates[at] = drawn_candidate(&mut stream, &environment, &nodes, at);
+            }
+            // Time alone does this, so that nobody says that the node has changed.
+            nodes[stream.below(6) as usize].is_under_consolidate_after ^= true;
+            let mut scheduler = Scheduler::resume(kept, &environment, &nodes, &changed, Options::default());
+            for candidate in &candidates {
+                let mut fresh = Scheduler::new(&environment, &nodes, Options::default());
+                let expected = work(&mut fresh, candidate, true);
+                remembered += usize::from(scheduler.is_remembered(candidate.node));
+                assert_eq!(work(&mut scheduler, candidate, false), expected, "seed {seed}, step {step}, {candidate:?}");
+                found += usize::from(expected.is_some());
+            }
+            kept = scheduler.keep();
+        }
+    }
+    assert!(remembered > 500 && found > 500, "{remembered} remembered, {found} found");
 }

@@ -15,7 +15,7 @@ use super::super::disruption::balanced::{self, PoolTotals};
 use super::super::disruption::consolidation::{Consolidation, ConsolidationOptions};
 use super::super::disruption::{
     Candidate, Command, Found, METHODS, Method, PoolNodes, Surroundings, VALIDATION_DELAY_S, allowed_disruptions,
-    empty_nodes, eviction_cost, is_consolidatable, is_under_consolidate_after, validate,
+    by_savings, empty_nodes, eviction_cost, is_consolidatable, is_under_consolidate_after, validate,
 };
 use super::super::lifecycle;
 use super::super::node_pool::{ConsolidationPolicy, DisruptionReason};
@@ -59,9 +59,19 @@ pub(super) struct Disruption {
     version_seen: u64,
     /// When something last happened to the pods of machines, by machine; [`SimTime::NEVER`]: nothing yet.
     pod_events: Vec<SimTime>,
-    /// Candidates by position, as of the stamps of their entries.
-    cache: Vec<Option<(u64, Candidate)>>,
+    /// Candidates by position.
+    cache: Vec<Option<Cached>>,
     generation: u64,
+}
+
+/// A node as a candidate.
+#[derive(Clone, Debug)]
+struct Cached {
+    /// The stamp of its entry when it was made.
+    stamp: u64,
+    /// Whether its node was initialised then: its labels change only with that.
+    is_initialized: bool,
+    candidate: Candidate,
 }
 
 /// What was found, and is looked at again.
@@ -232,11 +242,19 @@ impl Karpenter {
     ) -> (Vec<usize>, Option<(usize, Command)>) {
         let state = Some(self.disruption.state);
         let (mut settled, mut scheduler, mut command) = (Vec::new(), None, None);
+        let mut of_consolidation: Option<Vec<&Candidate>> = None;
         for (at, method) in METHODS.into_iter().enumerate().skip(from) {
             if self.disruption.consolidated[at] == state {
                 continue;
             }
-            let candidates = self.candidates(seen, pass, method);
+            let all = |_: usize| true;
+            let candidates = match method {
+                // Both take the same nodes, in the same order.
+                Method::MultiNodeConsolidation | Method::SingleNodeConsolidation => {
+                    of_consolidation.get_or_insert_with(|| by_savings(self.candidates(seen, pass, method, all))).clone()
+                }
+                Method::Emptiness | Method::Drift => self.candidates(seen, pass, method, all),
+            };
             if candidates.is_empty() {
                 continue;
             }
@@ -265,7 +283,8 @@ impl Karpenter {
         let pools = self.environment.pools.len();
         let totals = if (0..pools).any(is_balanced) {
             let all = self.disruption.cache.iter().flatten();
-            balanced::totals(pools, all.map(|(_, one)| (one.pool, one.usd_per_hour, one.disruption_cost)))
+            let costs = all.map(|Cached { candidate: one, .. }| (one.pool, one.usd_per_hour, one.disruption_cost));
+            balanced::totals(pools, costs)
         } else {
             vec![PoolTotals::default(); pools]
         };
@@ -285,14 +304,14 @@ impl Karpenter {
     /// The candidates that can be disrupted now, as far as nothing but their pods matters, by position.
     fn open(&self, seen: &Seen<'_>) -> Vec<(usize, bool)> {
         let now = seen.now();
-        let standing = |(at, cached): (usize, &Option<(u64, Candidate)>)| {
-            let (_, candidate) = cached.as_ref()?;
-            let (state, machine) = (&self.sight.nodes[at], self.sight.entries[at].machine?);
+        let standing = |(at, cached): (usize, &Option<Cached>)| {
+            let cached = cached.as_ref()?;
+            let machine = self.sight.entries[at].machine?;
             let is_nominated = || self.nominated.get(&machine).is_some_and(|until| *until > now);
-            if !state.is_initialized || state.is_deleting || is_nominated() {
+            if !self.sight.is_initialized(at) || self.sight.is_deleting(at) || is_nominated() {
                 return None;
             }
-            let (pool, event) = (&self.environment.pools[candidate.pool].0, self.disruption.pod_event(machine));
+            let (pool, event) = (&self.environment.pools[cached.candidate.pool].0, self.disruption.pod_event(machine));
             Some((at, is_consolidatable(pool, self.sight.initialized(at), event, now)))
         };
         self.disruption.cache.iter().enumerate().filter_map(standing).collect()
@@ -334,10 +353,10 @@ impl Karpenter {
         for (at, entry) in self.sight.entries.iter().enumerate() {
             let Some(machine) = entry.machine.filter(|_| self.sight.is_there(at)) else { continue };
             let one = fleet.get(machine);
-            let is_counted = self.sight.nodes[at].is_initialized && one.state != MachineState::Ending;
+            let is_counted = self.sight.is_initialized(at) && one.state != MachineState::Ending;
             if let Some(pool) = self.sight.pool_of(at).filter(|_| is_counted) {
                 nodes[pool].nodes += 1;
-                nodes[pool].disrupting += u64::from(self.sight.nodes[at].is_deleting);
+                nodes[pool].disrupting += u64::from(self.sight.is_deleting(at));
             }
         }
         nodes
@@ -352,13 +371,13 @@ impl Karpenter {
 
     /// Notes which nodes have just got or lost a pod.
     fn mark_recent(&mut self, now: SimTime) {
-        for (at, entry) in self.sight.entries.iter().enumerate() {
-            let Some(machine) = entry.machine else { continue };
+        for at in 0..self.sight.entries.len() {
+            let Some(machine) = self.sight.entries[at].machine.filter(|_| self.sight.is_there(at)) else { continue };
             let Some(pool) = self.sight.pool_of(at) else { continue };
             let of_pool = &self.environment.pools[pool].0;
             let event = self.disruption.pod_event(machine);
-            let recent = is_under_consolidate_after(of_pool, self.sight.initialized(at), event, now);
-            self.sight.nodes[at].is_under_consolidate_after = recent;
+            let is_recent = is_under_consolidate_after(of_pool, self.sight.initialized(at), event, now);
+            self.sight.set_recent(at, is_recent);
         }
     }
 
@@ -371,8 +390,10 @@ impl Karpenter {
         self.disruption.cache.resize(self.sight.entries.len(), None);
         for at in 0..self.sight.entries.len() {
             let stamp = self.sight.stamps[at];
-            if self.disruption.cache[at].as_ref().is_none_or(|(of, _)| *of != stamp) {
-                self.disruption.cache[at] = self.candidate(seen, at).map(|candidate| (stamp, candidate));
+            if self.disruption.cache[at].as_ref().is_none_or(|cached| cached.stamp != stamp) {
+                let is_initialized = self.sight.is_initialized(at);
+                let candidate = self.candidate(seen, at);
+                self.disruption.cache[at] = candidate.map(|candidate| Cached { stamp, is_initialized, candidate });
             }
         }
     }
@@ -392,20 +413,35 @@ impl Karpenter {
         let costs = pods.iter().map(cost);
         let of_batch = provisioning::batch_pods(seen, &placed).into_iter().zip(costs).collect();
         let mut candidate = Candidate::new(&self.environment, &self.sight.nodes, at, of_batch)?;
-        let pool = &self.environment.pools[candidate.pool].0;
-        let state = &self.sight.nodes[at];
-        let drift = lifecycle::drift(pool, &pool.drift_identity(), &state.labels, None, &self.environment.well_known);
-        candidate.drifted = drift.and(self.sight.initialized(at));
+        let before = self.disruption.cache[at].as_ref();
+        let before = before.filter(|cached| cached.is_initialized == self.sight.is_initialized(at));
+        let has_drifted = match before {
+            Some(cached) => cached.candidate.drifted.is_some(),
+            None => self.has_drifted(at, candidate.pool),
+        };
+        candidate.drifted = self.sight.initialized(at).filter(|_| has_drifted);
         // Who asks sees to that.
         candidate.is_consolidatable = true;
         Some(candidate)
     }
 
-    /// The nodes that a method may take now.
-    fn candidates(&self, seen: &Seen<'_>, pass: &Pass<'_>, method: Method) -> Vec<&Candidate> {
-        let open = pass.open.iter().filter(|(_, is_ripe)| *is_ripe || method == Method::Drift);
+    /// Whether the node at a position is no longer what its pool asks for. Pools stay as they are in a run.
+    fn has_drifted(&self, at: usize, pool: usize) -> bool {
+        let (pool, labels) = (&self.environment.pools[pool].0, &self.sight.nodes[at].labels);
+        lifecycle::drift(pool, &pool.drift_identity(), labels, None, &self.environment.well_known).is_some()
+    }
+
+    /// The nodes that a method may take now, of those at some positions.
+    fn candidates(
+        &self,
+        seen: &Seen<'_>,
+        pass: &Pass<'_>,
+        method: Method,
+        is_asked: impl Fn(usize) -> bool,
+    ) -> Vec<&Candidate> {
+        let open = pass.open.iter().filter(|(at, is_ripe)| (*is_ripe || method == Method::Drift) && is_asked(*at));
         let cached = open.filter_map(|(at, _)| self.disruption.cache[*at].as_ref());
-        let candidates = cached.map(|(_, candidate)| candidate);
+        let candidates = cached.map(|cached| &cached.candidate);
         let may_go = |candidate: &&Candidate| {
             candidate.is_for(method, &self.environment) && !self.is_blocked(seen, pass, method, candidate)
         };
@@ -440,9 +476,10 @@ impl Karpenter {
     /// Whether what was found still holds; of empty nodes those that are gone are left out.
     fn holds(&self, seen: &Seen<'_>, pass: &Pass<'_>, waiting: &mut Waiting, memory: &mut Memory) -> bool {
         let method = METHODS[waiting.method];
-        let mut valid: Vec<&Candidate> = self.candidates(seen, pass, method);
+        let found = waiting.machines.iter().filter_map(|machine| self.sight.of_machine(*machine));
+        let found: BTreeSet<usize> = found.collect();
+        let mut valid = self.candidates(seen, pass, method, |at| found.contains(&at));
         let of = |candidate: &&Candidate| self.sight.entries[candidate.node].machine;
-        valid.retain(|candidate| of(candidate).is_some_and(|machine| waiting.machines.contains(&machine)));
         let mut budgets = self.budgets(seen, pass, method.reason());
         let mut take = |candidate: &&Candidate| {
             let left = &mut budgets[candidate.pool];

@@ -98,7 +98,7 @@ impl Karpenter {
         let mut found = Vec::new();
         for (at, entry) in self.sight.entries.iter().enumerate() {
             let Some(node) = entry.node else { continue };
-            if self.sight.nodes[at].is_deleting && self.sight.is_there(at) {
+            if self.sight.is_deleting(at) && self.sight.is_there(at) {
                 let mut pods: Vec<PodId> = world.nodes.pods(&world.pods, node).collect();
                 pods.retain(|pod| sight::is_reschedulable(view, *pod));
                 pods.sort_unstable();

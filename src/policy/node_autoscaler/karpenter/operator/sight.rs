@@ -36,6 +36,16 @@ pub(super) struct Entry {
     /// Where the machine was on its way; nodes of others are ready.
     state: MachineState,
     is_gone: bool,
+    /// Whether it is to go, as its node has it.
+    is_deleting: bool,
+    /// Whether its node is under `consolidateAfter`.
+    is_recent: bool,
+}
+
+impl Entry {
+    fn new(machine: Option<MachineId>, node: Option<NodeId>, state: MachineState) -> Entry {
+        Entry { machine, node, state, is_gone: false, is_deleting: false, is_recent: false }
+    }
 }
 
 /// The cluster.
@@ -90,7 +100,7 @@ impl Sight {
         for machine in (self.machines_seen..fleet.machines.len()).map(MachineId::from_index) {
             let one = fleet.get(machine);
             if groups.contains(&one.group) && one.ended == SimTime::NEVER {
-                let entry = Entry { machine: Some(machine), node: None, state: MachineState::Ordered, is_gone: false };
+                let entry = Entry::new(Some(machine), None, MachineState::Ordered);
                 self.of_machine.insert(machine, self.entries.len());
                 self.push(view, entry, groups, environment);
             }
@@ -107,7 +117,7 @@ impl Sight {
         self.fleet_seen = fleet.changes();
         for node in (self.nodes_seen..view.world.nodes.len()).map(NodeId::from_index) {
             if !self.of_node.contains_key(&node) && view.world.nodes.state[node.index()].is_up() {
-                let entry = Entry { machine: None, node: Some(node), state: MachineState::Ready, is_gone: false };
+                let entry = Entry::new(None, Some(node), MachineState::Ready);
                 self.of_node.insert(node, self.entries.len());
                 self.push(view, entry, groups, environment);
             }
@@ -176,7 +186,7 @@ impl Sight {
         self.initialized[at] = ready.filter(|ready| *ready != SimTime::NEVER);
         let is_down = entry.node.is_some_and(|node| !view.world.nodes.state[node.index()].is_up());
         if is_down || matches!(entry.state, MachineState::Ended | MachineState::Refused) {
-            self.entries[at].is_gone = true;
+            self.entries[at] = Entry { is_gone: true, is_deleting: true, is_recent: false, ..entry };
             self.gone += 1;
             self.nodes[at] = NodeState { is_deleting: true, ..NodeState::default() };
             return;
@@ -184,7 +194,27 @@ impl Sight {
         let old = std::mem::take(&mut self.nodes[at]);
         let mut new = state(view, entry, old, environment);
         new.is_deleting |= entry.machine.is_some_and(|machine| self.marked.contains(&machine));
+        self.entries[at].is_deleting = new.is_deleting;
         self.nodes[at] = new;
+    }
+
+    /// Whether the node at a position is to go.
+    pub(super) fn is_deleting(&self, at: usize) -> bool {
+        self.entries[at].is_deleting
+    }
+
+    /// Whether the machine at a position takes pods, or has.
+    pub(super) fn is_initialized(&self, at: usize) -> bool {
+        let entry = self.entries[at];
+        !entry.is_gone && (entry.machine.is_none() || entry.state >= MachineState::Ready)
+    }
+
+    /// Notes whether the node at a position is under `consolidateAfter`.
+    pub(super) fn set_recent(&mut self, at: usize, is_recent: bool) {
+        if self.entries[at].is_recent != is_recent {
+            self.entries[at].is_recent = is_recent;
+            self.nodes[at].is_under_consolidate_after = is_recent;
+        }
     }
 
     /// The positions of what has changed since a version.
@@ -201,7 +231,8 @@ impl Sight {
         }
         if let Some(at) = self.of_machine(machine) {
             let leaves = matches!(self.entries[at].state, MachineState::Draining | MachineState::Ending);
-            self.nodes[at].is_deleting = goes || leaves || self.entries[at].is_gone;
+            let is_deleting = goes || leaves || self.entries[at].is_gone;
+            (self.nodes[at].is_deleting, self.entries[at].is_deleting) = (is_deleting, is_deleting);
             self.version += 1;
             self.stamps[at] = self.version;
         }

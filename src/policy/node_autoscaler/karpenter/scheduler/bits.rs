@@ -17,11 +17,12 @@ pub(super) fn clear(bits: &mut [u64], at: usize) {
     }
 }
 
-/// The first number from one on, below an end, that is not in the set.
-pub(super) fn next_clear(bits: &[u64], from: usize, end: usize) -> Option<usize> {
+/// The first number from one on, below an end, that is in none of the sets.
+pub(super) fn next_clear_of<const N: usize>(sets: &[&[u64]; N], from: usize, end: usize) -> Option<usize> {
     let mut at = from;
     while at < end {
-        let open = !bits.get(at / 64).copied().unwrap_or(0) & (u64::MAX << (at % 64));
+        let taken = sets.iter().fold(0, |taken, set| taken | set.get(at / 64).copied().unwrap_or(0));
+        let open = !taken & (u64::MAX << (at % 64));
         if open != 0 {
             let found = at / 64 * 64 + open.trailing_zeros() as usize;
             return (found < end).then_some(found);
@@ -42,10 +43,11 @@ mod tests {
         // (from, end, found): 5 and 129 are clear, and all from 130 on.
         let rows = [(0, 200, Some(5)), (5, 200, Some(5)), (6, 200, Some(129)), (6, 129, None), (130, 200, Some(130))];
         for (from, end, found) in rows {
-            assert_eq!(next_clear(&bits, from, end), found, "from {from} to {end}");
+            assert_eq!(next_clear_of(&[&bits[..]], from, end), found, "from {from} to {end}");
         }
         clear(&mut bits, 64);
         assert!(!is_set(&bits, 64) && is_set(&bits, 65));
-        assert_eq!(next_clear(&bits, 6, 200), Some(64));
+        assert_eq!(next_clear_of(&[&bits[..]], 6, 200), Some(64));
+        assert_eq!(next_clear_of(&[&bits[..], &[0, 1]], 6, 200), Some(129), "in another set");
     }
 }

@@ -99,6 +99,11 @@ impl Template {
         self.types.iter().any(|at| will_do(&self.floor[*at]) && amounts::fits(requests, &self.room[*at]))
     }
 
+    /// What the types whose lowest price will do hold.
+    pub(super) fn rooms(&self, will_do: impl Fn(&Floor) -> bool) -> impl Iterator<Item = &Row> {
+        self.types.iter().filter(move |at| will_do(&self.floor[**at])).map(|at| &self.room[*at])
+    }
+
     /// Whether a launch of some type may cost less than the bar.
     pub(super) fn is_sold_below(&self, types: &[usize], bar: (f64, bool)) -> bool {
         types.iter().any(|at| self.floor[*at].is_below(bar))

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use super::super::requirements::Requirements;
 use super::super::resources::ResourceList;
 use super::amounts::{Kinds, Row};
+use super::bound::Slots;
 use super::memo::{Memo, Shape, TaintSet};
 use super::variants::{Needs, Variant};
-use super::{NodeState, amounts, daemons, memo};
+use super::{NodeState, amounts, bits, daemons, memo};
 use crate::model::cluster::HOSTNAME_LABEL;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass};
@@ -43,6 +44,8 @@ pub(super) struct Existing {
     pub(super) order: Vec<usize>,
     /// The places of nodes in that order; none: a node that takes no pods.
     pub(super) place: Vec<Option<usize>>,
+    /// How many of the first in that order are initialised: all that are.
+    pub(super) initialized: usize,
     ranks: Vec<Rank>,
     rooms: Vec<Room>,
     taints: Vec<TaintSet>,
@@ -56,8 +59,15 @@ impl Existing {
         let rooms = nodes.iter().map(|node| room(daemons, node, (kinds, memo), (&mut alike, &mut shapes))).collect();
         let taints = nodes.iter().map(|node| memo.taint_set(&node.taints)).collect();
         let ranks = nodes.iter().map(Rank::of).collect();
-        let mut existing =
-            Existing { order: Vec::new(), place: Vec::new(), ranks, rooms, taints, changed: BTreeMap::new() };
+        let mut existing = Existing {
+            order: Vec::new(),
+            place: Vec::new(),
+            initialized: 0,
+            ranks,
+            rooms,
+            taints,
+            changed: BTreeMap::new(),
+        };
         existing.sort();
         existing
     }
@@ -100,7 +110,19 @@ impl Existing {
         for (at, node) in order.iter().enumerate() {
             self.place[*node] = Some(at);
         }
+        self.initialized = order.partition_point(|node| ranks[*node].is_initialized);
         self.order = order;
+    }
+
+    /// The places of nodes that are under `consolidateAfter`.
+    pub(super) fn recent(&self, nodes: &[NodeState]) -> Vec<u64> {
+        let mut recent = Vec::new();
+        for (at, node) in self.order.iter().enumerate() {
+            if nodes[*node].is_under_consolidate_after {
+                bits::set(&mut recent, at);
+            }
+        }
+        recent
     }
 
     pub(super) fn room(&self, node: usize) -> &Room {
@@ -136,13 +158,13 @@ impl Existing {
 }
 
 impl Existing {
-    /// How many pods with such needs a node has room for, if only they came.
-    pub(super) fn slots(&self, node: usize, needs: &Needs, memo: &mut Memo) -> i64 {
+    /// How many pods with such needs a node has room for, if only they came, and how many if the number of pods did not
+    /// matter.
+    pub(super) fn slots(&self, node: usize, (needs, kinds): (&Needs, &Kinds), memo: &mut Memo) -> Slots {
         if self.is_unfit(node, needs, memo) {
-            return 0;
+            return Slots::default();
         }
-        let asked = needs.requests.iter().zip(&self.room(node).left).filter(|(amount, _)| **amount > 0);
-        asked.map(|(amount, left)| left / amount).min().unwrap_or(0)
+        Slots::within(&self.room(node).left, &needs.requests, kinds)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a scheduler has found out, kept from one pass to the next: what has not changed is not looked at again.
 
+use super::bound::Refuted;
 use super::existing::Existing;
 use super::limits::{self, Limits};
 use super::memo::Memo;
@@ -29,6 +30,7 @@ pub struct Kept {
     pub(super) reservations: Reservations,
     pub(super) prices: Prices,
     pub(super) domains: Universe,
+    pub(super) refuted: Refuted,
     daemons: Vec<PodClass>,
 }
 
@@ -51,6 +53,7 @@ impl Kept {
             reservations: Reservations::new(environment),
             prices: Prices::default(),
             domains,
+            refuted: Refuted::default(),
             daemons,
         }
     }
@@ -64,6 +67,7 @@ impl Kept {
             self.existing.catch_up(&self.daemons, (nodes, changed), self.variants.kinds(), &mut self.memo);
         let places: Vec<usize> = changed.iter().filter_map(|at| self.existing.place[*at]).collect();
         self.variants.forget_unfit(keeps_order.then_some(&places));
+        self.refuted.forget(changed);
         if !changed.is_empty() && self.limits.iter().any(Option::is_some) {
             self.limits = limits::limits(environment, nodes);
         }
@@ -96,7 +100,8 @@ impl<'e> Scheduler<'e> {
             return Scheduler::new(environment, nodes, options);
         }
         kept.options = options;
-        Scheduler { environment, options, nodes, known: kept, ties: 0 }
+        let recent = kept.existing.recent(nodes);
+        Scheduler { environment, options, nodes, known: kept, recent, ties: 0 }
     }
 
     /// Keeps what it has found out.

@@ -220,13 +220,17 @@ pub struct Scheduler<'e> {
     options: Options,
     nodes: &'e [NodeState],
     known: Kept,
+    /// The places of nodes that are under `consolidateAfter`.
+    recent: Vec<u64>,
     ties: u64,
 }
 
 impl<'e> Scheduler<'e> {
     /// Looks at pools and nodes (`NewScheduler`).
     pub fn new(environment: &'e Environment, nodes: &'e [NodeState], options: Options) -> Scheduler<'e> {
-        Scheduler { environment, options, nodes, known: Kept::new(environment, nodes, options), ties: 0 }
+        let known = Kept::new(environment, nodes, options);
+        let recent = known.existing.recent(nodes);
+        Scheduler { environment, options, nodes, known, recent, ties: 0 }
     }
 
     /// Finds places for a batch (`Solve`).
@@ -235,7 +239,8 @@ impl<'e> Scheduler<'e> {
     }
 
     /// The same, unless it becomes plain on the way that more than one node is to be bought, or one of which a launch costs
-    /// `usd_per_hour` or more; `but_spot`: spot is not bought. Where pools have `minValues` nothing is plain: nodes to buy can
+    /// `usd_per_hour` or more, or that a pod that moves would be on a node that is not initialised, on which consolidation
+    /// does not rely; `but_spot`: spot is not bought. Where pools have `minValues` nothing is plain: nodes to buy can
     /// be dropped again.
     pub fn solve_below(&mut self, batch: &Batch, (usd_per_hour, but_spot): (f64, bool)) -> Option<Results> {
         let mut pools = self.environment.pools.iter().map(|(pool, _)| &pool.template);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
 use super::amounts::Row;
-use super::bits::{is_set, set};
+use super::bits::{is_set, next_clear_of, set};
 use super::claims::{Addition, Claim};
 use super::existing::{asked_shape, ports_conflict};
 use super::kept::Kept;
@@ -35,6 +35,8 @@ pub(super) struct Run<'s, 'e, 'b> {
     closed: BTreeMap<usize, Vec<u64>>,
     hidden: Vec<u64>,
     existing: BTreeMap<usize, Vec<usize>>,
+    /// Whether a pod that moves was put on a node that is not initialised.
+    is_unsure: bool,
 }
 
 /// What was found out while one pod is tried on new nodes.
@@ -128,6 +130,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             closed: BTreeMap::new(),
             hidden,
             existing: BTreeMap::new(),
+            is_unsure: false,
         };
         run.start_topology();
         run
@@ -145,7 +148,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         self.topology = topology;
     }
 
-    /// Places all pods; none: it became plain that what is to be bought is not below the bar.
+    /// Places all pods; none: there is a bar, and it became plain that what is to be bought is not below it, or that pods that
+    /// move count on a node that is not initialised.
     pub(super) fn solve(mut self) -> Option<Results> {
         let mut queue = self.queue();
         let mut last_length: Vec<usize> = vec![0; self.batch.pods.len()];
@@ -158,8 +162,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             match self.try_pod(pod) {
                 Ok(()) => {
                     failed.remove(&pod);
-                    if self.is_above_bar() {
-                        self.finish(failed);
+                    if self.bar.is_some() && (self.is_unsure || self.is_above_bar()) {
+                        self.abandon();
                         return None;
                     }
                 }
@@ -235,33 +239,28 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
 
     fn add_to_existing(&mut self, pod: usize, variant: usize) -> bool {
         let rules = self.host_rules(variant);
-        let nodes = self.scheduler.known.existing.order.len();
+        let needs = self.scheduler.known.variants.get(variant).needs;
         let stays_off = self.stays_off_recent_nodes(pod);
-        let mut at = 0;
-        while at < nodes {
-            let word = at / 64;
-            let unfit = &self.scheduler.known.variants.needs(variant).unfit;
-            let filled = self.filled.get(&self.scheduler.known.variants.get(variant).needs);
-            let word_of = |bits: Option<&Vec<u64>>| bits.and_then(|bits| bits.get(word)).copied().unwrap_or(0);
-            let closed = word_of(Some(unfit)) | word_of(filled) | word_of(Some(&self.hidden));
-            let open = !closed & (u64::MAX << (at % 64));
-            if open == 0 {
-                at = (word + 1) * 64;
-                continue;
-            }
-            at = word * 64 + open.trailing_zeros() as usize;
-            if at >= nodes {
-                return false;
-            }
+        let mut from = 0;
+        while let Some(at) = self.next_open(from, needs, stays_off) {
             let node = self.scheduler.known.existing.order[at];
-            let is_off = stays_off && self.scheduler.nodes[node].is_under_consolidate_after;
-            if !is_off && let Some(shape) = self.fits_node(at, node, variant, &rules) {
+            if let Some(shape) = self.fits_node(at, node, variant, &rules) {
                 self.put_on_node(pod, node, variant, shape);
+                self.is_unsure |= stays_off && at >= self.scheduler.known.existing.initialized;
                 return true;
             }
-            at += 1;
+            from = at + 1;
         }
         false
+    }
+
+    /// The first place from one on whose node is there and not known to be unfit for such needs.
+    fn next_open(&self, from: usize, needs: usize, stays_off_recent: bool) -> Option<usize> {
+        let known = &self.scheduler.known;
+        let unfit = &known.variants.needs_at(needs).unfit[..];
+        let filled = self.filled.get(&needs).map_or(&[][..], Vec::as_slice);
+        let recent = if stays_off_recent { &self.scheduler.recent[..] } else { &[] };
+        next_clear_of(&[unfit, filled, recent, &self.hidden], from, known.existing.order.len())
     }
 
     /// Whether a pod must not go to nodes that just got or lost one: it moves, and not because its node goes.
@@ -469,6 +468,12 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
         if let (Some(limits), Some(left)) = (&self.scheduler.known.limits[pool], &mut self.limits_left[pool]) {
             limits.charge(left, &claim.types);
         }
+    }
+
+    /// Leaves the scheduler as if nobody had asked.
+    fn abandon(self) {
+        self.scheduler.known.existing.restore();
+        self.scheduler.ties += self.topology.ties();
     }
 
     fn finish(self, failed: BTreeMap<usize, Failure>) -> Results {

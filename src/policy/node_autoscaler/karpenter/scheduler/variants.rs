@@ -6,9 +6,10 @@ use super::super::requirement::Requirement;
 use super::super::requirements::Requirements;
 use super::super::resources::{ResourceKind, ResourceList};
 use super::amounts::{Kinds, Row};
+use super::bound::{Counted, Slots};
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
-use super::{Environment, NodePool, PreferencePolicy, amounts, bits};
+use super::{Environment, NodePool, PreferencePolicy, bits};
 use crate::model::pod_spec::PodAffinity;
 use crate::model::{PodClass, TaintEffect};
 
@@ -37,8 +38,8 @@ pub(super) struct Needs {
     pub(super) tolerations: TolerationSet,
     /// Nodes, by place in their order, that were too small or too tainted before any pod of a batch was placed.
     pub(super) unfit: Vec<u64>,
-    /// How many pods with such needs there is room for, if that is known.
-    pub(super) slots: Option<i64>,
+    /// How many pods with such needs there is room for, as far as that was counted.
+    pub(super) counted: Counted,
 }
 
 /// All kinds of pod that were tried so far.
@@ -85,7 +86,7 @@ impl Variants {
                 None => needs.unfit.clear(),
                 Some(places) => places.iter().for_each(|place| bits::clear(&mut needs.unfit, *place)),
             }
-            needs.slots = None;
+            needs.counted = Counted::default();
         }
     }
 
@@ -116,12 +117,14 @@ impl Variants {
         &mut self.needs[needs]
     }
 
-    /// Whether some needs are others, and more: where these do not fit, those do not.
-    pub(super) fn is_larger(&self, one: usize, other: usize) -> bool {
+    /// How many of others some needs are at least, but for the number of pods: where a pod with these finds room, so many
+    /// with the others would have. 0: it may find room where the others do not.
+    pub(super) fn times(&self, one: usize, other: usize) -> i64 {
         let (one_needs, other_needs) = (&self.needs[one], &self.needs[other]);
-        one != other
-            && one_needs.tolerations == other_needs.tolerations
-            && amounts::fits(&other_needs.requests, &one_needs.requests)
+        if one_needs.tolerations != other_needs.tolerations {
+            return 0;
+        }
+        Slots::within(&one_needs.requests, &other_needs.requests, &self.kinds).units
     }
 
     pub(super) fn needs_mut(&mut self, variant: usize) -> &mut Needs {
@@ -177,7 +180,7 @@ impl Variants {
         let next = self.needs.len();
         let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
         if number == next {
-            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), slots: None });
+            self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), counted: Counted::default() });
         }
         number
     }

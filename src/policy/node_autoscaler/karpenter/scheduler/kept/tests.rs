@@ -119,6 +119,11 @@ fn walk(seed: u64, has_rules: bool) {
                 scheduler.surely_costs(classes.iter().copied(), &batch.without, (0.3, false))
             };
             let place = format!("seed {seed}, step {step}, {batch:?}");
+            for (node, state) in nodes.iter().enumerate() {
+                let pods = || state.pods.iter().map(|(class, _)| *class);
+                let costs = |scheduler: &mut Scheduler<'_>| scheduler.surely_costs_without(node, pods(), (0.3, false));
+                assert_eq!(costs(&mut resumed), costs(&mut fresh), "bound without {node}, {place}");
+            }
             assert_eq!(costs(&mut resumed), costs(&mut fresh), "bound, {place}");
             let (mut found, mut wanted) = (resumed.solve(&batch), fresh.solve(&batch));
             let mut plain = wanted.clone();
