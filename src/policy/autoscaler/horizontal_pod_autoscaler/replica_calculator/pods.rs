@@ -73,19 +73,19 @@ impl Measured {
         let mut measured = Measured::default();
         let mut samples = samples.peekable();
         let mut problem = None;
-        for pod in calculator.seen.pods {
+        for pod in calculator.pods() {
             while let Some(gone) = samples.next_if(|sample| sample.pod < pod.id) {
                 measured.counted.add(gone.value, None);
             }
             let sample = samples.next_if(|sample| sample.pod == pod.id);
             let request = match requests {
                 Some((resource, container)) if problem.is_none() => {
-                    let found = request_of(calculator.seen, pod, resource, container);
+                    let found = request_of(calculator.seen, &pod, resource, container);
                     found.map_err(|why| problem = Some(why)).ok()
                 }
                 _ => None,
             };
-            measured.add(calculator.group(pod, sample.as_ref(), is_cpu), sample, request);
+            measured.add(calculator.group(&pod, sample.as_ref(), is_cpu), sample, request);
         }
         samples.for_each(|gone| measured.counted.add(gone.value, None));
         measured.complete(problem)

@@ -502,6 +502,10 @@ fn observed_pods_count_as_listed_ones() {
         };
         let pods: Vec<ObservedPod<'_>> = known.iter().map(list).collect();
         let usage: Vec<PodUsage<'_>> = known.iter().filter_map(measure).collect();
+        let values: Vec<PodSample> = usage
+            .iter()
+            .map(|one| PodSample { pod: one.pod, value_milli: i64::from(one.pod.0) * 25_000 + 10_000 })
+            .collect();
         let listed = Seen {
             scale: Ok(ObservedScale { spec_replicas: 4, status_replicas: 4, selector: "app" }),
             pods: &pods,
@@ -521,7 +525,9 @@ fn observed_pods_count_as_listed_ones() {
                         let settings = &settings;
                         let calculator = ReplicaCalculator { now: NOW, settings, seen, tolerances: TEN_PERCENT };
                         let shared = calculator.shared_value(4, 900, 100);
-                        (calculator.resource(4, goal, &resource, container), shared)
+                        let of_pods = MetricSamples::OfPods(Ok(&values));
+                        let metric = calculator.pods_metric(4, 100_000, "qps", &of_pods);
+                        (calculator.resource(4, goal, &resource, container), shared, metric)
                     });
                     assert_eq!(one, other);
                 }

@@ -328,9 +328,12 @@ impl Karpenter {
         if method == Method::Emptiness {
             return empty_nodes(candidates, &mut budgets);
         }
+        let scheduler = scheduler.get_or_insert_with(|| self.scheduler(memory));
+        let mut pending = pass.pending.clone();
+        scheduler.presort(&mut pending);
         let mut work = Consolidation {
-            scheduler: scheduler.get_or_insert_with(|| self.scheduler(memory)),
-            surroundings: Surroundings { pending: &pass.pending, of_deleting: &pass.of_going },
+            scheduler,
+            surroundings: Surroundings { pending: &pending, of_deleting: &pass.of_going },
             options: self.disruption.options,
             totals: &pass.totals,
         };

@@ -125,8 +125,8 @@ struct Witness {
     most: Slots,
 }
 
-/// How many pods of each kind there are, by the numbers of their needs.
-type Pods = BTreeMap<usize, i64>;
+/// How many pods of each kind there are, in the order of the numbers of their needs.
+type Pods = Vec<(usize, i64)>;
 
 impl Scheduler<'_> {
     /// Whether the pods of some kinds that move, once their nodes are gone, surely find no places that consolidation would
@@ -182,18 +182,23 @@ impl Scheduler<'_> {
         let mut pods = Pods::new();
         for class in classes {
             let variant = known.variants.of_class(environment, class, &mut known.memo);
-            *pods.entry(known.variants.get(variant).needs).or_default() += 1;
+            let needs = known.variants.get(variant).needs;
+            match pods.iter_mut().find(|(other, _)| *other == needs) {
+                Some((_, count)) => *count += 1,
+                None => pods.push((needs, 1)),
+            }
         }
+        pods.sort_unstable();
         pods
     }
 
     /// A kind of which there are too many, those that are larger counted in, and the most room for it with which that is so:
     /// for as many pods, or for as many units; below 0: whatever room there is, it is not too little.
-    fn refuting(&mut self, pods: &Pods, without: &[usize], bar: (f64, bool)) -> Option<(usize, Slots)> {
-        for needs in pods.keys().copied() {
+    fn refuting(&mut self, pods: &[(usize, i64)], without: &[usize], bar: (f64, bool)) -> Option<(usize, Slots)> {
+        for &(needs, _) in pods {
             let mut wanted = Slots::default();
-            for (other, count) in pods {
-                let times = self.known.variants.times(*other, needs);
+            for &(other, count) in pods {
+                let times = self.known.variants.times(other, needs);
                 wanted.add(Slots { pods: count * times.min(1), units: count.saturating_mul(times) });
             }
             let room = self.room_but(needs, without, wanted);
@@ -210,7 +215,7 @@ impl Scheduler<'_> {
     }
 
     /// Whether the pods of each kind that find no room, were they alone, cost too much together.
-    fn homeless_cost(&mut self, pods: &Pods, without: &[usize], bar: (f64, bool)) -> bool {
+    fn homeless_cost(&mut self, pods: &[(usize, i64)], without: &[usize], bar: (f64, bool)) -> bool {
         let mut homeless = vec![0; self.known.variants.kinds().len()];
         for (needs, count) in pods {
             let room = self.room_but(*needs, without, Slots { pods: *count, units: 0 }).pods;

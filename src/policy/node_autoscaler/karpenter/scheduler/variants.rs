@@ -49,6 +49,8 @@ pub(super) struct Variants {
     of_class: Vec<Option<usize>>,
     needs: Vec<Needs>,
     needs_by_kind: BTreeMap<(Row, TolerationSet), usize>,
+    /// By two needs: how many times the one is the other; below 0: that was not asked yet.
+    times: Vec<Vec<i64>>,
     kinds: Kinds,
     policy: PreferencePolicy,
     tolerates_preferred: bool,
@@ -63,6 +65,7 @@ impl Variants {
             of_class: vec![None; environment.classes.len()],
             needs: Vec::new(),
             needs_by_kind: BTreeMap::new(),
+            times: Vec::new(),
             kinds: Kinds::of(&requests),
             policy,
             tolerates_preferred: environment.pools.iter().any(|(pool, _)| has_preferred_taints(pool)),
@@ -119,12 +122,19 @@ impl Variants {
 
     /// How many of others some needs are at least, but for the number of pods: where a pod with these finds room, so many
     /// with the others would have. 0: it may find room where the others do not.
-    pub(super) fn times(&self, one: usize, other: usize) -> i64 {
-        let (one_needs, other_needs) = (&self.needs[one], &self.needs[other]);
-        if one_needs.tolerations != other_needs.tolerations {
-            return 0;
+    pub(super) fn times(&mut self, one: usize, other: usize) -> i64 {
+        let known = &mut self.times[one];
+        if known.len() <= other {
+            known.resize(self.needs.len(), -1);
         }
-        Slots::within(&one_needs.requests, &other_needs.requests, &self.kinds).units
+        if known[other] < 0 {
+            let (one_needs, other_needs) = (&self.needs[one], &self.needs[other]);
+            known[other] = match one_needs.tolerations == other_needs.tolerations {
+                true => Slots::within(&one_needs.requests, &other_needs.requests, &self.kinds).units,
+                false => 0,
+            };
+        }
+        known[other]
     }
 
     pub(super) fn needs_mut(&mut self, variant: usize) -> &mut Needs {
@@ -180,6 +190,7 @@ impl Variants {
         let next = self.needs.len();
         let number = *self.needs_by_kind.entry((requests.clone(), tolerations)).or_insert(next);
         if number == next {
+            self.times.push(Vec::new());
             self.needs.push(Needs { requests, tolerations, unfit: Vec::new(), counted: Counted::default() });
         }
         number
