@@ -56,7 +56,9 @@ fn batch(
     enforces_consolidate_after: bool,
 ) -> (Batch, usize) {
     let pending = surroundings.pending.len();
-    let mut pods = surroundings.pending.to_vec();
+    let moving = candidates.iter().map(|candidate| candidate.pods.len()).sum::<usize>();
+    let mut pods = Vec::with_capacity(pending + moving + surroundings.of_deleting.len());
+    pods.extend_from_slice(surroundings.pending);
     pods.extend(candidates.iter().flat_map(|candidate| candidate.pods.iter().copied()));
     pods.extend_from_slice(surroundings.of_deleting);
     let without = candidates.iter().map(|candidate| candidate.node).collect();

@@ -330,7 +330,7 @@ impl Karpenter {
         }
         let scheduler = scheduler.get_or_insert_with(|| self.scheduler(memory));
         let mut pending = pass.pending.clone();
-        scheduler.presort(&mut pending);
+        self.environment.presort(&mut pending);
         let mut work = Consolidation {
             scheduler,
             surroundings: Surroundings { pending: &pending, of_deleting: &pass.of_going },
@@ -416,6 +416,7 @@ impl Karpenter {
         let costs = pods.iter().map(cost);
         let of_batch = provisioning::batch_pods(seen, &placed).into_iter().zip(costs).collect();
         let mut candidate = Candidate::new(&self.environment, &self.sight.nodes, at, of_batch)?;
+        self.environment.presort(&mut candidate.pods);
         let before = self.disruption.cache[at].as_ref();
         let before = before.filter(|cached| cached.is_initialized == self.sight.is_initialized(at));
         let has_drifted = match before {

@@ -15,7 +15,8 @@ use super::limits::Limits;
 use super::memo::{Shape, Undefined};
 use super::reservations::{Reservable, Reservations};
 use super::topology::{HostRule, Place, Sources, Topology};
-use super::{Batch, BatchPod, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
+use super::variants::has_rules;
+use super::{Batch, BatchPod, Environment, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
 
 /// One pass over a batch.
 pub(super) struct Run<'s, 'e, 'b> {
@@ -101,13 +102,19 @@ impl Scheduler<'_> {
         let variant = variants.of_class(environment, pod.class, memo);
         (Reverse(variants.get(variant).largest), pod.created_s, pod.uid)
     }
+}
 
-    /// Brings pods that are part of many passes into the order in which each of them tries pods. Where pods have rules about
-    /// others they stay as they are: rules are numbered in the order of the pods.
-    pub fn presort(&mut self, pods: &mut [BatchPod]) {
-        if !self.known.domains.has_rules() {
-            pods.sort_by_cached_key(|pod| self.turn_of(pod));
+impl Environment {
+    /// Brings pods that are part of many passes into the order in which each of them tries pods. Where one of them has rules
+    /// about others they stay as they are: rules are numbered in the order of the pods.
+    pub fn presort(&self, pods: &mut [BatchPod]) {
+        if pods.iter().any(|pod| has_rules(&self.classes[pod.class])) {
+            return;
         }
+        pods.sort_by_key(|pod| {
+            let requests = &self.classes[pod.class].requests;
+            (Reverse((requests.cpu, requests.memory)), pod.created_s, pod.uid)
+        });
     }
 }
 
@@ -210,7 +217,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     fn queue(&mut self) -> VecDeque<usize> {
         let mut order: Vec<(Turn, usize)> =
             self.batch.pods.iter().enumerate().map(|(at, pod)| (self.scheduler.turn_of(pod), at)).collect();
-        // A stable sort costs little where most of the pods are in order already ([`Scheduler::presort`]).
+        // A stable sort costs little where most of the pods are in order already ([`Environment::presort`]).
         order.sort();
         order.into_iter().map(|(_, at)| at).collect()
     }

@@ -201,7 +201,8 @@ fn has_preferred_taints(pool: &NodePool) -> bool {
     pool.template.taints.iter().any(|taint| taint.effect == TaintEffect::PreferNoSchedule)
 }
 
-fn has_rules(pod: &PodClass) -> bool {
+/// Whether pods of a class have rules about where others are.
+pub(super) fn has_rules(pod: &PodClass) -> bool {
     let has_terms = |affinity: &PodAffinity| !affinity.required.is_empty() || !affinity.preferred.is_empty();
     let spec = &pod.spec;
     !spec.topology_spread.is_empty() || has_terms(&spec.pod_affinity) || has_terms(&spec.pod_anti_affinity)
