@@ -11,7 +11,7 @@
 
 use serde::Deserialize;
 
-use super::horizontal_pod_autoscaler::seen::{MetricSamples, Observed, ObservedScale, PodSample, Seen};
+use super::horizontal_pod_autoscaler::seen::{MetricSamples, Observed, ObservedScale, PodSample, PodsSeen, Seen};
 use super::horizontal_pod_autoscaler::spec::{
     HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
 };
@@ -246,9 +246,7 @@ impl HorizontalAutoscaler for Hpa {
                         status_replicas: seen.replicas.current,
                         selector: "target",
                     }),
-                    pods: &[],
-                    usage: Ok(&[]),
-                    observed: Some(Observed { pods: seen.pods, containers: seen.containers }),
+                    pods: PodsSeen::Observed(Observed { pods: seen.pods, containers: seen.containers }),
                     samples: &samples,
                     also_selected_by: &[],
                     pod_name: names.pod,

@@ -15,7 +15,7 @@
 //! Source: KEDA v2.21.0, `pkg/scaling/executor` and `pkg/scalers`; Kubernetes v1.37.0, `pkg/controller/podautoscaler`.
 //! Cost: O(triggers).
 
-use super::horizontal_pod_autoscaler::seen::{MetricSamples, ObservedScale, Seen};
+use super::horizontal_pod_autoscaler::seen::{MetricSamples, ObservedScale, PodsSeen, Seen};
 use super::horizontal_pod_autoscaler::spec::{
     HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
 };
@@ -158,9 +158,7 @@ impl Keda {
             seen.now,
             &Seen {
                 scale: Ok(scale),
-                pods: &[],
-                usage: Ok(&[]),
-                observed: None,
+                pods: PodsSeen::NONE,
                 samples: &samples,
                 also_selected_by: &[],
                 pod_name: &|pod| format!("{}", pod.0),

@@ -5,7 +5,7 @@ use wavetank::policy::autoscaler::horizontal_pod_autoscaler::Settings;
 use wavetank::policy::autoscaler::horizontal_pod_autoscaler::replica_calculator::{
     Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series,
 };
-use wavetank::policy::autoscaler::horizontal_pod_autoscaler::seen::{MetricSamples, ObservedScale, Seen};
+use wavetank::policy::autoscaler::horizontal_pod_autoscaler::seen::{MetricSamples, ObservedScale, PodsSeen, Seen};
 use wavetank::policy::autoscaler::horizontal_pod_autoscaler::spec::ResourceName;
 
 use super::Tally;
@@ -48,10 +48,8 @@ pub(super) fn replay(line: &str, tally: &mut Tally) {
     let answered = if case.world.usage_error.is_empty() { Ok(&usage[..]) } else { Err(&case.world.usage_error[..]) };
     let seen = Seen {
         scale: Ok(ObservedScale { spec_replicas: case.current, status_replicas: case.current, selector: "app=web" }),
-        pods: &pods,
-        usage: answered,
+        pods: PodsSeen::Listed { pods: &pods, usage: answered },
         samples: &[],
-        observed: None,
         also_selected_by: &[],
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: None,

@@ -1,7 +1,9 @@
 //! Autoscalers that are looked after for a while.
 
 use serde::Deserialize;
-use wavetank::policy::autoscaler::horizontal_pod_autoscaler::seen::{MetricSamples, ObservedScale, PodSample, Seen};
+use wavetank::policy::autoscaler::horizontal_pod_autoscaler::seen::{
+    MetricSamples, ObservedScale, PodSample, PodsSeen, Seen,
+};
 use wavetank::policy::autoscaler::horizontal_pod_autoscaler::spec::MetricSpec;
 use wavetank::policy::autoscaler::horizontal_pod_autoscaler::status::{MetricValue, Outcome};
 use wavetank::policy::autoscaler::horizontal_pod_autoscaler::{Autoscaler, State};
@@ -118,10 +120,8 @@ fn sync(autoscaler: &Autoscaler<'_>, state: &mut State, look: &Look, templates: 
     let others: Vec<&str> = if pods.is_empty() { Vec::new() } else { look.others.iter().map(String::as_str).collect() };
     let seen = Seen {
         scale: answered(&scale, &look.scale_error).copied(),
-        pods: &pods,
-        usage: answered(&usage[..], &look.world.usage_error),
+        pods: PodsSeen::Listed { pods: &pods, usage: answered(&usage[..], &look.world.usage_error) },
         samples: &samples,
-        observed: None,
         also_selected_by: &others,
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: Some(look.update_error.as_str()).filter(|error| !error.is_empty()),

@@ -7,7 +7,7 @@
 //! Cost: O(p) for `p` pods.
 
 use super::Settings;
-use super::seen::{MetricSamples, ObservedPod, PodUsage, Seen};
+use super::seen::{MetricSamples, ObservedPod, PodUsage, PodsSeen, Seen};
 use super::spec::ResourceName;
 use crate::ids::PodId;
 use crate::units::SimTime;
@@ -141,17 +141,18 @@ impl<'a> ReplicaCalculator<'a> {
         let failed = |why: &str| format!("unable to get metrics for resource {resource}: {why}");
         let nothing = || failed("no metrics returned from resource metrics API");
         let requests = matches!(goal, Goal::Utilization(_)).then_some((resource, container));
-        if let Some(observed) = &self.seen.observed {
-            if observed.pods.iter().all(|pod| pod.sample.is_none()) {
-                return Err(nothing());
+        let usage = match &self.seen.pods {
+            PodsSeen::Observed(observed) => {
+                if observed.pods.iter().all(|pod| pod.sample.is_none()) {
+                    return Err(nothing());
+                }
+                let measured = Measured::observed(self, observed, (resource, container), requests.is_some())?;
+                return self.settle(current, goal, &measured);
             }
-            let measured = Measured::observed(self, observed, (resource, container), requests.is_some())?;
-            return self.settle(current, goal, &measured);
-        }
-        let usage = self
-            .seen
-            .usage
-            .map_err(|why| failed(&format!("unable to fetch metrics from resource metrics API: {why}")))?;
+            PodsSeen::Listed { usage, .. } => {
+                usage.map_err(|why| failed(&format!("unable to fetch metrics from resource metrics API: {why}")))?
+            }
+        };
         if usage.is_empty() {
             return Err(nothing());
         }
@@ -280,8 +281,10 @@ impl<'a> ReplicaCalculator<'a> {
 
     /// The pods; of those that are observed without what they request.
     fn pods(&self) -> impl Iterator<Item = ObservedPod<'a>> {
-        let observed = self.seen.observed.map_or(&[][..], |observed| observed.pods);
-        let listed = if self.seen.observed.is_some() { &[][..] } else { self.seen.pods };
+        let (listed, observed) = match self.seen.pods {
+            PodsSeen::Listed { pods, .. } => (pods, &[][..]),
+            PodsSeen::Observed(observed) => (&[][..], observed.pods),
+        };
         listed.iter().copied().chain(observed.iter().map(ObservedPod::of))
     }
 }

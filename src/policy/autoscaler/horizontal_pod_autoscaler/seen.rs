@@ -14,13 +14,8 @@ use super::spec::ResourceName;
 pub struct Seen<'a> {
     /// The target's subresource `scale`, or why it cannot be had.
     pub scale: Result<ObservedScale<'a>, &'a str>,
-    /// The pods that the selector finds, in the order of their ids, those that are ending or have ended among them.
-    pub pods: &'a [ObservedPod<'a>],
-    /// What the resource metrics API says of pods that the selector finds, in the order of their ids; pods that are gone by
-    /// now may be among them. Or why the API does not answer.
-    pub usage: Result<&'a [PodUsage<'a>], &'a str>,
-    /// Pods and usage as observations have them: then those count, and `pods` and `usage` do not.
-    pub observed: Option<Observed<'a>>,
+    /// The pods that the selector finds, and what they use.
+    pub pods: PodsSeen<'a>,
     /// What the other metrics APIs say, one for each metric of the spec, in its order. Those for metrics of usage are not
     /// read.
     pub samples: &'a [MetricSamples<'a>],
@@ -34,12 +29,31 @@ pub struct Seen<'a> {
 
 impl fmt::Debug for Seen<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { scale, pods, usage, observed, samples, also_selected_by, pod_name: _, update_error } = self;
+        let Seen { scale, pods, samples, also_selected_by, pod_name: _, update_error } = self;
         let mut fields = formatter.debug_struct("Seen");
-        fields.field("scale", scale).field("pods", pods).field("usage", usage);
-        fields.field("observed", observed).field("samples", samples);
+        fields.field("scale", scale).field("pods", pods).field("samples", samples);
         fields.field("also_selected_by", also_selected_by).field("update_error", update_error).finish_non_exhaustive()
     }
+}
+
+/// Pods in the order of their ids, those that are ending or have ended among them, and what they use.
+#[derive(Clone, Copy, Debug)]
+pub enum PodsSeen<'a> {
+    /// As the API server and the resource metrics API list them.
+    Listed {
+        /// The pods.
+        pods: &'a [ObservedPod<'a>],
+        /// What is measured, in the order of pods' ids; pods that are gone by now may be among them. Or why the API does not
+        /// answer.
+        usage: Result<&'a [PodUsage<'a>], &'a str>,
+    },
+    /// As observations have them.
+    Observed(Observed<'a>),
+}
+
+impl PodsSeen<'_> {
+    /// No pods, of which nothing is measured.
+    pub const NONE: PodsSeen<'static> = PodsSeen::Listed { pods: &[], usage: Ok(&[]) };
 }
 
 /// Pods in the order of their ids, and the containers of all of them: what observations hold, so that nothing is copied.

@@ -1,7 +1,7 @@
 //! Whole looks: `TestReplicaLimits`, `TestScaleToZeroBehavior`, `TestScaleWithOneInvalidMetric` and conditions of
 //! `horizontal_test.go` of v1.37.0, and courses worked out by hand.
 
-use super::seen::{MetricSamples, ObservedScale, Seen};
+use super::seen::{MetricSamples, ObservedScale, PodsSeen, Seen};
 use super::spec::{
     Behavior, HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, PolicyKind,
     ScalingPolicy, ScalingRules, SelectPolicy,
@@ -62,10 +62,8 @@ impl Course {
                 status_replicas: self.replicas,
                 selector: "app=web",
             }),
-            pods: &[],
-            usage: Ok(&[]),
+            pods: PodsSeen::NONE,
             samples: &samples,
-            observed: None,
             also_selected_by: &[],
             pod_name: &|pod| format!("pod-{}", pod.0),
             update_error: None,

@@ -3,7 +3,7 @@
 use super::super::Settings;
 use super::super::seen::{
     Amounts, ConditionStatus, ContainerAmounts, MetricSamples, Observed, ObservedPod, ObservedScale, PodRequests,
-    PodSample, PodUsage, ReadyCondition, Seen,
+    PodSample, PodUsage, PodsSeen, ReadyCondition, Seen,
 };
 use super::super::spec::ResourceName;
 use super::{Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series};
@@ -82,10 +82,8 @@ fn ask_of<T>(
 ) -> T {
     let seen = Seen {
         scale: Ok(ObservedScale { spec_replicas: 0, status_replicas: 0, selector: "app=web" }),
-        pods,
-        usage: Ok(usage),
+        pods: PodsSeen::Listed { pods, usage: Ok(usage) },
         samples: &[],
-        observed: None,
         also_selected_by: &[],
         pod_name: &|pod| format!("pod-{}", pod.0),
         update_error: None,
@@ -508,16 +506,13 @@ fn observed_pods_count_as_listed_ones() {
             .collect();
         let listed = Seen {
             scale: Ok(ObservedScale { spec_replicas: 4, status_replicas: 4, selector: "app" }),
-            pods: &pods,
-            usage: Ok(&usage),
-            observed: None,
+            pods: PodsSeen::Listed { pods: &pods, usage: Ok(&usage) },
             samples: &[],
             also_selected_by: &[],
             pod_name: &|pod| format!("pod-{}", pod.0),
             update_error: None,
         };
-        let observed =
-            Seen { pods: &[], usage: Ok(&[]), observed: Some(Observed { pods: &known, containers: &all }), ..listed };
+        let observed = Seen { pods: PodsSeen::Observed(Observed { pods: &known, containers: &all }), ..listed };
         for resource in [ResourceName::Cpu, ResourceName::Memory, ResourceName::Other("gpu".to_owned())] {
             for container in [None, Some("app"), Some("side"), Some("none")] {
                 for goal in [Goal::Usage(120), Goal::Utilization(60)] {
