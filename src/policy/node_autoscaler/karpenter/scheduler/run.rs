@@ -17,6 +17,7 @@ use super::reservations::{Reservable, Reservations};
 use super::topology::{HostRule, Place, Sources, Topology};
 use super::variants::has_rules;
 use super::{Batch, BatchPod, Environment, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
+use crate::units::{Bytes, MilliCpu};
 
 /// One pass over a batch.
 pub(super) struct Run<'s, 'e, 'b> {
@@ -94,27 +95,20 @@ impl ClaimOrder {
 }
 
 /// When a pod is tried: the largest first, by CPU, then memory; then by age and id.
-type Turn = (Reverse<(i64, i64)>, i64, u64);
-
-impl Scheduler<'_> {
-    fn turn_of(&mut self, pod: &BatchPod) -> Turn {
-        let Scheduler { environment, known: Kept { variants, memo, .. }, .. } = self;
-        let variant = variants.of_class(environment, pod.class, memo);
-        (Reverse(variants.get(variant).largest), pod.created_s, pod.uid)
-    }
-}
+type Turn = (Reverse<(MilliCpu, Bytes)>, i64, u64);
 
 impl Environment {
+    fn turn_of(&self, pod: &BatchPod) -> Turn {
+        let requests = &self.classes[pod.class].requests;
+        (Reverse((requests.cpu, requests.memory)), pod.created_s, pod.uid)
+    }
+
     /// Brings pods that are part of many passes into the order in which each of them tries pods. Where one of them has rules
     /// about others they stay as they are: rules are numbered in the order of the pods.
     pub fn presort(&self, pods: &mut [BatchPod]) {
-        if pods.iter().any(|pod| has_rules(&self.classes[pod.class])) {
-            return;
+        if pods.iter().all(|pod| !has_rules(&self.classes[pod.class])) {
+            pods.sort_by_key(|pod| self.turn_of(pod));
         }
-        pods.sort_by_key(|pod| {
-            let requests = &self.classes[pod.class].requests;
-            (Reverse((requests.cpu, requests.memory)), pod.created_s, pod.uid)
-        });
     }
 }
 
@@ -214,9 +208,9 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     }
 
     /// The pods by CPU, then memory, the largest first; then by age and id.
-    fn queue(&mut self) -> VecDeque<usize> {
+    fn queue(&self) -> VecDeque<usize> {
         let mut order: Vec<(Turn, usize)> =
-            self.batch.pods.iter().enumerate().map(|(at, pod)| (self.scheduler.turn_of(pod), at)).collect();
+            self.batch.pods.iter().enumerate().map(|(at, pod)| (self.scheduler.environment.turn_of(pod), at)).collect();
         // A stable sort costs little where most of the pods are in order already ([`Environment::presort`]).
         order.sort();
         order.into_iter().map(|(_, at)| at).collect()

@@ -19,8 +19,6 @@ pub(super) struct Variant {
     /// The class it comes from; labels and namespace are those of the class.
     pub(super) class: usize,
     pub(super) pod: PodClass,
-    /// CPU and memory, by which pods are ordered.
-    pub(super) largest: (i64, i64),
     /// What it needs of a node whatever its rules are, by number.
     pub(super) needs: usize,
     /// With the preferred node affinity, unless preferences are ignored.
@@ -173,7 +171,6 @@ impl Variants {
 
     fn add(&mut self, class: usize, pod: PodClass, memo: &mut Memo) -> usize {
         let requests = requests_of(&pod);
-        let largest = (requests.amount(ResourceKind::Cpu), requests.amount(ResourceKind::Memory));
         let strict = Requirements::of_pod(&pod);
         let wanted = match self.policy {
             PreferencePolicy::Respect => Requirements::of_pod_with_preference(&pod),
@@ -182,7 +179,7 @@ impl Variants {
         let (ask, hostname) = memo.ask(wanted);
         let tolerations = memo.toleration_set(&pod.tolerations);
         let needs = self.number_of(self.kinds.row(&requests), tolerations);
-        self.list.push(Variant { class, pod, largest, needs, ask, hostname, strict, next: None });
+        self.list.push(Variant { class, pod, needs, ask, hostname, strict, next: None });
         self.list.len() - 1
     }
 
