@@ -224,10 +224,8 @@ impl BillLog {
     pub fn bill_bytes(&mut self, view: &View<'_>, plane: &mut Plane<'_>) {
         plane.settle();
         let tariff = view.model.provisioning.tariff.as_ref().expect("a run with a bill has a tariff");
-        let now = view.world.time;
-        // What was carried up to the end of a month belongs to it.
-        let at = SimTime(now.0.saturating_sub(1));
-        for leaving in self.billed.look(plane.carried(), tariff, now) {
+        let (at, leaving) = self.billed.look(plane.carried(), &tariff.places, view.world.time);
+        for leaving in leaving {
             let sender = egress::answerer(view, leaving.service).map(|(namespace, workload)| Owner {
                 namespace: self.number(namespace),
                 workload: self.number(workload),

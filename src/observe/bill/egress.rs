@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::ids::ServiceId;
-use crate::model::billing::{Egress, Place, Tariff};
+use crate::model::billing::{Egress, Place};
 use crate::model::traffic::Backends;
 use crate::observe::ledger::MONTH;
 use crate::traffic::{Carried, End, Way};
@@ -34,13 +34,20 @@ pub(super) struct Leaving {
 }
 
 impl Billed {
-    /// Whether a month has ended since the last look; what was carried until now belongs to it.
+    /// Whether a month has ended since the last look.
     pub(super) fn is_due(&self, now: SimTime) -> bool {
         now.0 / MONTH.0 > self.month
     }
 
-    /// What is to be paid for since the last look.
-    pub(super) fn look(&mut self, carried: &Carried, tariff: &Tariff, now: SimTime) -> Vec<Leaving> {
+    /// What is to be paid for since the last look, and an instant of the month that it belongs to: the one of that look, as the
+    /// next is due with the first window of another.
+    pub(super) fn look(
+        &mut self,
+        carried: &Carried,
+        places: &[Option<Place>],
+        now: SimTime,
+    ) -> (SimTime, Vec<Leaving>) {
+        let at = SimTime(self.month * MONTH.0);
         self.month = now.0 / MONTH.0;
         let mut found = Vec::new();
         for (way, bytes) in carried.ways() {
@@ -48,13 +55,13 @@ impl Billed {
             for (from, to, position) in [(way.caller, way.server, 0), (way.server, way.caller, 1)] {
                 let bytes = bytes[position] - before[position];
                 if bytes > 0
-                    && let Some((region, to)) = leaving(&tariff.places, from, to)
+                    && let Some((region, to)) = leaving(places, from, to)
                 {
                     found.push(Leaving { service: way.service, region, to, bytes });
                 }
             }
         }
-        found
+        (at, found)
     }
 }
 
@@ -109,6 +116,18 @@ mod tests {
 
     fn client(zone: Option<u32>) -> End {
         End { is_pod: false, zone: zone.map(ZoneId) }
+    }
+
+    /// Windows of 7 s do not end with the month, which is 2 628 000 s long: what the one carried that goes beyond belongs to the
+    /// month before.
+    #[test]
+    fn bytes_belong_to_the_month_in_which_they_began_to_be_counted() {
+        let (carried, seconds) = (Carried::default(), |count: u64| SimTime(count * 1_000_000_000));
+        let mut billed = Billed::default();
+        assert!(!billed.is_due(seconds(2_627_996)) && billed.is_due(seconds(2_628_003)));
+        assert_eq!(billed.look(&carried, &places(), seconds(2_628_003)), (SimTime::ZERO, Vec::new()));
+        assert!(!billed.is_due(seconds(2_628_010)));
+        assert_eq!(billed.look(&carried, &places(), seconds(2_700_000)), (seconds(2_628_000), Vec::new()));
     }
 
     #[test]
