@@ -8,16 +8,19 @@ const GPU_RESOURCES: [&str; 3] = ["nvidia.com/gpu", "amd.com/gpu", "gpu.intel.co
 /// A whole GPU.
 const WHOLE_MILLI: u16 = 1000;
 
-/// Pods that request GPUs by the name of a resource get devices.
+/// Pods that request GPUs by the name of a resource get devices. Where several such names are in use nobody could tell whose the
+/// devices are, and the pods wait.
 pub(super) fn give_devices(cluster: &Cluster, workload: &mut Workload) {
     if cluster.shapes.iter().all(|shape| shape.gpu.is_none()) {
         return;
     }
-    for name in GPU_RESOURCES {
-        let Some(position) = cluster.extended_resources.iter().position(|other| other == name) else { continue };
-        if cluster.shapes.iter().all(|shape| shape.allocatable.extended(position) == 0) {
-            workload.classes.iter_mut().for_each(|class| give_device(class, position));
-        }
+    let known = cluster.extended_resources.iter().enumerate();
+    let in_use: Vec<usize> =
+        known.filter(|(_, name)| GPU_RESOURCES.contains(&name.as_str())).map(|(position, _)| position).collect();
+    if let [position] = in_use[..]
+        && cluster.shapes.iter().all(|shape| shape.allocatable.extended(position) == 0)
+    {
+        workload.classes.iter_mut().for_each(|class| give_device(class, position));
     }
 }
 
@@ -59,6 +62,15 @@ mod tests {
         let class = &workload.classes[0];
         assert_eq!(class.gpu.as_ref().map(|gpu| (gpu.count, gpu.milli)), Some((2, 1000)));
         assert_eq!(class.requests.extended(1), 0);
+    }
+
+    #[test]
+    fn of_two_resources_nobody_can_tell_whose_the_devices_are() {
+        let mut workload = pod(2);
+        let mut cluster = cluster(0);
+        cluster.extended_resources.push("amd.com/gpu".to_owned());
+        give_devices(&cluster, &mut workload);
+        assert_eq!((workload.classes[0].gpu.as_ref(), workload.classes[0].requests.extended(1)), (None, 2));
     }
 
     #[test]
