@@ -1,11 +1,10 @@
 //! What messages carry, by zones, where their sizes are known.
 
 use super::FluidPlane;
-use super::flow::LinkFlow;
+use super::flow::{LinkFlow, let_in};
 use super::graph::Origin;
 use crate::ids::ZoneId;
 use crate::model::traffic::Backends;
-use crate::traffic::attempt::Outcome;
 use crate::traffic::carried::{End, Way};
 
 impl FluidPlane<'_> {
@@ -41,17 +40,12 @@ impl FluidPlane<'_> {
         }
     }
 
-    /// Requests a second that come over a link to a target of it and are served.
+    /// Requests a second that come over a link to a target of it and are served, whether anybody still waits for the answer or
+    /// not.
     fn served_a_second(&self, link: &LinkFlow, at: usize, service: usize) -> f64 {
-        let target = &link.targets[at];
-        let outcomes = &target.attempts.outcomes;
-        // Whoever has given up an attempt gets its answer all the same.
-        let served: f64 = [Outcome::Well, Outcome::Error, Outcome::Timeout, Outcome::Superseded]
-            .map(|outcome| outcomes[outcome as usize])
-            .iter()
-            .sum();
         let station = &self.stations[self.graph.station_of[service]].flow;
-        link.rate * target.share * link.calls.attempts * served * station.passing
+        let let_in = (1.0 - self.guards[service]) * let_in(station);
+        link.rate * link.targets[at].share * link.calls.attempts * let_in * station.passing
     }
 
     /// Zones of callers over a link and of servers of one of its targets, with the part of the requests that goes between them.
