@@ -453,7 +453,7 @@ impl Group {
         if self.wait.utilisation == 0.0 && self.delay.utilisation == 0.0 {
             self.present = entering * (work_s + need.away);
         }
-        // Half of the time there are more than on average.
+        // Memory is needed for those of the worst times, and half of the time there are more than on average.
         self.peak = libm::ceil(self.present + 3.0 * self.present.sqrt()) as u64;
     }
 }

@@ -111,7 +111,7 @@ pub(super) struct Group {
     pub used: Used,
     /// Requests that are at each, and that each ends in a second as its queue sees it.
     pub present: f64,
-    /// What of them there is memory for.
+    /// As many of them as memory is counted for: on average, and three deviations of a Poisson number more.
     pub peak: u64,
     pub ends: f64,
     /// What decided about its queue when that was last solved.
