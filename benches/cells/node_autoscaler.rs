@@ -312,7 +312,7 @@ impl Filled {
         let totals = vec![PoolTotals::default(); self.environment.pools.len()];
         let mut work = Consolidation {
             scheduler: &mut scheduler,
-            surroundings: Surroundings::default(),
+            surroundings: &Surroundings::default(),
             options: ConsolidationOptions::default(),
             totals: &totals,
         };

@@ -22,8 +22,7 @@ use wavetank::policy::node_autoscaler::karpenter::instance_type::{order_by_price
 use wavetank::policy::node_autoscaler::karpenter::node_pool::{Budget, DisruptionReason, NodeCount};
 use wavetank::policy::node_autoscaler::karpenter::scheduler::{INSTANCE_TYPES_MAX, NewNode};
 use wavetank::policy::node_autoscaler::karpenter::{
-    BatchPod, Environment, InstanceType, NodePool, NodeState, Requirement, Requirements, ResourceList, Scheduler,
-    WellKnownLabels,
+    Environment, InstanceType, NodePool, NodeState, Requirement, Requirements, ResourceList, Scheduler, WellKnownLabels,
 };
 use wavetank::units::SimDuration;
 
@@ -343,9 +342,8 @@ fn replay_moves(case: &Moves, place: &str, tally: &mut Tally) {
     let (environment, nodes) = (case.world.environment(), case.world.nodes());
     let candidates = case.world.candidates(&environment, &nodes);
     let totals = case.world.totals(&environment, &nodes);
-    let pending: Vec<BatchPod> = case.world.pending();
     let mut scheduler = Scheduler::new(&environment, &nodes, case.world.options());
-    let surroundings = Surroundings { pending: &pending, of_deleting: &[] };
+    let surroundings = &Surroundings::new(&environment, case.world.pending(), Vec::new());
     let options = ConsolidationOptions { spot_to_spot: case.spot_to_spot };
     let of = |method: Method| -> Vec<Candidate> {
         candidates.iter().filter(|candidate| candidate.is_for(method, &environment)).cloned().collect()

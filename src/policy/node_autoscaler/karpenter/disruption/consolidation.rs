@@ -32,7 +32,7 @@ pub struct Consolidation<'s, 'e, 'a> {
     /// Finds places for pods.
     pub scheduler: &'s mut Scheduler<'e>,
     /// Pods that need places anyway.
-    pub surroundings: Surroundings<'a>,
+    pub surroundings: &'a Surroundings,
     /// How to consolidate.
     pub options: ConsolidationOptions,
     /// What pools cost, by position, which pools with the policy `Balanced` need.
@@ -131,7 +131,7 @@ impl Consolidation<'_, '_, '_> {
 
     /// What becomes of the pods of nodes that go, if that is worth it (`computeConsolidation`).
     pub fn compute(&mut self, candidates: &[&Candidate]) -> Option<Command> {
-        if self.is_hopeless(candidates) {
+        if self.ends_at_once(candidates) || self.is_hopeless(candidates) {
             return None;
         }
         let bar = self.bar(candidates);
@@ -178,6 +178,17 @@ impl Consolidation<'_, '_, '_> {
         let usd_per_hour = candidates.iter().map(|candidate| candidate.usd_per_hour).sum();
         let all_spot = candidates.iter().all(|candidate| candidate.capacity_type.as_deref() == Some(SPOT));
         (usd_per_hour, all_spot && !self.options.spot_to_spot)
+    }
+
+    /// Whether the pod that is tried first moves, and would be on a node on which consolidation does not rely.
+    fn ends_at_once(&mut self, candidates: &[&Candidate]) -> bool {
+        let (environment, nodes) = (self.scheduler.environment(), self.scheduler.nodes());
+        let stays = |candidate: &&Candidate| nodes[candidate.node].is_initialized && !nodes[candidate.node].is_deleting;
+        let heads = candidates.iter().filter_map(|candidate| candidate.pods.first());
+        let Some(first) = heads.min_by_key(|pod| environment.turn_of(pod)) else { return false };
+        candidates.iter().all(stays)
+            && self.surroundings.heads().all(|head| environment.turn_of(first) < environment.turn_of(head))
+            && self.scheduler.is_first_on_uninitialized(first.class)
     }
 
     /// Whether what pods surely need costs too much, so that nothing has to be simulated.

@@ -77,7 +77,7 @@ pub struct Candidate {
     pub usd_per_hour: f64,
     /// What it costs to move its pods: [`NODE_COST`] and what each pod costs, if that is positive.
     pub disruption_cost: f64,
-    /// Pods that would need another place.
+    /// Pods that would need another place, [presorted](Environment::presort).
     pub pods: Vec<BatchPod>,
     /// Whether nothing has happened to its pods for long enough.
     pub is_consolidatable: bool,
@@ -102,6 +102,9 @@ impl Candidate {
         let (zone, capacity_type) = (state.label(ZONE_LABEL), state.label(CAPACITY_TYPE_LABEL));
         let price = |it: &InstanceType| it.price(zone.unwrap_or(""), capacity_type.unwrap_or(""));
         let usd_per_hour = instance_type.and_then(|at| price(&types[at])).filter(|price| !price.is_nan());
+        let disruption_cost = pods.iter().fold(NODE_COST, |sum, (_, cost)| sum + cost.max(0.0));
+        let mut pods: Vec<BatchPod> = pods.into_iter().map(|(pod, _)| pod).collect();
+        environment.presort(&mut pods);
         Some(Candidate {
             node,
             pool,
@@ -109,8 +112,8 @@ impl Candidate {
             zone: zone.map(str::to_owned),
             capacity_type: capacity_type.map(str::to_owned),
             usd_per_hour: usd_per_hour.unwrap_or(0.0),
-            disruption_cost: pods.iter().fold(NODE_COST, |sum, (_, cost)| sum + cost.max(0.0)),
-            pods: pods.into_iter().map(|(pod, _)| pod).collect(),
+            disruption_cost,
+            pods,
             is_consolidatable: false,
             drifted: None,
         })

@@ -2,16 +2,28 @@
 //!
 //! Source: `SimulateScheduling` of `helpers.go` and `validateCommand` of `validation.go`.
 
-use super::super::scheduler::{Batch, BatchPod, Failure, INSTANCE_TYPES_MAX, NewNode, Results, Scheduler};
+use super::super::scheduler::{Batch, BatchPod, Environment, Failure, INSTANCE_TYPES_MAX, NewNode, Results, Scheduler};
 use super::{Candidate, Command};
 
-/// Pods that need a place whatever is decided.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Surroundings<'a> {
-    /// Pods that wait. It does not matter whether they find a place.
-    pub pending: &'a [BatchPod],
-    /// Pods of nodes that go already.
-    pub of_deleting: &'a [BatchPod],
+/// Pods that need a place whatever is decided, presorted.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pending: Vec<BatchPod>,
+    of_deleting: Vec<BatchPod>,
+}
+
+impl Surroundings {
+    /// Pods that wait, of which it does not matter whether they find a place, and pods of nodes that go already.
+    pub fn new(environment: &Environment, mut pending: Vec<BatchPod>, mut of_deleting: Vec<BatchPod>) -> Surroundings {
+        environment.presort(&mut pending);
+        environment.presort(&mut of_deleting);
+        Surroundings { pending, of_deleting }
+    }
+
+    /// The pods that come first in either list.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &BatchPod> {
+        self.pending.first().into_iter().chain(self.of_deleting.first())
+    }
 }
 
 /// What would become of the pods.
@@ -27,7 +39,7 @@ pub struct Simulation {
 /// Finds places for the pods of candidates that are taken to be gone.
 pub fn simulate(
     scheduler: &mut Scheduler<'_>,
-    surroundings: Surroundings<'_>,
+    surroundings: &Surroundings,
     candidates: &[&Candidate],
     enforces_consolidate_after: bool,
 ) -> Simulation {
@@ -40,7 +52,7 @@ pub fn simulate(
 /// which a launch costs so much or more ([`Scheduler::solve_below`]).
 pub fn simulate_below(
     scheduler: &mut Scheduler<'_>,
-    surroundings: Surroundings<'_>,
+    surroundings: &Surroundings,
     candidates: &[&Candidate],
     bar: (f64, bool),
 ) -> Option<Simulation> {
@@ -50,19 +62,17 @@ pub fn simulate_below(
 }
 
 /// The pods to find places for, and how many of them, from the first on, wait.
-fn batch(
-    surroundings: Surroundings<'_>,
-    candidates: &[&Candidate],
-    enforces_consolidate_after: bool,
-) -> (Batch, usize) {
+fn batch(surroundings: &Surroundings, candidates: &[&Candidate], enforces_consolidate_after: bool) -> (Batch, usize) {
     let pending = surroundings.pending.len();
     let moving = candidates.iter().map(|candidate| candidate.pods.len()).sum::<usize>();
     let mut pods = Vec::with_capacity(pending + moving + surroundings.of_deleting.len());
-    pods.extend_from_slice(surroundings.pending);
+    pods.extend_from_slice(&surroundings.pending);
     pods.extend(candidates.iter().flat_map(|candidate| candidate.pods.iter().copied()));
-    pods.extend_from_slice(surroundings.of_deleting);
+    pods.extend_from_slice(&surroundings.of_deleting);
     let without = candidates.iter().map(|candidate| candidate.node).collect();
-    (Batch { pods, without, enforces_consolidate_after }, pending)
+    // The pods of several candidates are in no order.
+    let bounds = (candidates.len() == 1).then_some([pending, pending + moving]);
+    (Batch { pods, without, enforces_consolidate_after, bounds }, pending)
 }
 
 fn finish(scheduler: &mut Scheduler<'_>, mut results: Results, pending: usize, moving: usize) -> Simulation {
@@ -83,7 +93,7 @@ fn finish(scheduler: &mut Scheduler<'_>, mut results: Results, pending: usize, m
 /// caller to see.
 pub fn validate(
     scheduler: &mut Scheduler<'_>,
-    surroundings: Surroundings<'_>,
+    surroundings: &Surroundings,
     command: &Command,
     candidates: &[&Candidate],
 ) -> bool {

@@ -83,7 +83,7 @@ fn replacement(types: Vec<InstanceType>, spot_to_spot: bool) -> Option<usize> {
     let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
     let mut work = Consolidation {
         scheduler: &mut scheduler,
-        surroundings: Surroundings::default(),
+        surroundings: &Surroundings::default(),
         options: ConsolidationOptions { spot_to_spot },
         totals: &[PoolTotals::default()],
     };
@@ -111,7 +111,7 @@ fn plain_nodes_are_replaced_by_any_cheaper_type() {
     let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
     let candidate = Candidate::new(&environment, &nodes, 0, vec![(moved, 1.0)]).expect("a candidate");
     let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
-    let surroundings = Surroundings::default();
+    let surroundings = &Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
     let command = work.compute(&[&candidate]).expect("a command");
     // 0.1 and 0.2 are below 0.3; the node's own type is not.
@@ -171,7 +171,7 @@ fn a_fee_for_every_node_makes_one_large_node_the_cheaper_plan() {
             (0..16).filter_map(|at| Candidate::new(&environment, &nodes, at, vec![(moved(at), 1.0)])).collect();
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
-        let surroundings = Surroundings::default();
+        let surroundings = &Surroundings::default();
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
         let found = work.multi_node(&candidates, &mut [100]).command;
         assert_eq!(found, None, "nine nodes cost 0.36 or 0.63");
@@ -197,12 +197,12 @@ fn several_nodes_go_where_their_pods_fit_on_others() {
     };
     let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
     let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
-    let surroundings = Surroundings::default();
+    let surroundings = &Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
     let all = work.multi_node(&candidates(), &mut [100]);
     let command = all.command.expect("a command");
     assert_eq!((command.nodes.len(), command.replacements.len()), (4, 0));
-    assert!(validate(work.scheduler, Surroundings::default(), &command, &by_savings(&candidates()[..4])));
+    assert!(validate(work.scheduler, &Surroundings::default(), &command, &by_savings(&candidates()[..4])));
     // A budget of two allows two; it is one that holds candidates back.
     let few = work.multi_node(&candidates(), &mut [2]);
     assert_eq!(few.command.map(|command| command.nodes.len()), Some(2));
@@ -223,7 +223,7 @@ fn balanced_pools_leave_alone_what_saves_too_little() {
     for ((others_cost, others_disruption), wanted) in cases {
         let totals = totals(1, [(0, 0.4, candidate.disruption_cost), (0, others_cost, others_disruption)]);
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
-        let (surroundings, options) = (Surroundings::default(), ConsolidationOptions::default());
+        let (surroundings, options) = (&Surroundings::default(), ConsolidationOptions::default());
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
         let found = work.single_node(std::slice::from_ref(&candidate), &[10], &BTreeSet::new());
         assert_eq!(found.command.is_some(), wanted, "{others_cost} {others_disruption}");
@@ -296,7 +296,7 @@ fn requirements_of_a_type_to_buy_hold_spot_where_prices_were_spot() {
     let candidate = Candidate::new(&environment, &nodes, 0, vec![(moved, 1.0)]).expect("a candidate");
     let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
     let (options, totals) = (ConsolidationOptions::default(), [PoolTotals::default()]);
-    let surroundings = Surroundings::default();
+    let surroundings = &Surroundings::default();
     let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &totals };
     let command = work.compute(&[&candidate]).expect("a command");
     let kind = command.replacements[0].requirements.get_or_any(CAPACITY_TYPE_LABEL);
@@ -352,7 +352,8 @@ fn what_is_hopeless_is_never_found_by_simulating_it() {
         let (environment, nodes, candidates) = drawn_world(&mut stream);
         let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
         let pending = [BatchPod { class: 0, created_s: 0, uid: 99, node: None }];
-        let surroundings = Surroundings { pending: &pending[..stream.below(2) as usize], ..Surroundings::default() };
+        let pending = pending[..stream.below(2) as usize].to_vec();
+        let surroundings = &Surroundings::new(&environment, pending, Vec::new());
         let options = ConsolidationOptions { spot_to_spot: stream.below(2) == 0 };
         let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &[] };
         for number in 1..4 {
@@ -377,7 +378,8 @@ fn what_is_remembered_decides_as_a_fresh_look_does() {
         let (environment, mut nodes, mut candidates) = drawn_world(&mut stream);
         let options = ConsolidationOptions { spot_to_spot: stream.below(2) == 0 };
         let pending = [BatchPod { class: 0, created_s: 0, uid: 99, node: None }];
-        let surroundings = Surroundings { pending: &pending[..stream.below(2) as usize], ..Surroundings::default() };
+        let pending = pending[..stream.below(2) as usize].to_vec();
+        let surroundings = &Surroundings::new(&environment, pending, Vec::new());
         let work = |scheduler: &mut Scheduler<'_>, candidate: &Candidate, is_fresh: bool| {
             let mut work = Consolidation { scheduler, surroundings, options, totals: &[] };
             if is_fresh { work.compute_anyway(&[candidate]) } else { work.compute(&[candidate]) }

@@ -19,7 +19,7 @@ use super::super::disruption::{
 };
 use super::super::lifecycle;
 use super::super::node_pool::{ConsolidationPolicy, DisruptionReason};
-use super::super::scheduler::{BatchPod, Options, ReservedMode, Scheduler};
+use super::super::scheduler::{Options, ReservedMode, Scheduler};
 use super::memory::Memory;
 use super::{Asker, Karpenter, provisioning, sight};
 use crate::ids::{MachineId, PodId};
@@ -167,8 +167,7 @@ fn reason_name(reason: DisruptionReason) -> &'static str {
 /// What one pass looks at.
 struct Pass<'p> {
     evictions: Evictions<'p>,
-    pending: Vec<BatchPod>,
-    of_going: Vec<BatchPod>,
+    surroundings: Surroundings,
     totals: Vec<PoolTotals>,
     /// Whether there are pods that could keep their nodes.
     may_block: bool,
@@ -293,8 +292,11 @@ impl Karpenter {
         Pass {
             may_block: !evictions.is_empty() || seen.view.model.workload.all_classes().any(protects),
             evictions,
-            pending: provisioning::batch_pods(seen, &pending),
-            of_going: provisioning::batch_pods(seen, &self.pods_of_going(seen)),
+            surroundings: Surroundings::new(
+                &self.environment,
+                provisioning::batch_pods(seen, &pending),
+                provisioning::batch_pods(seen, &self.pods_of_going(seen)),
+            ),
             totals,
             nodes: self.pool_nodes(seen),
             open: self.open(seen),
@@ -329,11 +331,9 @@ impl Karpenter {
             return empty_nodes(candidates, &mut budgets);
         }
         let scheduler = scheduler.get_or_insert_with(|| self.scheduler(memory));
-        let mut pending = pass.pending.clone();
-        self.environment.presort(&mut pending);
         let mut work = Consolidation {
             scheduler,
-            surroundings: Surroundings { pending: &pending, of_deleting: &pass.of_going },
+            surroundings: &pass.surroundings,
             options: self.disruption.options,
             totals: &pass.totals,
         };
@@ -416,7 +416,6 @@ impl Karpenter {
         let costs = pods.iter().map(cost);
         let of_batch = provisioning::batch_pods(seen, &placed).into_iter().zip(costs).collect();
         let mut candidate = Candidate::new(&self.environment, &self.sight.nodes, at, of_batch)?;
-        self.environment.presort(&mut candidate.pods);
         let before = self.disruption.cache[at].as_ref();
         let before = before.filter(|cached| cached.is_initialized == self.sight.is_initialized(at));
         let has_drifted = match before {
@@ -499,9 +498,8 @@ impl Karpenter {
         if valid.len() < waiting.machines.len() || !valid.iter().all(&mut take) {
             return false;
         }
-        let surroundings = Surroundings { pending: &pass.pending, of_deleting: &pass.of_going };
         let mut scheduler = self.scheduler(memory);
-        let is_valid = validate(&mut scheduler, surroundings, &waiting.command, &valid);
+        let is_valid = validate(&mut scheduler, &pass.surroundings, &waiting.command, &valid);
         memory.keep(scheduler);
         is_valid
     }

@@ -23,7 +23,7 @@ pub(super) struct Room {
     pub(super) ports: Vec<HostPort>,
 }
 
-/// What the order of nodes depends on.
+/// What the order of nodes depends on: those that take no pods are left out, initialised ones come first, then by name.
 #[derive(Debug, PartialEq, Eq)]
 struct Rank {
     is_deleting: bool,
@@ -35,7 +35,23 @@ impl Rank {
     fn of(node: &NodeState) -> Rank {
         Rank { is_deleting: node.is_deleting, is_initialized: node.is_initialized, name: node.name.clone() }
     }
+
+    fn key(&self) -> (bool, &str) {
+        (!self.is_initialized, &self.name)
+    }
 }
+
+/// A step by which the order of nodes became what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// The node at a place left it.
+    Out(usize),
+    /// A node came before the one at a place.
+    In(usize),
+}
+
+/// So many nodes that change their places are moved one by one; more are cheaper to sort anew.
+const MOVED_MAX: usize = 64;
 
 /// The nodes that take pods.
 #[derive(Debug)]
@@ -69,19 +85,20 @@ impl Existing {
             changed: BTreeMap::new(),
         };
         existing.sort();
+        existing.number();
         existing
     }
 
-    /// Looks again at nodes that have changed. Returns whether all are still at their places.
+    /// Looks again at nodes that have changed. Returns how the order became what it is; none: it was sorted anew.
     pub(super) fn catch_up(
         &mut self,
         daemons: &[PodClass],
         (nodes, changed): (&[NodeState], &[usize]),
         kinds: &Kinds,
         memo: &mut Memo,
-    ) -> bool {
+    ) -> Option<Vec<Move>> {
         let (mut alike, mut shapes) = (BTreeMap::new(), BTreeMap::new());
-        let mut keeps_order = self.rooms.len() == nodes.len();
+        let mut ranks: Vec<(usize, Rank)> = Vec::new();
         for at in changed.iter().copied() {
             let node = &nodes[at];
             let room = room(daemons, node, (kinds, memo), (&mut alike, &mut shapes));
@@ -89,29 +106,78 @@ impl Existing {
             if at == self.rooms.len() {
                 self.rooms.push(room);
                 self.taints.push(taints);
-                self.ranks.push(rank);
             } else {
-                keeps_order &= self.ranks[at] == rank;
-                (self.rooms[at], self.taints[at], self.ranks[at]) = (room, taints, rank);
+                (self.rooms[at], self.taints[at]) = (room, taints);
+            }
+            if self.ranks.get(at) != Some(&rank) {
+                ranks.push((at, rank));
             }
         }
         assert_eq!(self.rooms.len(), nodes.len(), "new nodes are among those that have changed");
-        if !keeps_order {
+        let moves = (ranks.len() <= MOVED_MAX).then(Vec::new);
+        self.rank(ranks, moves)
+    }
+
+    /// Gives nodes new ranks, and moves each to its place where moves are to be told; else sorts all.
+    fn rank(&mut self, ranks: Vec<(usize, Rank)>, mut moves: Option<Vec<Move>>) -> Option<Vec<Move>> {
+        if ranks.is_empty() {
+            return moves;
+        }
+        for (node, rank) in ranks {
+            if let Some(moves) = &mut moves {
+                moves.extend(self.leave(node).map(Move::Out));
+            }
+            if node == self.ranks.len() {
+                self.ranks.push(rank);
+            } else {
+                self.ranks[node] = rank;
+            }
+            if let Some(moves) = &mut moves {
+                moves.extend(self.enter(node).map(Move::In));
+            }
+        }
+        if moves.is_none() {
             self.sort();
         }
-        keeps_order
+        self.number();
+        moves
+    }
+
+    /// Takes a node out of the order. Returns its place, if it had one.
+    fn leave(&mut self, node: usize) -> Option<usize> {
+        let rank = self.ranks.get(node).filter(|rank| !rank.is_deleting)?;
+        let ranks = &self.ranks;
+        let place = self.order.partition_point(|other| (ranks[*other].key(), *other) < (rank.key(), node));
+        assert_eq!(self.order[place], node, "all that take pods are in order");
+        self.order.remove(place);
+        Some(place)
+    }
+
+    /// Puts a node into the order. Returns its place, if it gets one.
+    fn enter(&mut self, node: usize) -> Option<usize> {
+        let (ranks, rank) = (&self.ranks, &self.ranks[node]);
+        if rank.is_deleting {
+            return None;
+        }
+        let place = self.order.partition_point(|other| (ranks[*other].key(), *other) < (rank.key(), node));
+        self.order.insert(place, node);
+        Some(place)
     }
 
     fn sort(&mut self) {
         let ranks = &self.ranks;
-        let mut order: Vec<usize> = (0..ranks.len()).filter(|node| !ranks[*node].is_deleting).collect();
-        order.sort_by_key(|node| (!ranks[*node].is_initialized, ranks[*node].name.as_str()));
-        self.place = vec![None; ranks.len()];
-        for (at, node) in order.iter().enumerate() {
+        self.order = (0..ranks.len()).filter(|node| !ranks[*node].is_deleting).collect();
+        self.order.sort_by_key(|node| ranks[*node].key());
+    }
+
+    /// Notes which place each node has.
+    fn number(&mut self) {
+        self.place.clear();
+        self.place.resize(self.ranks.len(), None);
+        for (at, node) in self.order.iter().enumerate() {
             self.place[*node] = Some(at);
         }
-        self.initialized = order.partition_point(|node| ranks[*node].is_initialized);
-        self.order = order;
+        self.initialized = self.order.partition_point(|node| self.ranks[*node].is_initialized);
     }
 
     /// The places of nodes that are under `consolidateAfter`.

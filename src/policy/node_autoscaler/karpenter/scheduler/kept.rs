@@ -63,10 +63,9 @@ impl Kept {
         if !self.variants.catch_up(environment) || self.memo.len() > SHAPES_MAX {
             return false;
         }
-        let keeps_order =
-            self.existing.catch_up(&self.daemons, (nodes, changed), self.variants.kinds(), &mut self.memo);
+        let moves = self.existing.catch_up(&self.daemons, (nodes, changed), self.variants.kinds(), &mut self.memo);
         let places: Vec<usize> = changed.iter().filter_map(|at| self.existing.place[*at]).collect();
-        self.variants.forget_unfit(keeps_order.then_some(&places));
+        self.variants.forget_unfit(moves.as_deref(), &places);
         self.refuted.forget(changed);
         if !changed.is_empty() && self.limits.iter().any(Option::is_some) {
             self.limits = limits::limits(environment, nodes);
@@ -100,8 +99,7 @@ impl<'e> Scheduler<'e> {
             return Scheduler::new(environment, nodes, options);
         }
         kept.options = options;
-        let recent = kept.existing.recent(nodes);
-        Scheduler { environment, options, nodes, known: kept, recent, ties: 0 }
+        Scheduler::over(environment, nodes, options, kept)
     }
 
     /// Keeps what it has found out.

@@ -19,11 +19,13 @@ mod bound;
 mod claims;
 mod daemons;
 mod existing;
+mod glimpse;
 mod kept;
 mod limits;
 mod memo;
 mod preferences;
 mod prices;
+mod queue;
 mod reservations;
 mod rules;
 mod run;
@@ -42,6 +44,7 @@ use super::requirements::{Requirements, WellKnownLabels};
 use super::resources::ResourceList;
 use crate::model::pod_spec::HostPort;
 use crate::model::{Label, PodClass, Taint};
+use glimpse::FirstPlaces;
 
 pub use kept::Kept;
 pub use preferences::relax;
@@ -170,6 +173,8 @@ pub struct Batch {
     pub without: Vec<usize>,
     /// Whether pods that move stay off nodes that are under `consolidateAfter`: what consolidation asks for.
     pub enforces_consolidate_after: bool,
+    /// Where the pods stand in three runs, each of them [presorted](Environment::presort), the ends of the first two.
+    pub bounds: Option<[usize; 2]>,
 }
 
 /// Where the pods go.
@@ -222,6 +227,7 @@ pub struct Scheduler<'e> {
     known: Kept,
     /// The places of nodes that are under `consolidateAfter`.
     recent: Vec<u64>,
+    first_places: FirstPlaces,
     ties: u64,
 }
 
@@ -229,8 +235,12 @@ impl<'e> Scheduler<'e> {
     /// Looks at pools and nodes (`NewScheduler`).
     pub fn new(environment: &'e Environment, nodes: &'e [NodeState], options: Options) -> Scheduler<'e> {
         let known = Kept::new(environment, nodes, options);
+        Scheduler::over(environment, nodes, options, known)
+    }
+
+    fn over(environment: &'e Environment, nodes: &'e [NodeState], options: Options, known: Kept) -> Scheduler<'e> {
         let recent = known.existing.recent(nodes);
-        Scheduler { environment, options, nodes, known, recent, ties: 0 }
+        Scheduler { environment, options, nodes, known, recent, first_places: FirstPlaces::default(), ties: 0 }
     }
 
     /// Finds places for a batch (`Solve`).

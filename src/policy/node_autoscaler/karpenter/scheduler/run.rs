@@ -1,9 +1,8 @@
-//! One pass: the queue of pods, and the search for each one's place.
+//! One pass: the search for each pod's place.
 //!
-//! Source: `Solve`, `add` and `addTo...` of `scheduler.go`, and `queue.go`.
+//! Source: `Solve`, `add` and `addTo...` of `scheduler.go`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_as_go};
 use super::amounts::Row;
@@ -13,11 +12,10 @@ use super::existing::{asked_shape, ports_conflict};
 use super::kept::Kept;
 use super::limits::Limits;
 use super::memo::{Shape, Undefined};
+use super::queue::Queue;
 use super::reservations::{Reservable, Reservations};
 use super::topology::{HostRule, Place, Sources, Topology};
-use super::variants::has_rules;
-use super::{Batch, BatchPod, Environment, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
-use crate::units::{Bytes, MilliCpu};
+use super::{Batch, Failure, MinValuesPolicy, Results, Scheduler, is_of_pool};
 
 /// One pass over a batch.
 pub(super) struct Run<'s, 'e, 'b> {
@@ -94,24 +92,6 @@ impl ClaimOrder {
     }
 }
 
-/// When a pod is tried: the largest first, by CPU, then memory; then by age and id.
-type Turn = (Reverse<(MilliCpu, Bytes)>, i64, u64);
-
-impl Environment {
-    fn turn_of(&self, pod: &BatchPod) -> Turn {
-        let requests = &self.classes[pod.class].requests;
-        (Reverse((requests.cpu, requests.memory)), pod.created_s, pod.uid)
-    }
-
-    /// Brings pods that are part of many passes into the order in which each of them tries pods. Where one of them has rules
-    /// about others they stay as they are: rules are numbered in the order of the pods.
-    pub fn presort(&self, pods: &mut [BatchPod]) {
-        if pods.iter().all(|pod| !has_rules(&self.classes[pod.class])) {
-            pods.sort_by_key(|pod| self.turn_of(pod));
-        }
-    }
-}
-
 /// The name that a new node has until it has one.
 fn placeholder(number: usize) -> String {
     format!("hostname-placeholder-{number:04}")
@@ -171,14 +151,10 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
     /// Places all pods; none: there is a bar, and it became plain that what is to be bought is not below it, or that pods that
     /// move count on a node that is not initialised.
     pub(super) fn solve(mut self) -> Option<Results> {
-        let mut queue = self.queue();
-        let mut last_length: Vec<usize> = vec![0; self.batch.pods.len()];
+        let environment = self.scheduler.environment;
+        let mut queue = Queue::new(environment, self.batch, !self.scheduler.known.variants.have_rules());
         let mut failed: BTreeMap<usize, Failure> = BTreeMap::new();
-        while let Some(pod) = queue.pop_front() {
-            // Back at a pod that was put back when the queue was as long: a whole round brought nothing.
-            if last_length[pod] == queue.len() + 1 {
-                break;
-            }
+        while let Some(pod) = queue.pop(environment, self.batch) {
             match self.try_pod(pod) {
                 Ok(()) => {
                     failed.remove(&pod);
@@ -189,8 +165,7 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
                 }
                 Err(failure) => {
                     failed.insert(pod, failure);
-                    queue.push_back(pod);
-                    last_length[pod] = queue.len();
+                    queue.put_back(pod);
                 }
             }
         }
@@ -205,15 +180,6 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             [claim] => !self.scheduler.known.templates[claim.template].is_sold_below(&claim.types, bar),
             _ => true,
         }
-    }
-
-    /// The pods by CPU, then memory, the largest first; then by age and id.
-    fn queue(&self) -> VecDeque<usize> {
-        let mut order: Vec<(Turn, usize)> =
-            self.batch.pods.iter().enumerate().map(|(at, pod)| (self.scheduler.environment.turn_of(pod), at)).collect();
-        // A stable sort costs little where most of the pods are in order already ([`Environment::presort`]).
-        order.sort();
-        order.into_iter().map(|(_, at)| at).collect()
     }
 
     /// Tries a pod, with one preference less each time.

@@ -7,6 +7,7 @@ use super::super::requirements::Requirements;
 use super::super::resources::{ResourceKind, ResourceList};
 use super::amounts::{Kinds, Row};
 use super::bound::{Counted, Slots};
+use super::existing::Move;
 use super::memo::{Ask, Memo, TolerationSet};
 use super::preferences::relax;
 use super::{Environment, NodePool, PreferencePolicy, bits};
@@ -80,13 +81,21 @@ impl Variants {
         added.iter().all(is_known)
     }
 
-    /// Forgets which nodes were unfit: those at some places, or all.
-    pub(super) fn forget_unfit(&mut self, places: Option<&[usize]>) {
+    /// Follows nodes that were unfit to their places, and forgets which of those at some places now were; without moves, of all.
+    pub(super) fn forget_unfit(&mut self, moves: Option<&[Move]>, places: &[usize]) {
         for needs in &mut self.needs {
-            match places {
-                None => needs.unfit.clear(),
-                Some(places) => places.iter().for_each(|place| bits::clear(&mut needs.unfit, *place)),
+            let Some(moves) = moves else {
+                needs.unfit.clear();
+                needs.counted = Counted::default();
+                continue;
+            };
+            for one in moves {
+                match one {
+                    Move::Out(place) => bits::remove(&mut needs.unfit, *place),
+                    Move::In(place) => bits::insert(&mut needs.unfit, *place),
+                }
             }
+            places.iter().for_each(|place| bits::clear(&mut needs.unfit, *place));
             needs.counted = Counted::default();
         }
     }

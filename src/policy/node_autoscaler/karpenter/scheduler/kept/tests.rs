@@ -87,7 +87,7 @@ fn drawn_batch(stream: &mut Stream, nodes: &[NodeState], classes: usize) -> Batc
     };
     let pods = (0..stream.below(12)).map(|uid| pod(uid, stream)).collect();
     let without = (0..stream.below(3)).map(|_| stream.below(nodes.len() as u64) as usize).collect();
-    Batch { pods, without, enforces_consolidate_after: false }
+    Batch { pods, without, ..Batch::default() }
 }
 
 fn walk(seed: u64, has_rules: bool) {
