@@ -181,7 +181,7 @@ impl Consolidation<'_, '_, '_> {
     }
 
     /// Whether the pod that is tried first moves, and would be on a node on which consolidation does not rely.
-    fn ends_at_once(&mut self, candidates: &[&Candidate]) -> bool {
+    pub(super) fn ends_at_once(&mut self, candidates: &[&Candidate]) -> bool {
         let (environment, nodes) = (self.scheduler.environment(), self.scheduler.nodes());
         let stays = |candidate: &&Candidate| nodes[candidate.node].is_initialized && !nodes[candidate.node].is_deleting;
         let heads = candidates.iter().filter_map(|candidate| candidate.pods.first());

@@ -369,6 +369,34 @@ fn what_is_hopeless_is_never_found_by_simulating_it() {
     assert!(hopeless > 200 && found > 200, "{hopeless} hopeless, {found} found");
 }
 
+#[test]
+fn what_ends_with_its_first_pod_is_never_found_by_simulating_it() {
+    let (mut at_once, mut found) = (0, 0);
+    for seed in 0..400 {
+        let mut stream = Seed { base: seed, replication: 0 }.stream("test/at-once", 0);
+        let (environment, mut nodes, candidates) = drawn_world(&mut stream);
+        // Machines are on their way, and few of the nodes that are there have room.
+        for node in &mut nodes {
+            node.is_initialized = stream.below(4) > 0;
+            node.available = amounts(if node.is_initialized { 100 * stream.below(4) as i64 } else { 1000 }, 100);
+        }
+        let mut scheduler = Scheduler::new(&environment, &nodes, Options::default());
+        let pod = |class| BatchPod { class, created_s: 0, uid: 99, node: None };
+        let pending = (0..stream.below(2)).map(|_| pod(stream.below(4) as usize)).collect();
+        let surroundings = &Surroundings::new(&environment, pending, Vec::new());
+        let options = ConsolidationOptions::default();
+        let mut work = Consolidation { scheduler: &mut scheduler, surroundings, options, totals: &[] };
+        for number in 1..4 {
+            let some: Vec<&Candidate> = candidates.iter().skip(stream.below(3) as usize).take(number).collect();
+            let ends_at_once = work.ends_at_once(&some);
+            let command = work.compute_anyway(&some);
+            assert!(!ends_at_once || command.is_none(), "seed {seed}, {some:?}");
+            (at_once, found) = (at_once + usize::from(ends_at_once), found + usize::from(command.is_some()));
+        }
+    }
+    assert!(at_once > 100 && found > 100, "{at_once} at once, {found} found");
+}
+
 /// What was found out about nodes is kept while others change, and what is decided is what a fresh look would decide.
 #[test]
 fn what_is_remembered_decides_as_a_fresh_look_does() {
