@@ -30,10 +30,15 @@ impl Origins {
         lines_before
     }
 
-    /// An issue at a place of the tree.
+    /// An issue at a place of the tree. Overrides of a command share a name, so that theirs get their line at once.
     pub(super) fn issue(&self, code: Code, span: Span, message: impl Into<String>) -> Issue {
         let (part, span) = self.part(span);
-        Issue::new(code, &part.source.file, span, message)
+        let mut issue = Issue::new(code, &part.source.file, span, message);
+        let is_alike = |other: &&Part| other.source.file == part.source.file;
+        if self.parts.iter().filter(is_alike).count() > 1 {
+            issue.source_line = part.source.text.lines().nth(span.line.saturating_sub(1) as usize).map(str::to_owned);
+        }
+        issue
     }
 
     /// The directory that paths written at a place of the tree are relative to.

@@ -54,6 +54,7 @@ fn wrong_input_is_refused_with_status_2_and_leaves_nothing() {
         (&["run", "small.yaml", "--set", "seed"], &["--set:1:", "nothing was run"]),
         (&["run", "small.yaml", "--seed", "many"], &["invalid value 'many' for '--seed <N>'"]),
         (&["run", "small.yaml", "--set", "seed=one", "--set", "horizon=-1s"], &["2 problems found; nothing was run"]),
+        (&["run", "small.yaml", "--set", "seed=2", "--set", "horizon=1y"], &["  1 | horizon=1y\n"]),
         (&["run", "nowhere.yaml"], &["nowhere.yaml: error[W0001]: no such file"]),
         (&["run", "broken.yaml"], &["broken.yaml:", "nothing was run"]),
         (&["run", "."], &["is a directory"]),
