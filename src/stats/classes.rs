@@ -223,14 +223,18 @@ impl Classes {
 
     /// What is kept as it came, by class.
     fn few_in_order(&self) -> Vec<(usize, u64)> {
-        let mut few: Vec<(usize, u64)> = Vec::with_capacity(self.few.len());
-        few.extend(self.few.iter().map(|&(class, count)| (class as usize, u64::from(count))));
-        few.sort_unstable_by_key(|(class, _)| *class);
-        few.dedup_by(|(class, count), (kept, sum)| {
-            let is_same = class == kept;
-            *sum += if is_same { *count } else { 0 };
-            is_same
-        });
+        // Single words are sorted faster than pairs, and where classes are equal their order does not matter.
+        let mut words: Vec<u64> =
+            self.few.iter().map(|&(class, count)| u64::from(class) << 32 | u64::from(count)).collect();
+        words.sort_unstable();
+        let mut few: Vec<(usize, u64)> = Vec::with_capacity(words.len());
+        for word in words {
+            let (class, count) = ((word >> 32) as usize, word & u64::from(u32::MAX));
+            match few.last_mut() {
+                Some((last, sum)) if *last == class => *sum += count,
+                _ => few.push((class, count)),
+            }
+        }
         few
     }
 
