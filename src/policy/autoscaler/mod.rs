@@ -53,7 +53,7 @@ mod testing;
 
 pub use observation::{
     MetricSource, NamedMetric, Names, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
-    TrafficSample,
+    Totals, TrafficSample,
 };
 
 /// How often upstream's controllers look, unless they are told otherwise (`--horizontal-pod-autoscaler-sync-period`).

@@ -6,7 +6,7 @@ use super::part::Part;
 use super::station::{Meter, NO_GROUP, Server, Used};
 use crate::ids::ServiceId;
 use crate::model::traffic::{Backends, Server as ServerRules};
-use crate::traffic::endpoints::{Seat, ServerLoad, cpu_weight};
+use crate::traffic::endpoints::{Seat, cpu_weight};
 use crate::traffic::plane::Notice;
 use crate::traffic::server::State;
 use crate::units::{SimDuration, SimTime};
@@ -80,7 +80,6 @@ impl FluidPlane<'_> {
         let meter = Meter {
             station: server.station as u32,
             group: NO_GROUP,
-            marked: Used::default(),
             used: Used::default(),
             cores_used: 0.0,
             cpu_weight,
@@ -163,39 +162,6 @@ impl FluidPlane<'_> {
                 statistics.limit_milli.change(-milli, self.now);
             }
         }
-    }
-
-    /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
-    /// deviations of a Poisson number are added.
-    pub fn load_of(&mut self, number: u32) -> ServerLoad {
-        let meter = &self.meters[number as usize];
-        let (mut used, mut peak) = (meter.used, 0);
-        if let Some(group) = meter.group() {
-            let station = meter.station as usize;
-            let group = &self.stations[station].groups[group];
-            used.compute_s += group.used.compute_s - meter.marked.compute_s;
-            used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
-            used.add(group.rate, self.pending_s(self.part_of[station]));
-            peak = group.peak;
-        }
-        ServerLoad {
-            compute_ns: (used.compute_s * 1e9) as u64,
-            throttled_ns: (used.throttled_s * 1e9) as u64,
-            memory_bytes: meter.memory_base + peak * meter.memory_per_request,
-        }
-    }
-
-    /// Core-time that requests have used of a pod, in ns.
-    pub fn core_ns_of(&mut self, number: u32) -> u64 {
-        let meter = &self.meters[number as usize];
-        let mut compute_s = meter.used.compute_s;
-        if let Some(group) = meter.group() {
-            let station = meter.station as usize;
-            let group = &self.stations[station].groups[group];
-            let pending_s = self.pending_s(self.part_of[station]);
-            compute_s += group.used.compute_s - meter.marked.compute_s + group.rate.compute_s * pending_s;
-        }
-        (compute_s * 1e9) as u64
     }
 
     /// Cores of a node that its servers may use.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FluidPlane;
 use super::queue::Spread;
-use super::station::{Group, NO_GROUP, Used};
+use super::station::{Group, NO_GROUP};
 use crate::ids::ZoneId;
 use crate::traffic::server::State;
 use crate::units::SimDuration;
@@ -62,8 +62,8 @@ impl FluidPlane<'_> {
             let Some(group) = meter.group() else { continue };
             let group = &self.stations[station].groups[group];
             meter.group = NO_GROUP;
-            meter.used.compute_s += group.used.compute_s - meter.marked.compute_s;
-            meter.used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
+            meter.used.compute_s += group.used.compute_s;
+            meter.used.throttled_s += group.used.throttled_s;
             meter.cores_used = group.rate.compute_s;
             self.servers[number].queue = group.queue;
         }
@@ -86,8 +86,7 @@ impl FluidPlane<'_> {
             self.servers[server].queue = 0.0;
         }
         for (&member, place) in members.iter().zip(places) {
-            let meter = &mut self.meters[member as usize];
-            (meter.group, meter.marked) = (place as u32, Used::default());
+            self.meters[member as usize].group = place as u32;
         }
         let zones = self.zones_of(&members);
         let state = &mut self.stations[number];

@@ -44,8 +44,7 @@ pub(super) struct Meter {
     pub station: u32,
     /// The group of its station that it is in; [`NO_GROUP`]: it gets no requests.
     pub group: u32,
-    /// What the group had used when it came, and what it used before that.
-    pub marked: Used,
+    /// What it used before it came into that group, which had used nothing then.
     pub used: Used,
     /// Cores that it used when it was last in a group.
     pub cores_used: f64,

@@ -5,7 +5,7 @@
 //! of the control plane do; the object's own controller acts on it when it sees it.
 //!
 //! Cost: O(containers of targets whose pods somebody reads) each time that nodes are asked, the same when pods of a target
-//! have come or gone, and what the policy costs for each sync.
+//! have come or gone, and what the policy costs for each sync, which need not be O(pods): sums are added up here.
 
 mod metrics;
 mod pods;
@@ -210,6 +210,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             replicas,
             pods: &target.pods,
             containers: &target.containers,
+            totals: Some(target.totals),
             traffic,
             pod_metrics: &of_pods.iter().map(OfPods::metric).collect::<Vec<_>>(),
             metrics: &named.iter().map(Named::metric).collect::<Vec<_>>(),
