@@ -14,15 +14,16 @@ use serde::Deserialize;
 use super::horizontal_pod_autoscaler::replica_calculator::{Settled, SettledPods};
 use super::horizontal_pod_autoscaler::seen::{MetricSamples, Observed, ObservedScale, PodSample, PodsSeen, Seen};
 use super::horizontal_pod_autoscaler::spec::{
-    HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
+    HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, ResourceName,
 };
 use super::horizontal_pod_autoscaler::status::Outcome;
 use super::horizontal_pod_autoscaler::{Autoscaler, Settings, State};
 use super::{
     AutoscalerRow, Condition, Decision, HorizontalAutoscaler, MetricSource, Observation, Reading, Reads, Setting,
+    Totals,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 pub(super) mod written;
 
@@ -274,6 +275,15 @@ impl HorizontalAutoscaler for Hpa {
 
     fn reads(&self) -> Reads {
         self.reads.clone()
+    }
+
+    fn needs_samples(&self, now: SimTime, totals: &Totals) -> bool {
+        let asks_for_samples = |metric: &MetricSpec| match metric {
+            MetricSpec::Resource { name, .. } => *name != ResourceName::Cpu,
+            MetricSpec::ContainerResource { .. } => true,
+            MetricSpec::Pods { .. } | MetricSpec::Object { .. } | MetricSpec::External { .. } => false,
+        };
+        !self.settled.are_all(now, totals) || self.spec.metrics.iter().any(asks_for_samples)
     }
 }
 

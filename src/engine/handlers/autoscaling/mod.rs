@@ -10,6 +10,9 @@
 mod metrics;
 mod pods;
 mod scrape;
+mod steady;
+#[cfg(test)]
+mod tests;
 mod traffic;
 pub(in crate::engine) mod vertical;
 
@@ -190,6 +193,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.look_at_pods(target);
         }
         target.show(now);
+        if policy.needs_samples(now, &target.totals) {
+            target.hear_of_steady();
+        }
         let replicas = self.replicas_of_target(target);
         let seen = self.traffic_seen(marks, latencies);
         let traffic = seen.iter().find(|(service, _)| Some(*service) == own.service).map(|(_, sample)| sample);

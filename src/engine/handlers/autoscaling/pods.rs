@@ -1,5 +1,6 @@
 //! The pods of a target, as they are kept between the times that somebody looks.
 
+use super::steady::Steady;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Demand, Usage};
@@ -31,6 +32,8 @@ pub(super) struct Target<'m> {
     pub(super) fresh_from: Option<SimTime>,
     /// Whether what can be read from now on is what is seen already.
     pub(super) is_shown: bool,
+    /// The pods, while they go on as they are.
+    pub(super) steady: Option<Steady>,
 }
 
 /// What is measured of a container.
@@ -67,6 +70,7 @@ impl<'m> Target<'m> {
             fresh: Vec::new(),
             fresh_from: None,
             is_shown: false,
+            steady: None,
         }
     }
 
@@ -129,6 +133,7 @@ impl<'m> Target<'m> {
 impl<'m, O: Observer> Simulation<'m, O> {
     /// Brings what is known of the pods of a target up to the present.
     pub(super) fn look_at_pods(&self, target: &mut Target<'m>) {
+        target.hear_of_steady();
         let mut next = Target { is_stale: false, is_read: target.is_read, ..Target::new(target.controller) };
         next.fresh_from = target.fresh_from;
         let owners = &self.world.owners.controllers[target.controller.index()].owners;

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 
 use super::AutoscalingState;
 use super::pods::{Gauge, Target};
+use super::steady::Steady;
 use crate::engine::Event;
 use crate::engine::handlers::loads::load_of;
 use crate::engine::handlers::traffic::{Server, TrafficState};
 use crate::engine::run::Simulation;
-use crate::ids::PodId;
+use crate::ids::{NodeId, PodId};
 use crate::model::Demand;
 use crate::observe::Observer;
 use crate::policy::autoscaler::{Sample, Totals};
@@ -52,31 +53,83 @@ impl<'m, O: Observer> Simulation<'m, O> {
             None => (None, None),
         };
         let mut inquiry = Inquiry { world: &self.world, meters, seats, now, resolution: pipeline.resolution };
-        // Nobody looks before what can be read at once can be read.
-        target.is_shown = pipeline.delay == SimDuration::ZERO;
-        if target.is_shown {
-            target.totals = Totals { version: target.totals.version, ..Totals::default() };
+        let shows_at_once = pipeline.delay == SimDuration::ZERO;
+        if !target.ask_steady(&mut inquiry) {
+            target.ask_each(&mut inquiry, shows_at_once);
+            target.steady = Steady::of(target, now).filter(|_| shows_at_once);
         }
-        for position in 0..target.pods.len() {
-            let pod = &target.pods[position];
+        // Nobody looks before what can be read at once can be read.
+        (target.is_shown, target.fresh_from) = (shows_at_once, Some(now.after(pipeline.delay)));
+    }
+}
+
+impl<'m> Target<'m> {
+    /// Asks about all pods, if they go on as they are.
+    fn ask_steady(&mut self, inquiry: &mut Inquiry<'_, 'm>) -> bool {
+        let version = self.totals.version;
+        #[cfg(test)]
+        let one_by_one = self.steady.is_some().then(|| self.asked_each(inquiry));
+        let Some(totals) = self.steady.as_mut().and_then(|steady| steady.ask(inquiry, version)) else {
+            self.hear_of_steady();
+            return false;
+        };
+        self.totals = totals;
+        #[cfg(test)]
+        self.check_steady(&one_by_one.expect("they are steady"));
+        true
+    }
+
+    /// Asks about the containers of each pod.
+    fn ask_each(&mut self, inquiry: &mut Inquiry<'_, 'm>, shows_at_once: bool) {
+        if shows_at_once {
+            self.totals = Totals { version: self.totals.version, ..Totals::default() };
+        }
+        for position in 0..self.pods.len() {
+            let pod = &self.pods[position];
             let first = pod.first_container as usize;
-            let gauges = &mut target.gauges[first..first + pod.container_count as usize];
-            target.fresh[position] = inquiry.ask_pod(gauges);
-            if target.is_shown {
-                target.show_pod(position);
+            let gauges = &mut self.gauges[first..first + pod.container_count as usize];
+            self.fresh[position] = inquiry.ask_pod(gauges);
+            if shows_at_once {
+                self.show_pod(position);
             }
         }
-        target.fresh_from = Some(now.after(pipeline.delay));
+    }
+
+    /// What asking about each pod finds.
+    #[cfg(test)]
+    fn asked_each(&mut self, inquiry: &mut Inquiry<'_, 'm>) -> Target<'m> {
+        self.hear_of_steady();
+        let mut copy = Target {
+            pods: self.pods.clone(),
+            containers: self.containers.clone(),
+            gauges: self.gauges.clone(),
+            fresh: self.fresh.clone(),
+            totals: self.totals,
+            ..Target::new(self.controller)
+        };
+        copy.ask_each(inquiry, true);
+        copy
+    }
+
+    /// Steady pods are what asking about each one finds.
+    #[cfg(test)]
+    fn check_steady(&mut self, one_by_one: &Target<'m>) {
+        self.hear_of_steady();
+        super::tests::COMPARED.set(super::tests::COMPARED.get() + 1);
+        assert_eq!((&self.pods, &self.containers), (&one_by_one.pods, &one_by_one.containers));
+        assert_eq!((self.totals, &self.fresh), (one_by_one.totals, &one_by_one.fresh));
+        let measured = |target: &Target<'m>| target.gauges.iter().map(|one| (one.last, one.found)).collect::<Vec<_>>();
+        assert_eq!(measured(self), measured(one_by_one));
     }
 }
 
 /// What is needed to ask about many containers, one after the other, while nothing else happens.
-struct Inquiry<'s, 'm> {
+pub(super) struct Inquiry<'s, 'm> {
     world: &'s World,
     meters: Option<Meters<'s, 'm>>,
     /// Pods that are servers.
     seats: Option<&'s BTreeMap<PodId, Server>>,
-    now: SimTime,
+    pub(super) now: SimTime,
     resolution: SimDuration,
 }
 
@@ -97,7 +150,7 @@ impl<'m> Inquiry<'_, 'm> {
     /// Asks about one container.
     #[inline]
     fn ask(&mut self, gauge: &mut Gauge<'m>) {
-        let Some((_, since)) = gauge.run.filter(|_| self.is_answered(gauge)) else {
+        let Some((_, since)) = gauge.run.filter(|_| gauge.node.is_some_and(|node| self.is_answered(node))) else {
             (gauge.last, gauge.found) = (None, None);
             return;
         };
@@ -105,10 +158,7 @@ impl<'m> Inquiry<'_, 'm> {
         let age = now.since(since);
         let is_fresh = age >= FRESH_AGE_MIN && age < self.resolution;
         let before = if is_fresh { Some((since, 0)) } else { gauge.last };
-        let core_ns = match (gauge.server, &mut self.meters) {
-            (Some(server), Some(meters)) => meters.core_ns_of(server),
-            _ => 0,
-        };
+        let core_ns = gauge.server.map_or(0, |server| self.core_ns_of(server));
         gauge.found = before.map(|(at, earlier_ns)| {
             let window = now.since(at);
             let load_milli = core_ns.saturating_sub(earlier_ns) * 1000 / window.0.max(1);
@@ -121,12 +171,15 @@ impl<'m> Inquiry<'_, 'm> {
         gauge.last = Some((now, core_ns));
     }
 
-    /// Whether the node of a container answers.
-    fn is_answered(&self, gauge: &Gauge<'_>) -> bool {
+    /// Core-time that requests have used of a server, in ns.
+    pub(super) fn core_ns_of(&mut self, server: u32) -> u64 {
+        self.meters.as_mut().map_or(0, |meters| meters.core_ns_of(server))
+    }
+
+    /// Whether a node answers.
+    pub(super) fn is_answered(&self, node: NodeId) -> bool {
         let World { nodes, health, .. } = self.world;
-        gauge.node.is_some_and(|node| {
-            nodes.state.get(node.index()).is_some_and(|state| state.is_up()) && health.is_running(node)
-        })
+        nodes.state.get(node.index()).is_some_and(|state| state.is_up()) && health.is_running(node)
     }
 
     /// Milli-cores since then, and bytes, of a container whose usage is not that of requests alone, which use so many.

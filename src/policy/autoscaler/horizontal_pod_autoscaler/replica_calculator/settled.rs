@@ -57,6 +57,12 @@ impl SettledPods {
             self.next = settles_at.filter(|at| *at > now).map_or(self.next, |at| self.next.min(at));
         }
     }
+
+    /// Whether these are the pods that sums are about, all of which have settled and have samples.
+    pub fn are_all(&self, now: SimTime, totals: &Totals) -> bool {
+        let is_known = self.version == Some(totals.version) && now < self.next;
+        is_known && self.others.is_empty() && totals.sampled == self.count
+    }
 }
 
 /// Whether the CPU of a pod that is old counts, whatever its sample is.
