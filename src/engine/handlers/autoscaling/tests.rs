@@ -1,10 +1,9 @@
 //! What is found of steady pods is what asking about each one finds.
 
 use std::cell::Cell;
-use std::path::Path;
 
 use crate::engine::run::Simulation;
-use crate::scenario::{Environment, Override, load_scenario};
+use crate::testkit;
 
 thread_local! {
     /// How often the two were compared in this thread; see [`Target::ask_steady`](super::pods::Target).
@@ -13,9 +12,7 @@ thread_local! {
 
 /// Runs a scenario with changes; how often steady pods were compared with asking about each one.
 fn compared(path: &str, changes: &[&str]) -> u32 {
-    let changes: Vec<Override> = changes.iter().map(|text| Override::parse(text, "--set").expect("a change")).collect();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    let model = load_scenario(&path, &changes, 0, &Environment::default()).expect("it is right").model;
+    let model = testkit::scenario(path, changes);
     COMPARED.set(0);
     Simulation::new(&model, ()).expect("its policies are right").run();
     COMPARED.get()
