@@ -325,3 +325,14 @@ pub(crate) fn container(name: &str) -> Container {
 pub(crate) fn observe<O: crate::observe::Observer>(model: &Model, observer: O) -> crate::engine::Finished<O> {
     crate::engine::watch(model, observer).expect("the policies are there")
 }
+
+/// The model of a scenario of the repository, with changes as `--set` takes them.
+pub(crate) fn scenario(path: &str, changes: &[&str]) -> Model {
+    use crate::scenario::{Environment, Override, load_scenario};
+    let changes: Vec<Override> = changes.iter().map(|text| Override::parse(text, "--set").expect("a change")).collect();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    match load_scenario(&path, &changes, 0, &Environment::default()) {
+        Ok(loaded) => loaded.model,
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -16,6 +16,9 @@ use crate::units::SimDuration;
 /// Classes for each doubling of the span: half of the 2048 that three digits need, the other half being the doubling before.
 const PER_DOUBLING: usize = 1024;
 
+/// Classes that are added up at once where one is looked for.
+const BLOCK: usize = 64;
+
 /// Numbers of equal spans that are kept without places for all classes.
 const FEW: usize = 1024;
 
@@ -223,14 +226,18 @@ impl Classes {
 
     /// What is kept as it came, by class.
     fn few_in_order(&self) -> Vec<(usize, u64)> {
-        let mut few: Vec<(usize, u64)> = Vec::with_capacity(self.few.len());
-        few.extend(self.few.iter().map(|&(class, count)| (class as usize, u64::from(count))));
-        few.sort_unstable_by_key(|(class, _)| *class);
-        few.dedup_by(|(class, count), (kept, sum)| {
-            let is_same = class == kept;
-            *sum += if is_same { *count } else { 0 };
-            is_same
-        });
+        // Single words are sorted faster than pairs, and where classes are equal their order does not matter.
+        let mut words: Vec<u64> =
+            self.few.iter().map(|&(class, count)| u64::from(class) << 32 | u64::from(count)).collect();
+        words.sort_unstable();
+        let mut few: Vec<(usize, u64)> = Vec::with_capacity(words.len());
+        for word in words {
+            let (class, count) = ((word >> 32) as usize, word & u64::from(u32::MAX));
+            match few.last_mut() {
+                Some((last, sum)) if *last == class => *sum += count,
+                _ => few.push((class, count)),
+            }
+        }
         few
     }
 
@@ -256,22 +263,61 @@ impl Classes {
         class
     }
 
-    /// The same of several probabilities that ascend, going through the classes once.
+    /// The same of several probabilities that ascend: blocks of classes are added up, and only those in which one lies are gone
+    /// through.
     pub(super) fn classes_at<const N: usize>(&self, probabilities: [f64; N]) -> [Option<usize>; N] {
-        let ranks = probabilities.map(|part| ((part * self.count as f64).ceil() as u64).clamp(1, self.count.max(1)));
-        let mut found = [None; N];
-        let (mut below, mut next) = (0, 0);
-        for (class, count) in self.iter() {
-            below += count;
-            while ranks.get(next).is_some_and(|rank| *rank <= below) {
-                found[next] = Some(class);
-                next += 1;
-            }
-            if next == N {
-                break;
-            }
+        if self.count == 0 {
+            return [None; N];
         }
-        found
+        let ranks = probabilities.map(|part| ((part * self.count as f64).ceil() as u64).clamp(1, self.count));
+        let (first, sums) = self.block_sums();
+        let (mut block, mut below) = (0, 0);
+        ranks.map(|rank| {
+            while below + sums.get(block)? < rank {
+                below += sums[block];
+                block += 1;
+            }
+            self.class_in(first + block, rank - below)
+        })
+    }
+
+    /// How many are in each block of classes, from the first that is not empty on, which is given, too.
+    fn block_sums(&self) -> (usize, Vec<u64>) {
+        let (first, last) = (class_of(self.min_ns) / BLOCK, class_of(self.max_ns) / BLOCK);
+        let mut sums = vec![0; last + 1 - first];
+        let (mut class, mut counts) = (self.touched().start, self.touched_counts());
+        while !counts.is_empty() {
+            let (own, others) = counts.split_at((BLOCK - class % BLOCK).min(counts.len()));
+            // A block of 32-bit counts does not overflow, and without looking for that it is added up several at a time.
+            sums[class / BLOCK - first] += own.iter().fold(0u64, |sum, &count| sum.wrapping_add(u64::from(count)));
+            (class, counts) = (class + own.len(), others);
+        }
+        self.few.iter().for_each(|&(class, count)| sums[class as usize / BLOCK - first] += u64::from(count));
+        self.spilt.iter().for_each(|(class, count)| sums[class / BLOCK - first] += count);
+        (first, sums)
+    }
+
+    /// The class of a block up to which at least so many of it lie.
+    fn class_in(&self, block: usize, rank: u64) -> Option<usize> {
+        let first = block * BLOCK;
+        let mut sums = [0; BLOCK];
+        for (offset, sum) in sums.iter_mut().enumerate() {
+            *sum = (first + offset)
+                .checked_sub(self.first)
+                .and_then(|at| self.counts.get(at))
+                .copied()
+                .map_or(0, u64::from);
+        }
+        let own = self.few.iter().filter(|(class, _)| *class as usize / BLOCK == block);
+        own.for_each(|&(class, count)| sums[class as usize - first] += u64::from(count));
+        self.spilt.range(first..first + BLOCK).for_each(|(class, count)| sums[class - first] += count);
+        let mut below = 0;
+        sums.iter()
+            .position(|sum| {
+                below += sum;
+                below >= rank
+            })
+            .map(|offset| first + offset)
     }
 
     /// Takes in all that another has.
@@ -352,6 +398,39 @@ mod tests {
             }
             assert_eq!((own.count(), own.min_ns()), (theirs.len(), *spans.iter().min().expect("one")));
             assert_eq!(own.sum_ns(), spans.iter().map(|&span| u128::from(span)).sum());
+        }
+    }
+
+    /// The first class up to which at least that part of all lies, by going through all of them.
+    fn class_at_one_by_one(classes: &Classes, probability: f64) -> Option<usize> {
+        let rank = ((probability * classes.count as f64).ceil() as u64).max(1);
+        let mut below = 0;
+        classes
+            .iter()
+            .find(|(_, count)| {
+                below += count;
+                below >= rank
+            })
+            .map(|(class, _)| class)
+    }
+
+    #[test]
+    fn quantiles_by_blocks_are_those_of_all_classes() {
+        for seed in 0..60 {
+            let mut classes = Classes::default();
+            let mut stream = Stream::of_word(seed);
+            for _ in 0..stream.below(2000) {
+                let span_ns = stream.bits() >> (1 + stream.below(20 + seed / 2));
+                match stream.below(3) {
+                    0 => classes.record(span_ns),
+                    1 => classes.record_many(span_ns, stream.below(1 << 20)),
+                    // Some are more than a count holds.
+                    _ => classes.record_many(span_ns, (1 << 31) * stream.below(4)),
+                }
+            }
+            let probabilities = [0.0, 0.001, 0.2, 0.5, 0.50001, 0.95, 0.99, 0.9999, 1.0];
+            let found = classes.classes_at(probabilities);
+            assert_eq!(found, probabilities.map(|part| class_at_one_by_one(&classes, part)), "{seed}");
         }
     }
 

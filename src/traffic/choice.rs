@@ -2,7 +2,7 @@
 
 use super::carried::Carried;
 use super::endpoints::{Seat, ServerLoad};
-use super::fluid::FluidPlane;
+use super::fluid::{FluidMeters, FluidPlane};
 use super::plane::{DataPlane, Notice};
 use super::spans::Span;
 use super::statistics::{Fate, ServiceStatistics, Window};
@@ -19,6 +19,35 @@ pub enum Plane<'m> {
     Requests(Box<DataPlane<'m>>),
     /// Rates.
     Fluid(Box<FluidPlane<'m>>),
+}
+
+/// Reads what requests have used of servers, one after the other, while nothing else happens.
+#[derive(Debug)]
+pub enum Meters<'p, 'm> {
+    /// Of servers of requests one by one.
+    Requests(&'p mut DataPlane<'m>),
+    /// Of backends of rates.
+    Fluid(FluidMeters<'p, 'm>),
+}
+
+impl Meters<'_, '_> {
+    /// What requests have used of a pod, and the memory that they needed.
+    #[inline]
+    pub fn load_of(&mut self, number: u32) -> ServerLoad {
+        match self {
+            Meters::Requests(plane) => plane.load_of(number),
+            Meters::Fluid(meters) => meters.load_of(number),
+        }
+    }
+
+    /// Core-time that requests have used of a pod, in ns.
+    #[inline]
+    pub fn core_ns_of(&mut self, number: u32) -> u64 {
+        match self {
+            Meters::Requests(plane) => plane.core_ns_of(number),
+            Meters::Fluid(meters) => meters.core_ns_of(number),
+        }
+    }
 }
 
 macro_rules! either {
@@ -132,14 +161,12 @@ impl<'m> Plane<'m> {
         either!(self, plane => plane.resize(number, seat));
     }
 
-    /// What requests have used of a pod, and the memory that they needed.
-    pub fn load_of(&mut self, number: u32) -> ServerLoad {
-        either!(self, plane => plane.load_of(number))
-    }
-
-    /// Core-time that requests have used of a pod, in ns.
-    pub fn core_ns_of(&mut self, number: u32) -> u64 {
-        either!(self, plane => plane.core_ns_of(number))
+    /// Reads what requests have used of servers.
+    pub fn meters(&mut self) -> Meters<'_, 'm> {
+        match self {
+            Plane::Requests(plane) => Meters::Requests(plane),
+            Plane::Fluid(plane) => Meters::Fluid(plane.meters()),
+        }
     }
 
     /// Cores of a node that its servers may use.

@@ -34,9 +34,9 @@ mod statistics;
 
 pub use attempt::Outcome;
 pub use carried::{Carried, End, Way};
-pub use choice::Plane;
+pub use choice::{Meters, Plane};
 pub use endpoints::{Seat, ServerLoad};
-pub use fluid::FluidPlane;
+pub use fluid::{FluidMeters, FluidPlane};
 pub use plane::{DataPlane, Notice};
 pub use spans::Span;
 pub use statistics::{Cell, Fate, Level, ServiceStatistics, Window};

@@ -310,26 +310,20 @@ impl ServiceStatistics {
     /// An attempt has ended for its caller.
     #[inline]
     pub(super) fn note(&mut self, place: (u32, Option<ZoneId>), outcome: Outcome, latency: SimDuration, zones: usize) {
-        let ((operation, zone), at) = (place, cell_at(place, outcome, zones));
+        let at = cell_at(place, outcome, zones);
         match self.cells.get_mut(at) {
             Some(Some(cell)) => cell.note(latency),
-            _ => self.open_cell(at, Cell { operation, zone, outcome: Some(outcome), ..Cell::default() }).note(latency),
+            _ => self.open_cell(at, place, outcome).note(latency),
         }
     }
 
-    /// So many attempts have ended alike.
-    #[inline]
-    pub(super) fn note_many(
-        &mut self,
-        place: (u32, Option<ZoneId>),
-        outcome: Outcome,
-        latency: SimDuration,
-        zones: usize,
-        count: u64,
-    ) {
-        let (operation, zone) = place;
-        let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
-        self.open_cell(cell_at(place, outcome, zones), cell).latency.record_many(latency, count);
+    /// Where attempts at an operation are counted that one zone answers and that end in one way.
+    pub(super) fn cell(&mut self, place: (u32, Option<ZoneId>), outcome: Outcome, zones: usize) -> &mut Cell {
+        let at = cell_at(place, outcome, zones);
+        match self.cells.get(at) {
+            Some(Some(_)) => self.cells[at].as_mut().expect("it is open"),
+            _ => self.open_cell(at, place, outcome),
+        }
     }
 
     /// In the time before `now` so many requests were there on average, and waited. How long they were there is what Little's
@@ -342,11 +336,12 @@ impl ServiceStatistics {
     }
 
     #[cold]
-    fn open_cell(&mut self, at: usize, cell: Cell) -> &mut Cell {
+    fn open_cell(&mut self, at: usize, (operation, zone): (u32, Option<ZoneId>), outcome: Outcome) -> &mut Cell {
         if self.cells.len() <= at {
             self.cells.resize(at + 1, None);
         }
-        self.cells[at].get_or_insert(Box::new(cell))
+        let cell = Cell { operation, zone, outcome: Some(outcome), ..Cell::default() };
+        self.cells[at].insert(Box::new(cell))
     }
 
     /// A request that waited for so long has been served.
@@ -371,9 +366,7 @@ impl ServiceStatistics {
         self.flush_waits();
         self.wait.record_all(waits);
         self.sojourn_ns += latencies.iter().map(|latency| u128::from(latency.0)).sum::<u128>();
-        let (operation, zone) = place;
-        let cell = Cell { operation, zone, outcome: Some(Outcome::Well), ..Cell::default() };
-        self.open_cell(cell_at(place, Outcome::Well, zones), cell).latency.record_all(latencies.iter().copied());
+        self.cell(place, Outcome::Well, zones).latency.record_all(latencies.iter().copied());
     }
 
     #[inline(never)]

@@ -4,7 +4,10 @@
 //! its limit, or memory is used otherwise. While none of that is so its containers use what requests make them use, and a window
 //! costs a few additions for each of them.
 
+use std::collections::BTreeMap;
+
 use crate::engine::Event;
+use crate::engine::handlers::traffic::{Server, TrafficState};
 use crate::engine::run::Simulation;
 use crate::ids::{NodeId, PodId};
 use crate::model::{Demand, Usage};
@@ -33,6 +36,12 @@ impl Load {
     pub(super) fn resize(&mut self, usage: Option<&Usage>) {
         self.limit_milli = limit_of(usage);
     }
+}
+
+/// Milli-cores and bytes that requests use of a run of a container.
+pub(in crate::engine) fn load_of(seats: &BTreeMap<PodId, Server>, pod: PodId, container: u32, run: u32) -> (u64, u64) {
+    let server = seats.get(&pod).filter(|server| (server.container, server.run) == (container, run));
+    server.map_or((0, 0), |server| (server.load.cpu_milli, server.load.memory_bytes))
 }
 
 fn limit_of(usage: Option<&Usage>) -> Option<u64> {
@@ -84,9 +93,7 @@ impl<O: Observer> Simulation<'_, O> {
 
     /// Milli-cores and bytes that requests use of a run of a container.
     pub(in crate::engine) fn load_of(&self, pod: PodId, container: u32, run: u32) -> (u64, u64) {
-        let server = self.traffic.as_ref().and_then(|state| state.seats.get(&pod));
-        let server = server.filter(|server| (server.container, server.run) == (container, run));
-        server.map_or((0, 0), |server| (server.load.cpu_milli, server.load.memory_bytes))
+        self.traffic.as_ref().map_or((0, 0), |state| load_of(&state.seats, pod, container, run))
     }
 
     /// A window is over: what requests used becomes what containers use, and observers look.
@@ -107,14 +114,15 @@ impl<O: Observer> Simulation<'_, O> {
 
     fn take_loads(&mut self) {
         let window_ns = self.model.traffic.usage_window.0.max(1);
-        let Some(state) = &mut self.traffic else { return };
+        let Some(TrafficState { plane, seats, nodes, .. }) = &mut self.traffic else { return };
         let view = View { model: self.model, world: &self.world };
         let wants_loads = self.observer.wants_loads();
-        let mut changed = Vec::with_capacity(state.nodes.len());
-        for (&pod, server) in &mut state.seats {
-            let now = state.plane.load_of(server.number);
+        let mut changed = Vec::with_capacity(nodes.len());
+        let mut meters = plane.meters();
+        for (&pod, server) in seats {
+            let now = meters.load_of(server.number);
             let spent_ns = now.compute_ns - std::mem::replace(&mut server.load.used_ns, now.compute_ns);
-            let node = &mut state.nodes[server.node.index()];
+            let node = &mut nodes[server.node.index()];
             if node.take(&mut server.load, spent_ns * 1000 / window_ns, now.memory_bytes) {
                 changed.push(server.node);
             }

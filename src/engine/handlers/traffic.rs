@@ -26,14 +26,14 @@ pub(in crate::engine) struct TrafficState<'m> {
     /// Services by class of pods.
     services: Vec<Vec<ServiceId>>,
     /// Pods that are servers.
-    pub(super) seats: BTreeMap<PodId, Server>,
+    pub(in crate::engine) seats: BTreeMap<PodId, Server>,
     /// What they use of their nodes.
     pub(super) nodes: Vec<NodeLoad>,
 }
 
 /// A pod as a server.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Server {
+pub(in crate::engine) struct Server {
     pub(super) number: u32,
     /// The how-many-th run of its container it is.
     pub(super) run: u32,

@@ -7,21 +7,23 @@
 //! `downscaleStabilization`, `cpuInitializationPeriod`, `initialReadinessDelay`.
 //!
 //! Source: `pkg/controller/podautoscaler` of Kubernetes v1.37.0.
-//! Cost: O(pods x metrics).
+//! Cost: O(pods x metrics); for CPU of pods whose totals are known O(pods that start), and O(pods) when pods have changed.
 
 use serde::Deserialize;
 
+use super::horizontal_pod_autoscaler::replica_calculator::{Settled, SettledPods};
 use super::horizontal_pod_autoscaler::seen::{MetricSamples, Observed, ObservedScale, PodSample, PodsSeen, Seen};
 use super::horizontal_pod_autoscaler::spec::{
-    HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference,
+    HorizontalPodAutoscalerSpec, MetricIdentifier, MetricSpec, MetricTarget, ObjectReference, ResourceName,
 };
 use super::horizontal_pod_autoscaler::status::Outcome;
 use super::horizontal_pod_autoscaler::{Autoscaler, Settings, State};
 use super::{
     AutoscalerRow, Condition, Decision, HorizontalAutoscaler, MetricSource, Observation, Reading, Reads, Setting,
+    Totals,
 };
 use crate::policy::parameters::{self, Parameter, ParameterError};
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 
 pub(super) mod written;
 
@@ -112,6 +114,8 @@ struct Hpa {
     target: ObjectReference,
     reads: Reads,
     state: State,
+    /// Pods that need not be looked at one by one.
+    settled: SettledPods,
 }
 
 impl Hpa {
@@ -147,7 +151,7 @@ impl Hpa {
         let spec = spec.with_defaults();
         let reads = reads(&spec);
         let target = ObjectReference { kind: String::new(), name: String::new(), api_version: String::new() };
-        Ok(Hpa { spec, settings, target, reads, state: State::default() })
+        Ok(Hpa { spec, settings, target, reads, state: State::default(), settled: SettledPods::default() })
     }
 
     /// What was said of the metric that decided.
@@ -230,6 +234,11 @@ impl HorizontalAutoscaler for Hpa {
         let of_pods: Vec<Vec<PodSample>> = self.spec.metrics.iter().map(|metric| pod_samples(metric, seen)).collect();
         let samples: Vec<MetricSamples<'_>> =
             self.spec.metrics.iter().zip(&of_pods).map(|(metric, pods)| samples(metric, pods, seen)).collect();
+        let mut observed = Observed { pods: seen.pods, containers: seen.containers, settled: None };
+        observed.settled = seen.totals.as_ref().map(|totals| {
+            self.settled.look(&self.settings, seen.now, totals.version, &observed);
+            Settled { pods: &self.settled, totals }
+        });
         let names = &seen.names;
         if seen.wants_text && self.target.name != names.target {
             self.target.kind = names.kind.to_owned();
@@ -246,7 +255,7 @@ impl HorizontalAutoscaler for Hpa {
                         status_replicas: seen.replicas.current,
                         selector: "target",
                     }),
-                    pods: PodsSeen::Observed(Observed { pods: seen.pods, containers: seen.containers }),
+                    pods: PodsSeen::Observed(observed),
                     samples: &samples,
                     also_selected_by: &[],
                     pod_name: names.pod,
@@ -266,6 +275,15 @@ impl HorizontalAutoscaler for Hpa {
 
     fn reads(&self) -> Reads {
         self.reads.clone()
+    }
+
+    fn needs_samples(&self, now: SimTime, totals: &Totals) -> bool {
+        let asks_for_samples = |metric: &MetricSpec| match metric {
+            MetricSpec::Resource { name, .. } => *name != ResourceName::Cpu,
+            MetricSpec::ContainerResource { .. } => true,
+            MetricSpec::Pods { .. } | MetricSpec::Object { .. } | MetricSpec::External { .. } => false,
+        };
+        !self.settled.are_all(now, totals) || self.spec.metrics.iter().any(asks_for_samples)
     }
 }
 
@@ -372,6 +390,7 @@ mod tests {
             replicas: ReplicaCounts { wanted: count, current: count, ready: count },
             pods: &(0..used_milli.len()).map(pod).collect::<Vec<_>>(),
             containers: &used_milli.iter().map(container).collect::<Vec<_>>(),
+            totals: None,
             traffic: None,
             pod_metrics: &[],
             metrics: &[],

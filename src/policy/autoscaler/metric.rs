@@ -127,6 +127,7 @@ mod tests {
             replicas: ReplicaCounts { wanted: 4, current: 4, ready: 3 },
             pods: &pods,
             containers: &containers,
+            totals: None,
             traffic: Some(&traffic),
             pod_metrics: &[],
             metrics: &[],

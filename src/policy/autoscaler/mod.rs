@@ -53,7 +53,7 @@ mod testing;
 
 pub use observation::{
     MetricSource, NamedMetric, Names, Observation, ObservedContainer, ObservedPod, PodMetric, ReplicaCounts, Sample,
-    TrafficSample,
+    Totals, TrafficSample,
 };
 
 /// How often upstream's controllers look, unless they are told otherwise (`--horizontal-pod-autoscaler-sync-period`).
@@ -102,6 +102,12 @@ pub trait HorizontalAutoscaler: Debug + Send {
 
     /// What it reads. What it does not read need not be gathered, and may be missing from what it sees.
     fn reads(&self) -> Reads;
+
+    /// Whether its next sync, which is now and sees these totals, needs samples of single pods and what their containers used;
+    /// if not those that it sees may be old.
+    fn needs_samples(&self, _now: SimTime, _totals: &Totals) -> bool {
+        true
+    }
 }
 
 /// What an autoscaler reads of an [`Observation`], beside the numbers of replicas.

@@ -17,6 +17,8 @@ pub struct Observation<'a> {
     pub pods: &'a [ObservedPod],
     /// Containers of all [`Observation::pods`]: see [`Observation::containers_of`].
     pub containers: &'a [ObservedContainer<'a>],
+    /// Sums over all pods; none: who asks has not added up.
+    pub totals: Option<Totals>,
     /// What requests for the target's service did since the last sync; none: the target has no service with traffic.
     pub traffic: Option<&'a TrafficSample>,
     /// Metrics of each pod (custom metrics API), as far as they are read.
@@ -105,6 +107,27 @@ impl ObservedPod {
     /// Whether it is ready now.
     pub fn is_ready(&self) -> bool {
         self.ready.is_some_and(|(is_ready, _)| is_ready)
+    }
+}
+
+/// Sums over the pods of an observation: who knows most of the pods from before need only look at the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Another one when anything about pods or containers is other than it was, but for samples and what was used.
+    pub version: u64,
+    /// Pods with a sample.
+    pub sampled: usize,
+    /// What their containers used of CPU, in milli-cores; the sum wraps around.
+    pub cpu_milli: u64,
+}
+
+impl Totals {
+    /// Adds a pod.
+    pub fn add(&mut self, pod: &ObservedPod, containers: &[ObservedContainer<'_>]) {
+        if pod.sample.is_some() {
+            self.sampled += 1;
+            self.cpu_milli = containers.iter().fold(self.cpu_milli, |sum, one| sum.wrapping_add(one.cpu_milli));
+        }
     }
 }
 

@@ -154,6 +154,7 @@ fn decide(policy: &mut dyn HorizontalAutoscaler, plant: &mut Plant) -> Option<i3
         replicas,
         pods: &pods,
         containers: &containers,
+        totals: None,
         traffic: Some(&traffic),
         pod_metrics: &[],
         metrics: &[],

@@ -54,6 +54,7 @@ pub(super) fn ask(
         replicas,
         pods,
         containers,
+        totals: None,
         traffic,
         pod_metrics,
         metrics,

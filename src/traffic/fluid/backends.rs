@@ -1,12 +1,14 @@
 //! Backends come and go, as with single requests.
 
+use std::collections::BTreeMap;
+
 use super::FluidPlane;
 use super::groups::DRIFT;
 use super::part::Part;
-use super::station::{Meter, NO_GROUP, Server, Used};
+use super::station::{Kind, Meter, NO_GROUP, NO_NODE, Server, Used};
 use crate::ids::ServiceId;
 use crate::model::traffic::{Backends, Server as ServerRules};
-use crate::traffic::endpoints::{Seat, ServerLoad, cpu_weight};
+use crate::traffic::endpoints::{Seat, cpu_weight};
 use crate::traffic::plane::Notice;
 use crate::traffic::server::State;
 use crate::units::{SimDuration, SimTime};
@@ -20,6 +22,14 @@ pub(super) struct Node {
     pub weight: f64,
 }
 
+/// Where a backend computes.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    node: u32,
+    limit: f64,
+    cpu_weight: f64,
+}
+
 /// Cores that a pod may use for requests, and how many its memory is enough for.
 fn room_of(rules: &ServerRules, seat: &Seat) -> (f64, f64) {
     let limit = rules.cpu_milli.or(seat.cpu_limit).map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
@@ -27,6 +37,15 @@ fn room_of(rules: &ServerRules, seat: &Seat) -> (f64, f64) {
     let memory_requests =
         room.map_or(f64::INFINITY, |limit| (limit.saturating_sub(rules.memory_base) / rules.memory_per_request) as f64);
     (limit, memory_requests)
+}
+
+/// The number of a kind, which is a new one where it is new.
+fn number_of_kind(kinds: &mut Vec<Kind>, numbers: &mut BTreeMap<(u32, [u64; 3]), u32>, kind: Kind) -> u32 {
+    let exact = [kind.speed, kind.weight, kind.failure].map(f64::to_bits);
+    *numbers.entry((kind.release, exact)).or_insert_with(|| {
+        kinds.push(kind);
+        kinds.len() as u32 - 1
+    })
 }
 
 impl FluidPlane<'_> {
@@ -37,15 +56,19 @@ impl FluidPlane<'_> {
         let in_turn = |at: u32, length: usize| at as usize % length.max(1);
         for at in 0..*count {
             let server = Server {
-                speed: speeds.get(in_turn(at, speeds.len())).copied().unwrap_or(1.0),
                 zone: zones.get(in_turn(at, zones.len())).copied(),
-                weight: f64::from(weights.get(in_turn(at, weights.len())).copied().unwrap_or(1)),
-                limit: model.server.cpu_milli.map_or(f64::INFINITY, |milli| milli as f64 / 1000.0),
                 is_ready: true,
                 ..self.new_server(vec![service])
             };
+            let kind = Kind {
+                speed: speeds.get(in_turn(at, speeds.len())).copied().unwrap_or(1.0),
+                weight: f64::from(weights.get(in_turn(at, weights.len())).copied().unwrap_or(1)),
+                failure: 0.0,
+                release: 0,
+            };
+            let limit = model.server.cpu_milli.map_or(f64::INFINITY, |milli| milli as f64 / 1000.0);
             let station = server.station;
-            let number = self.put_server(server, 0.0);
+            let number = self.put_server(server, kind, Place { node: NO_NODE, limit, cpu_weight: 0.0 });
             self.count_server(number, true);
             self.stations[station].ready.push(number);
         }
@@ -60,30 +83,28 @@ impl FluidPlane<'_> {
             zone: None,
             state: State::Open,
             since: self.now,
-            speed: 1.0,
-            weight: 1.0,
-            limit: f64::INFINITY,
-            node: None,
             memory_requests: f64::INFINITY,
             is_ready: false,
             opens_at: SimTime::ZERO,
-            failure: 0.0,
-            release: 0,
-            queue: 0.0,
             is_told: false,
             is_drained: false,
         }
     }
 
-    fn put_server(&mut self, server: Server, cpu_weight: f64) -> u32 {
+    fn put_server(&mut self, server: Server, kind: Kind, place: Place) -> u32 {
         let rules = &self.traffic.services[server.services[0].index()].server;
+        let Place { node, limit, cpu_weight } = place;
+        let kind = number_of_kind(&mut self.kinds, &mut self.kind_numbers, kind);
         let meter = Meter {
             station: server.station as u32,
+            kind,
+            node,
             group: NO_GROUP,
-            marked: Used::default(),
             used: Used::default(),
             cores_used: 0.0,
             cpu_weight,
+            limit,
+            queue: 0.0,
             memory_base: rules.memory_base,
             memory_per_request: rules.memory_per_request,
         };
@@ -105,16 +126,13 @@ impl FluidPlane<'_> {
             pod: Some(seat.pod),
             opens_at: seat.opens_at,
             zone: seat.zone,
-            speed: seat.speed,
-            failure: seat.failure,
-            release: seat.group,
-            limit,
             memory_requests,
-            node: Some(seat.node),
             ..self.new_server(services.to_vec())
         };
+        let kind = Kind { speed: seat.speed, weight: 1.0, failure: seat.failure, release: seat.group };
         let (station, opens_at) = (server.station, server.opens_at);
-        let number = self.put_server(server, cpu_weight(seat));
+        let place = Place { node: seat.node, limit, cpu_weight: cpu_weight(seat) };
+        let number = self.put_server(server, kind, place);
         self.count_server(number, true);
         if opens_at > self.now {
             self.part_mut(station).openings.push((opens_at, station));
@@ -133,9 +151,9 @@ impl FluidPlane<'_> {
         let first = self.servers[number].services[0];
         let (limit, memory_requests) = room_of(&self.traffic.services[first.index()].server, seat);
         self.count_server(number, false);
-        let server = &mut self.servers[number];
-        (server.limit, server.memory_requests) = (limit, memory_requests);
-        self.meters[number as usize].cpu_weight = cpu_weight(seat);
+        self.servers[number].memory_requests = memory_requests;
+        let meter = &mut self.meters[number as usize];
+        (meter.limit, meter.cpu_weight) = (limit, cpu_weight(seat));
         self.weigh(seat.node);
         self.count_server(number, true);
         for neighbour in self.nodes[seat.node as usize].servers.clone() {
@@ -152,7 +170,8 @@ impl FluidPlane<'_> {
     /// There is one server more, or less.
     fn count_server(&mut self, number: u32, is_new: bool) {
         let server = &self.servers[number];
-        let milli = if server.limit.is_finite() { libm::round(server.limit * 1000.0) as i64 } else { 0 };
+        let limit = self.meters[number as usize].limit;
+        let milli = if limit.is_finite() { libm::round(limit * 1000.0) as i64 } else { 0 };
         for service in &server.services {
             let statistics = &mut self.statistics[service.index()];
             if is_new {
@@ -163,39 +182,6 @@ impl FluidPlane<'_> {
                 statistics.limit_milli.change(-milli, self.now);
             }
         }
-    }
-
-    /// What requests have used of a pod, and the memory for those that are there: half of the time there are more, so three
-    /// deviations of a Poisson number are added.
-    pub fn load_of(&mut self, number: u32) -> ServerLoad {
-        let meter = &self.meters[number as usize];
-        let (mut used, mut peak) = (meter.used, 0);
-        if let Some(group) = meter.group() {
-            let station = meter.station as usize;
-            let group = &self.stations[station].groups[group];
-            used.compute_s += group.used.compute_s - meter.marked.compute_s;
-            used.throttled_s += group.used.throttled_s - meter.marked.throttled_s;
-            used.add(group.rate, self.pending_s(self.part_of[station]));
-            peak = group.peak;
-        }
-        ServerLoad {
-            compute_ns: (used.compute_s * 1e9) as u64,
-            throttled_ns: (used.throttled_s * 1e9) as u64,
-            memory_bytes: meter.memory_base + peak * meter.memory_per_request,
-        }
-    }
-
-    /// Core-time that requests have used of a pod, in ns.
-    pub fn core_ns_of(&mut self, number: u32) -> u64 {
-        let meter = &self.meters[number as usize];
-        let mut compute_s = meter.used.compute_s;
-        if let Some(group) = meter.group() {
-            let station = meter.station as usize;
-            let group = &self.stations[station].groups[group];
-            let pending_s = self.pending_s(self.part_of[station]);
-            compute_s += group.used.compute_s - meter.marked.compute_s + group.rate.compute_s * pending_s;
-        }
-        (compute_s * 1e9) as u64
     }
 
     /// Cores of a node that its servers may use.
@@ -314,7 +300,8 @@ impl FluidPlane<'_> {
         self.servers[number].state = State::Gone;
         self.part_mut(station).draining.retain(|(_, one)| *one != number);
         self.change(station);
-        if let Some(node) = self.servers[number].node {
+        let node = self.meters[number as usize].node;
+        if node != NO_NODE {
             self.nodes[node as usize].servers.retain(|one| *one != number);
             self.weigh(node);
         }

@@ -509,10 +509,11 @@ impl Note {
                 true => count,
                 false => ((count as f64 * part + offset) as u64).min(count),
             };
-            let place = (self.operation, *zone);
-            each(up_to.saturating_sub(before), points, stride, cursor, |latency, count| {
-                statistics.note_many(place, self.outcome, latency, self.zones, count);
-            });
+            let own = up_to.saturating_sub(before);
+            if own > 0 {
+                let cell = statistics.cell((self.operation, *zone), self.outcome, self.zones);
+                each(own, points, stride, cursor, |latency, count| cell.latency.record_many(latency, count));
+            }
             before = before.max(up_to);
         }
     }

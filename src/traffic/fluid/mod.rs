@@ -30,6 +30,7 @@ mod flow;
 mod graph;
 mod groups;
 mod measure;
+mod meters;
 mod part;
 mod profile;
 mod queue;
@@ -40,15 +41,18 @@ mod station;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use backends::Node;
 use flow::{Bracket, LinkFlow, NodeFlow};
 use graph::Graph;
 use measure::Carry;
+pub use meters::FluidMeters;
 use part::Part;
 use profile::Inflow;
 use shape::{Columns, POINTS, Points, Shape};
 use split::ReleaseWindow;
-use station::{Meter, Server, Station};
+use station::{Kind, Meter, Server, Station};
 
 use super::carried::Carried;
 use super::plane::{Notice, objective_of};
@@ -95,6 +99,9 @@ pub struct FluidPlane<'m> {
     /// Clients that balance by themselves.
     clients: u32,
     servers: Slab<Server>,
+    /// Their kinds, and the numbers of these.
+    kinds: Vec<Kind>,
+    kind_numbers: BTreeMap<(u32, [u64; 3]), u32>,
     /// What they use, by server.
     meters: Vec<Meter>,
     nodes: Vec<Node>,
@@ -157,6 +164,8 @@ impl<'m> FluidPlane<'m> {
             over_rate: vec![0.0; traffic.services.len()],
             clients: traffic.sources.iter().map(|source| source.clients.max(1)).sum::<u32>().max(1),
             servers: Slab::default(),
+            kinds: Vec::new(),
+            kind_numbers: BTreeMap::new(),
             meters: Vec::new(),
             nodes: Vec::new(),
             news_so_far: 0,

@@ -17,40 +17,50 @@ pub(super) struct Server {
     pub zone: Option<ZoneId>,
     pub state: State,
     pub since: SimTime,
-    pub speed: f64,
-    pub weight: f64,
-    /// Cores at most; infinite: no limit, or each request has one of its own.
-    pub limit: f64,
-    pub node: Option<u32>,
     /// Requests that its memory has room for.
     pub memory_requests: f64,
     pub is_ready: bool,
     /// From when on it listens.
     pub opens_at: SimTime,
-    /// How likely its answers are errors, beside those of the operations, and the release that it belongs to.
-    pub failure: f64,
-    pub release: u32,
-    /// Requests in excess of those in service that it came with.
-    pub queue: f64,
     /// Whether the cluster was told that its memory is not enough.
     pub is_told: bool,
     /// Whether all its requests have been answered since it was told to end.
     pub is_drained: bool,
 }
 
-/// What a backend uses. Many ask for that often, so it is kept apart from what else is known of backends.
+/// What backends must have in common to be alike, as long as they are there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub speed: f64,
+    pub weight: f64,
+    /// How likely its answers are errors, beside those of the operations, and the release that it belongs to.
+    pub failure: f64,
+    pub release: u32,
+}
+
+/// Stands for no node in [`Meter::node`].
+pub(super) const NO_NODE: u32 = u32::MAX;
+
+/// What a backend uses, and what puts it into a group. Many ask for that often, so it is kept apart from what else is known of
+/// backends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Meter {
     pub station: u32,
+    /// The number of its kind, and the node that it is on.
+    pub kind: u32,
+    pub node: u32,
     /// The group of its station that it is in; [`NO_GROUP`]: it gets no requests.
     pub group: u32,
-    /// What the group had used when it came, and what it used before that.
-    pub marked: Used,
+    /// What it used before it came into that group, which had used nothing then.
     pub used: Used,
     /// Cores that it used when it was last in a group.
     pub cores_used: f64,
-    /// Its weight when the cores of the node are divided.
+    /// Its weight when the cores of the node are divided, and cores at most; infinite: no limit, or each request has one of its
+    /// own.
     pub cpu_weight: f64,
+    pub limit: f64,
+    /// Requests in excess of those in service that it came with.
+    pub queue: f64,
     /// Bytes that it needs without requests, and for each of them.
     pub memory_base: u64,
     pub memory_per_request: u64,

@@ -5,11 +5,14 @@
 //! of the control plane do; the object's own controller acts on it when it sees it.
 //!
 //! Cost: O(containers of targets whose pods somebody reads) each time that nodes are asked, the same when pods of a target
-//! have come or gone, and what the policy costs for each sync.
+//! have come or gone, and what the policy costs for each sync, which need not be O(pods): sums are added up here.
 
 mod metrics;
 mod pods;
 mod scrape;
+mod steady;
+#[cfg(test)]
+mod tests;
 mod traffic;
 pub(in crate::engine) mod vertical;
 
@@ -190,6 +193,9 @@ impl<'m, O: Observer> Simulation<'m, O> {
             self.look_at_pods(target);
         }
         target.show(now);
+        if policy.needs_samples(now, &target.totals) {
+            target.hear_of_steady();
+        }
         let replicas = self.replicas_of_target(target);
         let seen = self.traffic_seen(marks, latencies);
         let traffic = seen.iter().find(|(service, _)| Some(*service) == own.service).map(|(_, sample)| sample);
@@ -210,6 +216,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
             replicas,
             pods: &target.pods,
             containers: &target.containers,
+            totals: Some(target.totals),
             traffic,
             pod_metrics: &of_pods.iter().map(OfPods::metric).collect::<Vec<_>>(),
             metrics: &named.iter().map(Named::metric).collect::<Vec<_>>(),

@@ -1,10 +1,11 @@
 //! The pods of a target, as they are kept between the times that somebody looks.
 
+use super::steady::Steady;
 use crate::engine::run::Simulation;
 use crate::ids::{ControllerId, NodeId, PodId};
 use crate::model::{Demand, Usage};
 use crate::observe::Observer;
-use crate::policy::autoscaler::{ObservedContainer, ObservedPod, Sample};
+use crate::policy::autoscaler::{ObservedContainer, ObservedPod, Sample, Totals};
 use crate::policy::controllers::ObservedPod as OwnedPod;
 use crate::units::{SimDuration, SimTime};
 use crate::world::lives::Status;
@@ -24,9 +25,15 @@ pub(super) struct Target<'m> {
     /// Pods that have not ended and were not told to, and those of them that are ready.
     pub(super) current: i32,
     pub(super) ready: i32,
+    /// Sums over what is seen of pods.
+    pub(super) totals: Totals,
     /// The last samples, by pod, and from when on they can be read; none: they have been.
     pub(super) fresh: Vec<Option<Sample>>,
     pub(super) fresh_from: Option<SimTime>,
+    /// Whether what can be read from now on is what is seen already.
+    pub(super) is_shown: bool,
+    /// The pods, while they go on as they are.
+    pub(super) steady: Option<Steady>,
 }
 
 /// What is measured of a container.
@@ -59,8 +66,11 @@ impl<'m> Target<'m> {
             gauges: Vec::new(),
             current: 0,
             ready: 0,
+            totals: Totals::default(),
             fresh: Vec::new(),
             fresh_from: None,
+            is_shown: false,
+            steady: None,
         }
     }
 
@@ -70,13 +80,24 @@ impl<'m> Target<'m> {
             return;
         }
         self.fresh_from = None;
-        for (pod, fresh) in self.pods.iter_mut().zip(&self.fresh) {
-            pod.sample = *fresh;
+        if !std::mem::take(&mut self.is_shown) {
+            self.totals = Totals { version: self.totals.version, ..Totals::default() };
+            (0..self.pods.len()).for_each(|position| self.show_pod(position));
         }
-        for (container, gauge) in self.containers.iter_mut().zip(&self.gauges) {
+    }
+
+    /// What was measured last of a pod is what is seen of it.
+    pub(super) fn show_pod(&mut self, position: usize) {
+        let pod = &mut self.pods[position];
+        pod.sample = self.fresh[position];
+        let first = pod.first_container as usize;
+        let range = first..first + pod.container_count as usize;
+        let containers = &mut self.containers[range.clone()];
+        for (container, gauge) in containers.iter_mut().zip(&self.gauges[range]) {
             let (cpu_milli, memory_bytes, _) = gauge.found.unwrap_or_default();
             (container.cpu_milli, container.memory_bytes) = (cpu_milli, memory_bytes);
         }
+        self.totals.add(pod, containers);
     }
 
     /// Takes over what is known of pods that are still there. Pods are in order of their ids in both.
@@ -101,12 +122,18 @@ impl<'m> Target<'m> {
                 (container.cpu_milli, container.memory_bytes) = (shown.cpu_milli, shown.memory_bytes);
             }
         }
+        self.totals.version = before.totals.version + 1;
+        for pod in &self.pods {
+            let first = pod.first_container as usize;
+            self.totals.add(pod, &self.containers[first..first + pod.container_count as usize]);
+        }
     }
 }
 
 impl<'m, O: Observer> Simulation<'m, O> {
     /// Brings what is known of the pods of a target up to the present.
     pub(super) fn look_at_pods(&self, target: &mut Target<'m>) {
+        target.hear_of_steady();
         let mut next = Target { is_stale: false, is_read: target.is_read, ..Target::new(target.controller) };
         next.fresh_from = target.fresh_from;
         let owners = &self.world.owners.controllers[target.controller.index()].owners;

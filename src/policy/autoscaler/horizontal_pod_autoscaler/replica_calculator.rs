@@ -4,7 +4,7 @@
 //! replicas are rounded up. Sums wrap around where upstream's do: of memory that happens from 92 TB on, because sums are
 //! taken a hundredfold. What is beyond the range of a target integer becomes its smallest value, as on amd64.
 //!
-//! Cost: O(p) for `p` pods.
+//! Cost: O(p) for `p` pods; of the CPU of whole pods that are observed, most often far less (`settled`).
 
 use super::Settings;
 use super::seen::{MetricSamples, ObservedPod, PodUsage, PodsSeen, Seen};
@@ -14,9 +14,12 @@ use crate::units::SimTime;
 use crate::world::lives::PodPhase;
 
 mod pods;
+mod settled;
 
 #[cfg(test)]
 mod tests;
+
+pub use settled::{Settled, SettledPods};
 
 use pods::{Group, Measured, Requests, Sample};
 
@@ -92,6 +95,19 @@ impl Tally {
             self.total_of_known = self.total_of_known.wrapping_add(value);
             self.requests = self.requests.wrapping_add(request);
             self.known += 1;
+        }
+    }
+}
+
+impl Tally {
+    /// The same of many values at once, given what they and their requests come to.
+    fn add_many(&mut self, count: usize, total: i64, requests: Option<i64>) {
+        self.total = self.total.wrapping_add(total);
+        self.count += count as i64;
+        if let Some(requests) = requests {
+            self.total_of_known = self.total_of_known.wrapping_add(total);
+            self.requests = self.requests.wrapping_add(requests);
+            self.known += count as i64;
         }
     }
 }

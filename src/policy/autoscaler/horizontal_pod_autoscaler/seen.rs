@@ -7,6 +7,7 @@ use crate::units::{Bytes, MilliCpu, SimDuration, SimTime};
 use crate::world::lives::PodPhase;
 
 use super::super::observation::{ObservedContainer, ObservedPod as Pod};
+use super::replica_calculator::Settled;
 use super::spec::ResourceName;
 
 /// What the controller sees of one autoscaler's target when it looks.
@@ -63,6 +64,8 @@ pub struct Observed<'a> {
     pub pods: &'a [Pod],
     /// What their containers request and used.
     pub containers: &'a [ObservedContainer<'a>],
+    /// Those that have settled, where that is known.
+    pub settled: Option<Settled<'a>>,
 }
 
 impl<'a> Observed<'a> {

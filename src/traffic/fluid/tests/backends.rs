@@ -43,7 +43,7 @@ fn pods_serve_from_when_clients_know_of_them_until_they_are_gone() {
         [Outcome::Well, Outcome::Unavailable].map(|one| plane.sources()[0].outcomes[one as usize]);
     assert!(unavailable.abs_diff(240) <= 1 && well.abs_diff(360) <= 3, "{unavailable} {well}");
     // 18 s at one core.
-    let load = plane.load_of(first);
+    let load = plane.meters().load_of(first);
     assert!((load.compute_ns as f64 / 18e9 - 1.0).abs() < 0.01, "{load:?}");
     // About one request and a little more, and three deviations: 5 at most.
     assert!((1030..=1050).contains(&load.memory_bytes), "{load:?}");
@@ -52,7 +52,7 @@ fn pods_serve_from_when_clients_know_of_them_until_they_are_gone() {
     assert_eq!(plane.backends(ServiceId(0)), 2);
     plane.advance(seconds(60));
     // Clients know of it from 32 s on: then each has half of the 20.
-    let used = plane.load_of(second).compute_ns;
+    let used = plane.meters().load_of(second).compute_ns;
     assert!((used as f64 / 14e9 - 1.0).abs() < 0.02, "{used}");
     plane.end(first, seconds(60));
     // Its last answer comes soon, and the pod may go.
@@ -178,7 +178,7 @@ fn what_does_not_hang_together_has_steps_of_its_own() {
         }
         plane.advance(seconds(100));
         plane.settle();
-        let used = plane.load_of(only).compute_ns;
+        let used = plane.meters().load_of(only).compute_ns;
         (plane.events_handled(), used, plane.sources()[0].outcomes, plane.sources()[1].outcomes)
     };
     let (both, used, first, second) = steps(&apart());

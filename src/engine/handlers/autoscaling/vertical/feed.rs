@@ -67,6 +67,7 @@ impl<'m, O: Observer> Simulation<'m, O> {
                 self.look_at_pods(target);
             }
             target.show(now);
+            target.hear_of_steady();
             one.seen = self.learn(one, target);
         }
         for kill in std::mem::take(&mut state.oom_kills) {

@@ -1,7 +1,10 @@
 //! Which pods count, and what they request: `groupPods` and `calculateRequests`.
 
+use super::super::super::observation::ObservedPod as Pod;
+use super::super::Settings;
 use super::super::seen::{ConditionStatus, Observed, ObservedPod, Seen};
 use super::super::spec::ResourceName;
+use super::settled::Settled;
 use super::{ReplicaCalculator, Tally, name_of, value_of};
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
@@ -98,29 +101,73 @@ impl Measured {
     pub(super) fn observed(
         calculator: &ReplicaCalculator<'_>,
         observed: &Observed<'_>,
-        (resource, container): Requests<'_>,
+        requests: Requests<'_>,
         needs_requests: bool,
     ) -> Result<Measured, String> {
-        let is_cpu = *resource == ResourceName::Cpu;
-        let mut measured = Measured::default();
-        let mut problem = None;
+        let is_sum_of_cpu = matches!(requests, (ResourceName::Cpu, None));
+        if let Some(settled) = observed.settled.filter(|_| is_sum_of_cpu)
+            && let Some(measured) = Measured::settled(calculator, observed, settled, needs_requests)
+        {
+            return measured.complete(None);
+        }
+        let (mut measured, mut problem) = (Measured::default(), None);
         for known in observed.pods {
-            let own = observed.containers_of(known);
-            let used = || value_of(own.iter().map(|one| (one.name, one.milli(resource).1)), container);
-            let sample = known.sample.and_then(|sample| {
-                Some(Sample { pod: known.id, at: sample.at, window: sample.window, value: used()? })
-            });
-            let request = match needs_requests && problem.is_none() {
-                true => {
-                    let requests = own.iter().map(|one| (one.name, one.milli(resource).0));
-                    let found = sum_of_requests(calculator.seen, known.id, requests, (resource, container));
-                    found.map_err(|why| problem = Some(why)).ok()
-                }
-                false => None,
-            };
-            measured.add(calculator.group(&ObservedPod::of(known), sample.as_ref(), is_cpu), sample, request);
+            measured.look(calculator, observed, known, (requests, needs_requests), &mut problem);
         }
         measured.complete(problem)
+    }
+
+    /// The same of the CPU of all containers, where only pods that have not settled are looked at. None where one of those that
+    /// have is without a sample, or one of the others does not say what it requests.
+    fn settled(
+        calculator: &ReplicaCalculator<'_>,
+        observed: &Observed<'_>,
+        Settled { pods, totals }: Settled<'_>,
+        needs_requests: bool,
+    ) -> Option<Measured> {
+        let (mut measured, mut problem) = (Measured::default(), None);
+        let (mut sampled, mut cpu_milli) = (totals.sampled, totals.cpu_milli);
+        for &position in &pods.others {
+            let known = &observed.pods[position as usize];
+            measured.look(calculator, observed, known, ((&ResourceName::Cpu, None), needs_requests), &mut problem);
+            if known.sample.is_some() {
+                sampled -= 1;
+                let own = observed.containers_of(known).iter();
+                cpu_milli = own.fold(cpu_milli, |left, one| left.wrapping_sub(one.cpu_milli));
+            }
+        }
+        if sampled != pods.count || problem.is_some() {
+            return None;
+        }
+        measured.counted.add_many(pods.count, cpu_milli as i64, needs_requests.then_some(pods.requests));
+        measured.ready_count += pods.count;
+        Some(measured)
+    }
+
+    /// Takes in a pod of an observation.
+    fn look(
+        &mut self,
+        calculator: &ReplicaCalculator<'_>,
+        observed: &Observed<'_>,
+        known: &Pod,
+        ((resource, container), needs_requests): (Requests<'_>, bool),
+        problem: &mut Option<String>,
+    ) {
+        let is_cpu = *resource == ResourceName::Cpu;
+        let own = observed.containers_of(known);
+        let used = || value_of(own.iter().map(|one| (one.name, one.milli(resource).1)), container);
+        let sample = known
+            .sample
+            .and_then(|sample| Some(Sample { pod: known.id, at: sample.at, window: sample.window, value: used()? }));
+        let request = match needs_requests && problem.is_none() {
+            true => {
+                let requests = own.iter().map(|one| (one.name, one.milli(resource).0));
+                let found = sum_of_requests(calculator.seen, known.id, requests, (resource, container));
+                found.map_err(|why| *problem = Some(why)).ok()
+            }
+            false => None,
+        };
+        self.add(calculator.group(&ObservedPod::of(known), sample.as_ref(), is_cpu), sample, request);
     }
 
     fn add(&mut self, group: Group, sample: Option<Sample>, request: Option<i64>) {
@@ -143,29 +190,39 @@ impl Measured {
 }
 
 impl ReplicaCalculator<'_> {
-    /// One round of `groupPods`.
     fn group(&self, pod: &ObservedPod<'_>, sample: Option<&Sample>, is_cpu: bool) -> Group {
-        if pod.is_terminating || pod.phase == PodPhase::Failed {
-            return Group::Ignored;
-        }
-        if pod.phase == PodPhase::Pending {
-            return Group::Unready;
-        }
-        let Some(sample) = sample else { return Group::Missing };
-        if is_cpu && self.is_warming_up(pod, sample) { Group::Unready } else { Group::Ready }
+        group(self.settings, self.now, pod, sample, is_cpu)
     }
+}
 
-    /// Whether a pod's CPU does not count, because it is not ready or may still be starting.
-    fn is_warming_up(&self, pod: &ObservedPod<'_>, sample: &Sample) -> bool {
-        let (Some(ready), Some(started)) = (pod.ready, pod.started) else { return true };
-        let is_false = ready.status == ConditionStatus::False;
-        if started.after(self.settings.cpu_initialization_period) > self.now {
-            // While it may be initialising, a whole window must lie after it became ready.
-            is_false || sample.at < ready.since.after(sample.window)
-        } else {
-            // Later, only a pod that has never been ready is left out.
-            is_false && started.after(self.settings.initial_readiness_delay) > ready.since
-        }
+/// One round of `groupPods`.
+pub(super) fn group(
+    settings: &Settings,
+    now: SimTime,
+    pod: &ObservedPod<'_>,
+    sample: Option<&Sample>,
+    is_cpu: bool,
+) -> Group {
+    if pod.is_terminating || pod.phase == PodPhase::Failed {
+        return Group::Ignored;
+    }
+    if pod.phase == PodPhase::Pending {
+        return Group::Unready;
+    }
+    let Some(sample) = sample else { return Group::Missing };
+    if is_cpu && is_warming_up(settings, now, pod, sample) { Group::Unready } else { Group::Ready }
+}
+
+/// Whether a pod's CPU does not count, because it is not ready or may still be starting.
+fn is_warming_up(settings: &Settings, now: SimTime, pod: &ObservedPod<'_>, sample: &Sample) -> bool {
+    let (Some(ready), Some(started)) = (pod.ready, pod.started) else { return true };
+    let is_false = ready.status == ConditionStatus::False;
+    if started.after(settings.cpu_initialization_period) > now {
+        // While it may be initialising, a whole window must lie after it became ready.
+        is_false || sample.at < ready.since.after(sample.window)
+    } else {
+        // Later, only a pod that has never been ready is left out.
+        is_false && started.after(settings.initial_readiness_delay) > ready.since
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::seen::{
     PodSample, PodUsage, PodsSeen, ReadyCondition, Seen,
 };
 use super::super::spec::ResourceName;
-use super::{Goal, Proposal, ReplicaCalculator, Tolerances, sum_of_series};
+use super::{Goal, Proposal, ReplicaCalculator, Settled, SettledPods, Tolerances, sum_of_series};
 use crate::ids::PodId;
 use crate::policy::autoscaler::observation;
 use crate::rng::Stream;
@@ -512,7 +512,8 @@ fn observed_pods_count_as_listed_ones() {
             pod_name: &|pod| format!("pod-{}", pod.0),
             update_error: None,
         };
-        let observed = Seen { pods: PodsSeen::Observed(Observed { pods: &known, containers: &all }), ..listed };
+        let observed =
+            Seen { pods: PodsSeen::Observed(Observed { pods: &known, containers: &all, settled: None }), ..listed };
         for resource in [ResourceName::Cpu, ResourceName::Memory, ResourceName::Other("gpu".to_owned())] {
             for container in [None, Some("app"), Some("side"), Some("none")] {
                 for goal in [Goal::Usage(120), Goal::Utilization(60)] {
@@ -529,4 +530,49 @@ fn observed_pods_count_as_listed_ones() {
             }
         }
     }
+}
+
+#[test]
+fn pods_that_have_settled_need_not_be_looked_at() {
+    let (mut stream, settings, mut settled) = (Stream::of_word(8), settings(), SettledPods::default());
+    let mut counts = [0; 2];
+    for version in 0..400 {
+        let (mut pods, mut containers) = observation(&mut stream);
+        // Often all samples are there, and all requests.
+        let has_gaps = stream.below(3) == 0;
+        for minutes in 0..8 {
+            let now = SimTime(NOW.0 + minutes * 60 * SECOND);
+            for pod in &mut pods {
+                let is_there = !has_gaps || stream.below(6) > 0;
+                pod.sample = is_there.then_some(observation::Sample { at: now, window: SimDuration(15 * SECOND) });
+            }
+            let amount = |one: &mut u64, stream: &mut Stream| *one = stream.below(200);
+            containers.iter_mut().for_each(|one| amount(&mut one.cpu_milli, &mut stream));
+            let mut totals = observation::Totals { version, ..observation::Totals::default() };
+            let range = |pod: &observation::ObservedPod| pod.first_container as usize..;
+            pods.iter().for_each(|pod| totals.add(pod, &containers[range(pod)][..pod.container_count as usize]));
+            let observed = Observed { pods: &pods, containers: &containers, settled: None };
+            settled.look(&settings, now, version, &observed);
+            counts[0] += settled.count;
+            counts[1] += settled.others.len();
+            let quick = Observed { settled: Some(Settled { pods: &settled, totals: &totals }), ..observed };
+            for goal in [Goal::Usage(120), Goal::Utilization(60)] {
+                let [one, other] = [observed, quick].map(|observed| {
+                    let seen = Seen {
+                        scale: Ok(ObservedScale { spec_replicas: 4, status_replicas: 4, selector: "app" }),
+                        pods: PodsSeen::Observed(observed),
+                        samples: &[],
+                        also_selected_by: &[],
+                        pod_name: &|pod| format!("pod-{}", pod.0),
+                        update_error: None,
+                    };
+                    let calculator =
+                        ReplicaCalculator { now, settings: &settings, seen: &seen, tolerances: TEN_PERCENT };
+                    calculator.resource(4, goal, &ResourceName::Cpu, None)
+                });
+                assert_eq!(one, other, "version {version}, minute {minutes}");
+            }
+        }
+    }
+    assert!(counts.iter().all(|count| *count > 1000), "{counts:?}");
 }
