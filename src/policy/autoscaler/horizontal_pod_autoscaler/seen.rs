@@ -210,7 +210,7 @@ pub struct PodUsage<'a> {
 /// What the custom and external metrics APIs say of one metric, or why they do not answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MetricSamples<'a> {
-    /// A metric of usage: the answer is [`Seen::usage`].
+    /// A metric of usage: the answer is that of [`PodsSeen`].
     OfUsage,
     /// A metric of pods, in the order of their ids; pods that are gone by now may be among them.
     OfPods(Result<&'a [PodSample], &'a str>),
