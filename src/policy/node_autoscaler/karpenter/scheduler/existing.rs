@@ -145,9 +145,8 @@ impl Existing {
 
     /// Takes a node out of the order. Returns its place, if it had one.
     fn leave(&mut self, node: usize) -> Option<usize> {
-        let rank = self.ranks.get(node).filter(|rank| !rank.is_deleting)?;
-        let ranks = &self.ranks;
-        let place = self.order.partition_point(|other| (ranks[*other].key(), *other) < (rank.key(), node));
+        self.ranks.get(node).filter(|rank| !rank.is_deleting)?;
+        let place = self.place_by_rank(node);
         assert_eq!(self.order[place], node, "all that take pods are in order");
         self.order.remove(place);
         Some(place)
@@ -155,13 +154,18 @@ impl Existing {
 
     /// Puts a node into the order. Returns its place, if it gets one.
     fn enter(&mut self, node: usize) -> Option<usize> {
-        let (ranks, rank) = (&self.ranks, &self.ranks[node]);
-        if rank.is_deleting {
+        if self.ranks[node].is_deleting {
             return None;
         }
-        let place = self.order.partition_point(|other| (ranks[*other].key(), *other) < (rank.key(), node));
+        let place = self.place_by_rank(node);
         self.order.insert(place, node);
         Some(place)
+    }
+
+    /// How many nodes come before one by their ranks; those that are alike are in the order of their positions.
+    fn place_by_rank(&self, node: usize) -> usize {
+        let turn = |node: usize| (self.ranks[node].key(), node);
+        self.order.partition_point(|other| turn(*other) < turn(node))
     }
 
     fn sort(&mut self) {
@@ -224,6 +228,21 @@ impl Existing {
 }
 
 impl Existing {
+    /// What a pod makes of a node, before topologies are asked, if its ports are free there and it can be there at all. That the
+    /// node is large enough is for the caller to see.
+    pub(super) fn asked_shape(
+        &self,
+        (node, hostname): (usize, &str),
+        variant: &Variant,
+        memo: &mut Memo,
+    ) -> Option<Shape> {
+        let room = self.room(node);
+        if ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
+            return None;
+        }
+        asked_shape((room.shape, hostname), variant, memo::Undefined::Never, memo)
+    }
+
     /// How many pods with such needs a node has room for, if only they came, and how many if the number of pods did not
     /// matter.
     pub(super) fn slots(&self, node: usize, (needs, kinds): (&Needs, &Kinds), memo: &mut Memo) -> Slots {

@@ -7,7 +7,6 @@
 
 use super::Scheduler;
 use super::bits::{self, next_clear_of};
-use super::existing::{asked_shape, ports_conflict};
 use super::kept::Kept;
 use super::memo::Undefined;
 
@@ -42,10 +41,8 @@ impl Scheduler<'_> {
             if existing.is_unfit(node, variants.needs(number), memo) {
                 bits::set(&mut variants.needs_mut(number).unfit, place);
             } else {
-                let (room, variant) = (existing.room(node), variants.get(number));
-                let asked = asked_shape((room.shape, nodes[node].hostname()), variant, Undefined::Never, memo);
-                let shape = asked.and_then(|shape| memo.narrow(shape, Vec::new(), Undefined::Never));
-                if shape.is_some() && !ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
+                let asked = existing.asked_shape((node, nodes[node].hostname()), variants.get(number), memo);
+                if asked.and_then(|shape| memo.narrow(shape, Vec::new(), Undefined::Never)).is_some() {
                     return Some(place);
                 }
             }

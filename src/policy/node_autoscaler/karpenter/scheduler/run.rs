@@ -8,7 +8,7 @@ use super::super::go_sort::{INSERTION_MAX, NINTHER_MIN, sample_is_sorted, sort_a
 use super::amounts::Row;
 use super::bits::{is_set, next_clear_of, set};
 use super::claims::{Addition, Claim};
-use super::existing::{asked_shape, ports_conflict};
+use super::existing::asked_shape;
 use super::kept::Kept;
 use super::limits::Limits;
 use super::memo::{Shape, Undefined};
@@ -264,12 +264,8 @@ impl<'s, 'e, 'b> Run<'s, 'e, 'b> {
             return None;
         }
         let variant = variants.get(number);
-        let room = existing.room(node);
-        if ports_conflict(&variant.pod.spec.host_ports, &room.ports) {
-            return None;
-        }
         let hostname = nodes[node].hostname();
-        let shape = asked_shape((room.shape, hostname), variant, Undefined::Never, memo)?;
+        let shape = existing.asked_shape((node, hostname), variant, memo)?;
         if self.topology.is_empty() {
             return memo.narrow(shape, Vec::new(), Undefined::Never);
         }

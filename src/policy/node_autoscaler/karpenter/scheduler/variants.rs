@@ -84,9 +84,9 @@ impl Variants {
     /// Follows nodes that were unfit to their places, and forgets which of those at some places now were; without moves, of all.
     pub(super) fn forget_unfit(&mut self, moves: Option<&[Move]>, places: &[usize]) {
         for needs in &mut self.needs {
+            needs.counted = Counted::default();
             let Some(moves) = moves else {
                 needs.unfit.clear();
-                needs.counted = Counted::default();
                 continue;
             };
             for one in moves {
@@ -96,7 +96,6 @@ impl Variants {
                 }
             }
             places.iter().for_each(|place| bits::clear(&mut needs.unfit, *place));
-            needs.counted = Counted::default();
         }
     }
 
