@@ -1,6 +1,7 @@
 //! What an autoscaler sees.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::ids::PodId;
 use crate::units::{SimDuration, SimTime};
@@ -65,8 +66,7 @@ impl fmt::Debug for Names<'_> {
 impl<'a> Observation<'a> {
     /// The containers of a pod that are no init containers, then sidecars, in the order of its template.
     pub fn containers_of(&self, pod: &ObservedPod) -> &'a [ObservedContainer<'a>] {
-        let first = pod.first_container as usize;
-        &self.containers[first..first + pod.container_count as usize]
+        &self.containers[pod.containers()]
     }
 }
 
@@ -107,6 +107,12 @@ impl ObservedPod {
     /// Whether it is ready now.
     pub fn is_ready(&self) -> bool {
         self.ready.is_some_and(|(is_ready, _)| is_ready)
+    }
+
+    /// Positions of its containers among [`Observation::containers`].
+    pub fn containers(&self) -> Range<usize> {
+        let first = self.first_container as usize;
+        first..first + self.container_count as usize
     }
 }
 

@@ -90,10 +90,8 @@ impl<'m> Target<'m> {
     pub(super) fn show_pod(&mut self, position: usize) {
         let pod = &mut self.pods[position];
         pod.sample = self.fresh[position];
-        let first = pod.first_container as usize;
-        let range = first..first + pod.container_count as usize;
-        let containers = &mut self.containers[range.clone()];
-        for (container, gauge) in containers.iter_mut().zip(&self.gauges[range]) {
+        let containers = &mut self.containers[pod.containers()];
+        for (container, gauge) in containers.iter_mut().zip(&self.gauges[pod.containers()]) {
             let (cpu_milli, memory_bytes, _) = gauge.found.unwrap_or_default();
             (container.cpu_milli, container.memory_bytes) = (cpu_milli, memory_bytes);
         }
@@ -124,8 +122,7 @@ impl<'m> Target<'m> {
         }
         self.totals.version = before.totals.version + 1;
         for pod in &self.pods {
-            let first = pod.first_container as usize;
-            self.totals.add(pod, &self.containers[first..first + pod.container_count as usize]);
+            self.totals.add(pod, &self.containers[pod.containers()]);
         }
     }
 }

@@ -85,10 +85,7 @@ impl<'m> Target<'m> {
             self.totals = Totals { version: self.totals.version, ..Totals::default() };
         }
         for position in 0..self.pods.len() {
-            let pod = &self.pods[position];
-            let first = pod.first_container as usize;
-            let gauges = &mut self.gauges[first..first + pod.container_count as usize];
-            self.fresh[position] = inquiry.ask_pod(gauges);
+            self.fresh[position] = inquiry.ask_pod(&mut self.gauges[self.pods[position].containers()]);
             if shows_at_once {
                 self.show_pod(position);
             }

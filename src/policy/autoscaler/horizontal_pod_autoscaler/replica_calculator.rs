@@ -97,9 +97,7 @@ impl Tally {
             self.known += 1;
         }
     }
-}
 
-impl Tally {
     /// The same of many values at once, given what they and their requests come to.
     fn add_many(&mut self, count: usize, total: i64, requests: Option<i64>) {
         self.total = self.total.wrapping_add(total);

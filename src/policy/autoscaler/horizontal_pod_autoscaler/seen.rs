@@ -71,8 +71,7 @@ pub struct Observed<'a> {
 impl<'a> Observed<'a> {
     /// The containers of a pod.
     pub(super) fn containers_of(&self, pod: &Pod) -> &'a [ObservedContainer<'a>] {
-        let first = pod.first_container as usize;
-        &self.containers[first..first + pod.container_count as usize]
+        &self.containers[pod.containers()]
     }
 }
 

@@ -487,16 +487,13 @@ fn observed_pods_count_as_listed_ones() {
         };
         let [requests, used] = [false, true].map(|is_used| all.iter().map(|one| amounts(one, is_used)).collect());
         let (requests, used): (Vec<ContainerAmounts<'_>>, Vec<ContainerAmounts<'_>>) = (requests, used);
-        let range = |pod: &observation::ObservedPod| {
-            pod.first_container as usize..(pod.first_container + pod.container_count) as usize
-        };
         let list = |pod: &observation::ObservedPod| {
-            let requests = PodRequests { containers: &requests[range(pod)], pod_level: None };
+            let requests = PodRequests { containers: &requests[pod.containers()], pod_level: None };
             ObservedPod { requests, ..ObservedPod::of(pod) }
         };
         let measure = |pod: &observation::ObservedPod| {
             let observation::Sample { at, window } = pod.sample?;
-            Some(PodUsage { pod: pod.id, at, window, containers: &used[range(pod)] })
+            Some(PodUsage { pod: pod.id, at, window, containers: &used[pod.containers()] })
         };
         let pods: Vec<ObservedPod<'_>> = known.iter().map(list).collect();
         let usage: Vec<PodUsage<'_>> = known.iter().filter_map(measure).collect();
@@ -549,8 +546,7 @@ fn pods_that_have_settled_need_not_be_looked_at() {
             let amount = |one: &mut u64, stream: &mut Stream| *one = stream.below(200);
             containers.iter_mut().for_each(|one| amount(&mut one.cpu_milli, &mut stream));
             let mut totals = observation::Totals { version, ..observation::Totals::default() };
-            let range = |pod: &observation::ObservedPod| pod.first_container as usize..;
-            pods.iter().for_each(|pod| totals.add(pod, &containers[range(pod)][..pod.container_count as usize]));
+            pods.iter().for_each(|pod| totals.add(pod, &containers[pod.containers()]));
             let observed = Observed { pods: &pods, containers: &containers, settled: None };
             settled.look(&settings, now, version, &observed);
             counts[0] += settled.count;
